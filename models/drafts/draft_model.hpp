@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "models/layers/kv_cache.hpp"
+#include "models/sampler.hpp"
+#include "models/types.hpp"
+
+namespace flowspec {
+
+/// One tree node that a draft model is asked to continue.
+struct DraftRow {
+  Token token = 0;
+  RowContext context;
+  /// Tokens of the whole context, split as the slots in `context` are; the tail ends with `token`.
+  /// A look-up uses only these, a language model only `context`.
+  std::span<const Token> prefix_tokens;
+  std::span<const Token> tail_tokens;
+};
+
+/// What proposes the tokens of the tree: a small language model, an EAGLE head, a prompt look-up.
+/// Used by one thread at a time.
+class DraftModel {
+ public:
+  virtual ~DraftModel() = default;
+
+  /// Length of the target's hidden states that the draft reads; 0: it wants none.
+  virtual std::uint32_t feature_size() const = 0;
+  /// A cache for one session.
+  virtual KvCache make_cache(std::uint32_t slots) const = 0;
+  virtual std::uint32_t max_rows() const = 0;
+
+  /// Gives the `top_k` likeliest continuations of every row.
+  /// @param rows          any number; more than max_rows are worked off in parts.
+  /// @param features_in   rows x feature_size.
+  /// @param candidates    rows x top_k, best first, padded with token -1.
+  /// @param features_out  rows x feature_size: what a child of the row takes as `features_in`.
+  virtual void forward(std::span<const DraftRow> rows, std::span<const float> features_in,
+                       std::uint32_t top_k, std::span<Candidate> candidates,
+                       std::span<float> features_out) = 0;
+};
+
+}  // namespace flowspec

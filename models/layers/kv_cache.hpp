@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "models/types.hpp"
+
+namespace flowspec {
+
+/// Names one row of a `KvCache`. The owner of the cache hands slots out; the cache does not.
+using Slot = std::uint32_t;
+
+/// Keys and values of one session for a range of layers, float32, addressed by slot. K is stored
+/// rotated at its absolute position, so nothing moves when the tree is pruned.
+///
+/// A slot has one row of keys and one of values per layer, each kv_heads x head_stride, the head
+/// padded with zeros for the vector loops. Memory is not cleared: a slot has to be written before
+/// it is read.
+class KvCache {
+ public:
+  /// A cache without slots, for draft models that keep nothing.
+  KvCache() = default;
+  /// Throws std::bad_alloc, or std::length_error if the size overflows.
+  KvCache(std::uint32_t layers, std::uint32_t kv_heads, std::uint32_t head_dim,
+          std::uint32_t slots);
+
+  /// Bytes that a cache of this shape takes.
+  static std::size_t bytes_for(std::uint32_t layers, std::uint32_t kv_heads, std::uint32_t head_dim,
+                               std::uint32_t slots);
+
+  std::uint32_t layers() const { return layers_; }
+  std::uint32_t slots() const { return slots_; }
+  /// Length of a row: kv_heads * head_stride(head_dim).
+  std::uint32_t row_size() const { return row_size_; }
+  /// head_dim rounded up to whole vectors of 8 floats.
+  static constexpr std::uint32_t head_stride(std::uint32_t head_dim) {
+    return (head_dim + 7) / 8 * 8;
+  }
+  std::size_t bytes() const;
+
+  /// Rows of `layer`, counted from 0 within the cache's range: slots x row_size.
+  const float* keys(std::uint32_t layer) const { return data_.get() + 2 * layer * plane(); }
+  const float* values(std::uint32_t layer) const { return data_.get() + (2 * layer + 1) * plane(); }
+
+  /// The row of one slot, row_size floats.
+  std::span<float> key(std::uint32_t layer, Slot slot);
+  std::span<float> value(std::uint32_t layer, Slot slot);
+
+ private:
+  struct Free {
+    void operator()(float* data) const;
+  };
+
+  std::size_t plane() const { return std::size_t{slots_} * row_size_; }
+
+  std::uint32_t layers_ = 0;
+  std::uint32_t row_size_ = 0;
+  std::uint32_t slots_ = 0;
+  std::unique_ptr<float[], Free> data_;
+};
+
+/// One row of a segment: where it stands and where its context lies.
+///
+/// `prefix` holds the slots of the committed positions 0, 1, ..., `tail` those of the live path
+/// after it and ends with the row's own slot; prefix.size() + tail.size() == position + 1. Rows of
+/// several sessions (with other caches) may share a segment. A parent's row may come earlier in the
+/// same segment.
+struct RowContext {
+  KvCache* cache = nullptr;
+  Position position = 0;
+  Slot slot = 0;
+  std::span<const Slot> prefix;
+  std::span<const Slot> tail;
+};
+
+}  // namespace flowspec

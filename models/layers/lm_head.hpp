@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace flowspec {
+
+class GgufFile;
+struct ModelConfig;
+
+/// The end of the model: output_norm and output.weight, or the tied token_embd.weight where the
+/// file has no output matrix of its own. Batch-invariant as `StageModel` is; calls are made by one
+/// thread at a time.
+class LmHead {
+ public:
+  /// Throws ModelError when a tensor is missing or misshapen.
+  LmHead(const GgufFile& file, const ModelConfig& config, unsigned threads, std::uint32_t max_rows);
+  ~LmHead();
+  LmHead(LmHead&&) noexcept;
+  LmHead& operator=(LmHead&&) noexcept;
+
+  /// The final RMSNorm: hidden states to features, both rows x hidden_size. `out` may be `hidden`.
+  void features(std::span<const float> hidden, std::size_t rows, std::span<float> out);
+  /// Features (rows x hidden_size) to logits (rows x vocab_size).
+  void logits(std::span<const float> features, std::size_t rows, std::span<float> out);
+
+  std::uint32_t hidden_size() const;
+  std::uint32_t vocab_size() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace flowspec

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "models/layers/kv_cache.hpp"
+#include "models/types.hpp"
+
+namespace flowspec {
+
+class GgufFile;
+struct ModelConfig;
+
+/// Told how many bytes of weights are in memory and how many there will be.
+using LoadProgress = std::function<void(std::uint64_t done_bytes, std::uint64_t total_bytes)>;
+
+struct StageOptions {
+  /// Layers first (inclusive) to end (exclusive) of the model.
+  LayerRange layers;
+  /// Threads for the matrix products. One thread starts no team.
+  unsigned threads = 1;
+  /// Rows that scratch memory is kept for; longer segments are cut in parts of this size.
+  std::uint32_t max_rows = 64;
+};
+
+/// A range of decoder layers of a LLaMA model, with the token embedding where the range starts at
+/// layer 0. Reads only the pages of its own layers' tensors (the embedding's rows as they are
+/// asked for); it keeps the file's mapping alive, the `GgufFile` itself may go.
+///
+/// A row's result depends on the row and its context alone: the same bits whatever other rows share
+/// the segment, however the layers are split, and whichever slots the context lies in.
+///
+/// The constructor may run on another thread than the calls; calls are made by one thread at a
+/// time.
+class StageModel {
+ public:
+  /// Throws ModelError, which names file and tensor, when a tensor is missing or has another shape
+  /// than the configuration says.
+  StageModel(const GgufFile& file, const ModelConfig& config, const StageOptions& options,
+             const LoadProgress& progress = {});
+  ~StageModel();
+  StageModel(StageModel&&) noexcept;
+  StageModel& operator=(StageModel&&) noexcept;
+
+  /// An empty cache for one session, for this range of layers.
+  KvCache make_cache(std::uint32_t slots) const;
+  std::size_t cache_bytes(std::uint32_t slots) const;
+
+  /// First stage only: rows are tokens (0 <= token < vocabulary), tokens.size() == rows.size().
+  /// Writes the keys and values of every row to its slot, and rows x hidden_size to `out`.
+  void forward_tokens(std::span<const Token> tokens, std::span<const RowContext> rows,
+                      std::span<float> out);
+
+  /// The same for hidden states (rows x hidden_size) that came from the stage before.
+  void forward(std::span<const float> hidden, std::span<const RowContext> rows,
+               std::span<float> out);
+
+  std::uint32_t hidden_size() const;
+  LayerRange layers() const;
+  std::uint32_t max_rows() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace flowspec
