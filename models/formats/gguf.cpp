@@ -1,0 +1,403 @@
+#include "models/formats/gguf.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <concepts>
+#include <cstring>
+#include <map>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "models/error.hpp"
+#include "models/formats/gguf_reader.hpp"
+
+namespace flowspec {
+namespace {
+
+[[noreturn]] void fail_with_errno(const std::filesystem::path& path, const char* action) {
+  const int error = errno;
+  throw ModelError(path.string() + ": cannot " + action +
+                   " the file: " + std::generic_category().message(error) +
+                   ". Check the path and its permissions.");
+}
+
+/// Closes a file descriptor.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() { ::close(fd_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// A whole file in memory, read-only.
+class Mapping {
+ public:
+  explicit Mapping(const std::filesystem::path& path) {
+    // O_NONBLOCK: opening a named pipe by mistake must not hang.
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+      fail_with_errno(path, "open");
+    }
+    const Descriptor descriptor(fd);
+    struct stat status = {};
+    if (::fstat(fd, &status) != 0) {
+      fail_with_errno(path, "examine");
+    }
+    if (!S_ISREG(status.st_mode)) {
+      throw ModelError(path.string() + ": is not a regular file. Give the path of a GGUF file.");
+    }
+    size_ = static_cast<std::size_t>(status.st_size);
+    if (size_ == 0) {
+      throw ModelError(path.string() + ": is empty (0 bytes), expected a GGUF file. Get it again.");
+    }
+    address_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (address_ == MAP_FAILED) {
+      fail_with_errno(path, "map");
+    }
+  }
+  ~Mapping() { ::munmap(address_, size_); }
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+
+  std::span<const std::byte> bytes() const {
+    return {static_cast<const std::byte*>(address_), size_};
+  }
+
+ private:
+  void* address_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+template <class T>
+T load(std::span<const std::byte> bytes, std::size_t index = 0) {
+  T value;
+  std::memcpy(&value, bytes.data() + index * sizeof(T), sizeof(T));
+  return value;
+}
+
+/// Calls `use` with the element at `index` as the C++ type it has; false if it is no integer.
+template <class Use>
+bool with_integer(GgufType type, std::span<const std::byte> bytes, std::size_t index, Use&& use) {
+  switch (type) {
+    case GgufType::uint8:
+      use(load<std::uint8_t>(bytes, index));
+      return true;
+    case GgufType::int8:
+      use(load<std::int8_t>(bytes, index));
+      return true;
+    case GgufType::uint16:
+      use(load<std::uint16_t>(bytes, index));
+      return true;
+    case GgufType::int16:
+      use(load<std::int16_t>(bytes, index));
+      return true;
+    case GgufType::uint32:
+      use(load<std::uint32_t>(bytes, index));
+      return true;
+    case GgufType::int32:
+      use(load<std::int32_t>(bytes, index));
+      return true;
+    case GgufType::uint64:
+      use(load<std::uint64_t>(bytes, index));
+      return true;
+    case GgufType::int64:
+      use(load<std::int64_t>(bytes, index));
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// The element as an integer of type T; nothing if it is no integer or does not fit.
+template <std::integral T>
+std::optional<T> as_integer(GgufType type, std::span<const std::byte> bytes, std::size_t index) {
+  std::optional<T> result;
+  with_integer(type, bytes, index, [&result](std::integral auto value) {
+    if (std::in_range<T>(value)) {
+      result = static_cast<T>(value);
+    }
+  });
+  return result;
+}
+
+std::optional<double> as_float(GgufType type, std::span<const std::byte> bytes, std::size_t index) {
+  if (type == GgufType::float32) {
+    return load<float>(bytes, index);
+  }
+  if (type == GgufType::float64) {
+    return load<double>(bytes, index);
+  }
+  return std::nullopt;
+}
+
+std::string as_string(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::string describe_shape(std::span<const std::uint64_t> shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  }
+  return text + "]";
+}
+
+std::span<const std::uint64_t> without_trailing_ones(std::span<const std::uint64_t> shape) {
+  while (!shape.empty() && shape.back() == 1) {
+    shape = shape.first(shape.size() - 1);
+  }
+  return shape;
+}
+
+}  // namespace
+
+std::uint64_t TensorInfo::elements() const {
+  std::uint64_t product = 1;
+  for (const std::uint64_t size : shape) {
+    product *= size;
+  }
+  return product;
+}
+
+std::span<const std::byte> TensorInfo::row(std::uint64_t index) const {
+  const std::size_t row_bytes = data.size() / (elements() / (shape.empty() ? 1 : shape[0]));
+  return data.subspan(index * row_bytes, row_bytes);
+}
+
+struct GgufFile::Content {
+  explicit Content(const std::filesystem::path& file)
+      : path(file),
+        mapping(std::make_shared<Mapping>(file)),
+        header(read_gguf_header(mapping->bytes(), file)) {
+    for (const TensorInfo& tensor : header.tensors) {
+      by_name.emplace(tensor.name, &tensor);
+    }
+  }
+
+  const GgufValue* find(std::string_view key) const {
+    const auto it = header.metadata.find(key);
+    return it == header.metadata.end() ? nullptr : &it->second;
+  }
+
+  [[noreturn]] void fail(std::string_view key, const GgufValue& value,
+                         const std::string& expected) const {
+    throw ModelError(path.string() + ": the metadata key '" + std::string(key) + "' is a " +
+                     describe(value) + ", expected " + expected +
+                     ". The model was converted by a tool that this program does not understand.");
+  }
+
+  const GgufValue* find_array(std::string_view key, const std::string& expected) const {
+    const GgufValue* value = find(key);
+    if (value != nullptr && value->type != GgufType::array) {
+      fail(key, *value, expected);
+    }
+    return value;
+  }
+
+  template <class T>
+  T require(std::optional<T> found, std::string_view key) const {
+    if (!found) {
+      throw ModelError(path.string() + ": the metadata key '" + std::string(key) +
+                       "' is missing. Is this a language model in GGUF format?");
+    }
+    return std::move(*found);
+  }
+
+  std::filesystem::path path;
+  std::shared_ptr<const Mapping> mapping;
+  GgufHeader header;
+  std::map<std::string_view, const TensorInfo*> by_name;
+};
+
+GgufFile::GgufFile(std::shared_ptr<const Content> content) : content_(std::move(content)) {}
+GgufFile::GgufFile(GgufFile&&) noexcept = default;
+GgufFile& GgufFile::operator=(GgufFile&&) noexcept = default;
+GgufFile::~GgufFile() = default;
+
+GgufFile GgufFile::open(const std::filesystem::path& path) {
+  return GgufFile(std::make_shared<const Content>(path));
+}
+
+const std::filesystem::path& GgufFile::path() const {
+  return content_->path;
+}
+std::uint64_t GgufFile::file_size() const {
+  return content_->mapping->bytes().size();
+}
+std::uint32_t GgufFile::version() const {
+  return content_->header.version;
+}
+std::shared_ptr<const void> GgufFile::mapping() const {
+  return content_->mapping;
+}
+std::span<const TensorInfo> GgufFile::tensors() const {
+  return content_->header.tensors;
+}
+
+bool GgufFile::has_key(std::string_view key) const {
+  return content_->find(key) != nullptr;
+}
+
+std::optional<std::uint64_t> GgufFile::find_uint(std::string_view key) const {
+  const GgufValue* value = content_->find(key);
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  const auto number = as_integer<std::uint64_t>(value->type, value->bytes, 0);
+  if (!number) {
+    content_->fail(key, *value, "an integer that is not negative");
+  }
+  return number;
+}
+
+std::optional<double> GgufFile::find_float(std::string_view key) const {
+  const GgufValue* value = content_->find(key);
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  const auto number = as_float(value->type, value->bytes, 0);
+  if (!number) {
+    content_->fail(key, *value, "a float32 or float64");
+  }
+  return number;
+}
+
+std::optional<bool> GgufFile::find_bool(std::string_view key) const {
+  const GgufValue* value = content_->find(key);
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  if (value->type != GgufType::boolean) {
+    content_->fail(key, *value, "a bool");
+  }
+  return load<std::uint8_t>(value->bytes) != 0;
+}
+
+std::optional<std::string> GgufFile::find_string(std::string_view key) const {
+  const GgufValue* value = content_->find(key);
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  if (value->type != GgufType::string) {
+    content_->fail(key, *value, "a string");
+  }
+  return as_string(value->bytes);
+}
+
+std::optional<std::vector<std::string>> GgufFile::find_strings(std::string_view key) const {
+  const GgufValue* value = content_->find_array(key, "an array of strings");
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  if (value->element_type != GgufType::string) {
+    content_->fail(key, *value, "an array of strings");
+  }
+  std::vector<std::string> strings;
+  strings.reserve(value->count);
+  std::span<const std::byte> rest = value->bytes;
+  for (std::uint64_t i = 0; i < value->count; ++i) {
+    const auto size = load<std::uint64_t>(rest);  // in bounds: the reader walked over it
+    strings.push_back(as_string(rest.subspan(8, size)));
+    rest = rest.subspan(8 + size);
+  }
+  return strings;
+}
+
+std::optional<std::vector<float>> GgufFile::find_floats(std::string_view key) const {
+  const GgufValue* value = content_->find_array(key, "an array of floats");
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  if (value->element_type != GgufType::float32 && value->element_type != GgufType::float64) {
+    content_->fail(key, *value, "an array of floats");
+  }
+  std::vector<float> numbers(value->count);
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    numbers[i] = static_cast<float>(*as_float(value->element_type, value->bytes, i));
+  }
+  return numbers;
+}
+
+std::optional<std::vector<std::int64_t>> GgufFile::find_ints(std::string_view key) const {
+  const GgufValue* value = content_->find_array(key, "an array of integers");
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  if (!with_integer(value->element_type, std::array<std::byte, 8>{}, 0, [](auto) {})) {
+    content_->fail(key, *value, "an array of integers");
+  }
+  std::vector<std::int64_t> numbers;
+  numbers.reserve(value->count);
+  for (std::size_t i = 0; i < value->count; ++i) {
+    const auto number = as_integer<std::int64_t>(value->element_type, value->bytes, i);
+    if (!number) {
+      content_->fail(key, *value, "integers below 2^63");
+    }
+    numbers.push_back(*number);
+  }
+  return numbers;
+}
+
+std::uint64_t GgufFile::require_uint(std::string_view key) const {
+  return content_->require(find_uint(key), key);
+}
+double GgufFile::require_float(std::string_view key) const {
+  return content_->require(find_float(key), key);
+}
+bool GgufFile::require_bool(std::string_view key) const {
+  return content_->require(find_bool(key), key);
+}
+std::string GgufFile::require_string(std::string_view key) const {
+  return content_->require(find_string(key), key);
+}
+std::vector<std::string> GgufFile::require_strings(std::string_view key) const {
+  return content_->require(find_strings(key), key);
+}
+std::vector<float> GgufFile::require_floats(std::string_view key) const {
+  return content_->require(find_floats(key), key);
+}
+std::vector<std::int64_t> GgufFile::require_ints(std::string_view key) const {
+  return content_->require(find_ints(key), key);
+}
+
+const TensorInfo* GgufFile::find(std::string_view name) const {
+  const auto it = content_->by_name.find(name);
+  return it == content_->by_name.end() ? nullptr : it->second;
+}
+
+const TensorInfo& GgufFile::require(std::string_view name,
+                                    std::span<const std::uint64_t> shape) const {
+  const TensorInfo* tensor = find(name);
+  const std::string quoted = path().string() + ": tensor '" + std::string(name) + "'";
+  if (tensor == nullptr) {
+    throw ModelError(quoted + " of shape " + describe_shape(shape) +
+                     " is missing. Is this a complete language model?");
+  }
+  if (!std::ranges::equal(without_trailing_ones(tensor->shape), without_trailing_ones(shape))) {
+    throw ModelError(quoted + " has shape " + describe_shape(tensor->shape) + ", expected " +
+                     describe_shape(shape) + ". The file contradicts itself: get it again.");
+  }
+  if (!is_supported(tensor->type)) {
+    throw ModelError(quoted + " has type " + type_name(tensor->type) + ", supported are " +
+                     supported_types() + ". Convert the model to one of these.");
+  }
+  return *tensor;
+}
+
+const TensorInfo& GgufFile::require(std::string_view name,
+                                    std::initializer_list<std::uint64_t> shape) const {
+  return require(name, std::span(shape.begin(), shape.size()));
+}
+
+}  // namespace flowspec

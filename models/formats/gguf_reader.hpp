@@ -1,0 +1,63 @@
+#pragma once
+/// The parsed header of a GGUF file. Internal to models/formats: others use GgufFile.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/formats/gguf.hpp"
+
+namespace flowspec {
+
+/// Numbered as in the file.
+enum class GgufType : std::uint32_t {
+  uint8 = 0,
+  int8 = 1,
+  uint16 = 2,
+  int16 = 3,
+  uint32 = 4,
+  int32 = 5,
+  float32 = 6,
+  boolean = 7,
+  string = 8,
+  array = 9,
+  uint64 = 10,
+  int64 = 11,
+  float64 = 12,
+};
+
+/// A metadata value that still lies in the file: its bounds are checked, its bytes are read on use.
+struct GgufValue {
+  GgufType type = GgufType::uint8;
+  /// For arrays: the type and number of elements.
+  GgufType element_type = GgufType::uint8;
+  std::uint64_t count = 1;
+  /// A scalar's bytes, a string's characters, or an array's elements back to back (strings with
+  /// their lengths).
+  std::span<const std::byte> bytes;
+};
+
+struct GgufHeader {
+  std::uint32_t version = 0;
+  std::map<std::string, GgufValue, std::less<>> metadata;
+  std::vector<TensorInfo> tensors;
+};
+
+/// Bytes that a value of this type takes; 0 for strings and arrays.
+std::size_t fixed_size(GgufType type);
+
+/// "uint32", or "array of 5 string".
+std::string describe(const GgufValue& value);
+
+/// For messages: control characters and bytes that are not ASCII escaped, cut after 80 characters.
+std::string printable(std::string_view text);
+
+/// Reads the header of the file that `bytes` are. Throws ModelError.
+GgufHeader read_gguf_header(std::span<const std::byte> bytes, const std::filesystem::path& path);
+
+}  // namespace flowspec

@@ -1,0 +1,161 @@
+#include "models/formats/tensor_type.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <string_view>
+
+#include "models/error.hpp"
+
+namespace flowspec {
+namespace {
+
+struct TypeEntry {
+  std::uint32_t id;
+  std::string_view name;
+  BlockLayout layout;
+};
+
+// Sizes are those of ggml's block structs; most of them are only needed to check a file's bounds.
+constexpr std::array type_table{
+    TypeEntry{0, "F32", {1, 4}},         TypeEntry{1, "F16", {1, 2}},
+    TypeEntry{2, "Q4_0", {32, 18}},      TypeEntry{3, "Q4_1", {32, 20}},
+    TypeEntry{6, "Q5_0", {32, 22}},      TypeEntry{7, "Q5_1", {32, 24}},
+    TypeEntry{8, "Q8_0", {32, 34}},      TypeEntry{9, "Q8_1", {32, 36}},
+    TypeEntry{10, "Q2_K", {256, 84}},    TypeEntry{11, "Q3_K", {256, 110}},
+    TypeEntry{12, "Q4_K", {256, 144}},   TypeEntry{13, "Q5_K", {256, 176}},
+    TypeEntry{14, "Q6_K", {256, 210}},   TypeEntry{15, "Q8_K", {256, 292}},
+    TypeEntry{16, "IQ2_XXS", {256, 66}}, TypeEntry{17, "IQ2_XS", {256, 74}},
+    TypeEntry{18, "IQ3_XXS", {256, 98}}, TypeEntry{19, "IQ1_S", {256, 50}},
+    TypeEntry{20, "IQ4_NL", {32, 18}},   TypeEntry{21, "IQ3_S", {256, 110}},
+    TypeEntry{22, "IQ2_S", {256, 82}},   TypeEntry{23, "IQ4_XS", {256, 136}},
+    TypeEntry{24, "I8", {1, 1}},         TypeEntry{25, "I16", {1, 2}},
+    TypeEntry{26, "I32", {1, 4}},        TypeEntry{27, "I64", {1, 8}},
+    TypeEntry{28, "F64", {1, 8}},        TypeEntry{29, "IQ1_M", {256, 56}},
+    TypeEntry{30, "BF16", {1, 2}},       TypeEntry{34, "TQ1_0", {256, 54}},
+    TypeEntry{35, "TQ2_0", {256, 66}},   TypeEntry{39, "MXFP4", {32, 17}},
+};
+
+const TypeEntry* find_entry(TensorType type) {
+  const auto* it = std::find_if(type_table.begin(), type_table.end(), [type](const TypeEntry& e) {
+    return e.id == static_cast<std::uint32_t>(type);
+  });
+  return it == type_table.end() ? nullptr : it;
+}
+
+// Branch-free, so that the compiler vectorises the loop over a row.
+inline float half_to_float(std::uint16_t half) {
+  const std::uint32_t h = half;
+  const std::uint32_t exponent = h & 0x7c00u;
+  const std::uint32_t rebias = 112u << 23;
+  const std::uint32_t normal = ((h & 0x7fffu) << 13) + rebias + (exponent == 0x7c00u ? rebias : 0u);
+  const auto tiny = std::bit_cast<std::uint32_t>(
+      static_cast<float>(static_cast<std::int32_t>(h & 0x3ffu)) * 0x1p-24f);
+  const std::uint32_t magnitude = exponent == 0 ? tiny : normal;
+  return std::bit_cast<float>(magnitude | ((h & 0x8000u) << 16));
+}
+
+template <class T>
+T load(const std::byte* from) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+void q8_0_block(const std::byte* in, float* out) {
+  const float scale = half_to_float(load<std::uint16_t>(in));
+  for (std::size_t i = 0; i < 32; ++i) {
+    out[i] = scale * static_cast<float>(static_cast<std::int8_t>(in[2 + i]));
+  }
+}
+
+// The low halves of the 16 bytes are the block's first 16 values, the high halves the other 16.
+void q4_0_block(const std::byte* in, float* out) {
+  const float scale = half_to_float(load<std::uint16_t>(in));
+  for (std::size_t i = 0; i < 16; ++i) {
+    const int both = static_cast<int>(in[2 + i]);
+    out[i] = scale * static_cast<float>((both & 15) - 8);
+    out[i + 16] = scale * static_cast<float>((both >> 4) - 8);
+  }
+}
+
+}  // namespace
+
+std::string type_name(TensorType type) {
+  const TypeEntry* entry = find_entry(type);
+  return entry != nullptr ? std::string(entry->name)
+                          : "type " + std::to_string(static_cast<std::uint32_t>(type));
+}
+
+std::optional<BlockLayout> block_layout(TensorType type) {
+  const TypeEntry* entry = find_entry(type);
+  return entry != nullptr ? std::optional(entry->layout) : std::nullopt;
+}
+
+bool is_supported(TensorType type) {
+  switch (type) {
+    case TensorType::f32:
+    case TensorType::f16:
+    case TensorType::bf16:
+    case TensorType::q8_0:
+    case TensorType::q4_0:
+      return true;
+  }
+  return false;
+}
+
+std::string supported_types() {
+  return "F32, F16, BF16, Q8_0, Q4_0";
+}
+
+float f16_to_float(std::uint16_t bits) {
+  return half_to_float(bits);
+}
+
+void to_float(TensorType type, std::span<const std::byte> in, std::span<float> out) {
+  if (!is_supported(type)) {
+    throw ModelError("tensor type " + type_name(type) + " is not supported; supported are " +
+                     supported_types() + ". Convert the model to one of these.");
+  }
+  const BlockLayout layout = *block_layout(type);
+  const std::size_t blocks = out.size() / layout.values;
+  if (out.size() % layout.values != 0 || in.size() % layout.bytes != 0 ||
+      in.size() / layout.bytes != blocks) {
+    throw ModelError("a " + type_name(type) + " tensor of " + std::to_string(out.size()) +
+                     " values cannot be read from " + std::to_string(in.size()) + " bytes");
+  }
+  if (out.empty()) {
+    return;
+  }
+  const std::byte* from = in.data();
+  float* to = out.data();
+  switch (type) {
+    case TensorType::f32:
+      std::memcpy(to, from, in.size());
+      break;
+    case TensorType::f16:
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        to[i] = half_to_float(load<std::uint16_t>(from + 2 * i));
+      }
+      break;
+    case TensorType::bf16:
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        const std::uint32_t bits = load<std::uint16_t>(from + 2 * i);
+        to[i] = std::bit_cast<float>(bits << 16);
+      }
+      break;
+    case TensorType::q8_0:
+      for (std::size_t b = 0; b < blocks; ++b) {
+        q8_0_block(from + b * 34, to + b * 32);
+      }
+      break;
+    case TensorType::q4_0:
+      for (std::size_t b = 0; b < blocks; ++b) {
+        q4_0_block(from + b * 18, to + b * 32);
+      }
+      break;
+  }
+}
+
+}  // namespace flowspec

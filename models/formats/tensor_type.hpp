@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace flowspec {
+
+/// How a tensor's values are stored, numbered as in GGUF. A file may hold numbers that have no name
+/// here: such a value is valid, prints as "type 123", and has no layout.
+enum class TensorType : std::uint32_t {
+  f32 = 0,
+  f16 = 1,
+  q4_0 = 2,
+  q8_0 = 8,
+  bf16 = 30,
+};
+
+/// Values are stored in blocks of `values` consecutive ones of a row; a block takes `bytes` bytes.
+struct BlockLayout {
+  std::uint32_t values = 1;
+  std::uint32_t bytes = 0;
+};
+
+/// The name that ggml's tools use, for instance "Q8_0".
+std::string type_name(TensorType type);
+
+/// The layout of every type that ggml defines, whether this program computes with it or not; empty
+/// for numbers that were not known when this was written.
+std::optional<BlockLayout> block_layout(TensorType type);
+
+/// True for the types that `to_float` takes: F32, F16, BF16, Q8_0 and Q4_0.
+bool is_supported(TensorType type);
+
+/// "F32, F16, BF16, Q8_0, Q4_0", for messages.
+std::string supported_types();
+
+/// Writes the stored values as float32, in the order of the file. `in` is a whole number of blocks,
+/// `out` has one place for each of their values. The conversion is exact (Q8_0 and Q4_0: one
+/// rounding-free or correctly rounded product of scale and integer).
+/// Throws ModelError for a type that is not supported or sizes that do not match.
+void to_float(TensorType type, std::span<const std::byte> in, std::span<float> out);
+
+/// IEEE 754 binary16 to binary32; exact, NaN payloads kept.
+float f16_to_float(std::uint16_t bits);
+
+}  // namespace flowspec
