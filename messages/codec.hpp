@@ -1,0 +1,78 @@
+#pragma once
+/// Private to this folder: between the plain values and Cap'n Proto.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stdexcept>
+
+#include "flowspec.capnp.h"
+#include <capnp/message.h>
+
+#include "messages/types.hpp"
+#include "messages/wire.hpp"
+
+/// Every type that is a message by itself.
+// clang-format off
+#define FLOWSPEC_FOR_EACH_MESSAGE(X)                                                    \
+  X(Segment) X(Prunes) X(Open) X(Close) X(Cancel) X(SegmentEnd) X(Verdict) X(Grow)      \
+  X(Features) X(Ready) X(Tokens) X(Closed) X(Fault) X(StageSpec) X(NodeInfo) X(StageStats)
+// clang-format on
+
+namespace flowspec {
+
+static_assert(schema::PROTOCOL_VERSION == protocol_version);
+
+template <class T>
+struct SchemaOf;
+
+#define FLOWSPEC_CODEC(T)                                                                       \
+  template <>                                                                                   \
+  struct SchemaOf<T> {                                                                          \
+    using type = schema::T;                                                                     \
+    static constexpr const char* name = #T;                                                     \
+  };                                                                                            \
+  /** Words that lists, strings and tensors of `content` take at most. */                       \
+  std::size_t variable_words(const T& content);                                                 \
+  void encode(const T& content, schema::T::Builder out);                                        \
+  /** Decodes into a fresh `out`; `owner` keeps the message. @throws Refusal, kj::Exception. */ \
+  void decode(schema::T::Reader in, const std::shared_ptr<const void>& owner, T& out);
+FLOWSPEC_FOR_EACH_MESSAGE(FLOWSPEC_CODEC)
+#undef FLOWSPEC_CODEC
+
+// The parts that a SegmentWriter encodes by itself.
+std::size_t words_of_rows(std::size_t rows);
+std::size_t words_of_tensor(std::size_t values);
+std::size_t words_of(std::span<const Prune> prunes);
+void encode(std::span<const Row> rows, capnp::List<schema::Row>::Builder out);
+void encode(std::span<const Prune> prunes, capnp::List<schema::Prune>::Builder out);
+/// A tensor of zeros, and where its values lie in the message.
+std::span<float> init_tensor(schema::Tensor::Builder out, std::size_t rows, std::size_t columns);
+
+/// A message breaks one of the bounds.
+class Refusal : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Builds a message inside the buffer that will be sent, so that nothing is copied afterwards.
+class FlatMessage {
+ public:
+  /// `variable_words` has to be enough for all that is not of fixed size.
+  /// @throws std::length_error
+  FlatMessage(const char* name, std::size_t variable_words);
+
+  template <class Schema>
+  typename Schema::Builder root() {
+    return builder_.initRoot<Schema>();
+  }
+  /// The message up to what has been used. The builder is not to be used any more.
+  WireBuffer finish();
+
+ private:
+  std::size_t capacity_;
+  std::shared_ptr<std::uint64_t[]> words_;
+  capnp::FlatMessageBuilder builder_;
+};
+
+}  // namespace flowspec

@@ -1,0 +1,280 @@
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "messages/codec.hpp"
+#include "messages/limits.hpp"
+
+/// Everything here is read from bytes that anyone may have made. Cap'n Proto guards the memory; the
+/// checks here guard the values, before anything is allocated by them. Each list and string of a
+/// message is fetched once: every fetch counts against the traversal limit.
+
+namespace flowspec {
+
+namespace {
+
+using Owner = std::shared_ptr<const void>;
+
+void check(bool holds, const char* otherwise) {
+  if (!holds)
+    throw Refusal(otherwise);
+}
+
+std::size_t count(std::size_t n, std::size_t limit, const char* of) {
+  if (n > limit)
+    throw Refusal(std::string(of) + ": " + std::to_string(n) + ", at most " +
+                  std::to_string(limit));
+  return n;
+}
+
+Token token(std::int32_t value) {
+  check(value >= 0, "a token is negative");
+  return value;
+}
+
+NodeId node(std::uint64_t id) {
+  check(id != no_node, "a node id is 0");
+  return id;
+}
+
+std::vector<Token> tokens(capnp::List<std::int32_t>::Reader in, const char* what) {
+  std::vector<Token> out;
+  out.reserve(count(in.size(), limits::tokens, what));
+  for (auto value : in)
+    out.push_back(token(value));
+  return out;
+}
+
+std::vector<NodeId> nodes(capnp::List<std::uint64_t>::Reader in, std::size_t limit,
+                          const char* what) {
+  std::vector<NodeId> out;
+  out.reserve(count(in.size(), limit, what));
+  for (auto id : in)
+    out.push_back(node(id));
+  return out;
+}
+
+std::vector<SegmentId> ended(capnp::List<std::uint64_t>::Reader in) {
+  std::vector<SegmentId> out;
+  out.reserve(count(in.size(), limits::ended, "ended segments"));
+  for (auto id : in)
+    out.push_back(id);
+  return out;
+}
+
+std::string text(capnp::Text::Reader in, const char* what) {
+  return {in.begin(), count(in.size(), limits::text, what)};
+}
+
+Row row(schema::Row::Reader in) {
+  Row out{.session = in.getSession(),
+          .id = node(in.getId()),
+          .parent = in.getParent(),
+          .token = token(in.getToken()),
+          .position = in.getPosition()};
+  check(out.parent != out.id, "a row is its own parent");
+  return out;
+}
+
+std::vector<Row> rows(capnp::List<schema::Row>::Reader in) {
+  std::vector<Row> out;
+  out.reserve(count(in.size(), limits::rows, "rows"));
+  for (auto one : in)
+    out.push_back(row(one));
+  return out;
+}
+
+std::vector<Prune> prunes(capnp::List<schema::Prune>::Reader in) {
+  std::vector<Prune> out;
+  out.reserve(count(in.size(), limits::prunes, "prunes"));
+  for (auto one : in) {
+    auto& prune = out.emplace_back();
+    prune.session = one.getSession();
+    prune.version = one.getVersion();
+    check(prune.version != 0, "a prune has version 0");
+    prune.path = nodes(one.getPath(), limits::tokens, "path");
+    prune.root = row(one.getRoot());
+    check(prune.root.session == prune.session, "a prune's root is of another session");
+  }
+  return out;
+}
+
+/// A tensor of `rows` rows, or an empty one.
+Tensor tensor(schema::Tensor::Reader in, std::size_t rows, const Owner& owner, const char* what) {
+  const auto values = in.getValues();
+  const std::uint64_t columns = in.getColumns();
+  if (in.getRows() == 0 && columns == 0 && values.size() == 0)
+    return {};
+  const auto name = std::string(what);
+  if (in.getRows() != rows)
+    throw Refusal(name + ": " + std::to_string(in.getRows()) + " rows instead of " +
+                  std::to_string(rows));
+  if (columns == 0)
+    throw Refusal(name + ": no columns");
+  count(columns, limits::columns, what);
+  if (values.size() != rows * columns * sizeof(float))
+    throw Refusal(name + ": " + std::to_string(values.size()) + " bytes for " +
+                  std::to_string(rows) + " x " + std::to_string(columns) + " values");
+  return {.rows = in.getRows(),
+          .columns = in.getColumns(),
+          .values = {reinterpret_cast<const float*>(values.begin()), rows * columns},
+          .owner = owner};
+}
+
+SamplingParams sampling(schema::SamplingParams::Reader in) {
+  SamplingParams out{.temperature = in.getTemperature(),
+                     .top_k = in.getTopK(),
+                     .top_p = in.getTopP(),
+                     .seed = in.getSeed()};
+  check(std::isfinite(out.temperature) && out.temperature >= 0,
+        "temperature is not a finite number of at least 0");
+  check(out.top_p > 0 && out.top_p <= 1, "top_p is not above 0 and at most 1");
+  return out;
+}
+
+bool is_file_name(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." &&
+         name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
+}
+
+}  // namespace
+
+void decode(schema::Segment::Reader in, const Owner& owner, Segment& out) {
+  out.id = in.getId();
+  out.rows = rows(in.getRows());
+  check(!out.rows.empty(), "no rows");
+  out.prunes = prunes(in.getPrunes());
+  out.hidden = tensor(in.getHidden(), out.rows.size(), owner, "hidden");
+  auto taps = in.getTaps();
+  out.taps.reserve(count(taps.size(), limits::taps, "taps"));
+  for (auto tap : taps) {
+    out.taps.push_back(tensor(tap, out.rows.size(), owner, "tap"));
+    check(out.taps.back().rows != 0, "an empty tap");
+  }
+}
+
+void decode(schema::Prunes::Reader in, const Owner&, Prunes& out) {
+  out.prunes = prunes(in.getPrunes());
+  out.ended = ended(in.getEnded());
+}
+
+void decode(schema::Open::Reader in, const Owner&, Open& out) {
+  out.session = in.getSession();
+  out.root = node(in.getRoot());
+  out.prompt = tokens(in.getPrompt(), "prompt");
+  out.sampling = sampling(in.getSampling());
+  out.position_limit = in.getPositionLimit();
+  out.slots = in.getSlots();
+  check(!out.prompt.empty(), "the prompt is empty");
+  check(out.prompt.size() <= out.position_limit, "the prompt is longer than the position limit");
+}
+
+void decode(schema::Close::Reader in, const Owner&, Close& out) {
+  out.session = in.getSession();
+}
+
+void decode(schema::Cancel::Reader in, const Owner&, Cancel& out) {
+  out.session = in.getSession();
+}
+
+void decode(schema::SegmentEnd::Reader in, const Owner&, SegmentEnd& out) {
+  out.segment = in.getSegment();
+  out.stage = in.getStage();
+}
+
+void decode(schema::Verdict::Reader in, const Owner&, Verdict& out) {
+  auto walks = in.getWalks();
+  out.walks.reserve(count(walks.size(), limits::prunes, "walks"));
+  for (auto one : walks) {
+    auto& walk = out.walks.emplace_back();
+    walk.session = one.getSession();
+    walk.version = one.getVersion();
+    walk.next = token(one.getNext());
+    auto path = one.getPath();
+    walk.path.reserve(count(path.size(), limits::tokens, "path"));
+    for (auto step : path)
+      walk.path.push_back(
+          {.id = node(step.getId()), .parent = step.getParent(), .token = token(step.getToken())});
+  }
+  out.ended = ended(in.getEnded());
+}
+
+void decode(schema::Grow::Reader in, const Owner&, Grow& out) {
+  out.segment = in.getSegment();
+  out.rows = rows(in.getRows());
+}
+
+void decode(schema::Features::Reader in, const Owner& owner, Features& out) {
+  out.session = in.getSession();
+  out.nodes = nodes(in.getNodes(), limits::rows, "nodes");
+  out.hidden = tensor(in.getHidden(), out.nodes.size(), owner, "hidden");
+}
+
+void decode(schema::Ready::Reader in, const Owner&, Ready& out) {
+  out.free_in_us = in.getFreeInUs();
+}
+
+void decode(schema::Tokens::Reader in, const Owner&, Tokens& out) {
+  out.session = in.getSession();
+  out.position = in.getPosition();
+  out.tokens = tokens(in.getTokens(), "tokens");
+}
+
+void decode(schema::Closed::Reader in, const Owner&, Closed& out) {
+  out.session = in.getSession();
+}
+
+void decode(schema::Fault::Reader in, const Owner&, Fault& out) {
+  out.session = in.getSession();
+  out.segment = in.getSegment();
+  out.stage = in.getStage();
+  out.error = text(in.getError(), "error");
+}
+
+void decode(schema::StageSpec::Reader in, const Owner&, StageSpec& out) {
+  out.protocol = in.getProtocol();
+  out.stage = in.getStage();
+  out.first_layer = in.getFirstLayer();
+  out.end_layer = in.getEndLayer();
+  out.model_file = text(in.getModelFile(), "model file");
+  out.model_hash = text(in.getModelHash(), "model hash");
+  out.numerics = text(in.getNumerics(), "numerics");
+  out.threads = in.getThreads();
+  out.max_rows = in.getMaxRows();
+  check(out.first_layer <= out.end_layer, "the last layer comes before the first");
+  count(out.end_layer, limits::layers, "layers");
+  // A peer must not make a node read files outside its model folders.
+  check(is_file_name(out.model_file), "the model file is not a plain file name");
+  check(out.model_hash.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos,
+        "the model hash has other characters than hexadecimal digits");
+  check(out.threads != 0, "no threads");
+  count(out.threads, limits::threads, "threads");
+  check(out.max_rows != 0, "no rows");
+  count(out.max_rows, limits::rows, "rows");
+}
+
+void decode(schema::NodeInfo::Reader in, const Owner&, NodeInfo& out) {
+  out.protocol = in.getProtocol();
+  out.name = text(in.getName(), "name");
+  out.version = text(in.getVersion(), "version");
+  out.numerics = text(in.getNumerics(), "numerics");
+  out.cores = in.getCores();
+  out.memory_bytes = in.getMemoryBytes();
+  out.free_memory_bytes = in.getFreeMemoryBytes();
+  out.stages = in.getStages();
+}
+
+void decode(schema::StageStats::Reader in, const Owner&, StageStats& out) {
+  out.stage = in.getStage();
+  out.segments = in.getSegments();
+  out.rows_computed = in.getRowsComputed();
+  out.rows_dropped = in.getRowsDropped();
+  out.rows_unknown = in.getRowsUnknown();
+  out.malformed = in.getMalformed();
+  out.busy_ns = in.getBusyNs();
+  out.sessions = in.getSessions();
+  out.kv_slots_used = in.getKvSlotsUsed();
+  out.kv_bytes = in.getKvBytes();
+}
+
+}  // namespace flowspec

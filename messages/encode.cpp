@@ -1,0 +1,335 @@
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+
+#include "messages/codec.hpp"
+#include "messages/limits.hpp"
+
+namespace flowspec {
+
+static_assert(std::endian::native == std::endian::little, "tensors are little-endian on the wire");
+
+namespace {
+
+// Sizes in words, as the schema makes them (data section + pointers). Too small a figure is found
+// by the round-trip tests: the builder refuses to grow.
+constexpr std::size_t row_words = 4;
+constexpr std::size_t prune_words = 2 + 2 + row_words;
+constexpr std::size_t tensor_words = 1 + 1;
+constexpr std::size_t path_node_words = 3;
+constexpr std::size_t walk_words = 3 + 1;
+/// A list of structs starts with a word that tells their size.
+constexpr std::size_t list_tag = 1;
+/// Segment table, root pointer and the largest root struct, a nested SamplingParams included.
+constexpr std::size_t fixed_words = 24;
+
+std::size_t words_of_bytes(std::size_t n) {
+  return (n + 7) / 8;
+}
+std::size_t words_of_text(const std::string& s) {
+  return words_of_bytes(s.size() + 1);
+}
+std::size_t words_of_tokens(std::size_t n) {
+  return words_of_bytes(n * sizeof(Token));
+}
+
+std::shared_ptr<std::uint64_t[]> zeroed(std::size_t words) {
+  auto* memory = static_cast<std::uint64_t*>(std::calloc(words, sizeof(std::uint64_t)));
+  if (memory == nullptr)
+    throw std::bad_alloc();
+  return {memory, std::free};
+}
+
+std::size_t checked(const char* name, std::size_t words) {
+  if (words > max_wire_bytes / sizeof(std::uint64_t))
+    throw std::length_error(std::string(name) + ": message of " + std::to_string(words * 8) +
+                            " bytes, at most " + std::to_string(max_wire_bytes));
+  return words;
+}
+
+kj::ArrayPtr<capnp::word> content(std::uint64_t* words, std::size_t capacity) {
+  return kj::arrayPtr(reinterpret_cast<capnp::word*>(words) + 1, capacity - 1);
+}
+
+template <class Values, class List>
+void copy(const Values& values, List out) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    out.set(static_cast<capnp::uint>(i), values[i]);
+}
+
+void encode(const Row& row, schema::Row::Builder out) {
+  out.setSession(row.session);
+  out.setId(row.id);
+  out.setParent(row.parent);
+  out.setToken(row.token);
+  out.setPosition(row.position);
+}
+
+void encode(const Tensor& tensor, schema::Tensor::Builder out) {
+  out.setRows(tensor.rows);
+  out.setColumns(tensor.columns);
+  auto bytes = out.initValues(static_cast<capnp::uint>(tensor.values.size_bytes()));
+  if (!tensor.values.empty())
+    std::memcpy(bytes.begin(), tensor.values.data(), tensor.values.size_bytes());
+}
+
+bool present(const Tensor& tensor) {
+  return tensor.rows != 0 || !tensor.values.empty();
+}
+
+std::size_t words_of(const Tensor& tensor) {
+  return words_of_tensor(tensor.values.size());
+}
+
+}  // namespace
+
+FlatMessage::FlatMessage(const char* name, std::size_t variable_words)
+    : capacity_(checked(name, fixed_words + variable_words)),
+      words_(zeroed(capacity_)),
+      builder_(content(words_.get(), capacity_)) {}
+
+WireBuffer FlatMessage::finish() {
+  const auto used = builder_.getSegmentsForOutput()[0].size();
+  words_[0] = std::uint64_t{used} << 32;  // segment table: (segments - 1, size of the first)
+  return {words_, used + 1};
+}
+
+std::size_t words_of_rows(std::size_t rows) {
+  return list_tag + rows * row_words;
+}
+
+std::size_t words_of_tensor(std::size_t values) {
+  return tensor_words + words_of_bytes(values * sizeof(float));
+}
+
+std::size_t words_of(std::span<const Prune> prunes) {
+  auto words = list_tag;
+  for (const auto& prune : prunes)
+    words += prune_words + prune.path.size();
+  return words;
+}
+
+void encode(std::span<const Row> rows, capnp::List<schema::Row>::Builder out) {
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    encode(rows[i], out[static_cast<capnp::uint>(i)]);
+}
+
+void encode(std::span<const Prune> prunes, capnp::List<schema::Prune>::Builder out) {
+  for (std::size_t i = 0; i < prunes.size(); ++i) {
+    auto prune = out[static_cast<capnp::uint>(i)];
+    prune.setSession(prunes[i].session);
+    prune.setVersion(prunes[i].version);
+    copy(prunes[i].path, prune.initPath(prunes[i].path.size()));
+    encode(prunes[i].root, prune.initRoot());
+  }
+}
+
+std::span<float> init_tensor(schema::Tensor::Builder out, std::size_t rows, std::size_t columns) {
+  out.setRows(static_cast<std::uint32_t>(rows));
+  out.setColumns(static_cast<std::uint32_t>(columns));
+  auto bytes = out.initValues(static_cast<capnp::uint>(rows * columns * sizeof(float)));
+  return {reinterpret_cast<float*>(bytes.begin()), rows * columns};
+}
+
+std::size_t variable_words(const Segment& x) {
+  auto words = words_of_rows(x.rows.size()) + words_of(x.prunes) + words_of(x.hidden) + list_tag;
+  for (const auto& tap : x.taps)
+    words += words_of(tap);
+  return words;
+}
+
+void encode(const Segment& x, schema::Segment::Builder out) {
+  out.setId(x.id);
+  encode(x.rows, out.initRows(x.rows.size()));
+  encode(x.prunes, out.initPrunes(x.prunes.size()));
+  if (present(x.hidden))
+    encode(x.hidden, out.initHidden());
+  auto taps = out.initTaps(x.taps.size());
+  for (std::size_t i = 0; i < x.taps.size(); ++i)
+    encode(x.taps[i], taps[static_cast<capnp::uint>(i)]);
+}
+
+std::size_t variable_words(const Prunes& x) {
+  return words_of(x.prunes) + x.ended.size();
+}
+
+void encode(const Prunes& x, schema::Prunes::Builder out) {
+  encode(x.prunes, out.initPrunes(x.prunes.size()));
+  copy(x.ended, out.initEnded(x.ended.size()));
+}
+
+std::size_t variable_words(const Open& x) {
+  return words_of_tokens(x.prompt.size());
+}
+
+void encode(const Open& x, schema::Open::Builder out) {
+  out.setSession(x.session);
+  out.setRoot(x.root);
+  copy(x.prompt, out.initPrompt(x.prompt.size()));
+  auto sampling = out.initSampling();
+  sampling.setTemperature(x.sampling.temperature);
+  sampling.setTopK(x.sampling.top_k);
+  sampling.setTopP(x.sampling.top_p);
+  sampling.setSeed(x.sampling.seed);
+  out.setPositionLimit(x.position_limit);
+  out.setSlots(x.slots);
+}
+
+std::size_t variable_words(const Close&) {
+  return 0;
+}
+void encode(const Close& x, schema::Close::Builder out) {
+  out.setSession(x.session);
+}
+
+std::size_t variable_words(const Cancel&) {
+  return 0;
+}
+void encode(const Cancel& x, schema::Cancel::Builder out) {
+  out.setSession(x.session);
+}
+
+std::size_t variable_words(const SegmentEnd&) {
+  return 0;
+}
+
+void encode(const SegmentEnd& x, schema::SegmentEnd::Builder out) {
+  out.setSegment(x.segment);
+  out.setStage(x.stage);
+}
+
+std::size_t variable_words(const Verdict& x) {
+  auto words = list_tag + x.ended.size();
+  for (const auto& walk : x.walks)
+    words += walk_words + list_tag + walk.path.size() * path_node_words;
+  return words;
+}
+
+void encode(const Verdict& x, schema::Verdict::Builder out) {
+  auto walks = out.initWalks(x.walks.size());
+  for (std::size_t i = 0; i < x.walks.size(); ++i) {
+    const auto& walk = x.walks[i];
+    auto to = walks[static_cast<capnp::uint>(i)];
+    to.setSession(walk.session);
+    to.setVersion(walk.version);
+    to.setNext(walk.next);
+    auto path = to.initPath(walk.path.size());
+    for (std::size_t j = 0; j < walk.path.size(); ++j) {
+      auto node = path[static_cast<capnp::uint>(j)];
+      node.setId(walk.path[j].id);
+      node.setParent(walk.path[j].parent);
+      node.setToken(walk.path[j].token);
+    }
+  }
+  copy(x.ended, out.initEnded(x.ended.size()));
+}
+
+std::size_t variable_words(const Grow& x) {
+  return words_of_rows(x.rows.size());
+}
+
+void encode(const Grow& x, schema::Grow::Builder out) {
+  out.setSegment(x.segment);
+  encode(x.rows, out.initRows(x.rows.size()));
+}
+
+std::size_t variable_words(const Features& x) {
+  return x.nodes.size() + words_of(x.hidden);
+}
+
+void encode(const Features& x, schema::Features::Builder out) {
+  out.setSession(x.session);
+  copy(x.nodes, out.initNodes(x.nodes.size()));
+  if (present(x.hidden))
+    encode(x.hidden, out.initHidden());
+}
+
+std::size_t variable_words(const Ready&) {
+  return 0;
+}
+void encode(const Ready& x, schema::Ready::Builder out) {
+  out.setFreeInUs(x.free_in_us);
+}
+
+std::size_t variable_words(const Tokens& x) {
+  return words_of_tokens(x.tokens.size());
+}
+
+void encode(const Tokens& x, schema::Tokens::Builder out) {
+  out.setSession(x.session);
+  out.setPosition(x.position);
+  copy(x.tokens, out.initTokens(x.tokens.size()));
+}
+
+std::size_t variable_words(const Closed&) {
+  return 0;
+}
+void encode(const Closed& x, schema::Closed::Builder out) {
+  out.setSession(x.session);
+}
+
+std::size_t variable_words(const Fault&) {
+  return words_of_bytes(limits::text + 1);
+}
+
+void encode(const Fault& x, schema::Fault::Builder out) {
+  out.setSession(x.session);
+  out.setSegment(x.segment);
+  out.setStage(x.stage);
+  // A long text must not turn the report of a fault into a fault.
+  const auto error = x.error.substr(0, limits::text);
+  out.setError(kj::StringPtr(error.c_str(), error.size()));
+}
+
+std::size_t variable_words(const StageSpec& x) {
+  return words_of_text(x.model_file) + words_of_text(x.model_hash) + words_of_text(x.numerics);
+}
+
+void encode(const StageSpec& x, schema::StageSpec::Builder out) {
+  out.setProtocol(x.protocol);
+  out.setStage(x.stage);
+  out.setFirstLayer(x.first_layer);
+  out.setEndLayer(x.end_layer);
+  out.setModelFile(kj::StringPtr(x.model_file.c_str(), x.model_file.size()));
+  out.setModelHash(kj::StringPtr(x.model_hash.c_str(), x.model_hash.size()));
+  out.setNumerics(kj::StringPtr(x.numerics.c_str(), x.numerics.size()));
+  out.setThreads(x.threads);
+  out.setMaxRows(x.max_rows);
+}
+
+std::size_t variable_words(const NodeInfo& x) {
+  return words_of_text(x.name) + words_of_text(x.version) + words_of_text(x.numerics);
+}
+
+void encode(const NodeInfo& x, schema::NodeInfo::Builder out) {
+  out.setProtocol(x.protocol);
+  out.setName(kj::StringPtr(x.name.c_str(), x.name.size()));
+  out.setVersion(kj::StringPtr(x.version.c_str(), x.version.size()));
+  out.setNumerics(kj::StringPtr(x.numerics.c_str(), x.numerics.size()));
+  out.setCores(x.cores);
+  out.setMemoryBytes(x.memory_bytes);
+  out.setFreeMemoryBytes(x.free_memory_bytes);
+  out.setStages(x.stages);
+}
+
+std::size_t variable_words(const StageStats&) {
+  return 0;
+}
+
+void encode(const StageStats& x, schema::StageStats::Builder out) {
+  out.setStage(x.stage);
+  out.setSegments(x.segments);
+  out.setRowsComputed(x.rows_computed);
+  out.setRowsDropped(x.rows_dropped);
+  out.setRowsUnknown(x.rows_unknown);
+  out.setMalformed(x.malformed);
+  out.setBusyNs(x.busy_ns);
+  out.setSessions(x.sessions);
+  out.setKvSlotsUsed(x.kv_slots_used);
+  out.setKvBytes(x.kv_bytes);
+}
+
+}  // namespace flowspec

@@ -1,0 +1,182 @@
+@0xd1f280f6b77d78f2;
+# What FlowSpec's actors say to each other. types.hpp has the same structs as plain C++ values and
+# tells what each field means; decode.cpp checks every range named here.
+#
+# Growing the schema: new fields go at the end with the next number; numbers are never used again.
+# A change that an older node would misread also raises protocolVersion (here and in types.hpp).
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("flowspec::schema");
+
+const protocolVersion :UInt32 = 1;
+
+struct Row {
+  # One tree node on its way through the pipeline.
+  session @0 :UInt64;
+  id @1 :UInt64;           # never 0
+  parent @2 :UInt64;       # 0: none
+  token @3 :Int32;         # >= 0
+  position @4 :UInt32;
+}
+
+struct Tensor {
+  # A row-major matrix of float32. Absent where there is none.
+  rows @0 :UInt32;
+  columns @1 :UInt32;
+  values @2 :Data;         # rows * columns floats, little-endian
+}
+
+struct Prune {
+  # Moves the root of one session's tree.
+  session @0 :UInt64;
+  version @1 :UInt64;      # >= 1
+  path @2 :List(UInt64);   # joins the committed prefix; ids, never 0
+  root @3 :Row;            # of the same session
+}
+
+struct Segment {
+  # Stage to stage (the draft to the first): rows, parents before children; at least one.
+  id @0 :UInt64;
+  rows @1 :List(Row);
+  prunes @2 :List(Prune);  # what the sender applied since its last segment
+  hidden @3 :Tensor;       # rows x hidden size; absent on the way to the first stage
+  taps @4 :List(Tensor);   # hidden states of chosen layers, each with a row per row
+}
+
+struct Prunes {
+  # Tree pruner to everybody: prunes and the segments that have ended.
+  prunes @0 :List(Prune);
+  ended @1 :List(UInt64);
+}
+
+struct SamplingParams {
+  # How the next token is chosen from the logits. Temperature 0 is greedy.
+  temperature @0 :Float32; # finite, >= 0
+  topK @1 :UInt32;         # 0: all
+  topP @2 :Float32 = 1;    # in (0, 1]
+  seed @3 :UInt64;
+}
+
+struct Open {
+  # Opens a session on every stage; in-band.
+  session @0 :UInt64;
+  root @1 :UInt64;         # the prompt's first token; never 0
+  prompt @2 :List(Int32);  # 1 to positionLimit tokens
+  sampling @3 :SamplingParams;
+  positionLimit @4 :UInt32;
+  slots @5 :UInt32;        # KV slots to reserve
+}
+
+struct Close {
+  # Ends a session; in-band, behind its last rows.
+  session @0 :UInt64;
+}
+
+struct Cancel {
+  # The session's rows need not be computed any more; urgent.
+  session @0 :UInt64;
+}
+
+struct SegmentEnd {
+  # Stage to tree pruner: all rows of the segment died there.
+  segment @0 :UInt64;
+  stage @1 :UInt32;
+}
+
+struct PathNode {
+  # A node on an accepted path.
+  id @0 :UInt64;           # never 0
+  parent @1 :UInt64;
+  token @2 :Int32;         # >= 0
+}
+
+struct Walk {
+  # What the target model says along one session's tree.
+  session @0 :UInt64;
+  version @1 :UInt64;
+  path @2 :List(PathNode);
+  next @3 :Int32;          # >= 0
+}
+
+struct Verdict {
+  # Verifier to tree pruner.
+  walks @0 :List(Walk);
+  ended @1 :List(UInt64);
+}
+
+struct Grow {
+  # Draft to tree pruner: the rows of a segment that has just been sent.
+  segment @0 :UInt64;
+  rows @1 :List(Row);
+}
+
+struct Features {
+  # Verifier to draft: the target's hidden states by node.
+  session @0 :UInt64;
+  nodes @1 :List(UInt64);  # never 0
+  hidden @2 :Tensor;       # a row per node, or absent
+}
+
+struct Ready {
+  # First stage to draft: when it could start on another segment.
+  freeInUs @0 :UInt64;
+}
+
+struct Tokens {
+  # Tree pruner to session: accepted tokens, in order.
+  session @0 :UInt64;
+  position @1 :UInt32;     # of the first one
+  tokens @2 :List(Int32);  # >= 0
+}
+
+struct Closed {
+  # The session is closed on every stage.
+  session @0 :UInt64;
+}
+
+struct Fault {
+  # Ends one session and no other.
+  session @0 :UInt64;
+  segment @1 :UInt64;
+  stage @2 :UInt32;
+  error @3 :Text;          # cut by the sender where it is too long
+}
+
+struct StageSpec {
+  # Coordinator to node: which stage to build, and from which model.
+  protocol @0 :UInt32;     # the sender's protocolVersion
+  stage @1 :UInt32;
+  firstLayer @2 :UInt32;
+  endLayer @3 :UInt32;     # one past the last; >= firstLayer
+  modelFile @4 :Text;      # no folders in it
+  modelHash @5 :Text;      # hexadecimal digits only
+  numerics @6 :Text;
+  threads @7 :UInt32;      # >= 1
+  maxRows @8 :UInt32;      # >= 1
+}
+
+struct NodeInfo {
+  # Node to coordinator: what it is and has.
+  protocol @0 :UInt32;     # the node's protocolVersion
+  name @1 :Text;
+  version @2 :Text;
+  numerics @3 :Text;
+  cores @4 :UInt32;
+  memoryBytes @5 :UInt64;
+  freeMemoryBytes @6 :UInt64;
+  stages @7 :UInt32;
+}
+
+struct StageStats {
+  # Stage to coordinator: what it has done since it was made.
+  stage @0 :UInt32;
+  segments @1 :UInt64;
+  rowsComputed @2 :UInt64;
+  rowsDropped @3 :UInt64;
+  rowsUnknown @4 :UInt64;
+  malformed @5 :UInt64;
+  busyNs @6 :UInt64;
+  sessions @7 :UInt64;
+  kvSlotsUsed @8 :UInt64;
+  kvBytes @9 :UInt64;
+}

@@ -1,0 +1,28 @@
+#pragma once
+/// Bounds that every reader enforces, whoever sent the message.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace flowspec::limits {
+
+/// Rows of one segment.
+inline constexpr std::size_t rows = 4096;
+/// Columns of a tensor (the hidden size).
+inline constexpr std::size_t columns = 65536;
+/// Feature taps of one segment.
+inline constexpr std::size_t taps = 8;
+/// Prunes, or walks, in one message.
+inline constexpr std::size_t prunes = 4096;
+/// Ended segments in one message.
+inline constexpr std::size_t ended = 4096;
+/// Tokens of a text: the prompt, a committed path, a walk.
+inline constexpr std::size_t tokens = std::size_t{1} << 20;
+/// Bytes of a string; the text of a fault is cut here by its sender.
+inline constexpr std::size_t text = 4096;
+/// Layers of a model.
+inline constexpr std::uint32_t layers = 4096;
+/// Compute threads of a stage.
+inline constexpr std::uint32_t threads = 1024;
+
+}  // namespace flowspec::limits

@@ -1,0 +1,37 @@
+#pragma once
+/// Lets a stage compute straight into the segment that it sends.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "messages/types.hpp"
+#include "messages/wire.hpp"
+
+namespace flowspec {
+
+/// Builds a segment whose hidden states are filled in by the caller, in place:
+/// `SegmentWriter w(...); compute(w.hidden()); send(std::move(w).finish());`
+class SegmentWriter {
+ public:
+  /// @param hidden_size columns of the hidden states and of each tap; 0 makes a segment without.
+  /// @throws std::length_error where the segment would exceed `max_wire_bytes`.
+  SegmentWriter(SegmentId id, std::span<const Row> rows, std::uint32_t hidden_size,
+                std::span<const Prune> prunes, std::size_t taps = 0);
+
+  /// rows x hidden_size, row-major, zero at first, aligned to 8 bytes. The memory of the message
+  /// itself: not to be written to once `finish` has been called.
+  std::span<float> hidden() { return hidden_; }
+  /// The same for tap `i` < taps.
+  std::span<float> tap(std::size_t i) { return taps_.at(i); }
+
+  Wire<Segment> finish() &&;
+
+ private:
+  WireBuffer buffer_;
+  std::span<float> hidden_;
+  std::vector<std::span<float>> taps_;
+};
+
+}  // namespace flowspec

@@ -1,0 +1,44 @@
+#pragma once
+/// Registers all messages with CAF. Every actor system's configuration needs
+/// `add_message_types<caf::id_block::flowspec_messages>()`; a block of actor handles goes on at
+/// `caf::id_block::flowspec_messages::end`. The order here is part of the protocol.
+
+#include <caf/type_id.hpp>
+
+#include "messages/wire.hpp"
+
+CAF_BEGIN_TYPE_ID_BLOCK(flowspec_messages, caf::first_custom_type_id)
+
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::SegmentMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::PrunesMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::OpenMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::CloseMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::CancelMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::SegmentEndMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::VerdictMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::GrowMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::FeaturesMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::ReadyMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::TokensMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::ClosedMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::FaultMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::StageSpecMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::NodeInfoMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::StageStatsMessage))
+
+// Words that tell apart messages without, or with the same, content: at most 10 characters.
+CAF_ADD_ATOM(flowspec_messages, flowspec, hello_a, "hello")
+CAF_ADD_ATOM(flowspec_messages, flowspec, status_a, "status")
+CAF_ADD_ATOM(flowspec_messages, flowspec, stats_a, "stats")
+CAF_ADD_ATOM(flowspec_messages, flowspec, spawn_st_a, "spawnstage")
+CAF_ADD_ATOM(flowspec_messages, flowspec, connect_a, "connect")
+CAF_ADD_ATOM(flowspec_messages, flowspec, control_a, "control")
+CAF_ADD_ATOM(flowspec_messages, flowspec, step_a, "step")
+CAF_ADD_ATOM(flowspec_messages, flowspec, tick_a, "tick")
+CAF_ADD_ATOM(flowspec_messages, flowspec, submit_a, "submit")
+CAF_ADD_ATOM(flowspec_messages, flowspec, cancel_a, "cancel")
+CAF_ADD_ATOM(flowspec_messages, flowspec, close_a, "close")
+CAF_ADD_ATOM(flowspec_messages, flowspec, progress_a, "progress")
+CAF_ADD_ATOM(flowspec_messages, flowspec, result_a, "result")
+
+CAF_END_TYPE_ID_BLOCK(flowspec_messages)

@@ -1,0 +1,245 @@
+#pragma once
+/// The content of every message, as plain values. The schema in flowspec.capnp says the same for
+/// the wire; wire.hpp converts. Nothing here knows Cap'n Proto or CAF.
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace flowspec {
+
+using SessionId = std::uint64_t;
+/// Names a node of a session's draft tree: unique in the session and never used again. 0 is "none".
+using NodeId = std::uint64_t;
+using SegmentId = std::uint64_t;
+using TreeVersion = std::uint64_t;
+using Token = std::int32_t;
+/// Absolute position in the text, the prompt's first token being 0.
+using Position = std::uint32_t;
+
+inline constexpr NodeId no_node = 0;
+/// The draft counts its ids up from 1, the tree pruner up from here: two ranges that never meet.
+inline constexpr NodeId first_fresh_node = NodeId{1} << 63;
+/// `Fault::stage` of the party that is no stage.
+inline constexpr std::uint32_t not_a_stage = std::numeric_limits<std::uint32_t>::max();
+/// Changes with every change of the schema that an older node would misread.
+inline constexpr std::uint32_t protocol_version = 1;
+
+/// One tree node on its way through the pipeline.
+struct Row {
+  SessionId session = 0;
+  NodeId id = no_node;
+  NodeId parent = no_node;
+  Token token = 0;
+  Position position = 0;
+  friend bool operator==(const Row&, const Row&) = default;
+};
+
+/// A row-major matrix of float32 that borrows the memory of the message it came in.
+struct Tensor {
+  std::uint32_t rows = 0;
+  std::uint32_t columns = 0;
+  std::span<const float> values;
+  /// Keeps the memory alive; empty when `values` is owned by someone else.
+  std::shared_ptr<const void> owner;
+
+  std::span<const float> row(std::size_t i) const { return values.subspan(i * columns, columns); }
+};
+
+/// Moves the root of one session's tree. `path` joins the committed prefix; of the live nodes only
+/// `root` and what is below it stay alive.
+struct Prune {
+  SessionId session = 0;
+  /// The version that the tree has afterwards; the first prune makes version 1.
+  TreeVersion version = 0;
+  std::vector<NodeId> path;
+  /// The new root as a row; a fresh root (no node of the draft) has an id of the pruner's range.
+  Row root;
+  friend bool operator==(const Prune&, const Prune&) = default;
+};
+
+/// Rows that travel from stage to stage. Parents come before their children.
+struct Segment {
+  SegmentId id = 0;
+  std::vector<Row> rows;
+  /// What the sender applied since its last segment: the slow path of every prune.
+  std::vector<Prune> prunes;
+  /// Hidden states, rows x hidden size; empty on the way to the first stage.
+  Tensor hidden;
+  /// Hidden states of chosen layers (for EAGLE-3 heads), each rows x hidden size.
+  std::vector<Tensor> taps;
+};
+
+/// From the tree pruner to everybody. Empty `prunes` with some `ended` is the no-change notice.
+struct Prunes {
+  std::vector<Prune> prunes;
+  /// Segments that have ended: their credits go back to the draft together with the newer tree.
+  std::vector<SegmentId> ended;
+  friend bool operator==(const Prunes&, const Prunes&) = default;
+};
+
+/// How the next token is chosen from the logits. Temperature 0 is greedy.
+struct SamplingParams {
+  float temperature = 0;
+  /// 0 keeps all tokens.
+  std::uint32_t top_k = 0;
+  /// 1 keeps all tokens.
+  float top_p = 1;
+  std::uint64_t seed = 0;
+  friend bool operator==(const SamplingParams&, const SamplingParams&) = default;
+};
+
+/// Opens a session on every stage; travels in-band, ahead of its first rows.
+struct Open {
+  SessionId session = 0;
+  /// The id of the prompt's first token, which is the tree's first root.
+  NodeId root = no_node;
+  std::vector<Token> prompt;
+  SamplingParams sampling;
+  /// Rows have positions below this.
+  Position position_limit = 0;
+  /// KV slots to reserve.
+  std::uint32_t slots = 0;
+  friend bool operator==(const Open&, const Open&) = default;
+};
+
+/// Ends a session; travels in-band behind its last rows and frees its KV.
+struct Close {
+  SessionId session = 0;
+  friend bool operator==(const Close&, const Close&) = default;
+};
+
+/// The same, ahead of everything: rows of the session need not be computed any more.
+struct Cancel {
+  SessionId session = 0;
+  friend bool operator==(const Cancel&, const Cancel&) = default;
+};
+
+/// From a stage to the tree pruner: all rows of the segment died here.
+struct SegmentEnd {
+  SegmentId segment = 0;
+  std::uint32_t stage = not_a_stage;
+  friend bool operator==(const SegmentEnd&, const SegmentEnd&) = default;
+};
+
+/// A node on an accepted path.
+struct PathNode {
+  NodeId id = no_node;
+  NodeId parent = no_node;
+  Token token = 0;
+  friend bool operator==(const PathNode&, const PathNode&) = default;
+};
+
+/// What the target model says along the tree, from the root of version `version`.
+struct Walk {
+  SessionId session = 0;
+  TreeVersion version = 0;
+  std::vector<PathNode> path;
+  /// The target's own token after the last node of `path`.
+  Token next = 0;
+  friend bool operator==(const Walk&, const Walk&) = default;
+};
+
+/// From the verifier to the tree pruner.
+struct Verdict {
+  std::vector<Walk> walks;
+  std::vector<SegmentId> ended;
+  friend bool operator==(const Verdict&, const Verdict&) = default;
+};
+
+/// From the draft to the tree pruner: the rows of a segment that has just been sent.
+struct Grow {
+  SegmentId segment = 0;
+  std::vector<Row> rows;
+  friend bool operator==(const Grow&, const Grow&) = default;
+};
+
+/// From the verifier to the draft: the target's hidden states (after the final norm) by node.
+struct Features {
+  SessionId session = 0;
+  std::vector<NodeId> nodes;
+  Tensor hidden;
+};
+
+/// From the first stage to the draft.
+struct Ready {
+  /// Time until the stage could start on another segment, in microseconds.
+  std::uint64_t free_in_us = 0;
+  friend bool operator==(const Ready&, const Ready&) = default;
+};
+
+/// From the tree pruner to the session: accepted tokens, in order.
+struct Tokens {
+  SessionId session = 0;
+  Position position = 0;
+  std::vector<Token> tokens;
+  friend bool operator==(const Tokens&, const Tokens&) = default;
+};
+
+/// The session is closed on every stage.
+struct Closed {
+  SessionId session = 0;
+  friend bool operator==(const Closed&, const Closed&) = default;
+};
+
+/// Ends one session and no other.
+struct Fault {
+  SessionId session = 0;
+  SegmentId segment = 0;
+  std::uint32_t stage = not_a_stage;
+  std::string error;
+  friend bool operator==(const Fault&, const Fault&) = default;
+};
+
+/// Which stage a node is to build, and from which model.
+struct StageSpec {
+  std::uint32_t protocol = protocol_version;
+  std::uint32_t stage = 0;
+  std::uint32_t first_layer = 0;
+  /// One past the last layer.
+  std::uint32_t end_layer = 0;
+  /// File name without folders; a node looks for it in its own model folders.
+  std::string model_file;
+  /// XXH3-128 of the model file, as hexadecimal digits.
+  std::string model_hash;
+  std::string numerics;
+  std::uint32_t threads = 1;
+  /// Rows of the largest segment.
+  std::uint32_t max_rows = 64;
+  friend bool operator==(const StageSpec&, const StageSpec&) = default;
+};
+
+/// What a node says about itself when asked.
+struct NodeInfo {
+  std::uint32_t protocol = protocol_version;
+  std::string name;
+  std::string version;
+  std::string numerics;
+  std::uint32_t cores = 0;
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t free_memory_bytes = 0;
+  std::uint32_t stages = 0;
+  friend bool operator==(const NodeInfo&, const NodeInfo&) = default;
+};
+
+/// What a stage has done since it was made.
+struct StageStats {
+  std::uint32_t stage = 0;
+  std::uint64_t segments = 0;
+  std::uint64_t rows_computed = 0;
+  /// Rows that were dead when they came: dropped before they were computed.
+  std::uint64_t rows_dropped = 0;
+  /// Rows of sessions that the stage does not know.
+  std::uint64_t rows_unknown = 0;
+  std::uint64_t malformed = 0;
+  std::uint64_t busy_ns = 0;
+  std::uint64_t sessions = 0;
+  std::uint64_t kv_slots_used = 0;
+  std::uint64_t kv_bytes = 0;
+  friend bool operator==(const StageStats&, const StageStats&) = default;
+};
+
+}  // namespace flowspec

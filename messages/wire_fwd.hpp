@@ -1,0 +1,43 @@
+#pragma once
+/// Names of all messages, for headers that only mention them.
+
+namespace flowspec {
+
+struct Segment;
+struct Prunes;
+struct Open;
+struct Close;
+struct Cancel;
+struct SegmentEnd;
+struct Verdict;
+struct Grow;
+struct Features;
+struct Ready;
+struct Tokens;
+struct Closed;
+struct Fault;
+struct StageSpec;
+struct NodeInfo;
+struct StageStats;
+
+template <class T>
+class Wire;
+
+using SegmentMessage = Wire<Segment>;
+using PrunesMessage = Wire<Prunes>;
+using OpenMessage = Wire<Open>;
+using CloseMessage = Wire<Close>;
+using CancelMessage = Wire<Cancel>;
+using SegmentEndMessage = Wire<SegmentEnd>;
+using VerdictMessage = Wire<Verdict>;
+using GrowMessage = Wire<Grow>;
+using FeaturesMessage = Wire<Features>;
+using ReadyMessage = Wire<Ready>;
+using TokensMessage = Wire<Tokens>;
+using ClosedMessage = Wire<Closed>;
+using FaultMessage = Wire<Fault>;
+using StageSpecMessage = Wire<StageSpec>;
+using NodeInfoMessage = Wire<NodeInfo>;
+using StageStatsMessage = Wire<StageStats>;
+
+}  // namespace flowspec
