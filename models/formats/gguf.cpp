@@ -249,6 +249,11 @@ bool GgufFile::has_key(std::string_view key) const {
   return content_->find(key) != nullptr;
 }
 
+std::optional<std::uint64_t> GgufFile::find_length(std::string_view key) const {
+  const GgufValue* value = content_->find_array(key, "an array");
+  return value != nullptr ? std::optional(value->count) : std::nullopt;
+}
+
 std::optional<std::uint64_t> GgufFile::find_uint(std::string_view key) const {
   const GgufValue* value = content_->find(key);
   if (value == nullptr) {

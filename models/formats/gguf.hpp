@@ -77,6 +77,8 @@ class GgufFile {
   std::vector<float> require_floats(std::string_view key) const;
   std::vector<std::int64_t> require_ints(std::string_view key) const;
   bool has_key(std::string_view key) const;
+  /// The number of elements of an array of any type.
+  std::optional<std::uint64_t> find_length(std::string_view key) const;
 
   /// All tensors in the file's order.
   std::span<const TensorInfo> tensors() const;
