@@ -17,7 +17,8 @@
 // clang-format off
 #define FLOWSPEC_FOR_EACH_MESSAGE(X)                                                    \
   X(Segment) X(Prunes) X(Open) X(Close) X(Cancel) X(SegmentEnd) X(Verdict) X(Grow)      \
-  X(Features) X(Ready) X(Tokens) X(Closed) X(Fault) X(StageSpec) X(NodeInfo) X(StageStats)
+  X(Features) X(Ready) X(Tokens) X(Closed) X(Fault) X(StageSpec) X(NodeInfo) X(StageStats) \
+  X(TextDelta) X(Report)
 // clang-format on
 
 namespace flowspec {

@@ -211,6 +211,7 @@ void decode(schema::Features::Reader in, const Owner& owner, Features& out) {
 }
 
 void decode(schema::Ready::Reader in, const Owner&, Ready& out) {
+  out.segment = in.getSegment();
   out.free_in_us = in.getFreeInUs();
 }
 
@@ -222,6 +223,23 @@ void decode(schema::Tokens::Reader in, const Owner&, Tokens& out) {
 
 void decode(schema::Closed::Reader in, const Owner&, Closed& out) {
   out.session = in.getSession();
+}
+
+void decode(schema::TextDelta::Reader in, const Owner&, TextDelta& out) {
+  out.session = in.getSession();
+  out.text = text(in.getText(), "text");
+}
+
+void decode(schema::Report::Reader in, const Owner&, Report& out) {
+  out.session = in.getSession();
+  check(in.getFinish() <= schema::Finish::FAILED, "an unknown reason to finish");
+  out.finish = static_cast<Finish>(in.getFinish());
+  out.error = text(in.getError(), "error");
+  out.tokens = tokens(in.getTokens(), "tokens");
+  out.prompt_tokens = in.getPromptTokens();
+  out.verifications = in.getVerifications();
+  out.prefill_us = in.getPrefillUs();
+  out.decode_us = in.getDecodeUs();
 }
 
 void decode(schema::Fault::Reader in, const Owner&, Fault& out) {

@@ -251,6 +251,7 @@ std::size_t variable_words(const Ready&) {
   return 0;
 }
 void encode(const Ready& x, schema::Ready::Builder out) {
+  out.setSegment(x.segment);
   out.setFreeInUs(x.free_in_us);
 }
 
@@ -269,6 +270,29 @@ std::size_t variable_words(const Closed&) {
 }
 void encode(const Closed& x, schema::Closed::Builder out) {
   out.setSession(x.session);
+}
+
+std::size_t variable_words(const TextDelta& x) {
+  return words_of_text(x.text);
+}
+void encode(const TextDelta& x, schema::TextDelta::Builder out) {
+  out.setSession(x.session);
+  out.setText(kj::StringPtr(x.text.c_str(), x.text.size()));
+}
+
+std::size_t variable_words(const Report& x) {
+  return words_of_text(x.error) + words_of_tokens(x.tokens.size());
+}
+
+void encode(const Report& x, schema::Report::Builder out) {
+  out.setSession(x.session);
+  out.setFinish(static_cast<schema::Finish>(x.finish));
+  out.setError(kj::StringPtr(x.error.c_str(), x.error.size()));
+  copy(x.tokens, out.initTokens(x.tokens.size()));
+  out.setPromptTokens(x.prompt_tokens);
+  out.setVerifications(x.verifications);
+  out.setPrefillUs(x.prefill_us);
+  out.setDecodeUs(x.decode_us);
 }
 
 std::size_t variable_words(const Fault&) {

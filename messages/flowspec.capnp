@@ -120,6 +120,7 @@ struct Features {
 struct Ready {
   # First stage to draft: when it could start on another segment.
   freeInUs @0 :UInt64;
+  segment @1 :UInt64;      # what it is about: begun, or with 0 us finished
 }
 
 struct Tokens {
@@ -132,6 +133,32 @@ struct Tokens {
 struct Closed {
   # The session is closed on every stage.
   session @0 :UInt64;
+}
+
+struct TextDelta {
+  # Session to client: more text, whole UTF-8 characters.
+  session @0 :UInt64;
+  text @1 :Text;
+}
+
+enum Finish {
+  endOfText @0;
+  length @1;
+  stopString @2;
+  cancelled @3;
+  failed @4;
+}
+
+struct Report {
+  # Session to client, last of all.
+  session @0 :UInt64;
+  finish @1 :Finish;
+  error @2 :Text;
+  tokens @3 :List(Int32);
+  promptTokens @4 :UInt32;
+  verifications @5 :UInt64;
+  prefillUs @6 :UInt64;
+  decodeUs @7 :UInt64;
 }
 
 struct Fault {

@@ -166,6 +166,8 @@ struct Features {
 
 /// From the first stage to the draft.
 struct Ready {
+  /// The segment that the stage has begun on, or with 0 µs has finished with.
+  SegmentId segment = 0;
   /// Time until the stage could start on another segment, in microseconds.
   std::uint64_t free_in_us = 0;
   friend bool operator==(const Ready&, const Ready&) = default;
@@ -183,6 +185,35 @@ struct Tokens {
 struct Closed {
   SessionId session = 0;
   friend bool operator==(const Closed&, const Closed&) = default;
+};
+
+/// From the session to its client: more text. Never ends inside a UTF-8 character.
+struct TextDelta {
+  SessionId session = 0;
+  std::string text;
+};
+
+/// Why a session has ended.
+enum class Finish : std::uint16_t {
+  end_of_text,  ///< the model said so
+  length,       ///< max_tokens, or the end of the context
+  stop_string,
+  cancelled,
+  failed,  ///< see the error
+};
+
+/// From the session to its client, last of all: nothing of it is left in the pipeline.
+struct Report {
+  SessionId session = 0;
+  Finish finish = Finish::end_of_text;
+  std::string error;
+  std::vector<Token> tokens;
+  std::uint32_t prompt_tokens = 0;
+  /// Times that the target said how the text goes on; tokens per verification is the accept length.
+  std::uint64_t verifications = 0;
+  /// From the start to the first token, and from there to the last.
+  std::uint64_t prefill_us = 0;
+  std::uint64_t decode_us = 0;
 };
 
 /// Ends one session and no other.

@@ -19,6 +19,8 @@ struct Fault;
 struct StageSpec;
 struct NodeInfo;
 struct StageStats;
+struct TextDelta;
+struct Report;
 
 template <class T>
 class Wire;
@@ -39,5 +41,7 @@ using FaultMessage = Wire<Fault>;
 using StageSpecMessage = Wire<StageSpec>;
 using NodeInfoMessage = Wire<NodeInfo>;
 using StageStatsMessage = Wire<StageStats>;
+using TextDeltaMessage = Wire<TextDelta>;
+using ReportMessage = Wire<Report>;
 
 }  // namespace flowspec
