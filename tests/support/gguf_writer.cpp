@@ -1,0 +1,327 @@
+#include "tests/support/gguf_writer.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <fstream>
+#include <set>
+#include <stdexcept>
+#include <utility>
+
+namespace flowspec::test {
+namespace {
+
+std::string counted(const std::string& text) {
+  return bytes_of<std::uint64_t>(text.size()) + text;
+}
+
+std::string convert_q8_0(std::span<const float> block) {
+  float largest = 0;
+  for (const float value : block) {
+    largest = std::max(largest, std::abs(value));
+  }
+  const float scale = largest / 127;
+  std::string bytes = bytes_of(float_to_f16(scale));
+  for (const float value : block) {
+    const float q = scale == 0 ? 0 : std::round(value / scale);
+    bytes += static_cast<char>(static_cast<std::int8_t>(std::clamp(q, -127.0F, 127.0F)));
+  }
+  return bytes;
+}
+
+std::string convert_q4_0(std::span<const float> block) {
+  float extreme = 0;
+  for (const float value : block) {
+    extreme = std::abs(value) > std::abs(extreme) ? value : extreme;
+  }
+  const float scale = extreme / -8;
+  const auto quantise = [scale](float value) {
+    const float q = scale == 0 ? 8 : std::round(value / scale) + 8;
+    return static_cast<std::uint8_t>(std::clamp(q, 0.0F, 15.0F));
+  };
+  std::string bytes = bytes_of(float_to_f16(scale));
+  for (std::size_t i = 0; i < 16; ++i) {
+    bytes += static_cast<char>(quantise(block[i]) | quantise(block[i + 16]) << 4);
+  }
+  return bytes;
+}
+
+/// SplitMix64: small, and the same on every machine.
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : state_(seed) {}
+
+  std::uint64_t next() {
+    std::uint64_t z = state_ += 0x9e3779b97f4a7c15;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    return z ^ z >> 31;
+  }
+
+  /// Uniform with mean 0 and this standard deviation.
+  float value(float deviation) {
+    const float unit = static_cast<float>(next() >> 40) * 0x1p-24F;
+    return (2 * unit - 1) * deviation * std::sqrt(3.0F);
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+void add_metadata(GgufWriter& writer, const LlamaShape& shape) {
+  writer.add_string("general.architecture", "llama");
+  writer.add_string("general.name", "random llama");
+  writer.add_uint("llama.context_length", shape.context_length);
+  writer.add_uint("llama.embedding_length", shape.hidden_size);
+  writer.add_uint("llama.block_count", shape.layers);
+  writer.add_uint("llama.feed_forward_length", shape.ffn_size);
+  writer.add_uint("llama.attention.head_count", shape.heads);
+  writer.add_uint("llama.attention.head_count_kv", shape.kv_heads);
+  if (shape.head_dim != 0) {
+    writer.add_uint("llama.attention.key_length", shape.head_dim);
+    writer.add_uint("llama.attention.value_length", shape.head_dim);
+  }
+  if (shape.rope_dims != 0) {
+    writer.add_uint("llama.rope.dimension_count", shape.rope_dims);
+  }
+  writer.add_float("llama.rope.freq_base", shape.rope_theta);
+  writer.add_float("llama.attention.layer_norm_rms_epsilon", shape.rms_eps);
+}
+
+}  // namespace
+
+void GgufWriter::add_raw(const std::string& key, std::uint32_t type, const std::string& bytes) {
+  metadata_ += counted(key) + bytes_of(type) + bytes;
+  ++key_count_;
+}
+
+void GgufWriter::add_uint(const std::string& key, std::uint32_t value) {
+  add_raw(key, 4, bytes_of(value));
+}
+
+void GgufWriter::add_float(const std::string& key, float value) {
+  add_raw(key, 6, bytes_of(value));
+}
+
+void GgufWriter::add_bool(const std::string& key, bool value) {
+  add_raw(key, 7, bytes_of<std::uint8_t>(value ? 1 : 0));
+}
+
+void GgufWriter::add_string(const std::string& key, const std::string& value) {
+  add_raw(key, 8, counted(value));
+}
+
+void GgufWriter::add_strings(const std::string& key, std::span<const std::string> values) {
+  std::string bytes = bytes_of<std::uint32_t>(8) + bytes_of<std::uint64_t>(values.size());
+  for (const std::string& value : values) {
+    bytes += counted(value);
+  }
+  add_raw(key, 9, bytes);
+}
+
+void GgufWriter::add_floats(const std::string& key, std::span<const float> values) {
+  std::string bytes = bytes_of<std::uint32_t>(6) + bytes_of<std::uint64_t>(values.size());
+  for (const float value : values) {
+    bytes += bytes_of(value);
+  }
+  add_raw(key, 9, bytes);
+}
+
+void GgufWriter::add_ints(const std::string& key, std::span<const std::int32_t> values) {
+  std::string bytes = bytes_of<std::uint32_t>(5) + bytes_of<std::uint64_t>(values.size());
+  for (const std::int32_t value : values) {
+    bytes += bytes_of(value);
+  }
+  add_raw(key, 9, bytes);
+}
+
+void GgufWriter::add_tensor(const std::string& name, TensorType type,
+                            std::vector<std::uint64_t> shape, std::span<const float> values) {
+  add_raw_tensor(name, static_cast<std::uint32_t>(type), std::move(shape), convert(type, values));
+}
+
+void GgufWriter::add_raw_tensor(const std::string& name, std::uint32_t type,
+                                std::vector<std::uint64_t> shape, std::string bytes) {
+  tensors_.push_back({name, type, std::move(shape), std::move(bytes)});
+}
+
+std::string GgufWriter::bytes() const {
+  const bool says_alignment = alignment_ != 32;
+  std::string file = "GGUF" + bytes_of(version_) + bytes_of<std::uint64_t>(tensors_.size()) +
+                     bytes_of<std::uint64_t>(key_count_ + (says_alignment ? 1 : 0)) + metadata_;
+  if (says_alignment) {
+    file += counted("general.alignment") + bytes_of<std::uint32_t>(4) + bytes_of(alignment_);
+  }
+  const auto pad = [this](std::string& text) {
+    while (alignment_ != 0 && text.size() % alignment_ != 0) {
+      text += '\0';
+    }
+  };
+  std::string data;
+  for (const Tensor& tensor : tensors_) {
+    pad(data);
+    file += counted(tensor.name) + bytes_of(static_cast<std::uint32_t>(tensor.shape.size()));
+    for (const std::uint64_t size : tensor.shape) {
+      file += bytes_of(size);
+    }
+    file += bytes_of(tensor.type) + bytes_of<std::uint64_t>(data.size());
+    data += tensor.bytes;
+  }
+  pad(file);
+  return file + data;
+}
+
+void GgufWriter::write(const std::filesystem::path& path) const {
+  write_file(path, bytes());
+}
+
+void write_file(const std::filesystem::path& path, const std::string& bytes) {
+  std::ofstream file(path, std::ios::binary);
+  file << bytes;
+  if (!file.flush()) {
+    throw std::runtime_error("cannot write " + path.string());
+  }
+}
+
+std::uint16_t float_to_f16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000);
+  const float magnitude = std::abs(value);
+  if (!(magnitude < 65520)) {  // too large, infinite or NaN
+    return sign | (std::isnan(value) ? 0x7e00 : 0x7c00);
+  }
+  // Halves below 2^-14 are multiples of 2^-24, the others of 2^-10 of their power of two.
+  const int exponent = std::max(magnitude > 0 ? std::ilogb(magnitude) : -14, -14);
+  const auto steps =
+      static_cast<std::uint32_t>(std::nearbyint(std::ldexp(magnitude, 10 - exponent)));
+  // Adding, not or-ing: rounding up to the next power of two carries into the exponent.
+  return sign +
+         static_cast<std::uint16_t>((static_cast<std::uint32_t>(exponent + 14) << 10) + steps);
+}
+
+std::string convert(TensorType type, std::span<const float> values) {
+  std::string bytes;
+  switch (type) {
+    case TensorType::f32:
+      for (const float value : values) {
+        bytes += bytes_of(value);
+      }
+      return bytes;
+    case TensorType::f16:
+      for (const float value : values) {
+        bytes += bytes_of(float_to_f16(value));
+      }
+      return bytes;
+    case TensorType::bf16:
+      for (const float value : values) {
+        const auto bits = std::bit_cast<std::uint32_t>(value);
+        bytes += bytes_of(static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16));
+      }
+      return bytes;
+    case TensorType::q8_0:
+    case TensorType::q4_0:
+      if (values.size() % 32 != 0) {
+        throw std::invalid_argument("quantised rows need a multiple of 32 values");
+      }
+      for (; !values.empty(); values = values.subspan(32)) {
+        bytes += type == TensorType::q8_0 ? convert_q8_0(values.first(32))
+                                          : convert_q4_0(values.first(32));
+      }
+      return bytes;
+  }
+  throw std::invalid_argument("cannot write tensors of " + type_name(type));
+}
+
+void add_vocabulary(GgufWriter& writer, std::uint32_t size, std::uint64_t seed) {
+  if (size < least_vocab_size) {
+    throw std::invalid_argument("the vocabulary is too small");
+  }
+  constexpr std::int32_t normal = 1, unknown = 2, control = 3, byte = 6;
+  std::vector<std::string> tokens{"<unk>", "<s>", "</s>"};
+  std::vector<std::int32_t> types{unknown, control, control};
+  for (int value = 0; value < 256; ++value) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    tokens.push_back(std::string("<0x") + digits[value / 16] + digits[value % 16] + ">");
+    types.push_back(byte);
+  }
+  std::vector<std::string> pieces{"\xe2\x96\x81"};  // "▁", which stands for a space
+  for (char c = 'a'; c <= 'z'; ++c) {
+    pieces.emplace_back(1, c);
+  }
+  for (const char c : std::string_view(".,!?'\"")) {
+    pieces.emplace_back(1, c);
+  }
+  const std::size_t wanted = size - tokens.size();
+  std::set<std::string> known(pieces.begin(), pieces.end());
+  Random random(seed);
+  while (pieces.size() < wanted) {
+    const std::string& left = pieces[random.next() % pieces.size()];
+    const std::string& right = pieces[1 + random.next() % 26];
+    if (known.insert(left + right).second) {
+      pieces.push_back(left + right);
+    }
+  }
+  std::vector<float> scores(tokens.size(), 0);
+  for (std::size_t i = 0; i < wanted; ++i) {
+    tokens.push_back(pieces[i]);
+    types.push_back(normal);
+    scores.push_back(-static_cast<float>(i));
+  }
+  writer.add_string("tokenizer.ggml.model", "llama");
+  writer.add_strings("tokenizer.ggml.tokens", tokens);
+  writer.add_floats("tokenizer.ggml.scores", scores);
+  writer.add_ints("tokenizer.ggml.token_type", types);
+  writer.add_uint("tokenizer.ggml.bos_token_id", 1);
+  writer.add_uint("tokenizer.ggml.eos_token_id", 2);
+  writer.add_uint("tokenizer.ggml.unknown_token_id", 0);
+}
+
+GgufWriter make_llama(const LlamaShape& shape, const LlamaTypes& types, std::uint64_t seed) {
+  GgufWriter writer;
+  add_metadata(writer, shape);
+  add_vocabulary(writer, shape.vocab_size, seed);
+  Random random(seed);
+  const auto add_matrix = [&](const std::string& name, TensorType type, std::uint64_t in,
+                              std::uint64_t out, float deviation) {
+    std::vector<float> values(in * out);
+    std::ranges::generate(values, [&] { return random.value(deviation); });
+    writer.add_tensor(name, type, {in, out}, values);
+  };
+  const auto add_norm = [&](const std::string& name) {
+    std::vector<float> values(shape.hidden_size);
+    std::ranges::generate(values, [&] { return 1 + random.value(0.2F); });
+    writer.add_tensor(name, TensorType::f32, {shape.hidden_size}, values);
+  };
+  const std::uint64_t hidden = shape.hidden_size;
+  const std::uint64_t head_dim = shape.head_dim != 0 ? shape.head_dim : hidden / shape.heads;
+  // 1/sqrt(inputs) keeps the size of what goes through; more in q and k makes attention choosy.
+  const auto keep = [](std::uint64_t inputs) { return 1 / std::sqrt(static_cast<float>(inputs)); };
+  add_matrix("token_embd.weight", types.embedding, hidden, shape.vocab_size, 1);
+  for (std::uint32_t layer = 0; layer < shape.layers; ++layer) {
+    const std::string block = "blk." + std::to_string(layer) + ".";
+    const TensorType type = types.matrices;
+    add_norm(block + "attn_norm.weight");
+    add_matrix(block + "attn_q.weight", type, hidden, shape.heads * head_dim, 1.5F * keep(hidden));
+    add_matrix(block + "attn_k.weight", type, hidden, shape.kv_heads * head_dim,
+               1.5F * keep(hidden));
+    add_matrix(block + "attn_v.weight", type, hidden, shape.kv_heads * head_dim, keep(hidden));
+    add_matrix(block + "attn_output.weight", type, shape.heads * head_dim, hidden,
+               keep(shape.heads * head_dim));
+    add_norm(block + "ffn_norm.weight");
+    add_matrix(block + "ffn_gate.weight", type, hidden, shape.ffn_size, keep(hidden));
+    add_matrix(block + "ffn_up.weight", type, hidden, shape.ffn_size, keep(hidden));
+    add_matrix(block + "ffn_down.weight", type, shape.ffn_size, hidden, keep(shape.ffn_size));
+  }
+  add_norm("output_norm.weight");
+  if (!shape.tied) {
+    add_matrix("output.weight", types.output, hidden, shape.vocab_size, 3 * keep(hidden));
+  }
+  return writer;
+}
+
+void write_llama_gguf(const std::filesystem::path& path, const LlamaShape& shape,
+                      const LlamaTypes& types, std::uint64_t seed) {
+  make_llama(shape, types, seed).write(path);
+}
+
+}  // namespace flowspec::test

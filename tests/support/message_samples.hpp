@@ -1,0 +1,195 @@
+#pragma once
+/// One content of every message type, with no field at its default, and the way to and from bytes.
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+#include <caf/binary_deserializer.hpp>
+#include <caf/binary_serializer.hpp>
+#include <caf/deep_to_string.hpp>
+#include <caf/expected.hpp>
+
+#include "messages/type_ids.hpp"
+
+namespace flowspec::tests {
+
+using AllMessages =
+    std::tuple<Segment, Prunes, Open, Close, Cancel, SegmentEnd, Verdict, Grow, Features, Ready,
+               Tokens, Closed, Fault, StageSpec, NodeInfo, StageStats, TextDelta, Report>;
+inline constexpr auto biggest = std::numeric_limits<std::uint64_t>::max();
+
+/// A content with no field at its default.
+template <class T>
+T sample();
+
+inline std::vector<Row> sample_rows() {
+  return {{.session = 7, .id = 11, .parent = 10, .token = 5, .position = 100},
+          {.session = 8, .id = first_fresh_node + 3, .parent = 11, .token = 31999, .position = 101},
+          {.session = biggest, .id = 13, .parent = no_node, .token = 0, .position = 4'000'000'000}};
+}
+inline std::vector<Prune> sample_prunes() {
+  return {{.session = 7, .version = 3, .path = {4, 5, biggest}, .root = sample_rows()[0]},
+          {.session = 8, .version = biggest, .path = {}, .root = sample_rows()[1]}};
+}
+inline Tensor sample_tensor(std::uint32_t rows, std::uint32_t columns) {
+  auto memory = std::make_shared<std::vector<float>>(std::size_t{rows} * columns);
+  for (std::size_t i = 0; i < memory->size(); ++i)
+    (*memory)[i] = 0.5F - static_cast<float>(i);
+  return {.rows = rows, .columns = columns, .values = *memory, .owner = memory};
+}
+
+template <>
+inline Segment sample() {
+  return {.id = 42,
+          .rows = sample_rows(),
+          .prunes = sample_prunes(),
+          .hidden = sample_tensor(3, 5),
+          .taps = {sample_tensor(3, 5), sample_tensor(3, 7)}};
+}
+template <>
+inline Prunes sample() {
+  return {.prunes = sample_prunes(), .ended = {1, 2, biggest}};
+}
+template <>
+inline Open sample() {
+  return {.session = 9,
+          .root = 1,
+          .prompt = {1, 403, 2501},
+          .sampling = {.temperature = 0.7F, .top_k = 40, .top_p = 0.9F, .seed = biggest},
+          .position_limit = 512,
+          .slots = 640};
+}
+template <>
+inline Close sample() {
+  return {.session = 9};
+}
+template <>
+inline Cancel sample() {
+  return {.session = biggest};
+}
+template <>
+inline SegmentEnd sample() {
+  return {.segment = 42, .stage = 3};
+}
+template <>
+inline Verdict sample() {
+  return {
+      .walks = {{.session = 7,
+                 .version = 2,
+                 .path = {{.id = 4, .parent = 3, .token = 17}, {.id = 5, .parent = 4, .token = 1}},
+                 .next = 99},
+                {.session = 8, .version = 1, .path = {}, .next = 2}},
+      .ended = {42, 43}};
+}
+template <>
+inline Grow sample() {
+  return {.segment = 44, .rows = sample_rows()};
+}
+template <>
+inline Features sample() {
+  return {.session = 7, .nodes = {4, 5}, .hidden = sample_tensor(2, 9)};
+}
+template <>
+inline Ready sample() {
+  return {.segment = 42, .free_in_us = 1500};
+}
+template <>
+inline Tokens sample() {
+  return {.session = 7, .position = 12, .tokens = {1, 2, 3}};
+}
+template <>
+inline Closed sample() {
+  return {.session = 7};
+}
+template <>
+inline TextDelta sample() {
+  return {.session = 7, .text = "Once upon a time\n"};
+}
+template <>
+inline Report sample() {
+  return {.session = 7,
+          .finish = Finish::stop_string,
+          .error = "none",
+          .tokens = {5, 6, 7},
+          .prompt_tokens = 3,
+          .verifications = 2,
+          .prefill_us = 1200,
+          .decode_us = 3400};
+}
+template <>
+inline Fault sample() {
+  return {.session = 7, .segment = 42, .stage = 1, .error = "the stage is out of KV slots"};
+}
+template <>
+inline StageSpec sample() {
+  return {.protocol = 2,
+          .stage = 1,
+          .first_layer = 4,
+          .end_layer = 8,
+          .model_file = "stories.gguf",
+          .model_hash = "0123456789abcdefABCDEF0123456789",
+          .numerics = "f32-avx2",
+          .threads = 2,
+          .max_rows = 32};
+}
+template <>
+inline NodeInfo sample() {
+  return {.protocol = 2,
+          .name = "board-3",
+          .version = "0.1.0",
+          .numerics = "f32-avx2",
+          .cores = 4,
+          .memory_bytes = std::uint64_t{8} << 30,
+          .free_memory_bytes = std::uint64_t{5} << 30,
+          .stages = 2};
+}
+template <>
+inline StageStats sample() {
+  return {1, 2, 3, 4, 5, 6, 7, 8, 9, biggest};
+}
+
+inline bool same(const Tensor& a, const Tensor& b) {
+  return a.rows == b.rows && a.columns == b.columns && std::ranges::equal(a.values, b.values);
+}
+template <class T>
+bool same(const T& a, const T& b) {
+  return a == b;
+}
+inline bool same(const Segment& a, const Segment& b) {
+  return a.id == b.id && a.rows == b.rows && a.prunes == b.prunes && same(a.hidden, b.hidden) &&
+         std::ranges::equal(a.taps, b.taps, [](auto& x, auto& y) { return same(x, y); });
+}
+inline bool same(const Features& a, const Features& b) {
+  return a.session == b.session && a.nodes == b.nodes && same(a.hidden, b.hidden);
+}
+
+template <class T>
+std::string error_of(const caf::expected<T>& result) {
+  BOOST_REQUIRE(!result);
+  return caf::deep_to_string(result.error());
+}
+
+template <class T>
+std::vector<char> to_bytes(Wire<T> message) {
+  std::vector<char> bytes;
+  caf::binary_serializer sink(nullptr, bytes);
+  BOOST_REQUIRE(!sink(message));
+  return bytes;
+}
+
+/// What a receiver makes of the bytes; it may throw nothing.
+template <class T>
+caf::expected<T> receive(const std::vector<char>& bytes) {
+  Wire<T> message;
+  caf::binary_deserializer source(nullptr, bytes);
+  if (auto error = source(message))
+    return error;
+  return message.read();
+}
+
+}  // namespace flowspec::tests
