@@ -34,6 +34,7 @@ class DraftModel {
   /// Gives the `top_k` likeliest continuations of every row.
   /// @param rows          any number; more than max_rows are worked off in parts.
   /// @param features_in   rows x feature_size.
+  /// @param top_k         0 only fills the cache, as for all but the last row of a prompt.
   /// @param candidates    rows x top_k, best first, padded with token -1.
   /// @param features_out  rows x feature_size: what a child of the row takes as `features_in`.
   virtual void forward(std::span<const DraftRow> rows, std::span<const float> features_in,

@@ -23,6 +23,9 @@ class SmallLm : public DraftModel {
                std::span<float> features_out) override;
 
  private:
+  void forward_part(std::span<const DraftRow> rows, std::uint32_t top_k,
+                    std::span<Candidate> candidates);
+
   StageModel model_;
   LmHead head_;
   std::vector<Token> tokens_;

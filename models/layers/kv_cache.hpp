@@ -2,9 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 
+#include "models/aligned_floats.hpp"
 #include "models/types.hpp"
 
 namespace flowspec {
@@ -22,7 +22,7 @@ class KvCache {
  public:
   /// A cache without slots, for draft models that keep nothing.
   KvCache() = default;
-  /// Throws std::bad_alloc, or std::length_error if the size overflows.
+  /// Throws std::bad_alloc.
   KvCache(std::uint32_t layers, std::uint32_t kv_heads, std::uint32_t head_dim,
           std::uint32_t slots);
 
@@ -49,16 +49,12 @@ class KvCache {
   std::span<float> value(std::uint32_t layer, Slot slot);
 
  private:
-  struct Free {
-    void operator()(float* data) const;
-  };
-
   std::size_t plane() const { return std::size_t{slots_} * row_size_; }
 
   std::uint32_t layers_ = 0;
   std::uint32_t row_size_ = 0;
   std::uint32_t slots_ = 0;
-  std::unique_ptr<float[], Free> data_;
+  AlignedFloats data_;
 };
 
 /// One row of a segment: where it stands and where its context lies.

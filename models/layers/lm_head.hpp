@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
 namespace flowspec {
 
@@ -28,6 +30,9 @@ class LmHead {
 
   std::uint32_t hidden_size() const;
   std::uint32_t vocab_size() const;
+  /// Names of oneDNN kernels in use that are slow, or not known to be batch-invariant; for a
+  /// warning. Empty is good.
+  std::vector<std::string> unexpected_kernels() const;
 
  private:
   struct State;

@@ -5,6 +5,8 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "models/layers/kv_cache.hpp"
 #include "models/types.hpp"
@@ -54,13 +56,17 @@ class StageModel {
   void forward_tokens(std::span<const Token> tokens, std::span<const RowContext> rows,
                       std::span<float> out);
 
-  /// The same for hidden states (rows x hidden_size) that came from the stage before.
+  /// The same for hidden states (rows x hidden_size) that came from the stage before;
+  /// `out` may be `hidden`.
   void forward(std::span<const float> hidden, std::span<const RowContext> rows,
                std::span<float> out);
 
   std::uint32_t hidden_size() const;
   LayerRange layers() const;
   std::uint32_t max_rows() const;
+  /// Names of oneDNN kernels in use that are slow, or not known to be batch-invariant; for a
+  /// warning. Empty is good.
+  std::vector<std::string> unexpected_kernels() const;
 
  private:
   struct State;

@@ -1,0 +1,61 @@
+#include "models/drafts/small_lm.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+#include "models/config.hpp"
+
+namespace flowspec {
+
+SmallLm::SmallLm(const GgufFile& file, const ModelConfig& config, unsigned threads,
+                 std::uint32_t max_rows, const LoadProgress& progress)
+    : model_(file, config, {{0, config.layers}, threads, max_rows}, progress),
+      head_(file, config, threads, max_rows),
+      hidden_(std::size_t{model_.max_rows()} * config.hidden_size),
+      logits_(std::size_t{model_.max_rows()} * config.vocab_size) {
+  tokens_.reserve(model_.max_rows());
+  contexts_.reserve(model_.max_rows());
+}
+
+KvCache SmallLm::make_cache(std::uint32_t slots) const {
+  return model_.make_cache(slots);
+}
+
+std::uint32_t SmallLm::max_rows() const {
+  return model_.max_rows();
+}
+
+void SmallLm::forward(std::span<const DraftRow> rows, std::span<const float> /*features_in*/,
+                      std::uint32_t top_k, std::span<Candidate> candidates,
+                      std::span<float> /*features_out*/) {
+  assert(candidates.size() >= rows.size() * top_k);
+  for (std::size_t first = 0; first < rows.size(); first += max_rows()) {
+    const std::size_t count = std::min<std::size_t>(max_rows(), rows.size() - first);
+    forward_part(rows.subspan(first, count), top_k, candidates.subspan(first * top_k));
+  }
+}
+
+void SmallLm::forward_part(std::span<const DraftRow> rows, std::uint32_t top_k,
+                           std::span<Candidate> candidates) {
+  tokens_.clear();
+  contexts_.clear();
+  for (const DraftRow& row : rows) {
+    tokens_.push_back(row.token);
+    contexts_.push_back(row.context);
+  }
+  model_.forward_tokens(tokens_, contexts_, hidden_);
+  if (top_k == 0) {
+    return;
+  }
+  head_.features(hidden_, rows.size(), hidden_);
+  head_.logits(hidden_, rows.size(), logits_);
+  const std::size_t vocab_size = head_.vocab_size();
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    const std::span<Candidate> out = candidates.subspan(r * top_k, top_k);
+    const std::size_t found =
+        top_k_log_probs(std::span(logits_).subspan(r * vocab_size, vocab_size), top_k, out);
+    std::fill(out.begin() + static_cast<std::ptrdiff_t>(found), out.end(), Candidate{-1, 0});
+  }
+}
+
+}  // namespace flowspec

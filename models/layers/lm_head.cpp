@@ -1,0 +1,70 @@
+#include "models/layers/lm_head.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+#include "models/config.hpp"
+#include "models/formats/gguf.hpp"
+#include "models/ops/linear.hpp"
+#include "models/ops/rms_norm.hpp"
+
+namespace flowspec {
+namespace {
+
+const TensorInfo& output_matrix(const GgufFile& file, const ModelConfig& config) {
+  const char* name = file.find("output.weight") != nullptr ? "output.weight" : "token_embd.weight";
+  return file.require(name, {config.hidden_size, config.vocab_size});
+}
+
+}  // namespace
+
+struct LmHead::State {
+  State(const TensorInfo& norm_weight, const TensorInfo& matrix, const ModelConfig& config,
+        unsigned threads, std::uint32_t rows)
+      : linears(threads),
+        norm(norm_weight, config.rms_eps),
+        output(linears, std::array{&matrix}),
+        max_rows(std::max(rows, 1U)) {}
+
+  LinearContext linears;
+  RmsNorm norm;
+  Linear output;
+  std::size_t max_rows;
+};
+
+LmHead::LmHead(const GgufFile& file, const ModelConfig& config, unsigned threads,
+               std::uint32_t max_rows)
+    : state_(std::make_unique<State>(file.require("output_norm.weight", {config.hidden_size}),
+                                     output_matrix(file, config), config, threads, max_rows)) {}
+
+LmHead::~LmHead() = default;
+LmHead::LmHead(LmHead&&) noexcept = default;
+LmHead& LmHead::operator=(LmHead&&) noexcept = default;
+
+void LmHead::features(std::span<const float> hidden, std::size_t rows, std::span<float> out) {
+  state_->norm.apply(hidden, rows, out);
+}
+
+void LmHead::logits(std::span<const float> features, std::size_t rows, std::span<float> out) {
+  const Linear& output = state_->output;
+  assert(features.size() >= rows * output.inputs() && out.size() >= rows * output.outputs());
+  for (std::size_t first = 0; first < rows; first += state_->max_rows) {
+    output.apply(features.subspan(first * output.inputs()),
+                 std::min(state_->max_rows, rows - first), out.subspan(first * output.outputs()));
+  }
+}
+
+std::uint32_t LmHead::hidden_size() const {
+  return static_cast<std::uint32_t>(state_->output.inputs());
+}
+
+std::uint32_t LmHead::vocab_size() const {
+  return static_cast<std::uint32_t>(state_->output.outputs());
+}
+
+std::vector<std::string> LmHead::unexpected_kernels() const {
+  return state_->linears.unexpected_kernels();
+}
+
+}  // namespace flowspec

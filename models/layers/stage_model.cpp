@@ -1,0 +1,138 @@
+#include "models/layers/stage_model.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/config.hpp"
+#include "models/error.hpp"
+#include "models/formats/gguf.hpp"
+#include "models/layers/decoder_layer.hpp"
+#include "models/layers/workspace.hpp"
+#include "models/ops/embedding.hpp"
+
+namespace flowspec {
+namespace {
+
+/// A context that does not fit its row would read memory that is none of its business.
+[[maybe_unused]] bool is_sound(const RowContext& row, std::uint32_t layers) {
+  const auto is_slot = [&](Slot slot) { return slot < row.cache->slots(); };
+  return row.cache != nullptr && row.cache->layers() == layers &&
+         row.prefix.size() + row.tail.size() == std::size_t{row.position} + 1 &&
+         !row.tail.empty() && row.tail.back() == row.slot &&
+         std::ranges::all_of(row.prefix, is_slot) && std::ranges::all_of(row.tail, is_slot);
+}
+
+}  // namespace
+
+struct StageModel::State {
+  State(const ModelConfig& model, const StageOptions& stage)
+      : config(model), options(stage), workspace(model, stage.threads, stage.max_rows) {}
+
+  void forward(std::span<const RowContext> rows, std::span<float> hidden) {
+    Position last = 0;
+    for (const RowContext& row : rows) {
+      assert(is_sound(row, options.layers.size()));
+      last = std::max(last, row.position);
+    }
+    workspace.rope.prepare(std::size_t{last} + 1);
+    // Parts in order: a row's ancestors come earlier, so their keys are there when it is computed.
+    for (std::size_t first = 0; first < rows.size(); first += options.max_rows) {
+      const auto part =
+          rows.subspan(first, std::min<std::size_t>(options.max_rows, rows.size() - first));
+      for (std::uint32_t i = 0; i < layers.size(); ++i) {
+        layers[i].forward(
+            workspace, part, i,
+            hidden.subspan(first * config.hidden_size, part.size() * config.hidden_size));
+      }
+    }
+  }
+
+  ModelConfig config;
+  StageOptions options;
+  Workspace workspace;
+  std::optional<Embedding> embedding;
+  std::vector<DecoderLayer> layers;
+};
+
+StageModel::StageModel(const GgufFile& file, const ModelConfig& config, const StageOptions& options,
+                       const LoadProgress& progress) {
+  const LayerRange range = options.layers;
+  if (range.first >= range.end || range.end > config.layers) {
+    throw ModelError(file.path().string() + ": there are no layers " + std::to_string(range.first) +
+                     " to " + std::to_string(range.end) + ", the model has " +
+                     std::to_string(config.layers) + ". Choose another split.");
+  }
+  StageOptions checked = options;
+  checked.threads = std::max(checked.threads, 1U);
+  checked.max_rows = std::max(checked.max_rows, 1U);
+  state_ = std::make_unique<State>(config, checked);
+  if (range.first == 0) {
+    state_->embedding.emplace(
+        file, file.require("token_embd.weight", {config.hidden_size, config.vocab_size}));
+  }
+  std::uint64_t total = 0;
+  for (std::uint32_t layer = range.first; layer < range.end; ++layer) {
+    total += DecoderLayer::stored_bytes(file, config, layer);
+  }
+  std::uint64_t done = 0;
+  state_->layers.reserve(range.size());
+  for (std::uint32_t layer = range.first; layer < range.end; ++layer) {
+    state_->layers.emplace_back(file, config, layer, state_->workspace);
+    done += DecoderLayer::stored_bytes(file, config, layer);
+    if (progress) {
+      progress(done, total);
+    }
+  }
+}
+
+StageModel::~StageModel() = default;
+StageModel::StageModel(StageModel&&) noexcept = default;
+StageModel& StageModel::operator=(StageModel&&) noexcept = default;
+
+KvCache StageModel::make_cache(std::uint32_t slots) const {
+  return {state_->options.layers.size(), state_->config.kv_heads, state_->config.head_dim, slots};
+}
+
+std::size_t StageModel::cache_bytes(std::uint32_t slots) const {
+  return KvCache::bytes_for(state_->options.layers.size(), state_->config.kv_heads,
+                            state_->config.head_dim, slots);
+}
+
+void StageModel::forward_tokens(std::span<const Token> tokens, std::span<const RowContext> rows,
+                                std::span<float> out) {
+  assert(state_->embedding && tokens.size() == rows.size());
+  assert(out.size() >= rows.size() * hidden_size());
+  state_->embedding->apply(tokens, out);
+  state_->forward(rows, out);
+}
+
+void StageModel::forward(std::span<const float> hidden, std::span<const RowContext> rows,
+                         std::span<float> out) {
+  const std::size_t size = rows.size() * hidden_size();
+  assert(hidden.size() >= size && out.size() >= size);
+  if (hidden.data() != out.data()) {
+    std::copy_n(hidden.begin(), size, out.begin());
+  }
+  state_->forward(rows, out);
+}
+
+std::uint32_t StageModel::hidden_size() const {
+  return state_->config.hidden_size;
+}
+
+LayerRange StageModel::layers() const {
+  return state_->options.layers;
+}
+
+std::uint32_t StageModel::max_rows() const {
+  return state_->options.max_rows;
+}
+
+std::vector<std::string> StageModel::unexpected_kernels() const {
+  return state_->workspace.linears.unexpected_kernels();
+}
+
+}  // namespace flowspec

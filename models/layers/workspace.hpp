@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "models/config.hpp"
+#include "models/ops/attention.hpp"
+#include "models/ops/linear.hpp"
+#include "models/ops/rope.hpp"
+#include "models/ops/swiglu.hpp"
+
+namespace flowspec {
+
+/// What the layers of one model share: the ops without weights, and scratch memory for `max_rows`
+/// rows. Used by one thread at a time.
+struct Workspace {
+  Workspace(const ModelConfig& config, unsigned threads, std::uint32_t rows)
+      : linears(threads),
+        rope(config.head_dim, config.rope_dims, static_cast<double>(config.rope_theta),
+             RopeLayout::pairs),
+        attention({config.heads, config.kv_heads, config.head_dim}, threads),
+        swiglu(config.ffn_size),
+        max_rows(rows),
+        normed(std::size_t{rows} * config.hidden_size),
+        qkv(std::size_t{rows} * (config.heads + 2 * config.kv_heads) * config.head_dim),
+        queries(std::size_t{rows} * config.heads * KvCache::head_stride(config.head_dim)),
+        attended(std::size_t{rows} * config.heads * config.head_dim),
+        gate_up(std::size_t{rows} * 2 * config.ffn_size),
+        activated(std::size_t{rows} * config.ffn_size),
+        projected(std::size_t{rows} * config.hidden_size) {}
+
+  LinearContext linears;
+  Rope rope;
+  Attention attention;
+  SwiGlu swiglu;
+  std::uint32_t max_rows;
+  // Each max_rows x the width of what it is named after.
+  std::vector<float> normed;
+  std::vector<float> qkv;
+  std::vector<float> queries;
+  std::vector<float> attended;
+  std::vector<float> gate_up;
+  std::vector<float> activated;
+  std::vector<float> projected;
+};
+
+}  // namespace flowspec

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "models/layers/kv_cache.hpp"
+
+namespace flowspec {
+
+struct AttentionShape {
+  std::uint32_t heads = 0;
+  /// Divides `heads`: that many query heads share a key and value head.
+  std::uint32_t kv_heads = 0;
+  std::uint32_t head_dim = 0;
+};
+
+/// Softmax attention of every row over its own context (grouped-query attention). A row's keys are
+/// read in the order of their positions, whatever slots hold them, and each sum has an order that
+/// depends on positions only.
+class Attention {
+ public:
+  Attention(const AttentionShape& shape, unsigned threads);
+
+  /// @param queries  rows x heads x KvCache::head_stride(head_dim), rotated, zeros between heads.
+  /// @param layer    which layer of the rows' caches; keys and values of the rows are in them.
+  /// @param out      rows x heads x head_dim.
+  void apply(std::span<const float> queries, std::span<const RowContext> rows, std::uint32_t layer,
+             std::span<float> out);
+
+ private:
+  struct Scratch {
+    std::vector<Slot> slots;
+    std::vector<float> scores;
+    std::vector<float> result;
+  };
+
+  void apply_group(const float* queries, const RowContext& row, std::uint32_t layer,
+                   std::uint32_t group, Scratch& scratch, float* out) const;
+
+  AttentionShape shape_;
+  std::size_t stride_;
+  float scale_;
+  // One per thread.
+  std::vector<Scratch> scratch_;
+};
+
+}  // namespace flowspec

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "models/formats/gguf.hpp"
+#include "models/types.hpp"
+
+namespace flowspec {
+
+/// Token embeddings, read straight from the mapped file: only the rows of tokens that occur are
+/// ever loaded.
+class Embedding {
+ public:
+  /// @param weight  a tensor of `file`, shape {columns, vocabulary}.
+  Embedding(const GgufFile& file, const TensorInfo& weight);
+
+  std::uint32_t vocab_size() const { return vocab_size_; }
+
+  /// Writes tokens.size() x columns floats.
+  void apply(std::span<const Token> tokens, std::span<float> out) const;
+
+ private:
+  TensorInfo weight_;
+  std::shared_ptr<const void> mapping_;
+  std::size_t columns_;
+  std::uint32_t vocab_size_;
+};
+
+}  // namespace flowspec

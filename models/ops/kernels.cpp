@@ -1,0 +1,181 @@
+#include "models/ops/kernels.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "models/ops/vector.hpp"
+
+// One function per instruction set, chosen by the loader.
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
+#define FLOWSPEC_CLONES __attribute__((target_clones("avx2", "default")))
+#else
+#define FLOWSPEC_CLONES
+#endif
+
+namespace flowspec::kernels {
+namespace {
+
+using simd::fill;
+using simd::Float8;
+using simd::lanes;
+using simd::load;
+using simd::store;
+
+constexpr float lowest = -std::numeric_limits<float>::infinity();
+
+// `vectors` * 8 columns of attention_values; few enough that the sums stay in registers.
+template <std::size_t vectors>
+FLOWSPEC_INLINE void weighted_sum(const float* weights, const float* values, std::size_t stride,
+                                  const std::uint32_t* slots, std::size_t count, float factor,
+                                  float* out) {
+  Float8 sums[vectors] = {};
+  for (std::size_t p = 0; p < count; ++p) {
+    const float* row = values + slots[p] * stride;
+    const Float8 weight = fill(weights[p]);
+    for (std::size_t v = 0; v < vectors; ++v) {
+      sums[v] += weight * load(row + v * lanes);
+    }
+  }
+  for (std::size_t v = 0; v < vectors; ++v) {
+    store(out + v * lanes, sums[v] * fill(factor));
+  }
+}
+
+}  // namespace
+
+FLOWSPEC_CLONES
+float sum_of_squares(const float* x, std::size_t n) {
+  Float8 sums[2] = {};
+  std::size_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    for (std::size_t v = 0; v < 2; ++v) {
+      const Float8 part = load(x + i + v * lanes);
+      sums[v] += part * part;
+    }
+  }
+  float rest = 0;
+  for (; i < n; ++i) {
+    rest += x[i] * x[i];
+  }
+  return simd::sum(sums[0] + sums[1]) + rest;
+}
+
+FLOWSPEC_CLONES
+void scale(const float* x, float scale, const float* weight, std::size_t n, float* out) {
+  for (std::size_t i = 0; i < n; ++i) {
+    out[i] = x[i] * scale * weight[i];
+  }
+}
+
+FLOWSPEC_CLONES
+void add(float* x, const float* y, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) {
+    x[i] += y[i];
+  }
+}
+
+FLOWSPEC_CLONES
+void swiglu(const float* gate, const float* up, std::size_t n, float* out) {
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const Float8 g = load(gate + i);
+    store(out + i, g / (fill(1) + simd::exp(-g)) * load(up + i));
+  }
+  if (i < n) {
+    float last[2][lanes] = {};
+    std::copy(gate + i, gate + n, last[0]);
+    std::copy(up + i, up + n, last[1]);
+    const Float8 g = load(last[0]);
+    store(last[0], g / (fill(1) + simd::exp(-g)) * load(last[1]));
+    std::copy(last[0], last[0] + (n - i), out + i);
+  }
+}
+
+FLOWSPEC_CLONES
+void exp(const float* x, std::size_t n, float* y) {
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    store(y + i, simd::exp(load(x + i)));
+  }
+  if (i < n) {
+    float last[lanes] = {};
+    std::copy(x + i, x + n, last);
+    store(last, simd::exp(load(last)));
+    std::copy(last, last + (n - i), y + i);
+  }
+}
+
+FLOWSPEC_CLONES
+void attention_scores(const float* q, const float* keys, std::size_t stride,
+                      const std::uint32_t* slots, std::size_t count, std::size_t dim, float scale,
+                      float* scores) {
+  for (std::size_t p = 0; p < count; p += lanes) {
+    const std::size_t block = std::min(lanes, count - p);
+    const float* rows[lanes];
+    for (std::size_t i = 0; i < lanes; ++i) {
+      rows[i] = keys + slots[p + std::min(i, block - 1)] * stride;
+    }
+    Float8 products[lanes] = {};
+    for (std::size_t d = 0; d < dim; d += lanes) {
+      const Float8 part = load(q + d);
+      for (std::size_t i = 0; i < lanes; ++i) {
+        products[i] += part * load(rows[i] + d);
+      }
+    }
+    store(scores + p, simd::transposed_sums(products) * fill(scale));
+    std::fill(scores + p + block, scores + p + lanes, lowest);
+  }
+}
+
+FLOWSPEC_CLONES
+float attention_weights(float* scores, std::size_t count) {
+  Float8 largest = fill(lowest);
+  for (std::size_t p = 0; p < count; p += lanes) {
+    largest = simd::max(load(scores + p), largest);
+  }
+  float top = largest[0];
+  for (std::size_t i = 1; i < lanes; ++i) {
+    top = std::max(top, largest[i]);
+  }
+  Float8 sums = {};
+  for (std::size_t p = 0; p < count; p += lanes) {
+    const Float8 weights = simd::exp(load(scores + p) - fill(top));
+    store(scores + p, weights);
+    sums += weights;
+  }
+  return simd::sum(sums);
+}
+
+FLOWSPEC_CLONES
+void attention_values(const float* weights, const float* values, std::size_t stride,
+                      const std::uint32_t* slots, std::size_t count, std::size_t dim, float factor,
+                      float* out) {
+  std::size_t d = 0;
+  for (; d + 8 * lanes <= dim; d += 8 * lanes) {
+    weighted_sum<8>(weights, values + d, stride, slots, count, factor, out + d);
+  }
+  for (; d + 4 * lanes <= dim; d += 4 * lanes) {
+    weighted_sum<4>(weights, values + d, stride, slots, count, factor, out + d);
+  }
+  for (; d + 2 * lanes <= dim; d += 2 * lanes) {
+    weighted_sum<2>(weights, values + d, stride, slots, count, factor, out + d);
+  }
+  for (; d < dim; d += lanes) {
+    weighted_sum<1>(weights, values + d, stride, slots, count, factor, out + d);
+  }
+}
+
+FLOWSPEC_CLONES
+void rotate(const float* x, const float* c, const float* s, std::size_t pairs, std::size_t step,
+            std::size_t distance, float* out) {
+  for (std::size_t i = 0; i < pairs; ++i) {
+    const float a = x[i * step];
+    const float b = x[i * step + distance];
+    out[i * step] = a * c[i] - b * s[i];
+    out[i * step + distance] = a * s[i] + b * c[i];
+  }
+}
+
+}  // namespace flowspec::kernels

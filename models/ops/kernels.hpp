@@ -1,0 +1,52 @@
+#pragma once
+/// The inner loops of the ops that oneDNN has no primitive for. Each is compiled for SSE2 and AVX2
+/// and gives the same bits on both; the order of every sum depends on indices alone.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace flowspec::kernels {
+
+/// Length of an array of scores for `count` positions: whole vectors.
+constexpr std::size_t padded(std::size_t count) {
+  return (count + 7) / 8 * 8;
+}
+
+/// Sum of x[i]^2.
+float sum_of_squares(const float* x, std::size_t n);
+
+/// out[i] = x[i] * scale * weight[i]
+void scale(const float* x, float scale, const float* weight, std::size_t n, float* out);
+
+/// x[i] += y[i]
+void add(float* x, const float* y, std::size_t n);
+
+/// out[i] = gate[i] / (1 + e^-gate[i]) * up[i]
+void swiglu(const float* gate, const float* up, std::size_t n, float* out);
+
+/// y[i] = e^x[i]; see simd::exp for range and error.
+void exp(const float* x, std::size_t n, float* y);
+
+/// scores[p] = scale * (q . row slots[p] of keys) for p < count; the rest of the last vector is
+/// -inf.
+/// @param keys    the head's part of row 0; the rows are `stride` floats apart.
+/// @param dim     a multiple of 8.
+/// @param scores  padded(count) floats.
+void attention_scores(const float* q, const float* keys, std::size_t stride,
+                      const std::uint32_t* slots, std::size_t count, std::size_t dim, float scale,
+                      float* scores);
+
+/// Turns scores into e^(score - largest score), in place, and returns their sum.
+float attention_weights(float* scores, std::size_t count);
+
+/// out = sum over p of weights[p] * row slots[p] of values, added in the order of p, times
+/// `factor`.
+void attention_values(const float* weights, const float* values, std::size_t stride,
+                      const std::uint32_t* slots, std::size_t count, std::size_t dim, float factor,
+                      float* out);
+
+/// Rotates pairs (x[i * step], x[i * step + distance]) by the angle with cosine c[i] and sine s[i].
+void rotate(const float* x, const float* c, const float* s, std::size_t pairs, std::size_t step,
+            std::size_t distance, float* out);
+
+}  // namespace flowspec::kernels

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/aligned_floats.hpp"
+
+namespace flowspec {
+
+struct TensorInfo;
+
+/// Which of oneDNN's primitives multiplies by a weight matrix. Both compute rows x weights; what
+/// matters is that the result of a row has the same bits whatever the number of rows and threads.
+enum class LinearForm {
+  /// `matmul` where its kernel is known for that (AVX-512), else `convolution`.
+  automatic,
+  /// Matrix product. On AVX-512 it runs "brgemm", which adds up each element in one order; on older
+  /// CPUs a general GEMM, which does not: its edge blocks add in another order than the inner ones.
+  matmul,
+  /// Convolution with a 1x1 kernel over a line of pixels, one for each row: the same product, whose
+  /// kernel treats every pixel alike on all CPUs.
+  convolution,
+};
+
+/// What the linears of one thread share: engine, scratch memory, and for each shape the primitives,
+/// one per number of rows, made when first needed.
+class LinearContext {
+ public:
+  explicit LinearContext(unsigned threads, LinearForm form = LinearForm::automatic);
+  ~LinearContext();
+
+  /// Names of kernels in use that are slow or not known to be batch-invariant.
+  std::vector<std::string> unexpected_kernels() const;
+
+ private:
+  friend class Linear;
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+/// y = x W^T with packed float32 weights. Several matrices with equal inputs are stacked to one:
+/// the outputs of the first come first. Linears of one context are used by one thread at a time.
+class Linear {
+ public:
+  /// Reads and packs the weights, a block of rows at a time.
+  /// @param parts  matrices of shape {inputs, outputs}, of any supported type.
+  Linear(const LinearContext& context, std::span<const TensorInfo* const> parts);
+
+  std::size_t inputs() const { return inputs_; }
+  std::size_t outputs() const { return outputs_; }
+
+  /// `in`: rows x inputs, `out`: rows x outputs; rows > 0.
+  void apply(std::span<const float> in, std::size_t rows, std::span<float> out) const;
+
+ private:
+  struct Kernel;
+  friend struct LinearContext::State;
+
+  void pack(std::span<const TensorInfo* const> parts);
+
+  std::shared_ptr<LinearContext::State> context_;
+  std::shared_ptr<Kernel> kernel_;
+  std::size_t inputs_ = 0;
+  std::size_t outputs_ = 0;
+  AlignedFloats weights_;
+};
+
+}  // namespace flowspec

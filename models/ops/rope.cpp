@@ -1,0 +1,55 @@
+#include "models/ops/rope.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+#include "models/ops/kernels.hpp"
+
+namespace flowspec {
+
+Rope::Rope(std::uint32_t head_dim, std::uint32_t dims, double base, RopeLayout layout)
+    : head_dim_(head_dim), dims_(dims), layout_(layout), frequencies_(dims / 2) {
+  assert(dims % 2 == 0 && dims <= head_dim);
+  for (std::size_t i = 0; i < frequencies_.size(); ++i) {
+    frequencies_[i] = std::pow(base, -2.0 * static_cast<double>(i) / dims);
+  }
+}
+
+void Rope::prepare(std::size_t count) {
+  const std::size_t pairs = frequencies_.size();
+  const std::size_t done = pairs == 0 ? count : cosines_.size() / pairs;
+  if (count <= done) {
+    return;
+  }
+  // In steps, so that a text that grows token by token seldom comes here.
+  const std::size_t end = (count + 255) / 256 * 256;
+  cosines_.resize(end * pairs);
+  sines_.resize(end * pairs);
+  for (std::size_t p = done; p < end; ++p) {
+    for (std::size_t i = 0; i < pairs; ++i) {
+      const double angle = static_cast<double>(p) * frequencies_[i];
+      cosines_[p * pairs + i] = static_cast<float>(std::cos(angle));
+      sines_[p * pairs + i] = static_cast<float>(std::sin(angle));
+    }
+  }
+}
+
+void Rope::rotate(const float* in, std::size_t heads, Position position, std::size_t stride,
+                  float* out) const {
+  const std::size_t pairs = frequencies_.size();
+  assert(pairs == 0 || position < cosines_.size() / pairs);
+  const float* c = cosines_.data() + position * pairs;
+  const float* s = sines_.data() + position * pairs;
+  const std::size_t step = layout_ == RopeLayout::pairs ? 2 : 1;
+  const std::size_t distance = layout_ == RopeLayout::pairs ? 1 : pairs;
+  for (std::size_t h = 0; h < heads; ++h) {
+    const float* from = in + h * head_dim_;
+    float* to = out + h * stride;
+    kernels::rotate(from, c, s, pairs, step, distance, to);
+    std::copy(from + dims_, from + head_dim_, to + dims_);
+    std::fill(to + head_dim_, to + stride, 0.0F);
+  }
+}
+
+}  // namespace flowspec

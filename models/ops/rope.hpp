@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "models/types.hpp"
+
+namespace flowspec {
+
+/// Which components of a head turn together.
+enum class RopeLayout {
+  /// (0, 1), (2, 3), ...: how GGUF's `llama` stores the query and key matrices.
+  pairs,
+  /// (0, n/2), (1, n/2 + 1), ...: how the original checkpoints store them.
+  halves,
+};
+
+/// Rotary position embedding: pair i at position p turns by p * base^(-2i / dims).
+/// Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", 2021.
+class Rope {
+ public:
+  /// @param dims  leading components of each head that turn; the others are copied. Even.
+  Rope(std::uint32_t head_dim, std::uint32_t dims, double base, RopeLayout layout);
+
+  /// Computes the angles of all positions below `count`; grows only.
+  void prepare(std::size_t count);
+
+  /// Turns `heads` heads of one row. The heads of `in` are head_dim apart, those of `out` `stride`;
+  /// what lies between them is set to zero. `position` must be prepared.
+  void rotate(const float* in, std::size_t heads, Position position, std::size_t stride,
+              float* out) const;
+
+ private:
+  std::uint32_t head_dim_;
+  std::uint32_t dims_;
+  RopeLayout layout_;
+  std::vector<double> frequencies_;
+  // positions x dims / 2
+  std::vector<float> cosines_;
+  std::vector<float> sines_;
+};
+
+}  // namespace flowspec
