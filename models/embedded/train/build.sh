@@ -1,0 +1,27 @@
+#!/bin/sh
+# Rebuilds every file of this model folder from a corpus: build.sh CORPUS [WORK] [OUT]
+#
+# Every step leaves its result in WORK and an interrupted step goes on from its last checkpoint,
+# so that the same command can be run again. The minutes are those of the shipped files.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+corpus=$1
+work=${2:-$here/work}
+out=${3:-$(dirname "$here")}
+python=${PYTHON:-python3}
+
+# One thread per worker process; freed memory is kept (large tensors come and go all the time).
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
+export MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000
+
+cd "$here"
+mkdir -p "$work" "$out"
+"$python" train_target.py "$corpus" "$work" --minutes "${TARGET_MINUTES:-62}"
+"$python" export_target.py "$work" "$out"
+"$python" check_logits.py "$work" "$out"
+"$python" heldout.py "$work" "$out"
+"$python" generate_stories.py "$work" "$out" --groups "${GENERATED_GROUPS:-48}"
+"$python" train_drafts.py small "$work" "$out" --minutes "${SMALL_MINUTES:-6}"
+"$python" train_drafts.py eagle "$work" "$out" --minutes "${EAGLE_MINUTES:-30}"
+"$python" samples.py "$work" "$out"
+"$python" measure.py "$out"
