@@ -15,10 +15,10 @@
 
 /// Every type that is a message by itself.
 // clang-format off
-#define FLOWSPEC_FOR_EACH_MESSAGE(X)                                                    \
-  X(Segment) X(Prunes) X(Open) X(Close) X(Cancel) X(SegmentEnd) X(Verdict) X(Grow)      \
-  X(Features) X(Ready) X(Tokens) X(Closed) X(Fault) X(StageSpec) X(NodeInfo) X(StageStats) \
-  X(TextDelta) X(Report)
+#define FLOWSPEC_FOR_EACH_MESSAGE(X)                                                 \
+  X(Segment) X(Prunes) X(Open) X(Close) X(Cancel) X(SegmentEnd) X(Verdict) X(Grow)   \
+  X(Features) X(Ready) X(Tokens) X(Closed) X(TextDelta) X(Report) X(Fault)           \
+  X(StageSpec) X(NodeInfo) X(StageStats)
 // clang-format on
 
 namespace flowspec {

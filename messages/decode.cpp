@@ -230,6 +230,8 @@ void decode(schema::TextDelta::Reader in, const Owner&, TextDelta& out) {
   out.text = text(in.getText(), "text");
 }
 
+static_assert(static_cast<int>(Finish::failed) == static_cast<int>(schema::Finish::FAILED));
+
 void decode(schema::Report::Reader in, const Owner&, Report& out) {
   out.session = in.getSession();
   check(in.getFinish() <= schema::Finish::FAILED, "an unknown reason to finish");

@@ -76,6 +76,13 @@ void encode(const Tensor& tensor, schema::Tensor::Builder out) {
     std::memcpy(bytes.begin(), tensor.values.data(), tensor.values.size_bytes());
 }
 
+/// A long text must not turn the report of a fault into a fault: it is cut.
+template <class Builder>
+void set_error(const std::string& error, Builder out) {
+  const auto cut = error.substr(0, limits::text);
+  out.setError(kj::StringPtr(cut.c_str(), cut.size()));
+}
+
 bool present(const Tensor& tensor) {
   return tensor.rows != 0 || !tensor.values.empty();
 }
@@ -281,13 +288,13 @@ void encode(const TextDelta& x, schema::TextDelta::Builder out) {
 }
 
 std::size_t variable_words(const Report& x) {
-  return words_of_text(x.error) + words_of_tokens(x.tokens.size());
+  return words_of_bytes(limits::text + 1) + words_of_tokens(x.tokens.size());
 }
 
 void encode(const Report& x, schema::Report::Builder out) {
   out.setSession(x.session);
   out.setFinish(static_cast<schema::Finish>(x.finish));
-  out.setError(kj::StringPtr(x.error.c_str(), x.error.size()));
+  set_error(x.error, out);
   copy(x.tokens, out.initTokens(x.tokens.size()));
   out.setPromptTokens(x.prompt_tokens);
   out.setVerifications(x.verifications);
@@ -303,9 +310,7 @@ void encode(const Fault& x, schema::Fault::Builder out) {
   out.setSession(x.session);
   out.setSegment(x.segment);
   out.setStage(x.stage);
-  // A long text must not turn the report of a fault into a fault.
-  const auto error = x.error.substr(0, limits::text);
-  out.setError(kj::StringPtr(error.c_str(), error.size()));
+  set_error(x.error, out);
 }
 
 std::size_t variable_words(const StageSpec& x) {

@@ -142,6 +142,7 @@ struct TextDelta {
 }
 
 enum Finish {
+  # Why a session has ended.
   endOfText @0;
   length @1;
   stopString @2;
@@ -153,8 +154,8 @@ struct Report {
   # Session to client, last of all.
   session @0 :UInt64;
   finish @1 :Finish;
-  error @2 :Text;
-  tokens @3 :List(Int32);
+  error @2 :Text;          # cut by the sender where it is too long
+  tokens @3 :List(Int32);  # >= 0
   promptTokens @4 :UInt32;
   verifications @5 :UInt64;
   prefillUs @6 :UInt64;

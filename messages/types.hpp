@@ -191,6 +191,7 @@ struct Closed {
 struct TextDelta {
   SessionId session = 0;
   std::string text;
+  friend bool operator==(const TextDelta&, const TextDelta&) = default;
 };
 
 /// Why a session has ended.
@@ -214,6 +215,7 @@ struct Report {
   /// From the start to the first token, and from there to the last.
   std::uint64_t prefill_us = 0;
   std::uint64_t decode_us = 0;
+  friend bool operator==(const Report&, const Report&) = default;
 };
 
 /// Ends one session and no other.
