@@ -1,0 +1,197 @@
+#include "actors/draft.hpp"
+
+#include <chrono>
+#include <map>
+#include <set>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "actors/drafter.hpp"
+#include "actors/spawn.hpp"
+#include "actors/type_ids.hpp"
+
+namespace flowspec {
+
+namespace {
+
+class Draft {
+ public:
+  static constexpr const char* name = "draft";
+
+  void init(DraftActor::pointer self, DraftConfig config) {
+    self_ = self;
+    config_ = std::move(config);
+  }
+
+  caf::result<StageStatsMessage> load() {
+    auto model = config_.load();
+    if (!model)
+      return model.error();
+    drafter_ = std::make_unique<Drafter>(config_.policy, std::move(*model));
+    return stats();
+  }
+
+  StageStatsMessage stats() const { return StageStatsMessage{stats_}; }
+
+  void bind(PipelineActor first) { first_ = std::move(first); }
+
+  void open(const OpenMessage& message) {
+    auto open = read(message);
+    if (!open)
+      return;
+    try {
+      if (drafter_ == nullptr)
+        return fail(open->session, "the draft has not been loaded yet");
+      drafter_->open(*open);
+    } catch (const std::exception& e) {
+      return fail(open->session, fmt::format("no memory for the draft model's KV: {}", e.what()));
+    }
+    self_->send(first_, message);
+    go_on();
+  }
+
+  void close(const CloseMessage& message) {
+    auto close = read(message);
+    if (!close)
+      return;
+    if (drafter_ != nullptr)
+      drafter_->close(close->session);
+    std::erase_if(applied_, [&](const Prune& prune) { return prune.session == close->session; });
+    self_->send(first_, message);
+  }
+
+  void cancel(const CancelMessage& message) {
+    auto cancel = read(message);
+    if (cancel && drafter_ != nullptr)
+      drafter_->cancel(cancel->session);
+  }
+
+  void prunes(const PrunesMessage& message) {
+    auto prunes = read(message);
+    if (!prunes || drafter_ == nullptr)
+      return;
+    for (const Prune& prune : prunes->prunes) {
+      if (!drafter_->knows(prune.session))
+        continue;
+      if (auto error = drafter_->reroot(prune))
+        fail(prune.session, *error);
+      else
+        applied_.push_back(prune);
+    }
+    for (SegmentId segment : prunes->ended) {
+      in_flight_.erase(segment);
+      at_first_stage_.erase(segment);
+    }
+    go_on();
+  }
+
+  void features(const FeaturesMessage& message) { read(message); }
+
+  void ready(const ReadyMessage& message) {
+    if (auto ready = read(message)) {
+      at_first_stage_.erase(ready->segment);
+      go_on();
+    }
+  }
+
+  void step() {
+    step_pending_ = false;
+    if (drafter_ != nullptr && drafter_->can_draft()) {
+      auto start = self_->clock().now();
+      drafter_->draft();
+      auto busy = std::chrono::nanoseconds{self_->clock().now() - start};
+      stats_.busy_ns += static_cast<std::uint64_t>(busy.count());
+    }
+    go_on();
+  }
+
+  std::optional<std::string> broken_invariant() const {
+    if (in_flight_.size() > config_.policy.window)
+      return fmt::format("{} segments in flight, the window is {}", in_flight_.size(),
+                         config_.policy.window);
+    return drafter_ != nullptr ? drafter_->broken_invariant() : std::nullopt;
+  }
+
+ private:
+  template <class T>
+  std::optional<T> read(const Wire<T>& message) {
+    auto content = message.read();
+    if (content)
+      return std::move(*content);
+    ++stats_.malformed;
+    spdlog::warn("draft: dropped a message: {}", caf::to_string(content.error()));
+    return std::nullopt;
+  }
+
+  void fail(SessionId session, const std::string& error) {
+    spdlog::warn("draft: session {}: {}", session, error);
+    self_->send(config_.pruner, FaultMessage{{session, 0, not_a_stage, error}});
+  }
+
+  /// Sends what may be sent now, and sees to it that drafting goes on.
+  void go_on() {
+    while (in_flight_.size() < config_.policy.window && at_first_stage_.empty()) {
+      auto rows = drafter_->take_segment();
+      if (rows.empty())
+        break;
+      send_segment(std::move(rows));
+    }
+    if (!step_pending_ && drafter_->can_draft()) {
+      step_pending_ = true;
+      self_->send(self_, step_a_v);
+    }
+  }
+
+  void send_segment(std::vector<Row> rows) {
+    Segment segment;
+    segment.id = ++last_segment_;
+    segment.prunes = std::exchange(applied_, {});
+    segment.rows = std::move(rows);
+    in_flight_.insert(segment.id);
+    at_first_stage_.insert(segment.id);
+    ++stats_.segments;
+    stats_.rows_computed += segment.rows.size();
+    self_->send(config_.pruner, GrowMessage{{segment.id, segment.rows}});
+    self_->send(first_, SegmentMessage{segment});
+  }
+
+  DraftActor::pointer self_ = nullptr;
+  DraftConfig config_;
+  PipelineActor first_;
+  std::unique_ptr<Drafter> drafter_;
+  StageStats stats_;
+  SegmentId last_segment_ = 0;
+  std::set<SegmentId> in_flight_;
+  /// Segments that the first stage has not finished with.
+  std::set<SegmentId> at_first_stage_;
+  /// Prunes since the last segment, which take the slow path with the next.
+  std::vector<Prune> applied_;
+  bool step_pending_ = false;
+};
+
+DraftActor::behavior_type draft(DraftActor::stateful_pointer<Draft> self, DraftConfig config) {
+  self->state.init(self, std::move(config));
+  auto& state = self->state;
+  return {
+      [&state](bind_a, PipelineActor first) { state.bind(std::move(first)); },
+      [&state](const OpenMessage& message) { state.open(message); },
+      [&state](const CloseMessage& message) { state.close(message); },
+      [&state](const CancelMessage& message) { state.cancel(message); },
+      [&state](const PrunesMessage& message) { state.prunes(message); },
+      [&state](const FeaturesMessage& message) { state.features(message); },
+      [&state](const ReadyMessage& message) { state.ready(message); },
+      [&state](step_a) { state.step(); },
+      [&state](load_a) { return state.load(); },
+      [&state](stats_a) -> caf::result<StageStatsMessage> { return state.stats(); },
+  };
+}
+
+}  // namespace
+
+DraftActor spawn_draft(caf::actor_system& system, DraftConfig config, SpawnMode mode) {
+  return spawn_with(system, mode, draft, std::move(config));
+}
+
+}  // namespace flowspec

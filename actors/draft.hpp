@@ -1,0 +1,36 @@
+#pragma once
+/// The draft: grows every session's tree of guesses and sends its best nodes down the pipeline.
+///
+///               ┌────────────── step ◄────────────┐
+///               ▼                                 │
+///   idle ──► one draft forward ──► mailbox ──► more to draft?
+///     ▲                               │
+///     └── nothing to draft            └──► a segment, when credit, first stage and tree are ready
+///
+/// Between two forwards it looks at its mailbox, so that a prune is served at once.
+
+#include <functional>
+#include <memory>
+
+#include <caf/expected.hpp>
+#include <caf/fwd.hpp>
+
+#include "actors/interfaces.hpp"
+#include "actors/policy/policy.hpp"
+#include "actors/spawn_mode.hpp"
+#include "models/drafts/draft_model.hpp"
+
+namespace flowspec {
+
+/// Makes the draft model on the draft's own thread; a null pointer means that there is none.
+using DraftLoader = std::function<caf::expected<std::unique_ptr<DraftModel>>()>;
+
+struct DraftConfig {
+  DraftPolicy policy;
+  DraftLoader load;
+  TreePrunerActor pruner;
+};
+
+DraftActor spawn_draft(caf::actor_system& system, DraftConfig config, SpawnMode mode);
+
+}  // namespace flowspec

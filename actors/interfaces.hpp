@@ -1,0 +1,87 @@
+#pragma once
+/// Every typed interface of the pipeline. These are names only: a file that spawns an actor or sends
+/// to one includes caf/all.hpp as well. An interface lists the messages that the actor takes, one
+/// comment each.
+
+#include <caf/fwd.hpp>
+#include <caf/replies_to.hpp>
+
+#include "messages/type_ids.hpp"
+
+namespace flowspec {
+
+using caf::reacts_to;
+using caf::replies_to;
+
+/// What overtakes segments: the only messages that stages, the verifier and the relays have in common.
+using ControlActor = caf::typed_actor<
+    // The root of some sessions has moved.
+    reacts_to<PrunesMessage>,
+    // Rows of a session need not be computed any more.
+    reacts_to<CancelMessage>>;
+
+/// A hop of the pipeline: a stage, or the verifier at its end.
+using PipelineActor = caf::typed_actor<
+    reacts_to<PrunesMessage>, reacts_to<CancelMessage>,
+    // In-band: make room for a session.
+    reacts_to<OpenMessage>,
+    // In-band: rows to compute and to pass on.
+    reacts_to<SegmentMessage>,
+    // In-band: free what the session holds.
+    reacts_to<CloseMessage>,
+    // Load the weights; answers when they are there, or with the error.
+    replies_to<load_a>::with<StageStatsMessage>,
+    // What has been done so far.
+    replies_to<stats_a>::with<StageStatsMessage>>;
+
+using DraftActor = caf::typed_actor<
+    // Where segments go. Once, before the first session.
+    reacts_to<bind_a, PipelineActor>,
+    // A new session, from the pruner.
+    reacts_to<OpenMessage>,
+    // The session ends: tell the pipeline behind its last rows.
+    reacts_to<CloseMessage>, reacts_to<CancelMessage>,
+    // The root has moved, and segments have ended.
+    reacts_to<PrunesMessage>,
+    // Hidden states of the target, for heads that want them.
+    reacts_to<FeaturesMessage>,
+    // The first stage is free, or will be.
+    reacts_to<ReadyMessage>,
+    // To itself: one more draft forward.
+    reacts_to<step_a>,
+    // Load the draft model; answers when it is there, or with the error.
+    replies_to<load_a>::with<StageStatsMessage>, replies_to<stats_a>::with<StageStatsMessage>>;
+
+using SessionActor = caf::typed_actor<
+    // Accepted tokens; none of them: the prompt has advanced.
+    reacts_to<TokensMessage>,
+    // The session cannot go on.
+    reacts_to<FaultMessage>,
+    // Nothing of the session is left in the pipeline.
+    reacts_to<ClosedMessage>,
+    // The client does not want more.
+    reacts_to<CancelMessage>,
+    // To itself: look whether there was progress.
+    reacts_to<tick_a>>;
+
+using TreePrunerActor = caf::typed_actor<
+    // Whom to tell of prunes. Once, before the first session.
+    reacts_to<bind_a, DraftActor, std::vector<ControlActor>>,
+    // A new session and the actor that wants its tokens.
+    reacts_to<submit_a, OpenMessage, SessionActor>,
+    // From the session: it has enough.
+    reacts_to<CloseMessage>, reacts_to<CancelMessage>,
+    // From the draft: rows that have been sent.
+    reacts_to<GrowMessage>,
+    // From the verifier: how far the target follows the tree.
+    reacts_to<VerdictMessage>,
+    // From a stage: a segment is empty.
+    reacts_to<SegmentEndMessage>,
+    // From anybody: a session cannot go on.
+    reacts_to<FaultMessage>,
+    // From the verifier: the session's Close has passed all stages.
+    reacts_to<ClosedMessage>,
+    // What is the oldest segment in flight? For messages to people.
+    replies_to<progress_a>::with<std::string>>;
+
+}  // namespace flowspec

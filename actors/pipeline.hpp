@@ -1,0 +1,66 @@
+#pragma once
+/// Wires the actors of one pipeline: pruner, draft and verifier here, stages wherever the caller
+/// says.
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include <caf/fwd.hpp>
+
+#include "actors/draft.hpp"
+#include "actors/interfaces.hpp"
+#include "actors/spawn_mode.hpp"
+#include "actors/stage.hpp"
+#include "actors/verifier.hpp"
+
+namespace flowspec {
+
+/// A stage and the way in for messages that overtake segments. The two are one actor where the stage
+/// is local; on another node a relay takes control messages in, because CAF loses their priority on
+/// the network.
+struct StageHandle {
+  PipelineActor stage;
+  ControlActor control;
+};
+
+/// What a new stage is connected to.
+struct StagePeers {
+  PipelineActor next;
+  TreePrunerActor pruner;
+  DraftActor draft;
+};
+
+/// Makes stage `index`. Throws std::runtime_error where it can't.
+using StageMaker = std::function<StageHandle(std::uint32_t index, const StagePeers& peers)>;
+
+struct PipelineConfig {
+  std::uint32_t stages = 1;
+  DraftPolicy policy;
+  DraftLoader load_draft;
+  LmHeadLoader load_head;
+  std::uint32_t max_rows = 64;
+  SpawnMode mode = SpawnMode::detached;
+};
+
+struct Pipeline {
+  TreePrunerActor pruner;
+  DraftActor draft;
+  PipelineActor verifier;
+  /// In pipeline order.
+  std::vector<StageHandle> stages;
+};
+
+/// Makes the actors from the last stage to the first and connects them. Nothing is loaded yet: each
+/// of draft, stages and verifier has to answer `load_a` before the first session.
+Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
+                       const StageMaker& make_stage);
+
+/// Asks every actor that runs here to end. Remote stages end with their node agent.
+void stop_pipeline(caf::actor_system& system, const Pipeline& pipeline);
+
+/// KV slots that a session needs on every hop: its positions, the live rows that the draft may have
+/// sent, and rows in flight that have died unheard.
+std::uint32_t session_slots(const DraftPolicy& policy, std::uint32_t position_limit);
+
+}  // namespace flowspec

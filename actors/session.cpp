@@ -1,0 +1,176 @@
+#include "actors/session.hpp"
+
+#include <optional>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "actors/type_ids.hpp"
+#include "models/tokenizer/text_stream.hpp"
+#include "models/tokenizer/tokenizer.hpp"
+
+namespace flowspec {
+
+namespace {
+
+using Clock = caf::actor_clock;
+
+class Session {
+ public:
+  static constexpr const char* name = "session";
+
+  void init(SessionActor::pointer self, SessionConfig config) {
+    self_ = self;
+    config_ = std::move(config);
+    report_.session = config_.open.session;
+    report_.prompt_tokens = static_cast<std::uint32_t>(config_.open.prompt.size());
+    if (config_.tokenizer != nullptr)
+      text_.emplace(*config_.tokenizer, config_.stop);
+    start_ = last_progress_ = now();
+    self_->send(config_.pruner, submit_a_v, OpenMessage{config_.open},
+                caf::actor_cast<SessionActor>(self_));
+    self_->delayed_send(self_, config_.progress_limit, tick_a_v);
+  }
+
+  void tokens(const TokensMessage& message) {
+    auto tokens = message.read();
+    if (!tokens || closing_)
+      return;
+    last_progress_ = now();
+    if (tokens->tokens.empty())
+      return;
+    auto expected = config_.open.prompt.size() + report_.tokens.size();
+    if (tokens->position != expected)
+      return fail(fmt::format("tokens for position {}, expected {}", tokens->position, expected));
+    if (report_.tokens.empty())
+      first_token_ = last_progress_;
+    ++report_.verifications;
+    std::string delta;
+    for (Token token : tokens->tokens) {
+      if (auto end = accept(token, delta)) {
+        send_text(delta);
+        return finish(*end);
+      }
+    }
+    send_text(delta);
+  }
+
+  void fault(const FaultMessage& message) {
+    auto fault = message.read();
+    if (!fault || closing_)
+      return;
+    auto where = fault->stage == not_a_stage ? std::string{}
+                                             : fmt::format("stage {}: ", fault->stage);
+    fail(where + fault->error);
+  }
+
+  void cancel() {
+    if (closing_)
+      return;
+    self_->send(config_.pruner, CancelMessage{{report_.session}});
+    finish(Finish::cancelled);
+  }
+
+  void closed() {
+    if (!closing_)
+      fail("the pipeline closed the session");
+    self_->send(config_.client, ReportMessage{report_});
+    self_->quit();
+  }
+
+  void tick() {
+    if (closing_) {
+      spdlog::warn("session {}: the pipeline did not confirm its end in time", report_.session);
+      return closed();
+    }
+    auto idle = now() - last_progress_;
+    if (idle < config_.progress_limit) {
+      self_->delayed_send(self_, config_.progress_limit - idle, tick_a_v);
+      return;
+    }
+    auto stuck = [this](const std::string& where) {
+      auto seconds = std::chrono::duration<double>(config_.progress_limit).count();
+      fail(fmt::format("no progress for {} s; {}", seconds, where));
+    };
+    self_->request(config_.pruner, std::chrono::seconds(1), progress_a_v)
+        .then(stuck, [stuck](const caf::error&) { stuck("the tree pruner does not answer"); });
+  }
+
+ private:
+  Clock::time_point now() const { return self_->clock().now(); }
+
+  /// Takes one token; says how the session ends if it ends here.
+  std::optional<Finish> accept(Token token, std::string& delta) {
+    report_.tokens.push_back(token);
+    if (config_.tokenizer != nullptr && config_.tokenizer->is_end_of_text(token))
+      return Finish::end_of_text;
+    if (text_) {
+      delta += text_->push(token);
+      if (text_->stopped())
+        return Finish::stop_string;
+    }
+    if (report_.tokens.size() >= config_.max_tokens)
+      return Finish::length;
+    return std::nullopt;
+  }
+
+  void send_text(const std::string& text) {
+    if (!text.empty())
+      self_->send(config_.client, TextDeltaMessage{{report_.session, text}});
+  }
+
+  void fail(const std::string& error) {
+    report_.error = error;
+    finish(Finish::failed);
+  }
+
+  void finish(Finish finish) {
+    if (closing_)
+      return;
+    closing_ = true;
+    report_.finish = finish;
+    auto end = now();
+    auto us = [](auto span) {
+      return static_cast<std::uint64_t>(
+          std::chrono::duration_cast<std::chrono::microseconds>(span).count());
+    };
+    bool started = !report_.tokens.empty();
+    report_.prefill_us = us((started ? first_token_ : end) - start_);
+    report_.decode_us = started ? us(end - first_token_) : 0;
+    if (text_ && finish != Finish::stop_string)
+      send_text(text_->finish());
+    self_->send(config_.pruner, CloseMessage{{report_.session}});
+    self_->delayed_send(self_, config_.close_limit, tick_a_v);
+  }
+
+  SessionActor::pointer self_ = nullptr;
+  SessionConfig config_;
+  Report report_;
+  std::optional<TextStream> text_;
+  bool closing_ = false;
+  Clock::time_point start_;
+  Clock::time_point first_token_;
+  Clock::time_point last_progress_;
+};
+
+SessionActor::behavior_type session(SessionActor::stateful_pointer<Session> self,
+                                    SessionConfig config) {
+  self->state.init(self, std::move(config));
+  auto& state = self->state;
+  return {
+      [&state](const TokensMessage& message) { state.tokens(message); },
+      [&state](const FaultMessage& message) { state.fault(message); },
+      [&state](const ClosedMessage&) { state.closed(); },
+      [&state](const CancelMessage&) { state.cancel(); },
+      [&state](tick_a) { state.tick(); },
+  };
+}
+
+}  // namespace
+
+SessionActor spawn_session(caf::actor_system& system, SessionConfig config) {
+  return system.spawn(session, std::move(config));
+}
+
+}  // namespace flowspec

@@ -1,0 +1,40 @@
+#pragma once
+/// A session: one request, from its prompt to its report.
+///
+///   open ──tokens──► open ──end of text, a limit, a stop string, cancel, fault──► closing
+///                                                                                    │ Closed
+///   report to the client ◄───────────────────────────────────────────────────────────┘
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <caf/actor.hpp>
+#include <caf/fwd.hpp>
+
+#include "actors/interfaces.hpp"
+#include "messages/types.hpp"
+
+namespace flowspec {
+
+class Tokenizer;
+
+struct SessionConfig {
+  Open open;
+  std::uint32_t max_tokens = 128;
+  std::vector<std::string> stop;
+  /// Makes text of tokens and knows the tokens that end it; without one there are only tokens.
+  std::shared_ptr<const Tokenizer> tokenizer;
+  /// The session fails when nothing has happened for this long.
+  std::chrono::milliseconds progress_limit{60000};
+  /// How long the pipeline may take to let go of the session at its end.
+  std::chrono::milliseconds close_limit{5000};
+  TreePrunerActor pruner;
+  /// Gets TextDelta messages and, last of all, a Report.
+  caf::actor client;
+};
+
+SessionActor spawn_session(caf::actor_system& system, SessionConfig config);
+
+}  // namespace flowspec

@@ -1,0 +1,81 @@
+#include "actors/tree/canonical_tree.hpp"
+
+#include <fmt/format.h>
+
+namespace flowspec {
+
+CanonicalTree::CanonicalTree(SessionId session, NodeId root) : session_(session), root_(root) {
+  // nop
+}
+
+void CanonicalTree::grow(std::span<const Row> rows) {
+  for (const Row& row : rows) {
+    if (row.id != root_ && !nodes_.contains(row.parent))
+      continue;
+    if (nodes_.emplace(row.id, Node{row.parent, row.token}).second)
+      order_.push_back(row.id);
+  }
+}
+
+std::variant<Decision, StaleWalk, std::string> CanonicalTree::decide(const Walk& walk) {
+  if (walk.version < version_)
+    return StaleWalk{};
+  if (walk.version > version_)
+    return fmt::format("a walk of version {}, the tree is at {}", walk.version, version_);
+  if (walk.path.empty() || walk.path.front().id != root_)
+    return fmt::format("a walk that does not start at root {}", root_);
+  for (std::size_t i = 0; i < walk.path.size(); ++i) {
+    const PathNode& step = walk.path[i];
+    if (i > 0 && step.parent != walk.path[i - 1].id)
+      return fmt::format("a walk in which node {} does not follow node {}", step.id,
+                         walk.path[i - 1].id);
+    // A walk may run ahead of the news of its rows, so an unknown node is fine.
+    if (auto known = nodes_.find(step.id); known != nodes_.end() && known->second.token != step.token)
+      return fmt::format("a walk in which node {} has token {}, it was sent with {}", step.id,
+                         step.token, known->second.token);
+  }
+
+  Decision decision;
+  decision.position = root_position_ + 1;
+  for (std::size_t i = 1; i < walk.path.size(); ++i)
+    decision.accepted.push_back(walk.path[i].token);
+  decision.accepted.push_back(walk.next);
+
+  NodeId last = walk.path.back().id;
+  NodeId root = no_node;
+  for (NodeId id : order_) {
+    const Node& node = nodes_.at(id);
+    if (node.parent == last && node.token == walk.next)
+      root = id;
+  }
+  decision.hit = root != no_node;
+  if (!decision.hit)
+    root = next_fresh_++;
+
+  Prune& prune = decision.prune;
+  prune.session = session_;
+  prune.version = ++version_;
+  for (const PathNode& step : walk.path)
+    prune.path.push_back(step.id);
+  root_ = root;
+  root_position_ += static_cast<Position>(walk.path.size());
+  prune.root = {session_, root, last, walk.next, root_position_};
+  keep_subtree(root);
+  return decision;
+}
+
+void CanonicalTree::keep_subtree(NodeId root) {
+  std::unordered_map<NodeId, Node> kept;
+  std::vector<NodeId> order;
+  for (NodeId id : order_) {
+    const Node& node = nodes_.at(id);
+    if (id == root || kept.contains(node.parent)) {
+      kept.emplace(id, node);
+      order.push_back(id);
+    }
+  }
+  nodes_ = std::move(kept);
+  order_ = std::move(order);
+}
+
+}  // namespace flowspec

@@ -1,0 +1,66 @@
+#pragma once
+/// The tree of one session as its only writer, the tree pruner, knows it: the root, and the nodes
+/// that are on their way through the pipeline.
+
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "messages/types.hpp"
+
+namespace flowspec {
+
+/// What a walk led to.
+struct Decision {
+  Prune prune;
+  /// The tokens that are final now: the path after the old root, then the new root.
+  std::vector<Token> accepted;
+  /// Position of the first of `accepted`.
+  Position position = 0;
+  /// The new root was in the pipeline already.
+  bool hit = false;
+};
+
+/// The walk was made on an older version: the one that follows the prune will repeat it.
+struct StaleWalk {};
+
+class CanonicalTree {
+ public:
+  /// `root`: the prompt's first token, at position 0.
+  CanonicalTree(SessionId session, NodeId root);
+
+  /// Takes note of rows that have been sent. Rows whose parent has died meanwhile are left out.
+  void grow(std::span<const Row> rows);
+
+  /// Moves the root along the walk, to the child that has the target's token, or to a fresh node
+  /// where no such child is known. A walk that does not start at the root or is no chain gives the
+  /// error text.
+  std::variant<Decision, StaleWalk, std::string> decide(const Walk& walk);
+
+  TreeVersion version() const { return version_; }
+  NodeId root() const { return root_; }
+  Position root_position() const { return root_position_; }
+  std::size_t size() const { return nodes_.size(); }
+
+ private:
+  struct Node {
+    NodeId parent;
+    Token token;
+  };
+
+  void keep_subtree(NodeId root);
+
+  SessionId session_;
+  TreeVersion version_ = 0;
+  NodeId root_;
+  Position root_position_ = 0;
+  NodeId next_fresh_ = first_fresh_node;
+  std::unordered_map<NodeId, Node> nodes_;
+  /// Ids in the order in which they came: parents before children.
+  std::vector<NodeId> order_;
+};
+
+}  // namespace flowspec

@@ -1,0 +1,84 @@
+#pragma once
+/// One party's view of the live nodes of one session: which rows may be computed, where their context
+/// lies, and which slots are free. Stages and the verifier keep one each; views of different parties
+/// may be of different versions at the same time, and the rule of life makes that harmless.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "messages/types.hpp"
+#include "models/layers/kv_cache.hpp"
+
+namespace flowspec {
+
+/// What became of a row or a prune that was shown to a view.
+struct ViewResult {
+  enum class Kind {
+    applied,  ///< admitted, or the prune moved the root
+    ignored,  ///< a dead row, or a prune that had been applied before
+    invalid,  ///< against the protocol; `error` says why
+  };
+  Kind kind = Kind::applied;
+  Slot slot = 0;
+  std::string error;
+
+  explicit operator bool() const { return kind == Kind::applied; }
+};
+
+class LiveView {
+ public:
+  struct Node {
+    NodeId id = no_node;
+    NodeId parent = no_node;
+    Token token = 0;
+    Position position = 0;
+    Slot slot = 0;
+  };
+
+  /// `root`: the id of the first root, which stands at position 0. `slots`: rows, committed or live,
+  /// that can be held at once.
+  LiveView(NodeId root, std::uint32_t slots);
+
+  /// The rule of life: a row is live if its id is the root or its parent is live. A live row gets a
+  /// slot. Dead rows are ignored; a repeated id, a wrong position or a lack of slots is invalid.
+  ViewResult admit(const Row& row);
+
+  /// Commits the path and frees everything that is neither the new root nor below it. Older versions
+  /// are ignored, so that a prune may come by several ways; a gap or a path that is not a chain of
+  /// live nodes from the root is invalid.
+  ViewResult apply(const Prune& prune);
+
+  TreeVersion version() const { return version_; }
+  NodeId root() const { return root_; }
+  /// Slots of the committed positions 0, 1, ...
+  std::span<const Slot> committed() const { return committed_; }
+  /// Live nodes, parents before children.
+  std::span<const Node> live() const { return live_; }
+  const Node* find(NodeId id) const;
+  /// The live child of `parent` that has this token, or null.
+  const Node* child(NodeId parent, Token token) const;
+  /// Appends the slots from the oldest live ancestor of `id` down to `id` itself.
+  void append_path(NodeId id, std::vector<Slot>& out) const;
+
+  std::uint32_t slots() const { return slots_; }
+  std::uint32_t free_slots() const { return static_cast<std::uint32_t>(free_.size()); }
+
+  /// Checks the view against itself; the text names the first broken invariant. For tests and
+  /// debug builds.
+  std::optional<std::string> broken_invariant() const;
+
+ private:
+  TreeVersion version_ = 0;
+  NodeId root_;
+  std::uint32_t slots_;
+  std::vector<Slot> committed_;
+  std::vector<Node> live_;
+  std::unordered_map<NodeId, std::size_t> index_;
+  std::vector<Slot> free_;
+};
+
+}  // namespace flowspec

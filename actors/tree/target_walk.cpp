@@ -1,0 +1,21 @@
+#include "actors/tree/target_walk.hpp"
+
+namespace flowspec {
+
+std::optional<Walk> target_walk(SessionId session, const LiveView& view,
+                                std::span<const Token> next) {
+  const auto* node = view.find(view.root());
+  if (node == nullptr)
+    return std::nullopt;
+  Walk walk;
+  walk.session = session;
+  walk.version = view.version();
+  while (node != nullptr) {
+    walk.path.push_back({node->id, node->parent, node->token});
+    walk.next = next[node->slot];
+    node = view.child(node->id, walk.next);
+  }
+  return walk;
+}
+
+}  // namespace flowspec

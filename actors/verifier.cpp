@@ -1,0 +1,206 @@
+#include "actors/verifier.hpp"
+
+#include <chrono>
+#include <map>
+#include <set>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+
+#include "actors/hop_actor.hpp"
+#include "actors/spawn.hpp"
+#include "actors/tree/target_walk.hpp"
+#include "models/sampler.hpp"
+
+namespace flowspec {
+
+namespace {
+
+/// What the verifier keeps of a session beside its view of the tree.
+struct Verified {
+  /// By slot: the target's token after that row.
+  std::vector<Token> next;
+  /// The last version that a verdict has gone out for; one is enough, since it moves the root.
+  std::optional<TreeVersion> reported;
+};
+
+class Verifier : public HopActor {
+ public:
+  static constexpr const char* name = "verifier";
+
+  Verifier(PipelineActor::pointer self, VerifierConfig config)
+      : HopActor(self, config.stage, config.pruner), config_(std::move(config)) {}
+
+  caf::result<StageStatsMessage> load() {
+    auto head = config_.load();
+    if (!head)
+      return head.error();
+    head_ = std::move(*head);
+    features_.resize(std::size_t{config_.max_rows} * head_->hidden_size());
+    logits_.resize(std::size_t{config_.max_rows} * head_->vocab_size());
+    return stats();
+  }
+
+  void open(const OpenMessage& message) {
+    auto open = read(message);
+    if (!open)
+      return;
+    auto id = open->session;
+    auto slots = open->slots;
+    if (auto error = sessions_.open(std::move(*open), {}))
+      return report(Fault{id, 0, stage_, *error});
+    verified_[id].next.resize(slots);
+  }
+
+  void close(const CloseMessage& message) {
+    if (auto close = read(message)) {
+      sessions_.close(close->session);
+      verified_.erase(close->session);
+      self_->send(pruner_, ClosedMessage{{close->session}});
+    }
+  }
+
+  void prunes(const PrunesMessage& message) {
+    auto prunes = read(message);
+    if (!prunes)
+      return;
+    apply(prunes->prunes);
+    sessions_.take_applied();
+    // Rows that came ahead of their prune may be waiting below the new root.
+    Verdict verdict;
+    for (const Prune& prune : prunes->prunes)
+      add_walk(prune.session, verdict);
+    if (!verdict.walks.empty())
+      self_->send(pruner_, VerdictMessage{verdict});
+  }
+
+  void segment(const SegmentMessage& message) {
+    auto segment = read(message);
+    if (!segment)
+      return;
+    apply(segment->prunes);
+    sessions_.take_applied();  // no hop follows that would want them
+    Verdict verdict;
+    verdict.ended.push_back(segment->id);
+    std::set<SessionId> touched;
+    for (const Prune& prune : segment->prunes)
+      touched.insert(prune.session);
+    if (auto error = shape_error(*segment))
+      refuse(*segment, *error);
+    else
+      verify(*segment, touched);
+    for (SessionId id : touched)
+      add_walk(id, verdict);
+    self_->send(pruner_, VerdictMessage{verdict});
+  }
+
+ private:
+  std::optional<std::string> shape_error(const Segment& segment) const {
+    if (head_ == nullptr)
+      return "the verifier has no weights yet";
+    if (segment.rows.size() > config_.max_rows)
+      return fmt::format("a segment of {} rows, at most {} were agreed", segment.rows.size(),
+                         config_.max_rows);
+    if (segment.hidden.rows != segment.rows.size() ||
+        segment.hidden.columns != head_->hidden_size())
+      return fmt::format("hidden states of {} x {}, expected {} x {}", segment.hidden.rows,
+                         segment.hidden.columns, segment.rows.size(), head_->hidden_size());
+    return std::nullopt;
+  }
+
+  void verify(const Segment& segment, std::set<SessionId>& touched) {
+    std::vector<Fault> faults;
+    auto live = sessions_.admit(segment, faults);
+    report(faults);
+    auto start = self_->clock().now();
+    // What follows a prompt token is known; all others ask the model.
+    std::vector<const LiveRow*> open_ended;
+    for (const LiveRow& row : live) {
+      touched.insert(row.row.session);
+      const auto& prompt = row.session->open.prompt;
+      if (row.row.position + 1 < prompt.size())
+        verified_[row.row.session].next[row.slot] = prompt[row.row.position + 1];
+      else
+        open_ended.push_back(&row);
+    }
+    if (!open_ended.empty())
+      sample(segment, open_ended);
+    auto busy = std::chrono::nanoseconds{self_->clock().now() - start};
+    sessions_.count_computed(live.size(), static_cast<std::uint64_t>(busy.count()));
+  }
+
+  void sample(const Segment& segment, const std::vector<const LiveRow*>& rows) {
+    auto hidden_size = std::size_t{head_->hidden_size()};
+    auto vocab = std::size_t{head_->vocab_size()};
+    auto out = features_.begin();
+    for (const LiveRow* row : rows) {
+      auto hidden = segment.hidden.row(row->index);
+      out = std::copy(hidden.begin(), hidden.end(), out);
+    }
+    std::span<float> features{features_.data(), rows.size() * hidden_size};
+    std::span<float> logits{logits_.data(), rows.size() * vocab};
+    head_->features(features, rows.size(), features);
+    head_->logits(features, rows.size(), logits);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const LiveRow& row = *rows[i];
+      const auto& how = row.session->open.sampling;
+      SamplerOptions options{how.temperature, how.top_k, how.top_p, how.seed};
+      verified_[row.row.session].next[row.slot] =
+          flowspec::sample(logits.subspan(i * vocab, vocab), options, row.row.position + 1);
+    }
+    if (config_.send_features)
+      send_features(rows, features);
+  }
+
+  void send_features(const std::vector<const LiveRow*>& rows, std::span<const float> features) {
+    auto hidden_size = head_->hidden_size();
+    std::map<SessionId, std::pair<Features, std::vector<float>>> by_session;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      auto& [message, values] = by_session[rows[i]->row.session];
+      message.nodes.push_back(rows[i]->row.id);
+      auto row = features.subspan(i * hidden_size, hidden_size);
+      values.insert(values.end(), row.begin(), row.end());
+    }
+    for (auto& [id, entry] : by_session) {
+      auto& [message, values] = entry;
+      message.session = id;
+      message.hidden.rows = static_cast<std::uint32_t>(message.nodes.size());
+      message.hidden.columns = hidden_size;
+      message.hidden.values = values;
+      self_->send(config_.draft, FeaturesMessage{message});
+    }
+  }
+
+  void add_walk(SessionId id, Verdict& verdict) {
+    auto* session = sessions_.find(id);
+    if (session == nullptr || session->dead)
+      return;
+    auto& verified = verified_[id];
+    if (verified.reported == session->view.version())
+      return;
+    if (auto walk = target_walk(id, session->view, verified.next)) {
+      verified.reported = walk->version;
+      verdict.walks.push_back(std::move(*walk));
+    }
+  }
+
+  VerifierConfig config_;
+  std::map<SessionId, Verified> verified_;
+  std::unique_ptr<LmHead> head_;
+  std::vector<float> features_;
+  std::vector<float> logits_;
+};
+
+PipelineActor::behavior_type verifier(PipelineActor::stateful_pointer<HopState<Verifier>> self,
+                                      VerifierConfig config) {
+  self->state.hop = std::make_unique<Verifier>(self, std::move(config));
+  return hop_behavior<Verifier>(self);
+}
+
+}  // namespace
+
+PipelineActor spawn_verifier(caf::actor_system& system, VerifierConfig config, SpawnMode mode) {
+  return spawn_with(system, mode, verifier, std::move(config));
+}
+
+}  // namespace flowspec
