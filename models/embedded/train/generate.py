@@ -1,7 +1,7 @@
 """Batched generation with the target, plain decoding."""
 import torch
 
-from corpus import BOS, EOS
+from corpus import EOS
 from model import Cache
 
 
@@ -34,9 +34,3 @@ def generate(model, prompts, new_tokens, temperature, seed):
         x, position = tokens[:, None], position[-1:] + 1
         mask = torch.zeros(1, int(position) + 1)
     return out
-
-
-def stories_from(model, prompt_ids, new_tokens, temperature, seed):
-    """Whole token rows: BOS, prompt, continuation."""
-    prompts = [[BOS] + p for p in prompt_ids]
-    return [p + o for p, o in zip(prompts, generate(model, prompts, new_tokens, temperature, seed))]

@@ -1,7 +1,7 @@
 """Lets the exported target continue the openings of training stories: text for draft training.
 
-Half is greedy, half sampled at T = 1, since drafts are used at both. Writes `generated.npz`,
-saving after every group; an interrupted run goes on where it stopped.
+Greedy text, which the corpus (sampled text) has little of. Writes `generated.npz`, saving after
+every group; an interrupted run goes on where it stopped.
 """
 import argparse
 import os
@@ -18,16 +18,17 @@ GROUP, PROMPT, NEW_TOKENS = 128, 33, 224  # the prompt is BOS and 32 tokens
 
 
 def write_group(job):
-    model, prompts, temperature, seed = job
+    model, prompts = job
     torch.set_num_threads(1)
-    return [p + o for p, o in zip(prompts, generate(model, prompts, NEW_TOKENS, temperature, seed))]
+    continuations = generate(model, prompts, NEW_TOKENS, temperature=0, seed=0)
+    return [p + c for p, c in zip(prompts, continuations)]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work")
     parser.add_argument("out")
-    parser.add_argument("--groups", type=int, default=48)
+    parser.add_argument("--groups", type=int, default=24)
     args = parser.parse_args()
     torch.set_num_threads(1)
     path = os.path.join(args.work, "generated.npz")
@@ -41,8 +42,7 @@ def main():
     # From the corpus's end: the order of training is shuffled, so any part serves.
     openings = [stories[i][:PROMPT].tolist() for i in range(len(stories) - 1, -1, -1)
                 if len(stories[i]) > 2 * PROMPT]
-    jobs = ((model, openings[g * GROUP:(g + 1) * GROUP], g % 2, g)
-            for g in range(done, args.groups))
+    jobs = ((model, openings[g * GROUP:(g + 1) * GROUP]) for g in range(done, args.groups))
     with torch.multiprocessing.get_context("fork").Pool() as pool:
         for group in pool.imap(write_group, jobs):
             rows += group

@@ -14,6 +14,7 @@ from export import export_eagle, export_llama, load_llama
 from model import EAGLE, SMALL, EagleHead, Llama, causal_mask, rope_tables, rotate
 from training import fit
 
+SINGLE_STEP_SHARE = 0.3  # of the time, at first: one step is cheap, and the later ones build on it
 UNROLL = 4  # training steps on the head's own predictions; growth at inference takes up to 7
 NOISE = 0.2
 FEATURE_WEIGHT = 0.5
@@ -96,14 +97,15 @@ def train_eagle(target, start, work, minutes):
     with torch.no_grad():
         head.embed_tokens.weight.copy_(target.embed_tokens.weight)
 
-    def loss_of(ids, mask):
+    def loss_of(progress, ids, mask):
         with torch.no_grad():
             features = target.features(ids[:, :-1])
             truth, rows = features[:, 1:], mask[:, 1:]
             probabilities = target.logits(truth[rows]).softmax(-1)
             noisy = features[:, :-1] + (torch.rand_like(truth) - 0.5) * NOISE
         loss, figures = 0, {}
-        for step, predicted in enumerate(unrolled(head, ids[:, 1:-1], noisy, UNROLL)):
+        steps = 1 if progress < SINGLE_STEP_SHARE else UNROLL
+        for step, predicted in enumerate(unrolled(head, ids[:, 1:-1], noisy, steps)):
             # The first `step` rows of a story have no ancestors that deep.
             use = rows.clone()
             use[:, :step] = False
@@ -111,7 +113,7 @@ def train_eagle(target, start, work, minutes):
             logits = target.logits(predicted[use])
             entropy = soft_cross_entropy(logits, probabilities[pick])
             distance = F.smooth_l1_loss(predicted[use], truth[use])
-            loss = loss + (entropy + FEATURE_WEIGHT * distance) / UNROLL
+            loss = loss + (entropy + FEATURE_WEIGHT * distance) / steps
             figures[f"ce{step + 1}"] = entropy.detach()
             figures[f"hit{step + 1}"] = (logits.argmax(-1) ==
                                          probabilities[pick].argmax(-1)).float().mean()
@@ -119,7 +121,7 @@ def train_eagle(target, start, work, minutes):
                 figures["l1"] = distance.detach()
         return loss, figures, int(mask.sum())
 
-    fit(head, start, loss_of, os.path.join(work, "eagle.ckpt"), minutes, report=25,
+    fit(head, start, loss_of, os.path.join(work, "eagle.ckpt"), minutes, report=50,
         other_lr=2e-3)
     return head
 
@@ -128,7 +130,7 @@ def train_small(target, start, work, minutes):
     torch.manual_seed(3)
     model = Llama(SMALL)
 
-    def loss_of(ids, mask):
+    def loss_of(progress, ids, mask):
         with torch.no_grad():
             probabilities = target(ids[:, :-1])[mask].softmax(-1)
         logits = model(ids[:, :-1])[mask]
@@ -149,7 +151,7 @@ def main():
     args = parser.parse_args()
     target = load_llama(os.path.join(args.out, "target.gguf"))
     if args.which == "eagle":
-        head = train_eagle(target, story_batches(args.work, 4096, 10), args.work, args.minutes)
+        head = train_eagle(target, story_batches(args.work, 2048, 10), args.work, args.minutes)
         export_eagle(head, os.path.join(args.out, "eagle"))
     else:
         small = train_small(target, story_batches(args.work, 4096, 20), args.work, args.minutes)

@@ -29,7 +29,7 @@ def main():
     model = Llama(TARGET)
     print("parameters", count_parameters(model), "training tokens", len(stories.tokens))
 
-    def loss_of(ids, mask):
+    def loss_of(progress, ids, mask):
         loss = masked_cross_entropy(model, ids, mask)
         return loss, {"loss": loss.detach()}, int(mask.sum())
 

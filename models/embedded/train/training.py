@@ -26,9 +26,10 @@ def fit(module, make_batches, loss_of, path, minutes, decay_share=0.45, report=5
     """Trains until `minutes` of training time (over all runs) are spent.
 
     `make_batches(skip)` gives batches (tuples of tensors, one row per story) from number `skip`
-    on. `loss_of(*rows)` gives (loss, figures to log, tokens). The checkpoint at `path` is
-    resumed if it exists. The module ends with the running mean of its weights over about the
-    last 100 steps, which is less noisy than the last step.
+    on. `loss_of(progress, *rows)` gives (loss, figures to log, tokens), where progress is the
+    spent share of the budget. The checkpoint at `path` is resumed if it exists. The module ends
+    with the running mean of its weights over about the last 100 steps, which is less noisy than
+    the last step.
 
     One single-threaded process per core, each with its share of every batch: at this size
     PyTorch spends more on splitting one small operation over threads than it gains.
@@ -47,8 +48,8 @@ def fit(module, make_batches, loss_of, path, minutes, decay_share=0.45, report=5
             a.copy_(b)
         step, tokens, spent = state["step"], state["tokens"], state["spent"]
     grads = [[torch.zeros_like(p).share_memory_() for p in params] for _ in range(WORKERS)]
-    # Worker 0 keeps the time and tells the others: learning rate scale, go on?
-    control = torch.zeros(2).share_memory_()
+    # Worker 0 keeps the time and tells the others the progress.
+    control = torch.zeros(1).share_memory_()
     counts = torch.zeros(WORKERS).share_memory_()
     context = torch.multiprocessing.get_context("fork")
     barrier = context.Barrier(WORKERS)
@@ -66,17 +67,18 @@ def fit(module, make_batches, loss_of, path, minutes, decay_share=0.45, report=5
 
         while True:
             if part == 0:
-                control[0] = learning_rate_scale(spent / budget, decay_share)
-                control[1] = spent < budget
+                control[0] = spent / budget
             barrier.wait()
-            if not control[1]:
+            progress = float(control[0])
+            if progress >= 1:
                 break
+            scale = learning_rate_scale(progress, decay_share)
             rows = [x[part::WORKERS] for x in next(data)]
             counts[part] = 0
             for g in grads[part]:
                 g.zero_()
             if len(rows[0]) > 0:
-                loss, figures, counts[part] = loss_of(*rows)
+                loss, figures, counts[part] = loss_of(progress, *rows)
                 for p in params:
                     p.grad = None
                 loss.backward()
@@ -88,7 +90,7 @@ def fit(module, make_batches, loss_of, path, minutes, decay_share=0.45, report=5
             barrier.wait()
             share = counts / counts.sum()
             total = [sum(s * g for s, g in zip(share, gs)) for gs in zip(*grads)]
-            optimiser.step(total, float(control[0]), step, part, WORKERS)
+            optimiser.step(total, scale, step, part, WORKERS)
             barrier.wait()
             step, tokens = step + 1, tokens + int(counts.sum())
             with torch.no_grad():
@@ -99,7 +101,7 @@ def fit(module, make_batches, loss_of, path, minutes, decay_share=0.45, report=5
             if part == 0 and step % report == 0:
                 n, rate = step - reported_step, (tokens - reported_tokens) / (now - reported)
                 print(f"step {step} min {spent / 60:.1f} tokens {tokens / 1e6:.2f}M "
-                      f"{rate:.0f}/s lr {float(control[0]):.3f} "
+                      f"{rate:.0f}/s lr {scale:.3f} "
                       + " ".join(f"{k} {v / n:.4f}" for k, v in sums.items()), flush=True)
                 sums, reported, reported_step, reported_tokens = {}, now, step, tokens
             if part == 0 and now - saved > CHECKPOINT_SECONDS:
