@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/types.hpp"
+
+namespace flowspec {
+
+class GgufFile;
+struct Vocabulary;
+
+struct EncodeOptions {
+  /// Put the begin-of-text token first; default: as the model file says (true if it says nothing).
+  std::optional<bool> add_bos = std::nullopt;
+  /// Put the end-of-text token last; default: as the model file says (false if it says nothing).
+  std::optional<bool> add_eos = std::nullopt;
+  /// Read the texts of control tokens ("</s>") as these tokens. Off for text from outside.
+  bool parse_special = false;
+};
+
+/// Text to tokens and back, with the SentencePiece-style vocabulary of a model file. Copies share
+/// one vocabulary; all functions may be called from several threads at once.
+class Tokenizer {
+ public:
+  /// Throws ModelError when the file has no vocabulary, another type of tokenizer, or contradicts
+  /// itself.
+  static Tokenizer from_gguf(const GgufFile& file);
+
+  /// Any bytes are taken: those that are not UTF-8, like characters that the vocabulary lacks,
+  /// become byte tokens. User-defined tokens are recognised in every text.
+  std::vector<Token> encode(std::string_view text, const EncodeOptions& options = {}) const;
+
+  /// The bytes that a token stands for; they may be a part of a character. Nothing for control and
+  /// unknown tokens and for numbers outside the vocabulary.
+  std::string piece(Token token) const;
+  /// The pieces of all tokens, less the space that `encode` puts before a text: for text without
+  /// user-defined tokens, decode(encode(text)) == text. May be ill-formed UTF-8 if the tokens are.
+  std::string decode(std::span<const Token> tokens) const;
+  /// The token as the file writes it ("<s>", "▁the"), for messages; empty outside the vocabulary.
+  std::string text(Token token) const;
+
+  std::size_t vocab_size() const;
+  /// -1 if the file has none of them.
+  Token bos() const;
+  Token eos() const;
+  Token unknown() const;
+  bool adds_bos() const;
+  bool adds_eos() const;
+  /// True for eos and for tokens that end a turn of a conversation.
+  bool is_end_of_text(Token token) const;
+  bool is_control(Token token) const;
+
+  /// 32 hex digits, equal for two vocabularies if `difference` finds none.
+  std::string vocab_hash() const;
+
+ private:
+  friend std::optional<std::string> difference(const Tokenizer& a, const Tokenizer& b);
+  explicit Tokenizer(std::shared_ptr<const Vocabulary> vocabulary);
+  std::shared_ptr<const Vocabulary> vocabulary_;
+};
+
+/// Whether tokens of one mean the same in the other, as a draft model's and its target's must:
+/// nothing if so, else the first difference in words ("token 17 is 'a' in the first, 'b' in the
+/// second"). Compares size, texts, bos and eos; scores do not matter.
+std::optional<std::string> difference(const Tokenizer& a, const Tokenizer& b);
+
+}  // namespace flowspec

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace flowspec {
+
+/// What stands at the beginning of some bytes.
+struct Utf8Step {
+  enum class Kind {
+    character,   ///< one well-formed character
+    incomplete,  ///< all there is could become a character with more bytes
+    invalid,     ///< bytes that can begin no character
+  };
+  Kind kind = Kind::invalid;
+  /// Bytes it takes, at least 1. Of invalid ones: the "maximal subpart" that Unicode (3.9, table
+  /// 3-8) recommends to replace by one U+FFFD.
+  std::size_t size = 1;
+};
+
+/// Looks at the first character of `bytes`, which must not be empty.
+Utf8Step next_utf8(std::string_view bytes);
+
+/// Whether all of `bytes` is well-formed UTF-8.
+bool is_utf8(std::string_view bytes);
+
+/// U+FFFD.
+inline constexpr std::string_view replacement_character = "\xef\xbf\xbd";
+
+}  // namespace flowspec
