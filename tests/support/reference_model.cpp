@@ -1,0 +1,150 @@
+#include "tests/support/reference_model.hpp"
+
+#include <cmath>
+
+namespace flowspec::test {
+namespace {
+
+using Vector = ReferenceModel::Vector;
+
+/// y[o] = sum over i of w[o][i] x[i]
+Vector product(const Vector& w, const Vector& x) {
+  Vector y(w.size() / x.size(), 0.0);
+  for (std::size_t o = 0; o < y.size(); ++o) {
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      y[o] += w[o * x.size() + i] * x[i];
+    }
+  }
+  return y;
+}
+
+Vector normalised(const Vector& x, const Vector& weight, double eps) {
+  double squares = 0;
+  for (const double v : x) {
+    squares += v * v;
+  }
+  Vector y(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    y[i] = x[i] / std::sqrt(squares / static_cast<double>(x.size()) + eps) * weight[i];
+  }
+  return y;
+}
+
+/// Turns the pairs (0, 1), (2, 3), ... of every head.
+void turn(Vector& x, std::size_t head_dim, const ModelConfig& config, std::size_t position) {
+  for (std::size_t head = 0; head < x.size(); head += head_dim) {
+    for (std::size_t i = 0; i < config.rope_dims; i += 2) {
+      const double frequency = std::pow(static_cast<double>(config.rope_theta),
+                                        -static_cast<double>(i) / config.rope_dims);
+      const double angle = static_cast<double>(position) * frequency;
+      const double a = x[head + i];
+      const double b = x[head + i + 1];
+      x[head + i] = a * std::cos(angle) - b * std::sin(angle);
+      x[head + i + 1] = a * std::sin(angle) + b * std::cos(angle);
+    }
+  }
+}
+
+/// One head's softmax attention of query q over keys and values 0 to `last`.
+Vector attention(const double* q, const std::vector<Vector>& keys,
+                 const std::vector<Vector>& values, std::size_t last, std::size_t offset,
+                 std::size_t head_dim) {
+  Vector weights(last + 1, 0.0);
+  double total = 0;
+  for (std::size_t p = 0; p <= last; ++p) {
+    double score = 0;
+    for (std::size_t i = 0; i < head_dim; ++i) {
+      score += q[i] * keys[p][offset + i];
+    }
+    weights[p] = std::exp(score / std::sqrt(static_cast<double>(head_dim)));
+    total += weights[p];
+  }
+  Vector out(head_dim, 0.0);
+  for (std::size_t p = 0; p <= last; ++p) {
+    for (std::size_t i = 0; i < head_dim; ++i) {
+      out[i] += weights[p] / total * values[p][offset + i];
+    }
+  }
+  return out;
+}
+
+void add(Vector& x, const Vector& y) {
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x[i] += y[i];
+  }
+}
+
+}  // namespace
+
+Vector ReferenceModel::tensor(const std::string& name) const {
+  const TensorInfo& info = *file_.find(name);
+  std::vector<float> values(info.elements());
+  to_float(info.type, info.data, values);
+  return {values.begin(), values.end()};
+}
+
+std::vector<Vector> ReferenceModel::hidden(const std::vector<Token>& text,
+                                           std::size_t layers) const {
+  const double eps = static_cast<double>(config_.rms_eps);
+  const std::size_t dim = config_.head_dim;
+  const Vector embedding = tensor("token_embd.weight");
+  std::vector<Vector> x(text.size());
+  for (std::size_t p = 0; p < text.size(); ++p) {
+    const auto row = embedding.begin() + text[p] * static_cast<std::ptrdiff_t>(config_.hidden_size);
+    x[p].assign(row, row + config_.hidden_size);
+  }
+  for (std::size_t layer = 0; layer < layers; ++layer) {
+    const auto weights = [&](const std::string& name) {
+      return tensor("blk." + std::to_string(layer) + "." + name + ".weight");
+    };
+    const Vector wq = weights("attn_q");
+    const Vector wk = weights("attn_k");
+    const Vector wv = weights("attn_v");
+    const Vector wo = weights("attn_output");
+    const Vector attention_norm = weights("attn_norm");
+    std::vector<Vector> queries(x.size());
+    std::vector<Vector> keys(x.size());
+    std::vector<Vector> values(x.size());
+    for (std::size_t p = 0; p < x.size(); ++p) {
+      const Vector normed = normalised(x[p], attention_norm, eps);
+      queries[p] = product(wq, normed);
+      keys[p] = product(wk, normed);
+      values[p] = product(wv, normed);
+      turn(queries[p], dim, config_, p);
+      turn(keys[p], dim, config_, p);
+    }
+    const Vector gate = weights("ffn_gate");
+    const Vector up = weights("ffn_up");
+    const Vector down = weights("ffn_down");
+    const Vector ffn_norm = weights("ffn_norm");
+    for (std::size_t p = 0; p < x.size(); ++p) {
+      Vector attended;
+      for (std::size_t head = 0; head < config_.heads; ++head) {
+        const std::size_t kv_head = head * config_.kv_heads / config_.heads;
+        const Vector part =
+            attention(queries[p].data() + head * dim, keys, values, p, kv_head * dim, dim);
+        attended.insert(attended.end(), part.begin(), part.end());
+      }
+      add(x[p], product(wo, attended));
+      const Vector normed = normalised(x[p], ffn_norm, eps);
+      Vector g = product(gate, normed);
+      const Vector u = product(up, normed);
+      for (std::size_t i = 0; i < g.size(); ++i) {
+        g[i] = g[i] / (1 + std::exp(-g[i])) * u[i];
+      }
+      add(x[p], product(down, g));
+    }
+  }
+  return x;
+}
+
+Vector ReferenceModel::features(const Vector& hidden) const {
+  return normalised(hidden, tensor("output_norm.weight"), static_cast<double>(config_.rms_eps));
+}
+
+Vector ReferenceModel::logits(const Vector& features) const {
+  const bool is_tied = file_.find("output.weight") == nullptr;
+  return product(tensor(is_tied ? "token_embd.weight" : "output.weight"), features);
+}
+
+}  // namespace flowspec::test

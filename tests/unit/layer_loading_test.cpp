@@ -1,0 +1,212 @@
+// Loading stages from files, and the small-LM draft.
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "models/config.hpp"
+#include "models/drafts/small_lm.hpp"
+#include "models/error.hpp"
+#include "models/formats/gguf.hpp"
+#include "models/layers/lm_head.hpp"
+#include "models/layers/stage_model.hpp"
+#include "tests/support/gguf_writer.hpp"
+#include "tests/support/temp_folder.hpp"
+#include "tests/support/tree_run.hpp"
+
+using namespace flowspec;
+using namespace flowspec::test;
+
+namespace {
+
+/// Runs `action` and checks that it throws a ModelError that says all of `words`.
+void check_error(const std::function<void()>& action, const std::vector<std::string>& words) {
+  try {
+    action();
+  } catch (const ModelError& error) {
+    for (const std::string& word : words) {
+      BOOST_TEST(std::string(error.what()).find(word) != std::string::npos,
+                 "no '" << word << "' in: " << error.what());
+    }
+    return;
+  }
+  BOOST_ERROR("no ModelError that says " << words.front());
+}
+
+BOOST_AUTO_TEST_CASE(unfit_tensors_are_named) {
+  const TempFolder folder;
+  const std::filesystem::path path = folder / "model.gguf";
+  write_llama_gguf(path, {}, {}, 1);
+  const GgufFile file = GgufFile::open(path);
+  const ModelConfig config = read_config(file);
+  const auto load = [&](const ModelConfig& c, LayerRange range) {
+    return [&file, c, range] { const StageModel model(file, c, {range}); };
+  };
+  ModelConfig wrong = config;
+  wrong.ffn_size += 1;
+  check_error(load(wrong, {0, 2}), {path.string(), "blk.0.ffn_gate.weight", "96", "97"});
+  wrong = config;
+  wrong.vocab_size += 1;
+  check_error(load(wrong, {0, 2}), {path.string(), "token_embd.weight"});
+  check_error([&] { const LmHead head(file, wrong, 1, 8); }, {path.string(), "output.weight"});
+  wrong = config;
+  wrong.layers = 3;
+  check_error(load(wrong, {2, 3}), {path.string(), "blk.2.attn_norm.weight", "missing"});
+  check_error(load(config, {1, 3}), {path.string(), "1 to 3", "2"});
+  check_error(load(config, {1, 1}), {path.string(), "1 to 1"});
+}
+
+BOOST_AUTO_TEST_CASE(biases_are_refused) {
+  const TempFolder folder;
+  GgufWriter writer = make_llama({}, {}, 1);
+  writer.add_tensor("blk.1.attn_q.bias", TensorType::f32, {64}, std::vector<float>(64));
+  writer.write(folder / "model.gguf");
+  const GgufFile file = GgufFile::open(folder / "model.gguf");
+  const ModelConfig config = read_config(file);
+  check_error(
+      [&] {
+        const StageModel model(file, config, {{1, 2}});
+      },
+      {"blk.1.attn_q.bias", "not supported"});
+}
+
+BOOST_AUTO_TEST_CASE(progress_counts_the_bytes_of_the_stage) {
+  const TempFolder folder;
+  LlamaShape shape;
+  shape.layers = 4;
+  write_llama_gguf(folder / "model.gguf", shape, {}, 1);
+  const GgufFile file = GgufFile::open(folder / "model.gguf");
+  std::uint64_t expected = 0;
+  for (const TensorInfo& tensor : file.tensors()) {
+    if (tensor.name.starts_with("blk.1.") || tensor.name.starts_with("blk.2.")) {
+      expected += tensor.data.size();
+    }
+  }
+  std::vector<std::uint64_t> steps;
+  const StageModel model(file, read_config(file), {{1, 3}},
+                         [&](std::uint64_t done, std::uint64_t total) {
+                           BOOST_TEST(total == expected);
+                           steps.push_back(done);
+                         });
+  BOOST_TEST(steps.size() >= 2U);
+  BOOST_TEST(std::is_sorted(steps.begin(), steps.end()));
+  BOOST_TEST(steps.back() == expected);
+}
+
+/// Which pages of `bytes` this process has touched; empty if the system does not tell.
+std::vector<bool> touched_pages(std::span<const std::byte> bytes) {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t first = reinterpret_cast<std::uintptr_t>(bytes.data()) / page;
+  const std::size_t last = (reinterpret_cast<std::uintptr_t>(bytes.data()) + bytes.size()) / page;
+  std::vector<std::uint64_t> entries(last - first);
+  const int map = ::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  if (map < 0) {
+    return {};
+  }
+  const std::size_t size = entries.size() * sizeof(std::uint64_t);
+  const ssize_t got = ::pread(map, entries.data(), size, static_cast<off_t>(first * 8));
+  ::close(map);
+  if (got != static_cast<ssize_t>(size)) {
+    return {};
+  }
+  std::vector<bool> touched;
+  for (const std::uint64_t entry : entries) {
+    touched.push_back((entry >> 63) != 0);
+  }
+  return touched;
+}
+
+BOOST_AUTO_TEST_CASE(a_stage_reads_only_its_own_layers) {
+  const TempFolder folder;
+  LlamaShape shape;
+  shape.hidden_size = 256;
+  shape.layers = 3;
+  shape.ffn_size = 1024;
+  write_llama_gguf(folder / "model.gguf", shape, {}, 1);
+  const GgufFile file = GgufFile::open(folder / "model.gguf");
+  const StageModel model(file, read_config(file), {{1, 2}});
+  std::array<std::size_t, 3> touched{};
+  for (const TensorInfo& tensor : file.tensors()) {
+    if (!tensor.name.ends_with("ffn_up.weight")) {
+      continue;
+    }
+    const std::vector<bool> pages = touched_pages(tensor.data);
+    if (pages.empty()) {
+      BOOST_TEST_MESSAGE("skipped: the system does not tell which pages are in memory");
+      return;
+    }
+    // The system maps up to 64 KiB around a page that is read.
+    touched.at(static_cast<std::size_t>(tensor.name[4] - '0')) =
+        static_cast<std::size_t>(std::count(pages.begin() + 16, pages.end() - 16, true));
+  }
+  BOOST_TEST(touched[0] == 0U);
+  BOOST_TEST(touched[1] > 0U);
+  BOOST_TEST(touched[2] == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(caches_take_what_they_say) {
+  const TempFolder folder;
+  write_llama_gguf(folder / "model.gguf", {}, {}, 1);
+  const GgufFile file = GgufFile::open(folder / "model.gguf");
+  const StageModel model(file, read_config(file), {{0, 2}});
+  const KvCache cache = model.make_cache(100);
+  BOOST_TEST(cache.slots() == 100U);
+  BOOST_TEST(cache.layers() == 2U);
+  BOOST_TEST(cache.bytes() == model.cache_bytes(100));
+  BOOST_TEST(cache.bytes() == 2U * 2 * 100 * 2 * 16 * sizeof(float));
+  BOOST_TEST(KvCache().bytes() == 0U);
+  BOOST_CHECK_THROW(KvCache(1U << 31, 1U << 16, 1U << 16, 1U << 31), std::bad_alloc);
+}
+
+BOOST_AUTO_TEST_CASE(small_lm_proposes_the_likeliest_tokens) {
+  const TempFolder folder;
+  write_llama_gguf(folder / "model.gguf", {}, {}, 1);
+  const GgufFile file = GgufFile::open(folder / "model.gguf");
+  const ModelConfig config = read_config(file);
+  std::vector<StageModel> stages;
+  stages.emplace_back(file, config, StageOptions{{0, config.layers}});
+  LmHead head(file, config, 1, 64);
+  SmallLm draft(file, config, 1, 4);
+  BOOST_TEST(draft.feature_size() == 0U);
+  BOOST_TEST(draft.max_rows() == 4U);
+
+  std::mt19937 random(2);
+  const std::vector<TestTree> trees{random_tree(random, config.vocab_size, 10, 0)};
+  const Hidden hidden = run_plan(stages, trees, plain_plan(trees, 64));
+  KvCache cache = draft.make_cache(10);
+  std::vector<Slot> slots(10);
+  std::iota(slots.begin(), slots.end(), Slot{0});
+  std::vector<DraftRow> rows;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const std::span<const Slot> path(slots.data(), i + 1);
+    rows.push_back({trees[0].tokens[i],
+                    {&cache, static_cast<Position>(i), slots[i], path.first(i), path.last(1)},
+                    {},
+                    {}});
+  }
+  // The first rows only fill the cache; the others ask for more than the vocabulary has.
+  const std::size_t top_k = config.vocab_size + 2;
+  draft.forward(std::span(rows).first(3), {}, 0, {}, {});
+  std::vector<Candidate> candidates(7 * top_k);
+  draft.forward(std::span(rows).subspan(3), {}, static_cast<std::uint32_t>(top_k), candidates, {});
+  for (std::size_t i = 0; i < 7; ++i) {
+    std::vector<float> row = hidden[0][i + 3];
+    std::vector<float> logits(config.vocab_size);
+    head.features(row, 1, row);
+    head.logits(row, 1, logits);
+    std::vector<Candidate> expected(config.vocab_size);
+    top_k_log_probs(logits, expected.size(), expected);
+    expected.resize(top_k, Candidate{-1, 0});
+    const auto begin = candidates.begin() + static_cast<std::ptrdiff_t>(i * top_k);
+    BOOST_TEST(std::equal(expected.begin(), expected.end(), begin));
+  }
+}
+
+}  // namespace
