@@ -28,6 +28,7 @@ static_assert(schema::PROTOCOL_VERSION == protocol_version);
 template <class T>
 struct SchemaOf;
 
+// NOLINTBEGIN(bugprone-macro-parentheses): T names a type.
 #define FLOWSPEC_CODEC(T)                                                                       \
   template <>                                                                                   \
   struct SchemaOf<T> {                                                                          \
@@ -41,6 +42,7 @@ struct SchemaOf;
   void decode(schema::T::Reader in, const std::shared_ptr<const void>& owner, T& out);
 FLOWSPEC_FOR_EACH_MESSAGE(FLOWSPEC_CODEC)
 #undef FLOWSPEC_CODEC
+// NOLINTEND(bugprone-macro-parentheses)
 
 // The parts that a SegmentWriter encodes by itself.
 std::size_t words_of_rows(std::size_t rows);

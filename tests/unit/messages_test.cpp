@@ -69,7 +69,8 @@ BOOST_AUTO_TEST_CASE(printing_shows_type_and_size_only) {
 
 BOOST_AUTO_TEST_CASE(copies_in_a_process_share_memory) {
   const auto message = SegmentMessage(sample<Segment>());
-  const auto copy = message;
+  SegmentMessage copy;
+  copy = message;
   BOOST_TEST(copy.words().data() == message.words().data());
   const auto in_caf = caf::make_message(message);
   BOOST_TEST(in_caf.get_as<SegmentMessage>(0).words().data() == message.words().data());
