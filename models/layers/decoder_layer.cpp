@@ -99,12 +99,14 @@ void DecoderLayer::attend(Workspace& workspace, std::span<const RowContext> rows
     const float* v = k + kv_size;
     workspace.rope.rotate(q, heads_, row.position, stride,
                           workspace.queries.data() + r * heads_ * stride);
-    workspace.rope.rotate(k, kv_heads_, row.position, stride,
-                          row.cache->key(cache_layer, row.slot).data());
-    float* value = row.cache->value(cache_layer, row.slot).data();
-    for (std::size_t h = 0; h < kv_heads_; ++h, value += stride) {
+    float* key = row.cache->key(cache_layer, row.slot);
+    float* value = row.cache->value(cache_layer, row.slot);
+    for (std::size_t h = 0; h < kv_heads_; ++h) {
+      workspace.rope.rotate(k + h * head_dim_, 1, row.position, stride, key);
       std::copy_n(v + h * head_dim_, head_dim_, value);
       std::fill(value + head_dim_, value + stride, 0.0F);
+      key += row.cache->head_size();
+      value += row.cache->head_size();
     }
   }
   workspace.attention.apply(workspace.queries, rows, cache_layer, workspace.attended);

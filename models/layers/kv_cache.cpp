@@ -8,7 +8,8 @@ namespace flowspec {
 KvCache::KvCache(std::uint32_t layers, std::uint32_t kv_heads, std::uint32_t head_dim,
                  std::uint32_t slots)
     : layers_(layers),
-      row_size_(kv_heads * head_stride(head_dim)),
+      kv_heads_(kv_heads),
+      stride_(head_stride(head_dim)),
       slots_(slots),
       data_(allocate_floats(bytes_for(layers, kv_heads, head_dim, slots) / sizeof(float))) {}
 
@@ -24,17 +25,17 @@ std::size_t KvCache::bytes_for(std::uint32_t layers, std::uint32_t kv_heads, std
 }
 
 std::size_t KvCache::bytes() const {
-  return 2 * sizeof(float) * layers_ * plane();
+  return 2 * sizeof(float) * layers_ * kv_heads_ * head_size();
 }
 
-std::span<float> KvCache::key(std::uint32_t layer, Slot slot) {
+float* KvCache::key(std::uint32_t layer, Slot slot) {
   assert(layer < layers_ && slot < slots_);
-  return {data_.get() + 2 * layer * plane() + std::size_t{slot} * row_size_, row_size_};
+  return plane(layer, 0) + std::size_t{slot} * stride_;
 }
 
-std::span<float> KvCache::value(std::uint32_t layer, Slot slot) {
+float* KvCache::value(std::uint32_t layer, Slot slot) {
   assert(layer < layers_ && slot < slots_);
-  return {data_.get() + (2 * layer + 1) * plane() + std::size_t{slot} * row_size_, row_size_};
+  return plane(layer, 1) + std::size_t{slot} * stride_;
 }
 
 }  // namespace flowspec

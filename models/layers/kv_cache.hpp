@@ -15,9 +15,9 @@ using Slot = std::uint32_t;
 /// Keys and values of one session for a range of layers, float32, addressed by slot. K is stored
 /// rotated at its absolute position, so nothing moves when the tree is pruned.
 ///
-/// A slot has one row of keys and one of values per layer, each kv_heads x head_stride, the head
-/// padded with zeros for the vector loops. Memory is not cleared: a slot has to be written before
-/// it is read.
+/// Every slot has a key and a value per layer and head, padded with zeros to `stride` floats for
+/// the vector loops. Those of one head lie together, so that neighbouring slots are read as a
+/// stream. Memory is not cleared: a slot has to be written before it is read.
 class KvCache {
  public:
   /// A cache without slots, for draft models that keep nothing.
@@ -32,27 +32,35 @@ class KvCache {
 
   std::uint32_t layers() const { return layers_; }
   std::uint32_t slots() const { return slots_; }
-  /// Length of a row: kv_heads * head_stride(head_dim).
-  std::uint32_t row_size() const { return row_size_; }
+  /// Floats from one slot to the next.
+  std::uint32_t stride() const { return stride_; }
   /// head_dim rounded up to whole vectors of 8 floats.
   static constexpr std::uint32_t head_stride(std::uint32_t head_dim) {
     return (head_dim + 7) / 8 * 8;
   }
   std::size_t bytes() const;
 
-  /// Rows of `layer`, counted from 0 within the cache's range: slots x row_size.
-  const float* keys(std::uint32_t layer) const { return data_.get() + 2 * layer * plane(); }
-  const float* values(std::uint32_t layer) const { return data_.get() + (2 * layer + 1) * plane(); }
+  /// Keys and values of a head: slots x stride. Layers count from 0 within the cache's range.
+  const float* keys(std::uint32_t layer, std::uint32_t head) const {
+    return plane(layer, 0) + head * head_size();
+  }
+  const float* values(std::uint32_t layer, std::uint32_t head) const {
+    return plane(layer, 1) + head * head_size();
+  }
 
-  /// The row of one slot, row_size floats.
-  std::span<float> key(std::uint32_t layer, Slot slot);
-  std::span<float> value(std::uint32_t layer, Slot slot);
+  /// One slot's key and value of head 0; the next head's come `head_size()` floats behind.
+  float* key(std::uint32_t layer, Slot slot);
+  float* value(std::uint32_t layer, Slot slot);
+  std::size_t head_size() const { return std::size_t{slots_} * stride_; }
 
  private:
-  std::size_t plane() const { return std::size_t{slots_} * row_size_; }
+  float* plane(std::uint32_t layer, std::size_t kind) const {
+    return data_.get() + (2 * std::size_t{layer} + kind) * kv_heads_ * head_size();
+  }
 
   std::uint32_t layers_ = 0;
-  std::uint32_t row_size_ = 0;
+  std::uint32_t kv_heads_ = 0;
+  std::uint32_t stride_ = 0;
   std::uint32_t slots_ = 0;
   AlignedFloats data_;
 };

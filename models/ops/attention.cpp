@@ -9,6 +9,13 @@
 #include "models/ops/kernels.hpp"
 
 namespace flowspec {
+namespace {
+
+// Positions whose keys, and then values, serve all heads of a group while they are in the cache.
+// A multiple of the vector length. The order of the additions does not depend on it.
+constexpr std::size_t chunk = 64;
+
+}  // namespace
 
 Attention::Attention(const AttentionShape& shape, unsigned threads)
     : shape_(shape),
@@ -17,7 +24,8 @@ Attention::Attention(const AttentionShape& shape, unsigned threads)
       scratch_(std::max(threads, 1U)) {
   assert(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0);
   for (Scratch& scratch : scratch_) {
-    scratch.result.resize(stride_);
+    scratch.sums.resize(shape.heads / shape.kv_heads);
+    scratch.results.resize(scratch.sums.size() * stride_);
   }
 }
 
@@ -50,25 +58,43 @@ void Attention::apply(std::span<const float> queries, std::span<const RowContext
 void Attention::apply_group(const float* queries, const RowContext& row, std::uint32_t layer,
                             std::uint32_t group, Scratch& scratch, float* out) const {
   const std::size_t count = row.prefix.size() + row.tail.size();
+  const std::uint32_t shared = shape_.heads / shape_.kv_heads;
   if (scratch.slots.size() < count) {
     scratch.slots.resize(std::max(count, 2 * scratch.slots.size()));
-    scratch.scores.resize(kernels::padded(scratch.slots.size()));
+    scratch.scores.resize(shared * kernels::padded(scratch.slots.size()));
   }
+  const Slot* slots = scratch.slots.data();
   std::copy(row.tail.begin(), row.tail.end(),
             std::copy(row.prefix.begin(), row.prefix.end(), scratch.slots.begin()));
-  const std::size_t row_size = row.cache->row_size();
-  const float* keys = row.cache->keys(layer) + group * stride_;
-  const float* values = row.cache->values(layer) + group * stride_;
-  const std::uint32_t shared = shape_.heads / shape_.kv_heads;
-  for (std::uint32_t h = group * shared; h < (group + 1) * shared; ++h) {
-    float* scores = scratch.scores.data();
-    kernels::attention_scores(queries + h * stride_, keys, row_size, scratch.slots.data(), count,
-                              stride_, scale_, scores);
-    const float sum = kernels::attention_weights(scores, count);
-    float* result = scratch.result.data();
-    kernels::attention_values(scores, values, row_size, scratch.slots.data(), count, stride_,
-                              1.0F / sum, result);
-    std::copy(result, result + shape_.head_dim, out + std::size_t{h} * shape_.head_dim);
+  const float* keys = row.cache->keys(layer, group);
+  const float* values = row.cache->values(layer, group);
+  queries += group * shared * stride_;
+  out += group * shared * shape_.head_dim;
+  const auto scores = [&](std::size_t h) {
+    return scratch.scores.data() + h * kernels::padded(count);
+  };
+  for (std::size_t p = 0; p < count; p += chunk) {
+    for (std::size_t h = 0; h < shared; ++h) {
+      kernels::attention_scores(queries + h * stride_, keys, stride_, slots + p,
+                                std::min(chunk, count - p), stride_, scale_, scores(h) + p);
+    }
+  }
+  for (std::size_t h = 0; h < shared; ++h) {
+    scratch.sums[h] = kernels::attention_weights(scores(h), count);
+  }
+  std::fill(scratch.results.begin(), scratch.results.end(), 0.0F);
+  for (std::size_t p = 0; p < count; p += chunk) {
+    for (std::size_t h = 0; h < shared; ++h) {
+      kernels::attention_values(scores(h) + p, values, stride_, slots + p,
+                                std::min(chunk, count - p), stride_,
+                                scratch.results.data() + h * stride_);
+    }
+  }
+  for (std::size_t h = 0; h < shared; ++h) {
+    const float* result = scratch.results.data() + h * stride_;
+    for (std::size_t i = 0; i < shape_.head_dim; ++i) {
+      out[h * shape_.head_dim + i] = result[i] / scratch.sums[h];
+    }
   }
 }
 

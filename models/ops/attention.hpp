@@ -32,8 +32,11 @@ class Attention {
  private:
   struct Scratch {
     std::vector<Slot> slots;
+    // By head of the group, and position.
     std::vector<float> scores;
-    std::vector<float> result;
+    // By head of the group, and component.
+    std::vector<float> sums;
+    std::vector<float> results;
   };
 
   void apply_group(const float* queries, const RowContext& row, std::uint32_t layer,

@@ -28,9 +28,11 @@ constexpr float lowest = -std::numeric_limits<float>::infinity();
 // `vectors` * 8 columns of attention_values; few enough that the sums stay in registers.
 template <std::size_t vectors>
 FLOWSPEC_INLINE void weighted_sum(const float* weights, const float* values, std::size_t stride,
-                                  const std::uint32_t* slots, std::size_t count, float factor,
-                                  float* out) {
-  Float8 sums[vectors] = {};
+                                  const std::uint32_t* slots, std::size_t count, float* out) {
+  Float8 sums[vectors];
+  for (std::size_t v = 0; v < vectors; ++v) {
+    sums[v] = load(out + v * lanes);
+  }
   for (std::size_t p = 0; p < count; ++p) {
     const float* row = values + slots[p] * stride;
     const Float8 weight = fill(weights[p]);
@@ -39,7 +41,7 @@ FLOWSPEC_INLINE void weighted_sum(const float* weights, const float* values, std
     }
   }
   for (std::size_t v = 0; v < vectors; ++v) {
-    store(out + v * lanes, sums[v] * fill(factor));
+    store(out + v * lanes, sums[v]);
   }
 }
 
@@ -150,20 +152,19 @@ float attention_weights(float* scores, std::size_t count) {
 
 FLOWSPEC_CLONES
 void attention_values(const float* weights, const float* values, std::size_t stride,
-                      const std::uint32_t* slots, std::size_t count, std::size_t dim, float factor,
-                      float* out) {
+                      const std::uint32_t* slots, std::size_t count, std::size_t dim, float* out) {
   std::size_t d = 0;
   for (; d + 8 * lanes <= dim; d += 8 * lanes) {
-    weighted_sum<8>(weights, values + d, stride, slots, count, factor, out + d);
+    weighted_sum<8>(weights, values + d, stride, slots, count, out + d);
   }
   for (; d + 4 * lanes <= dim; d += 4 * lanes) {
-    weighted_sum<4>(weights, values + d, stride, slots, count, factor, out + d);
+    weighted_sum<4>(weights, values + d, stride, slots, count, out + d);
   }
   for (; d + 2 * lanes <= dim; d += 2 * lanes) {
-    weighted_sum<2>(weights, values + d, stride, slots, count, factor, out + d);
+    weighted_sum<2>(weights, values + d, stride, slots, count, out + d);
   }
   for (; d < dim; d += lanes) {
-    weighted_sum<1>(weights, values + d, stride, slots, count, factor, out + d);
+    weighted_sum<1>(weights, values + d, stride, slots, count, out + d);
   }
 }
 

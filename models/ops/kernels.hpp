@@ -39,11 +39,9 @@ void attention_scores(const float* q, const float* keys, std::size_t stride,
 /// Turns scores into e^(score - largest score), in place, and returns their sum.
 float attention_weights(float* scores, std::size_t count);
 
-/// out = sum over p of weights[p] * row slots[p] of values, added in the order of p, times
-/// `factor`.
+/// out += sum over p of weights[p] * row slots[p] of values, added one by one in the order of p.
 void attention_values(const float* weights, const float* values, std::size_t stride,
-                      const std::uint32_t* slots, std::size_t count, std::size_t dim, float factor,
-                      float* out);
+                      const std::uint32_t* slots, std::size_t count, std::size_t dim, float* out);
 
 /// Rotates pairs (x[i * step], x[i * step + distance]) by the angle with cosine c[i] and sine s[i].
 void rotate(const float* x, const float* c, const float* s, std::size_t pairs, std::size_t step,
