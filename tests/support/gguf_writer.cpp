@@ -176,6 +176,8 @@ void GgufWriter::write(const std::filesystem::path& path) const {
 }
 
 void write_file(const std::filesystem::path& path, const std::string& bytes) {
+  // A new file, not the old one cut short: some file systems write that to disk at once.
+  std::filesystem::remove(path);
   std::ofstream file(path, std::ios::binary);
   file << bytes;
   if (!file.flush()) {

@@ -1,0 +1,344 @@
+/// Text to tokens and back, against a plain implementation, public vectors and the embedded
+/// model's.
+
+#include "models/tokenizer/tokenizer.hpp"
+
+#include <fstream>
+#include <map>
+#include <random>
+#include <sstream>
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+#include "models/error.hpp"
+#include "models/formats/gguf.hpp"
+#include "tests/support/gguf_writer.hpp"
+#include "tests/support/temp_folder.hpp"
+
+using namespace flowspec;
+using namespace flowspec::test;
+
+namespace {
+
+using Tokens = std::vector<Token>;
+
+enum Kind : std::int32_t { normal = 1, unknown = 2, control = 3, user_defined = 4, byte = 6 };
+
+struct Entry {
+  std::string text;
+  float score = 0;
+  std::int32_t kind = normal;
+};
+
+/// Begins every vocabulary here: tokens 0 to 4.
+const std::vector<Entry> base{{"<unk>", 0, unknown},
+                              {"<s>", 0, control},
+                              {"</s>", 0, control},
+                              {"<0x0A>", 0, byte},
+                              {"<0xC3>", 0, byte}};
+
+Tokenizer make(const std::vector<Entry>& more,
+               const std::function<void(GgufWriter&)>& change = {}) {
+  std::vector<Entry> entries = base;
+  entries.insert(entries.end(), more.begin(), more.end());
+  std::vector<std::string> texts;
+  std::vector<float> scores;
+  std::vector<std::int32_t> kinds;
+  for (const Entry& entry : entries) {
+    texts.push_back(entry.text);
+    scores.push_back(entry.score);
+    kinds.push_back(entry.kind);
+  }
+  GgufWriter writer;
+  writer.add_string("tokenizer.ggml.model", "llama");
+  writer.add_strings("tokenizer.ggml.tokens", texts);
+  writer.add_floats("tokenizer.ggml.scores", scores);
+  writer.add_ints("tokenizer.ggml.token_type", kinds);
+  if (change) {
+    change(writer);
+  }
+  const TempFolder folder;
+  writer.write(folder / "vocab.gguf");
+  return Tokenizer::from_gguf(GgufFile::open(folder / "vocab.gguf"));
+}
+
+Tokenizer random_vocabulary(std::uint32_t size, std::uint64_t seed,
+                            GgufWriter writer = GgufWriter()) {
+  add_vocabulary(writer, size, seed);
+  const TempFolder folder;
+  writer.write(folder / "vocab.gguf");
+  return Tokenizer::from_gguf(GgufFile::open(folder / "vocab.gguf"));
+}
+
+/// Byte-pair merging in the plainest way: look at all pairs, merge the best, again. For the
+/// vocabularies of `add_vocabulary` and ASCII text, of which every letter and byte is a token.
+Tokens plain_encode(const Tokenizer& tokenizer, const std::string& text) {
+  std::map<std::string, Token> ids;
+  for (Token t = 259; t < static_cast<Token>(tokenizer.vocab_size()); ++t) {
+    ids[tokenizer.text(t)] = t;  // scores fall with the token
+  }
+  const std::string mark = "\xe2\x96\x81";
+  std::vector<std::string> parts{mark};
+  for (const char c : text) {
+    parts.push_back(c == ' ' ? mark : std::string(1, c));
+  }
+  while (true) {
+    std::size_t best = parts.size();
+    Token best_token = std::numeric_limits<Token>::max();
+    for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
+      const auto it = ids.find(parts[i] + parts[i + 1]);
+      if (it != ids.end() && it->second < best_token) {
+        best = i;
+        best_token = it->second;
+      }
+    }
+    if (best == parts.size()) {
+      break;
+    }
+    parts[best] += parts[best + 1];
+    parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(best) + 1);
+  }
+  Tokens tokens;
+  for (const std::string& part : parts) {
+    const auto it = ids.find(part);
+    tokens.push_back(it != ids.end() ? it->second : 3 + static_cast<unsigned char>(part[0]));
+  }
+  return tokens;
+}
+
+const EncodeOptions without_bos{.add_bos = false};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(tokenizer)
+
+BOOST_AUTO_TEST_CASE(the_best_score_merges_first_and_the_leftmost_of_equals) {
+  // 5.. are the letters, then the pairs.
+  const Tokenizer t =
+      make({{"a", -9}, {"b", -9}, {"c", -9}, {"ab", -2}, {"bc", -1}, {"aa", -3}},
+           [](GgufWriter& w) { w.add_bool("tokenizer.ggml.add_space_prefix", false); });
+  BOOST_TEST(t.encode("abc", without_bos) == (Tokens{5, 9}));
+  BOOST_TEST(t.encode("ab", without_bos) == (Tokens{8}));
+  BOOST_TEST(t.encode("aaa", without_bos) == (Tokens{10, 5}));
+  BOOST_TEST(t.encode("aaaaa", without_bos) == (Tokens{10, 10, 5}));
+}
+
+BOOST_AUTO_TEST_CASE(spaces_bos_and_eos_follow_the_file) {
+  const std::vector<Entry> words{{"\xe2\x96\x81", -5},
+                                 {"a", -6},
+                                 {"\xe2\x96\x81"
+                                  "a",
+                                  -1}};
+  const Tokenizer t = make(words);
+  BOOST_TEST(t.bos() == 1);
+  BOOST_TEST(t.eos() == 2);
+  BOOST_TEST(t.unknown() == 0);
+  BOOST_TEST(t.encode("a a") == (Tokens{1, 7, 7}));
+  BOOST_TEST(t.encode("a", {.add_bos = false, .add_eos = true}) == (Tokens{7, 2}));
+  BOOST_TEST(t.encode("") == (Tokens{1}));
+  BOOST_TEST(t.encode("", without_bos).empty());
+  BOOST_TEST(t.decode(Tokens{1, 7, 7, 2}) == "a a");
+  BOOST_TEST(t.decode(Tokens{7}) == "a");
+  BOOST_TEST(t.piece(7) == " a");
+  BOOST_TEST(t.text(7) ==
+             "\xe2\x96\x81"
+             "a");
+  const Tokenizer other = make(words, [](GgufWriter& w) {
+    w.add_bool("tokenizer.ggml.add_bos_token", false);
+    w.add_bool("tokenizer.ggml.add_eos_token", true);
+    w.add_bool("tokenizer.ggml.add_space_prefix", false);
+    w.add_uint("tokenizer.ggml.padding_token_id", 0xffffffff);
+    w.add_uint("tokenizer.ggml.eos_token_id", 1);
+    w.add_uint("tokenizer.ggml.bos_token_id", 0xffffffff);  // out of range: the default
+  });
+  BOOST_TEST(other.encode("a a") == (Tokens{6, 7, 1}));
+  BOOST_TEST(other.bos() == 1);
+  BOOST_TEST(other.decode(Tokens{7}) == " a");
+}
+
+BOOST_AUTO_TEST_CASE(control_tokens_are_read_only_when_asked) {
+  const Tokenizer t = make({{"<", -1},
+                            {"/", -1},
+                            {"s", -1},
+                            {">", -1},
+                            {"</", -1},
+                            {"</s", -1},
+                            {"\xe2\x96\x81", -1},
+                            {"<0x", -1},
+                            {"a", -1}});
+  const Tokens plain = t.encode("</s>", without_bos);
+  BOOST_TEST(plain == (Tokens{11, 10, 8}));
+  BOOST_TEST(t.decode(plain) == "</s>");
+  BOOST_TEST(t.encode("a</s>a", {.add_bos = false, .parse_special = true}) ==
+             (Tokens{11, 13, 2, 11, 13}));
+  BOOST_TEST(t.piece(2).empty());
+  BOOST_TEST(t.is_control(2));
+  BOOST_TEST(!t.is_control(5));
+}
+
+BOOST_AUTO_TEST_CASE(user_defined_tokens_are_always_found_longest_first) {
+  const Tokenizer t = make({{"<x>", 0, user_defined},
+                            {"<x><y>", 0, user_defined},
+                            {"\xe2\x96\x81", -1},
+                            {"a", -1},
+                            {"<|im_end|>", 0, control}});
+  BOOST_TEST(t.encode("a<x><y><x>a", without_bos) == (Tokens{7, 8, 6, 5, 7, 8}));
+  BOOST_TEST(t.encode("<x>", without_bos) == (Tokens{5}));
+  BOOST_TEST(t.piece(6) == "<x><y>");
+  BOOST_TEST(t.is_end_of_text(2));
+  BOOST_TEST(t.is_end_of_text(9));
+  BOOST_TEST(!t.is_end_of_text(5));
+  BOOST_TEST(!t.is_end_of_text(-1));
+}
+
+BOOST_AUTO_TEST_CASE(missing_characters_become_bytes_or_unknown) {
+  const Tokenizer t = make({{"a", -1}, {"\xe2\x96\x81", -1}});
+  BOOST_TEST(t.encode("\n", without_bos) == (Tokens{6, 3}));
+  BOOST_TEST(t.piece(3) == "\n");
+  // "é" is C3 A9; there is a token for the first byte only.
+  BOOST_TEST(t.encode("\xc3\xa9", without_bos) == (Tokens{6, 4, 0}));
+  BOOST_TEST(t.piece(0).empty());
+  BOOST_TEST(t.piece(-1).empty());
+  BOOST_TEST(t.piece(1000).empty());
+  BOOST_TEST(t.text(1000).empty());
+}
+
+BOOST_AUTO_TEST_CASE(any_bytes_come_back) {
+  const Tokenizer t = random_vocabulary(400, 1);
+  std::mt19937 random(7);
+  const std::vector<std::string> parts{
+      "the ", "\xe2\x96\x81",       "\xf0\x9f\xa6\x99", "\xc3", "\xff", "a",
+      " ",    std::string(1, '\0'), "\xe2\x96",         "\n",   "<s>",  "<0x41>"};
+  for (int round = 0; round < 300; ++round) {
+    std::string text;
+    for (std::uint32_t i = random() % 20; i > 0; --i) {
+      text += parts[random() % parts.size()];
+    }
+    std::string expected = text;
+    for (std::size_t at = 0; (at = expected.find("\xe2\x96\x81", at)) != std::string::npos;) {
+      expected.replace(at, 3, 1, ' ');  // the mark itself cannot be told from a space
+    }
+    BOOST_TEST(t.decode(t.encode(text)) == expected);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_same_as_plain_merging) {
+  std::mt19937 random(3);
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    const Tokenizer t = random_vocabulary(300 + 200 * static_cast<std::uint32_t>(seed), seed);
+    for (int round = 0; round < 40; ++round) {
+      std::string text;
+      for (std::uint32_t i = random() % 60; i > 0; --i) {
+        const std::string piece =
+            t.piece(static_cast<Token>(259 + random() % (t.vocab_size() - 259)));
+        text += random() % 20 == 0 ? std::string("7Z") : piece;
+      }
+      const Tokens expected = text.empty() ? Tokens() : plain_encode(t, text);
+      BOOST_TEST_REQUIRE(t.encode(text, without_bos) == expected);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(long_texts_take_no_quadratic_time) {
+  const Tokenizer t = random_vocabulary(2000, 5);
+  const std::string text(300'000, 'a');
+  BOOST_TEST(t.decode(t.encode(text)) == text);
+}
+
+BOOST_AUTO_TEST_CASE(vocabularies_are_compared) {
+  const std::vector<Entry> words{{"a", -1}, {"b", -2}};
+  const Tokenizer t = make(words);
+  const Tokenizer same = make({{"a", -3}, {"b", -4}});
+  BOOST_TEST(!difference(t, same));
+  BOOST_TEST(t.vocab_hash() == same.vocab_hash());
+  const Tokenizer longer = make({{"a"}, {"b"}, {"c"}});
+  BOOST_TEST(difference(t, longer).value_or("") ==
+             "the first vocabulary has 7 tokens, the second 8");
+  const Tokenizer other = make({{"a"}, {"\n"}});
+  BOOST_TEST(difference(t, other).value_or("") ==
+             "token 6 is 'b' in the first vocabulary, '\\x0a' in the second");
+  const Tokenizer other_eos =
+      make(words, [](GgufWriter& w) { w.add_uint("tokenizer.ggml.eos_token_id", 5); });
+  BOOST_TEST(difference(t, other_eos).value_or("").find("1 and 2 in the first") !=
+             std::string::npos);
+  for (const Tokenizer* different : {&longer, &other, &other_eos}) {
+    BOOST_TEST(t.vocab_hash() != different->vocab_hash());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(bad_vocabularies_are_refused) {
+  const auto says = [](const std::string& word) {
+    return [word](const ModelError& error) {
+      BOOST_TEST_MESSAGE(error.what());
+      return std::string(error.what()).find(word) != std::string::npos;
+    };
+  };
+  const TempFolder folder;
+  const auto open = [&folder](const GgufWriter& writer) {
+    writer.write(folder / "v.gguf");
+    Tokenizer::from_gguf(GgufFile::open(folder / "v.gguf"));
+  };
+  GgufWriter writer;
+  BOOST_CHECK_EXCEPTION(open(writer), ModelError, says("tokenizer.ggml.model"));
+  GgufWriter gpt2;
+  gpt2.add_string("tokenizer.ggml.model", "gpt2");
+  BOOST_CHECK_EXCEPTION(open(gpt2), ModelError, says("'gpt2'"));
+  writer.add_string("tokenizer.ggml.model", "llama");
+  BOOST_CHECK_EXCEPTION(open(writer), ModelError, says("tokenizer.ggml.tokens"));
+  writer.add_strings("tokenizer.ggml.tokens", std::vector<std::string>{"a", "b"});
+  BOOST_CHECK_NO_THROW(open(writer));  // scores and types may be missing
+  GgufWriter nan = writer;
+  nan.add_floats("tokenizer.ggml.scores", std::vector<float>{0, std::nanf("")});
+  BOOST_CHECK_EXCEPTION(open(nan), ModelError, says("not numbers"));
+  GgufWriter few = writer;
+  few.add_ints("tokenizer.ggml.token_type", std::vector<std::int32_t>{1});
+  BOOST_CHECK_EXCEPTION(open(few), ModelError, says("token_type has 1"));
+}
+
+BOOST_AUTO_TEST_CASE(vectors_of_the_embedded_model) {
+  const std::filesystem::path folder =
+      std::filesystem::path(FLOWSPEC_SOURCE_DIR) / "models/embedded";
+  const Tokenizer t = Tokenizer::from_gguf(GgufFile::open(folder / "target.gguf"));
+  BOOST_TEST(!difference(t, Tokenizer::from_gguf(GgufFile::open(folder / "draft.gguf"))));
+  std::ifstream vectors(folder / "tokenizer_vectors.jsonl");
+  std::size_t count = 0;
+  for (std::string line; std::getline(vectors, line); ++count) {
+    const auto vector = nlohmann::json::parse(line);
+    const auto text = vector["text"].get<std::string>();
+    BOOST_TEST_CONTEXT("text: " << text) {
+      BOOST_TEST(t.encode(text, without_bos) == vector["ids"].get<Tokens>());
+      BOOST_TEST(t.decode(t.encode(text)) == text);
+    }
+  }
+  BOOST_TEST(count > 20U);
+}
+
+/// llama.cpp's own vectors, where they lie beside the checkout.
+BOOST_AUTO_TEST_CASE(public_vectors) {
+  const std::filesystem::path base = std::filesystem::path(FLOWSPEC_SOURCE_DIR) /
+                                     "../shared/models/vocab/ggml-vocab-llama-spm.gguf";
+  if (!std::filesystem::exists(base)) {
+    BOOST_TEST_MESSAGE("skipped: there is no " << base);
+    return;
+  }
+  const Tokenizer t = Tokenizer::from_gguf(GgufFile::open(base));
+  std::stringstream input;
+  input << std::ifstream(base.string() + ".inp", std::ios::binary).rdbuf();
+  std::ifstream output(base.string() + ".out");
+  std::string texts = input.str();
+  const std::string separator = "\n__ggml_vocab_test__\n";
+  std::size_t count = 0;
+  for (std::string line; std::getline(output, line); ++count) {
+    const std::size_t end = texts.find(separator);
+    const std::string text = texts.substr(0, end);
+    texts.erase(0, end == std::string::npos ? end : end + separator.size());
+    std::istringstream numbers(line);
+    const Tokens expected{std::istream_iterator<Token>(numbers), {}};
+    BOOST_TEST(t.encode(text, without_bos) == expected);
+    BOOST_TEST(t.decode(expected) == text);
+  }
+  BOOST_TEST(count == 46U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
