@@ -1,7 +1,7 @@
 #include "actors/draft.hpp"
 
+#include <cassert>
 #include <chrono>
-#include <map>
 #include <set>
 
 #include <caf/all.hpp>
@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/drafter.hpp"
+#include "actors/probe.hpp"
 #include "actors/spawn.hpp"
 #include "actors/type_ids.hpp"
 
@@ -107,11 +108,12 @@ class Draft {
     go_on();
   }
 
-  std::optional<std::string> broken_invariant() const {
-    if (in_flight_.size() > config_.policy.window)
-      return fmt::format("{} segments in flight, the window is {}", in_flight_.size(),
-                         config_.policy.window);
-    return drafter_ != nullptr ? drafter_->broken_invariant() : std::nullopt;
+  /// After every message.
+  void handled() const {
+    assert(in_flight_.size() <= config_.policy.window);
+    assert(drafter_ == nullptr || !drafter_->broken_invariant());
+    if (config_.probe != nullptr && drafter_ != nullptr)
+      config_.probe->after_draft(*drafter_, in_flight_.size());
   }
 
  private:
@@ -176,13 +178,34 @@ DraftActor::behavior_type draft(DraftActor::stateful_pointer<Draft> self, DraftC
   auto& state = self->state;
   return {
       [&state](bind_a, PipelineActor first) { state.bind(std::move(first)); },
-      [&state](const OpenMessage& message) { state.open(message); },
-      [&state](const CloseMessage& message) { state.close(message); },
-      [&state](const CancelMessage& message) { state.cancel(message); },
-      [&state](const PrunesMessage& message) { state.prunes(message); },
-      [&state](const FeaturesMessage& message) { state.features(message); },
-      [&state](const ReadyMessage& message) { state.ready(message); },
-      [&state](step_a) { state.step(); },
+      [&state](const OpenMessage& message) {
+        state.open(message);
+        state.handled();
+      },
+      [&state](const CloseMessage& message) {
+        state.close(message);
+        state.handled();
+      },
+      [&state](const CancelMessage& message) {
+        state.cancel(message);
+        state.handled();
+      },
+      [&state](const PrunesMessage& message) {
+        state.prunes(message);
+        state.handled();
+      },
+      [&state](const FeaturesMessage& message) {
+        state.features(message);
+        state.handled();
+      },
+      [&state](const ReadyMessage& message) {
+        state.ready(message);
+        state.handled();
+      },
+      [&state](step_a) {
+        state.step();
+        state.handled();
+      },
       [&state](load_a) { return state.load(); },
       [&state](stats_a) -> caf::result<StageStatsMessage> { return state.stats(); },
   };

@@ -22,6 +22,8 @@
 
 namespace flowspec {
 
+class PipelineProbe;
+
 /// Makes the draft model on the draft's own thread; a null pointer means that there is none.
 using DraftLoader = std::function<caf::expected<std::unique_ptr<DraftModel>>()>;
 
@@ -29,6 +31,7 @@ struct DraftConfig {
   DraftPolicy policy;
   DraftLoader load;
   TreePrunerActor pruner;
+  PipelineProbe* probe = nullptr;
 };
 
 DraftActor spawn_draft(caf::actor_system& system, DraftConfig config, SpawnMode mode);

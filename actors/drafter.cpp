@@ -17,8 +17,7 @@ Drafter::Drafter(const DraftPolicy& policy, std::unique_ptr<DraftModel> model)
 void Drafter::open(const Open& open) {
   auto slots = model_ != nullptr ? open.position_limit + tree_slots : 0;
   auto cache = model_ != nullptr ? model_->make_cache(slots) : KvCache{};
-  sessions_.try_emplace(open.session,
-                        Session{{open, slots, policy_.max_nodes}, std::move(cache)});
+  sessions_.try_emplace(open.session, Session{{open, slots, policy_.max_nodes}, std::move(cache)});
 }
 
 void Drafter::close(SessionId id) {
@@ -89,8 +88,8 @@ void Drafter::draft() {
       ++session.forwards;
 }
 
-/// Adds the node, and ahead of it all of its context that the draft model has not seen. What does not
-/// fit in this forward is left for the next.
+/// Adds the node, and ahead of it all of its context that the draft model has not seen. What does
+/// not fit in this forward is left for the next.
 void Drafter::plan(const Choice& choice) {
   Session& session = *choice.session;
   DraftTree& tree = session.tree;
@@ -109,8 +108,8 @@ void Drafter::plan(const Choice& choice) {
 bool Drafter::plan_row(Session& session, DraftTree::Index index, Position position) {
   if (planned_.size() == model_->max_rows())
     return false;
-  bool placed = index == DraftTree::none ? session.tree.take_committed_slot()
-                                         : session.tree.take_slot(index);
+  bool placed =
+      index == DraftTree::none ? session.tree.take_committed_slot() : session.tree.take_slot(index);
   if (placed)
     planned_.push_back({&session, index, position});
   return placed;

@@ -1,6 +1,6 @@
 #pragma once
-/// The draft's work on the trees of all sessions, without messages: what to expand next, what to send
-/// next. Plain C++; the draft actor asks.
+/// The draft's work on the trees of all sessions, without messages: what to expand next, what to
+/// send next. Plain C++; the draft actor asks.
 
 #include <cstdint>
 #include <map>
@@ -35,8 +35,8 @@ class Drafter {
   void draft();
 
   /// The best unsent rows of all sessions, at most one segment of them, marked as sent. Empty where
-  /// there are none or the policy would rather wait; it never waits for an unsent root once there is
-  /// nothing to draft.
+  /// there are none or the policy would rather wait; it never waits for an unsent root once there
+  /// is nothing to draft.
   std::vector<Row> take_segment();
 
   /// For tests.

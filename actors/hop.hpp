@@ -1,6 +1,6 @@
 #pragma once
-/// What the two kinds of hop, stages and the verifier, do alike: sessions come and go in-band, prunes
-/// come by two ways, dead rows are dropped before anything is computed.
+/// What the two kinds of hop, stages and the verifier, do alike: sessions come and go in-band,
+/// prunes come by two ways, dead rows are dropped before anything is computed.
 
 #include <map>
 #include <memory>
@@ -38,7 +38,8 @@ struct LiveRow {
   Slot slot;
 };
 
-/// The sessions of a hop, and the counters of what came in. Plain C++: the actor reports the faults.
+/// The sessions of a hop, and the counters of what came in. Plain C++: the actor reports the
+/// faults.
 class HopSessions {
  public:
   explicit HopSessions(std::uint32_t stage) { stats_.stage = stage; }
@@ -53,7 +54,8 @@ class HopSessions {
   /// dead from then on; their faults are appended.
   void apply(const std::vector<Prune>& prunes, std::vector<Fault>& faults);
 
-  /// Gives every live row its slot. Dead rows and rows of unknown sessions are counted and left out.
+  /// Gives every live row its slot. Dead rows and rows of unknown sessions are counted and left
+  /// out.
   std::vector<LiveRow> admit(const Segment& segment, std::vector<Fault>& faults);
 
   /// The prunes applied since the last call: they ride on the next segment.

@@ -1,6 +1,8 @@
 #pragma once
 /// The actor side of what stages and the verifier have in common.
 
+#include <cassert>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -8,6 +10,7 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/hop.hpp"
+#include "actors/probe.hpp"
 #include "actors/type_ids.hpp"
 
 namespace flowspec {
@@ -21,16 +24,21 @@ class HopActor {
       sessions_.cancel(cancel->session);
   }
 
-  /// Between deliveries; for tests.
-  std::optional<std::string> broken_invariant() const { return sessions_.broken_invariant(); }
+  /// After every message.
+  void handled() const {
+    assert(!sessions_.broken_invariant());
+    if (probe_ != nullptr)
+      probe_->after_hop(sessions_);
+  }
 
  protected:
-  HopActor(PipelineActor::pointer self, std::uint32_t stage, TreePrunerActor pruner)
-      : self_(self), stage_(stage), pruner_(std::move(pruner)), sessions_(stage) {}
+  HopActor(PipelineActor::pointer self, std::uint32_t stage, TreePrunerActor pruner,
+           PipelineProbe* probe)
+      : self_(self), stage_(stage), pruner_(std::move(pruner)), sessions_(stage), probe_(probe) {}
 
-  /// Reads a message. What can't be read is logged and counted and has no other effect, since nobody
-  /// knows which session it was of. Should a segment be lost with it, the progress limit of its
-  /// session tells.
+  /// Reads a message. What can't be read is logged and counted and has no other effect, since
+  /// nobody knows which session it was of. Should a segment be lost with it, the progress limit of
+  /// its session tells.
   template <class T>
   std::optional<T> read(const Wire<T>& message) {
     auto content = message.read();
@@ -72,6 +80,7 @@ class HopActor {
   std::uint32_t stage_;
   TreePrunerActor pruner_;
   HopSessions sessions_;
+  PipelineProbe* probe_;
 };
 
 /// The handlers of a hop, each a member function of its state.
@@ -79,11 +88,26 @@ template <class State, class Self>
 PipelineActor::behavior_type hop_behavior(Self* self) {
   State* state = self->state.hop.get();
   return {
-      [state](const PrunesMessage& message) { state->prunes(message); },
-      [state](const CancelMessage& message) { state->cancel(message); },
-      [state](const OpenMessage& message) { state->open(message); },
-      [state](const SegmentMessage& message) { state->segment(message); },
-      [state](const CloseMessage& message) { state->close(message); },
+      [state](const PrunesMessage& message) {
+        state->prunes(message);
+        state->handled();
+      },
+      [state](const CancelMessage& message) {
+        state->cancel(message);
+        state->handled();
+      },
+      [state](const OpenMessage& message) {
+        state->open(message);
+        state->handled();
+      },
+      [state](const SegmentMessage& message) {
+        state->segment(message);
+        state->handled();
+      },
+      [state](const CloseMessage& message) {
+        state->close(message);
+        state->handled();
+      },
       [state](load_a) { return state->load(); },
       [state](stats_a) -> caf::result<StageStatsMessage> { return state->stats(); },
   };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <caf/all.hpp>
+#include <fmt/format.h>
 
 #include "actors/tree_pruner.hpp"
 #include "actors/type_ids.hpp"
@@ -11,28 +12,46 @@ namespace flowspec {
 
 Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
                        const StageMaker& make_stage) {
+  auto name = [&](std::uint32_t hop) {
+    return hop == config.stages ? std::string("verifier") : fmt::format("stage {}", hop);
+  };
+  auto link = [&]<class Handle>(const std::string& from, const std::string& to, Handle target) {
+    return config.link
+               ? caf::actor_cast<Handle>(config.link(from, to, caf::actor_cast<caf::actor>(target)))
+               : target;
+  };
   Pipeline pipeline;
   pipeline.pruner = spawn_tree_pruner(system);
-  pipeline.draft =
-      spawn_draft(system, {config.policy, config.load_draft, pipeline.pruner}, config.mode);
-  pipeline.verifier = spawn_verifier(system,
-                                     {config.stages, config.max_rows, config.load_head,
-                                      pipeline.pruner, pipeline.draft, false},
-                                     config.mode);
+  pipeline.draft = spawn_draft(
+      system,
+      {config.policy, config.load_draft, link("draft", "pruner", pipeline.pruner), config.probe},
+      config.mode);
+  auto peers = [&](std::uint32_t hop) {
+    return StagePeers{
+        {}, link(name(hop), "pruner", pipeline.pruner), link(name(hop), "draft", pipeline.draft)};
+  };
+  auto verifier_peers = peers(config.stages);
+  pipeline.verifier =
+      spawn_verifier(system,
+                     {config.stages, config.max_rows, config.load_head, verifier_peers.pruner,
+                      verifier_peers.draft, false, config.probe},
+                     config.mode);
   auto next = pipeline.verifier;
-  for (auto index = config.stages; index > 0; --index) {
-    auto handle = make_stage(index - 1, {next, pipeline.pruner, pipeline.draft});
+  for (auto hop = config.stages; hop-- > 0;) {
+    auto stage_peers = peers(hop);
+    stage_peers.next = link(name(hop), name(hop + 1), next);
+    auto handle = make_stage(hop, stage_peers);
     next = handle.stage;
     pipeline.stages.push_back(std::move(handle));
   }
   std::reverse(pipeline.stages.begin(), pipeline.stages.end());
 
   std::vector<ControlActor> hops;
-  for (const StageHandle& handle : pipeline.stages)
-    hops.push_back(handle.control);
-  hops.emplace_back(pipeline.verifier);
-  caf::anon_send(pipeline.pruner, bind_a_v, pipeline.draft, hops);
-  caf::anon_send(pipeline.draft, bind_a_v, next);
+  for (std::uint32_t hop = 0; hop < config.stages; ++hop)
+    hops.push_back(link("pruner", name(hop), pipeline.stages[hop].control));
+  hops.push_back(link("pruner", name(config.stages), ControlActor{pipeline.verifier}));
+  caf::anon_send(pipeline.pruner, bind_a_v, link("pruner", "draft", pipeline.draft), hops);
+  caf::anon_send(pipeline.draft, bind_a_v, link("draft", name(0), next));
   return pipeline;
 }
 

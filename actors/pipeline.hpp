@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
+#include <caf/actor.hpp>
 #include <caf/fwd.hpp>
 
 #include "actors/draft.hpp"
@@ -16,9 +18,9 @@
 
 namespace flowspec {
 
-/// A stage and the way in for messages that overtake segments. The two are one actor where the stage
-/// is local; on another node a relay takes control messages in, because CAF loses their priority on
-/// the network.
+/// A stage and the way in for messages that overtake segments. The two are one actor where the
+/// stage is local; on another node a relay takes control messages in, because CAF loses their
+/// priority on the network.
 struct StageHandle {
   PipelineActor stage;
   ControlActor control;
@@ -34,6 +36,12 @@ struct StagePeers {
 /// Makes stage `index`. Throws std::runtime_error where it can't.
 using StageMaker = std::function<StageHandle(std::uint32_t index, const StagePeers& peers)>;
 
+/// Puts an actor of one's own between a sender and a receiver, for tests and emulated links. `to`
+/// and `from` are "draft", "pruner", "verifier" or "stage 0", "stage 1", ... It returns the handle
+/// that the sender is to use, which has to pass everything on in order.
+using LinkMaker =
+    std::function<caf::actor(const std::string& from, const std::string& to, caf::actor target)>;
+
 struct PipelineConfig {
   std::uint32_t stages = 1;
   DraftPolicy policy;
@@ -41,6 +49,9 @@ struct PipelineConfig {
   LmHeadLoader load_head;
   std::uint32_t max_rows = 64;
   SpawnMode mode = SpawnMode::detached;
+  /// None: senders and receivers talk directly.
+  LinkMaker link;
+  PipelineProbe* probe = nullptr;
 };
 
 struct Pipeline {

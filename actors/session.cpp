@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/type_ids.hpp"
+#include "messages/limits.hpp"
 #include "models/tokenizer/text_stream.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 
@@ -60,8 +61,8 @@ class Session {
     auto fault = message.read();
     if (!fault || closing_)
       return;
-    auto where = fault->stage == not_a_stage ? std::string{}
-                                             : fmt::format("stage {}: ", fault->stage);
+    auto where =
+        fault->stage == not_a_stage ? std::string{} : fmt::format("stage {}: ", fault->stage);
     fail(where + fault->error);
   }
 
@@ -75,7 +76,7 @@ class Session {
   void closed() {
     if (!closing_)
       fail("the pipeline closed the session");
-    self_->send(config_.client, ReportMessage{report_});
+    caf::anon_send(config_.client, ReportMessage{report_});
     self_->quit();
   }
 
@@ -115,9 +116,16 @@ class Session {
     return std::nullopt;
   }
 
-  void send_text(const std::string& text) {
-    if (!text.empty())
-      self_->send(config_.client, TextDeltaMessage{{report_.session, text}});
+  /// In pieces that a message may have, cut between characters.
+  void send_text(std::string_view text) {
+    while (!text.empty()) {
+      auto size = std::min(text.size(), limits::text);
+      while (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80)
+        --size;
+      caf::anon_send(config_.client,
+                     TextDeltaMessage{{report_.session, std::string(text.substr(0, size))}});
+      text.remove_prefix(size);
+    }
   }
 
   void fail(const std::string& error) {

@@ -18,7 +18,7 @@ class Stage : public HopActor {
   static constexpr const char* name = "stage";
 
   Stage(PipelineActor::pointer self, StageConfig config)
-      : HopActor(self, config.stage, config.pruner), config_(std::move(config)) {}
+      : HopActor(self, config.stage, config.pruner, config.probe), config_(std::move(config)) {}
 
   caf::result<StageStatsMessage> load() {
     auto model = config_.load();
@@ -103,9 +103,7 @@ class Stage : public HopActor {
     return std::nullopt;
   }
 
-  void end(SegmentId segment) {
-    self_->send(pruner_, SegmentEndMessage{{segment, stage_}});
-  }
+  void end(SegmentId segment) { self_->send(pruner_, SegmentEndMessage{{segment, stage_}}); }
 
   void compute(const Segment& segment) {
     std::vector<Fault> faults;
@@ -141,8 +139,8 @@ class Stage : public HopActor {
     for (std::size_t i = 0; i < live.size(); ++i) {
       const LiveRow& row = live[i];
       auto tail = std::span<const Slot>(path_slots_).subspan(begin, ends[i] - begin);
-      contexts_.push_back({&row.session->cache, row.row.position, row.slot,
-                           row.session->view.committed(), tail});
+      contexts_.push_back(
+          {&row.session->cache, row.row.position, row.slot, row.session->view.committed(), tail});
       begin = ends[i];
     }
 

@@ -14,6 +14,8 @@
 
 namespace flowspec {
 
+class PipelineProbe;
+
 /// Makes the stage's layers, on the stage's own thread.
 using StageLoader = std::function<caf::expected<std::unique_ptr<StageModel>>()>;
 
@@ -29,6 +31,7 @@ struct StageConfig {
   TreePrunerActor pruner;
   /// Told when stage 0 is free.
   DraftActor draft;
+  PipelineProbe* probe = nullptr;
 };
 
 /// Before the answer to `load_a` the stage refuses every session.

@@ -29,7 +29,7 @@ class Verifier : public HopActor {
   static constexpr const char* name = "verifier";
 
   Verifier(PipelineActor::pointer self, VerifierConfig config)
-      : HopActor(self, config.stage, config.pruner), config_(std::move(config)) {}
+      : HopActor(self, config.stage, config.pruner, config.probe), config_(std::move(config)) {}
 
   caf::result<StageStatsMessage> load() {
     auto head = config_.load();

@@ -13,6 +13,8 @@
 
 namespace flowspec {
 
+class PipelineProbe;
+
 using LmHeadLoader = std::function<caf::expected<std::unique_ptr<LmHead>>()>;
 
 struct VerifierConfig {
@@ -24,6 +26,7 @@ struct VerifierConfig {
   DraftActor draft;
   /// The draft model reads the target's hidden states.
   bool send_features = false;
+  PipelineProbe* probe = nullptr;
 };
 
 PipelineActor spawn_verifier(caf::actor_system& system, VerifierConfig config, SpawnMode mode);

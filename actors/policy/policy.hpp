@@ -16,8 +16,8 @@ struct DraftPolicy {
   std::uint32_t window = 4;
   /// Rows of the largest segment: as many as a stage computes nearly as fast as one.
   std::uint32_t segment_rows = 64;
-  /// Draft forwards that have to end after the root moved before the next segment leaves, so that it
-  /// carries guesses below the new root. Ends early when there is nothing left to draft.
+  /// Draft forwards that have to end after the root moved before the next segment leaves, so that
+  /// it carries guesses below the new root. Ends early when there is nothing left to draft.
   std::uint32_t hold = 1;
   /// A segment leaves when the reaches of its rows sum to at least this.
   double min_mass = 0.15;
@@ -34,9 +34,9 @@ struct DraftPolicy {
   std::uint32_t max_sent = 512;
 };
 
-/// The policy of a mode for a pipeline of `stages` stages, or nothing for a mode that does not exist.
-/// Source of the defaults of `flowspec`: a simulation of the published devices; late and full
-/// segments, best nodes first.
+/// The policy of a mode for a pipeline of `stages` stages, or nothing for a mode that does not
+/// exist. Source of the defaults of `flowspec`: a simulation of the published devices; late and
+/// full segments, best nodes first.
 std::optional<DraftPolicy> mode_policy(std::string_view mode, std::uint32_t stages);
 
 /// Names of all modes.

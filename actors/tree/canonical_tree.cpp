@@ -30,7 +30,8 @@ std::variant<Decision, StaleWalk, std::string> CanonicalTree::decide(const Walk&
       return fmt::format("a walk in which node {} does not follow node {}", step.id,
                          walk.path[i - 1].id);
     // A walk may run ahead of the news of its rows, so an unknown node is fine.
-    if (auto known = nodes_.find(step.id); known != nodes_.end() && known->second.token != step.token)
+    if (auto known = nodes_.find(step.id);
+        known != nodes_.end() && known->second.token != step.token)
       return fmt::format("a walk in which node {} has token {}, it was sent with {}", step.id,
                          step.token, known->second.token);
   }

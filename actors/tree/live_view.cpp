@@ -39,7 +39,8 @@ ViewResult LiveView::admit(const Row& row) {
   if (row.id != root_ && parent == nullptr)
     return {ViewResult::Kind::ignored, 0, {}};
   // In a view that is older than the prune which made this row the root, the parent is still live.
-  auto expected = parent != nullptr ? parent->position + 1 : static_cast<Position>(committed_.size());
+  auto expected =
+      parent != nullptr ? parent->position + 1 : static_cast<Position>(committed_.size());
   if (row.position != expected)
     return invalid(
         fmt::format("node {} has position {}, expected {}", row.id, row.position, expected));
@@ -56,16 +57,15 @@ ViewResult LiveView::apply(const Prune& prune) {
   if (prune.version <= version_)
     return {ViewResult::Kind::ignored, 0, {}};
   if (prune.version != version_ + 1)
-    return invalid(
-        fmt::format("prune of version {} follows version {}", prune.version, version_));
+    return invalid(fmt::format("prune of version {} follows version {}", prune.version, version_));
   if (prune.path.empty())
     return invalid(fmt::format("prune of version {} has an empty path", prune.version));
   NodeId last = no_node;
   for (auto id : prune.path) {
     const Node* node = find(id);
     if (node == nullptr || id == prune.root.id)
-      return invalid(fmt::format("prune of version {} commits node {}, which is not live",
-                                 prune.version, id));
+      return invalid(
+          fmt::format("prune of version {} commits node {}, which is not live", prune.version, id));
     if (last == no_node ? id != root_ : node->parent != last)
       return invalid(fmt::format("prune of version {}: node {} does not continue the path",
                                  prune.version, id));
@@ -77,8 +77,10 @@ ViewResult LiveView::apply(const Prune& prune) {
                                prune.version, prune.root.position, position));
 
   std::vector<NodeId> committed = prune.path;
-  for (auto id : committed)
+  for (auto id : committed) {
     committed_.push_back(find(id)->slot);
+    committed_tokens_.push_back(find(id)->token);
+  }
   std::sort(committed.begin(), committed.end());
 
   // Parents come before children, so one pass in order decides who lives.

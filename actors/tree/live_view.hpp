@@ -1,7 +1,8 @@
 #pragma once
-/// One party's view of the live nodes of one session: which rows may be computed, where their context
-/// lies, and which slots are free. Stages and the verifier keep one each; views of different parties
-/// may be of different versions at the same time, and the rule of life makes that harmless.
+/// One party's view of the live nodes of one session: which rows may be computed, where their
+/// context lies, and which slots are free. Stages and the verifier keep one each; views of
+/// different parties may be of different versions at the same time, and the rule of life makes that
+/// harmless.
 
 #include <cstdint>
 #include <optional>
@@ -39,23 +40,24 @@ class LiveView {
     Slot slot = 0;
   };
 
-  /// `root`: the id of the first root, which stands at position 0. `slots`: rows, committed or live,
-  /// that can be held at once.
+  /// `root`: the id of the first root, which stands at position 0. `slots`: rows, committed or
+  /// live, that can be held at once.
   LiveView(NodeId root, std::uint32_t slots);
 
   /// The rule of life: a row is live if its id is the root or its parent is live. A live row gets a
   /// slot. Dead rows are ignored; a repeated id, a wrong position or a lack of slots is invalid.
   ViewResult admit(const Row& row);
 
-  /// Commits the path and frees everything that is neither the new root nor below it. Older versions
-  /// are ignored, so that a prune may come by several ways; a gap or a path that is not a chain of
-  /// live nodes from the root is invalid.
+  /// Commits the path and frees everything that is neither the new root nor below it. Older
+  /// versions are ignored, so that a prune may come by several ways; a gap or a path that is not a
+  /// chain of live nodes from the root is invalid.
   ViewResult apply(const Prune& prune);
 
   TreeVersion version() const { return version_; }
   NodeId root() const { return root_; }
   /// Slots of the committed positions 0, 1, ...
   std::span<const Slot> committed() const { return committed_; }
+  std::span<const Token> committed_tokens() const { return committed_tokens_; }
   /// Live nodes, parents before children.
   std::span<const Node> live() const { return live_; }
   const Node* find(NodeId id) const;
@@ -76,6 +78,7 @@ class LiveView {
   NodeId root_;
   std::uint32_t slots_;
   std::vector<Slot> committed_;
+  std::vector<Token> committed_tokens_;
   std::vector<Node> live_;
   std::unordered_map<NodeId, std::size_t> index_;
   std::vector<Slot> free_;

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstddef>
+
+namespace flowspec {
+
+class Drafter;
+class HopSessions;
+
+/// Looks into actors between two messages: tests check the design's invariants with it. The calls
+/// come on the actors' own threads.
+class PipelineProbe {
+ public:
+  virtual ~PipelineProbe() = default;
+  virtual void after_hop(const HopSessions& hop) = 0;
+  virtual void after_draft(const Drafter& drafter, std::size_t in_flight) = 0;
+};
+
+}  // namespace flowspec

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "models/drafts/draft_model.hpp"
+
+namespace flowspec::test {
+
+/// A draft that knows the text and tells as much of it as a test wants: so hits and misses come
+/// where the test needs them, without weights.
+class OracleDraft : public DraftModel {
+ public:
+  struct Skill {
+    /// Shares of the positions at which the right token is the draft's first choice, and at which
+    /// it is among the others. At the rest it is missing.
+    double first = 0.6;
+    double other = 0.25;
+  };
+
+  /// `text`: the prompt and what follows it. `seed` decides where it is right.
+  OracleDraft(std::vector<Token> text, Token vocab_size, std::uint64_t seed, Skill skill);
+
+  std::uint32_t feature_size() const override { return 0; }
+  KvCache make_cache(std::uint32_t) const override { return {}; }
+  std::uint32_t max_rows() const override { return 64; }
+  void forward(std::span<const DraftRow> rows, std::span<const float> features_in,
+               std::uint32_t top_k, std::span<Candidate> candidates,
+               std::span<float> features_out) override;
+
+ private:
+  void propose(const DraftRow& row, std::span<Candidate> out) const;
+
+  std::vector<Token> text_;
+  Token vocab_size_;
+  std::uint64_t seed_;
+  Skill skill_;
+};
+
+}  // namespace flowspec::test

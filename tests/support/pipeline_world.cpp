@@ -1,0 +1,287 @@
+#include "tests/support/pipeline_world.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <stdexcept>
+
+#include <caf/all.hpp>
+#include <caf/scheduler/test_coordinator.hpp>
+#include <fmt/format.h>
+
+#include "actors/drafter.hpp"
+#include "actors/hop.hpp"
+#include "actors/pipeline.hpp"
+#include "actors/session.hpp"
+#include "actors/type_ids.hpp"
+#include "models/config.hpp"
+#include "models/formats/gguf.hpp"
+
+namespace flowspec::test {
+
+namespace {
+
+struct Config : caf::actor_system_config {
+  Config() {
+    add_message_types<caf::id_block::flowspec_messages>();
+    add_message_types<caf::id_block::flowspec_actors>();
+    set("scheduler.policy", caf::atom("testing"));
+  }
+};
+
+/// Passes everything on, one message each time the scheduler lets it.
+caf::behavior channel_actor(caf::event_based_actor* self, caf::actor target) {
+  self->set_default_handler(
+      [self, target](caf::scheduled_actor*,
+                     caf::message_view& content) -> caf::result<caf::message> {
+        self->send(target, content.move_content_to_message());
+        return caf::delegated<caf::message>{};
+      });
+  return {[](tick_a) {}};
+}
+
+caf::behavior client_actor(caf::event_based_actor*, std::optional<Report>* report) {
+  return {
+      [](const TextDeltaMessage&) {},
+      [report](const ReportMessage& message) {
+        if (auto content = message.read())
+          *report = std::move(*content);
+      },
+  };
+}
+
+template <class Handle>
+caf::resumable* job_of(const Handle& handle) {
+  return dynamic_cast<caf::resumable*>(caf::actor_cast<caf::abstract_actor*>(handle));
+}
+
+}  // namespace
+
+struct PipelineWorld::System {
+  Config config;
+  caf::actor_system system{config};
+  caf::scheduler::test_coordinator& scheduler =
+      dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler());
+  caf::scoped_actor self{system, true};
+  std::map<std::string, caf::actor> channels;
+  std::map<caf::resumable*, std::string> channel_jobs;
+  Pipeline pipeline;
+  std::map<SessionId, SessionActor> sessions;
+  std::map<SessionId, std::optional<Report>> reports;
+  std::vector<caf::actor> clients;
+
+  void run_all() {
+    while (scheduler.try_run_once()) {
+    }
+  }
+
+  void end(const caf::actor& actor) { caf::anon_send_exit(actor, caf::exit_reason::kill); }
+};
+
+PipelineWorld::PipelineWorld(WorldOptions options)
+    : options_(std::move(options)), system_(std::make_unique<System>()) {
+  System& world = *system_;
+  auto file = std::make_shared<GgufFile>(GgufFile::open(options_.model));
+  auto model = read_config(*file);
+  auto rows = options_.policy.segment_rows;
+
+  PipelineConfig config;
+  config.stages = options_.stages;
+  config.policy = options_.policy;
+  config.load_draft = [this]() -> caf::expected<std::unique_ptr<DraftModel>> {
+    return options_.draft ? options_.draft() : nullptr;
+  };
+  config.load_head = [file, model, rows]() -> caf::expected<std::unique_ptr<LmHead>> {
+    return std::make_unique<LmHead>(*file, model, 1, rows);
+  };
+  config.max_rows = rows;
+  config.mode = SpawnMode::pooled;
+  config.probe = this;
+  config.link = [&world](const std::string& from, const std::string& to, caf::actor target) {
+    auto channel = world.system.spawn(channel_actor, std::move(target));
+    world.channels.emplace(from + " > " + to, channel);
+    world.channel_jobs.emplace(job_of(channel), from + " > " + to);
+    return channel;
+  };
+  world.pipeline = make_pipeline(
+      world.system, config, [&](std::uint32_t index, const StagePeers& peers) -> StageHandle {
+        StageConfig stage;
+        stage.stage = index;
+        stage.vocab_size = model.vocab_size;
+        LayerRange layers{model.layers * index / options_.stages,
+                          model.layers * (index + 1) / options_.stages};
+        stage.load = [=]() -> caf::expected<std::unique_ptr<StageModel>> {
+          return std::make_unique<StageModel>(*file, model, StageOptions{layers, 1, rows});
+        };
+        stage.next = peers.next;
+        stage.pruner = peers.pruner;
+        stage.draft = peers.draft;
+        stage.probe = this;
+        auto actor = spawn_stage(world.system, std::move(stage), SpawnMode::pooled);
+        return {actor, actor};
+      });
+
+  auto load = [&](const auto& actor) {
+    auto request = world.self->request(actor, caf::infinite, load_a_v);
+    world.run_all();
+    request.receive([](const StageStatsMessage&) {},
+                    [](const caf::error& e) { throw std::runtime_error(caf::to_string(e)); });
+  };
+  load(world.pipeline.draft);
+  load(world.pipeline.verifier);
+  for (const StageHandle& stage : world.pipeline.stages)
+    load(stage.stage);
+}
+
+PipelineWorld::~PipelineWorld() {
+  System& world = *system_;
+  for (const auto& [id, session] : world.sessions)
+    world.end(caf::actor_cast<caf::actor>(session));
+  for (const caf::actor& client : world.clients)
+    world.end(client);
+  for (const auto& [name, channel] : world.channels)
+    world.end(channel);
+  for (const StageHandle& stage : world.pipeline.stages)
+    world.end(caf::actor_cast<caf::actor>(stage.stage));
+  world.end(caf::actor_cast<caf::actor>(world.pipeline.verifier));
+  world.end(caf::actor_cast<caf::actor>(world.pipeline.draft));
+  world.end(caf::actor_cast<caf::actor>(world.pipeline.pruner));
+  world.run_all();
+}
+
+SessionId PipelineWorld::submit(std::vector<Token> prompt, std::uint32_t max_tokens,
+                                SamplingParams sampling, std::vector<Token> expected) {
+  System& world = *system_;
+  auto id = static_cast<SessionId>(world.sessions.size() + 1);
+  expected_[id] = std::move(expected);
+  auto client = world.system.spawn(client_actor, &world.reports[id]);
+  world.clients.push_back(client);
+
+  SessionConfig config;
+  config.open.session = id;
+  config.open.root = 1;
+  config.open.position_limit = static_cast<Position>(prompt.size()) + max_tokens - 1;
+  config.open.slots = session_slots(options_.policy, config.open.position_limit);
+  config.open.prompt = std::move(prompt);
+  config.open.sampling = sampling;
+  config.max_tokens = max_tokens;
+  config.pruner = world.pipeline.pruner;
+  config.client = client;
+  world.sessions.emplace(id, spawn_session(world.system, std::move(config)));
+  return id;
+}
+
+void PipelineWorld::cancel(SessionId session) {
+  caf::anon_send(system_->sessions.at(session), CancelMessage{{session}});
+}
+
+const std::optional<Report>& PipelineWorld::report(SessionId session) const {
+  return system_->reports.at(session);
+}
+
+bool PipelineWorld::all_reported() const {
+  return std::all_of(system_->reports.begin(), system_->reports.end(),
+                     [](const auto& entry) { return entry.second.has_value(); });
+}
+
+caf::actor PipelineWorld::channel(const std::string& name) const {
+  return system_->channels.at(name);
+}
+
+std::string PipelineWorld::channel_of(std::size_t job) const {
+  auto found = system_->channel_jobs.find(system_->scheduler.jobs[job]);
+  return found == system_->channel_jobs.end() ? std::string{} : found->second;
+}
+
+void PipelineWorld::run_job(std::size_t index) {
+  auto& jobs = system_->scheduler.jobs;
+  std::rotate(jobs.begin(), jobs.begin() + static_cast<std::ptrdiff_t>(index),
+              jobs.begin() + static_cast<std::ptrdiff_t>(index) + 1);
+  ++deliveries_;
+  system_->scheduler.run_once();
+}
+
+std::vector<std::string> PipelineWorld::waiting() const {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < system_->scheduler.jobs.size(); ++i)
+    if (auto name = channel_of(i); !name.empty())
+      names.push_back(name);
+  return names;
+}
+
+bool PipelineWorld::pass(const std::string& channel) {
+  for (std::size_t i = 0; i < system_->scheduler.jobs.size(); ++i)
+    if (channel_of(i) == channel) {
+      run_job(i);
+      return true;
+    }
+  return false;
+}
+
+bool PipelineWorld::deliver(const std::string& channel) {
+  settle();
+  bool passed = pass(channel);
+  settle();
+  return passed;
+}
+
+void PipelineWorld::settle() {
+  auto& jobs = system_->scheduler.jobs;
+  for (std::size_t i = 0; i < jobs.size();) {
+    if (!channel_of(i).empty()) {
+      ++i;
+      continue;
+    }
+    run_job(i);
+    i = 0;
+  }
+}
+
+void PipelineWorld::run() {
+  while (!system_->scheduler.jobs.empty())
+    run_job(0);
+}
+
+bool PipelineWorld::run_random(std::mt19937_64& random,
+                               const std::function<bool(const std::string& channel)>& eligible) {
+  auto count = system_->scheduler.jobs.size();
+  if (count == 0)
+    return false;
+  std::vector<std::size_t> allowed;
+  for (std::size_t i = 0; i < count; ++i)
+    if (auto name = channel_of(i); name.empty() || eligible(name))
+      allowed.push_back(i);
+  run_job(allowed.empty() ? random() % count : allowed[random() % allowed.size()]);
+  return true;
+}
+
+std::size_t PipelineWorld::slots_used() const {
+  return std::accumulate(slots_used_.begin(), slots_used_.end(), std::size_t{0},
+                         [](std::size_t sum, const auto& entry) { return sum + entry.second; });
+}
+
+void PipelineWorld::after_hop(const HopSessions& hop) {
+  auto stats = hop.stats();
+  slots_used_[stats.stage] = stats.kv_slots_used;
+  auto broken = hop.broken_invariant();
+  for (const auto& [id, session] : hop.all()) {
+    auto committed = session.view.committed_tokens();
+    const auto& expected = expected_.at(id);
+    if (!broken && (committed.size() > expected.size() ||
+                    !std::equal(committed.begin(), committed.end(), expected.begin())))
+      broken = fmt::format("stage {} committed {} tokens that are not the text", stats.stage,
+                           committed.size());
+  }
+  if (broken && !broken_)
+    broken_ = broken;
+}
+
+void PipelineWorld::after_draft(const Drafter& drafter, std::size_t in_flight) {
+  auto broken = drafter.broken_invariant();
+  if (!broken && in_flight > options_.policy.window)
+    broken =
+        fmt::format("{} segments in flight, the window is {}", in_flight, options_.policy.window);
+  if (broken && !broken_)
+    broken_ = broken;
+}
+
+}  // namespace flowspec::test

@@ -1,0 +1,39 @@
+#include "tests/support/plain_decoding.hpp"
+
+#include <numeric>
+
+#include "models/config.hpp"
+#include "models/formats/gguf.hpp"
+#include "models/layers/lm_head.hpp"
+#include "models/layers/stage_model.hpp"
+
+namespace flowspec::test {
+
+std::vector<Token> plain_decoding(const std::filesystem::path& model, std::span<const Token> prompt,
+                                  std::size_t count, const SamplerOptions& sampling) {
+  auto file = GgufFile::open(model);
+  auto config = read_config(file);
+  StageModel stage{file, config, {{0, config.layers}, 1, 1}};
+  LmHead head{file, config, 1, 1};
+  auto length = static_cast<std::uint32_t>(prompt.size() + count);
+  auto cache = stage.make_cache(length);
+  std::vector<Slot> slots(length);
+  std::iota(slots.begin(), slots.end(), 0U);
+
+  std::vector<Token> text(prompt.begin(), prompt.end());
+  std::vector<float> hidden(config.hidden_size);
+  std::vector<float> logits(config.vocab_size);
+  for (Position position = 0; text.size() < length; ++position) {
+    RowContext row{&cache, position, position, std::span<const Slot>(slots).first(position),
+                   std::span<const Slot>(slots).subspan(position, 1)};
+    stage.forward_tokens({&text[position], 1}, {&row, 1}, hidden);
+    if (position + 1 < text.size())
+      continue;
+    head.features(hidden, 1, hidden);
+    head.logits(hidden, 1, logits);
+    text.push_back(sample(logits, sampling, position + 1));
+  }
+  return {text.begin() + static_cast<std::ptrdiff_t>(prompt.size()), text.end()};
+}
+
+}  // namespace flowspec::test

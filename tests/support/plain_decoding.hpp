@@ -1,0 +1,17 @@
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "models/sampler.hpp"
+#include "models/types.hpp"
+
+namespace flowspec::test {
+
+/// What the model alone would write: one token at a time, all layers in one place, no actors.
+/// Gives `count` tokens after the prompt.
+std::vector<Token> plain_decoding(const std::filesystem::path& model, std::span<const Token> prompt,
+                                  std::size_t count, const SamplerOptions& sampling = {});
+
+}  // namespace flowspec::test
