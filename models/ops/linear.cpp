@@ -22,8 +22,8 @@ constexpr auto f32 = memory::data_type::f32;
 using Tag = memory::format_tag;
 
 // Rows of weights that are in memory as plain floats while they are packed. A multiple of the
-// blocks of every packed layout.
-constexpr std::size_t pack_rows = 256;
+// blocks of every packed layout, which are 8 to 64 rows, also 24 and 48.
+constexpr std::size_t pack_rows = 384;
 // The packed layout is chosen for this number of rows; it is the same for others.
 constexpr std::size_t typical_rows = 16;
 
