@@ -36,8 +36,8 @@ class PromptLookup {
   explicit PromptLookup(const PromptLookupOptions& options = {});
 
   /// Replaces `out` by the candidates for the token after `prefix` + `tail`, best first; of equal
-  /// ones the token that was seen last comes first. Empty if nothing repeats. Takes time linear in
-  /// the history: about 5 microseconds for 4000 tokens.
+  /// ones the token that was seen last comes first. Empty if nothing repeats. Needs no index:
+  /// 4000 tokens take about 10 microseconds, up to 100 if a quarter of them are the last token.
   void propose(std::span<const Token> prefix, std::span<const Token> tail,
                std::vector<Candidate>& out) const;
 

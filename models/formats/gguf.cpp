@@ -2,82 +2,17 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <concepts>
 #include <cstring>
 #include <map>
-#include <system_error>
 #include <utility>
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "models/error.hpp"
+#include "models/formats/file_mapping.hpp"
 #include "models/formats/gguf_reader.hpp"
 
 namespace flowspec {
 namespace {
-
-[[noreturn]] void fail_with_errno(const std::filesystem::path& path, const char* action) {
-  const int error = errno;
-  throw ModelError(path.string() + ": cannot " + action +
-                   " the file: " + std::generic_category().message(error) +
-                   ". Check the path and its permissions.");
-}
-
-/// Closes a file descriptor.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() { ::close(fd_); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-/// A whole file in memory, read-only.
-class Mapping {
- public:
-  explicit Mapping(const std::filesystem::path& path) {
-    // O_NONBLOCK: opening a named pipe by mistake must not hang.
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-      fail_with_errno(path, "open");
-    }
-    const Descriptor descriptor(fd);
-    struct stat status = {};
-    if (::fstat(fd, &status) != 0) {
-      fail_with_errno(path, "examine");
-    }
-    if (!S_ISREG(status.st_mode)) {
-      throw ModelError(path.string() + ": is not a regular file. Give the path of a GGUF file.");
-    }
-    size_ = static_cast<std::size_t>(status.st_size);
-    if (size_ == 0) {
-      throw ModelError(path.string() + ": is empty (0 bytes), expected a GGUF file. Get it again.");
-    }
-    address_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (address_ == MAP_FAILED) {
-      fail_with_errno(path, "map");
-    }
-  }
-  ~Mapping() { ::munmap(address_, size_); }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-
-  std::span<const std::byte> bytes() const {
-    return {static_cast<const std::byte*>(address_), size_};
-  }
-
- private:
-  void* address_ = nullptr;
-  std::size_t size_ = 0;
-};
 
 template <class T>
 T load(std::span<const std::byte> bytes, std::size_t index = 0) {
@@ -178,7 +113,7 @@ std::span<const std::byte> TensorInfo::row(std::uint64_t index) const {
 struct GgufFile::Content {
   explicit Content(const std::filesystem::path& file)
       : path(file),
-        mapping(std::make_shared<Mapping>(file)),
+        mapping(std::make_shared<FileMapping>(file)),
         header(read_gguf_header(mapping->bytes(), file)) {
     for (const TensorInfo& tensor : header.tensors) {
       by_name.emplace(tensor.name, &tensor);
@@ -215,7 +150,7 @@ struct GgufFile::Content {
   }
 
   std::filesystem::path path;
-  std::shared_ptr<const Mapping> mapping;
+  std::shared_ptr<const FileMapping> mapping;
   GgufHeader header;
   std::map<std::string_view, const TensorInfo*> by_name;
 };

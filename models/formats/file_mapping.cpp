@@ -1,0 +1,67 @@
+#include "models/formats/file_mapping.hpp"
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "models/error.hpp"
+
+namespace flowspec {
+namespace {
+
+[[noreturn]] void fail_with_errno(const std::filesystem::path& path, const char* action) {
+  const int error = errno;
+  throw ModelError(path.string() + ": cannot " + action +
+                   " the file: " + std::generic_category().message(error) +
+                   ". Check the path and its permissions.");
+}
+
+/// Closes a file descriptor.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() { ::close(fd_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+FileMapping::FileMapping(const std::filesystem::path& path) {
+  // O_NONBLOCK: opening a named pipe by mistake must not hang.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) {
+    fail_with_errno(path, "open");
+  }
+  const Descriptor descriptor(fd);
+  struct stat status = {};
+  if (::fstat(descriptor.get(), &status) != 0) {
+    fail_with_errno(path, "examine");
+  }
+  if (!S_ISREG(status.st_mode)) {
+    throw ModelError(path.string() + ": is not a regular file. Give the path of a GGUF file.");
+  }
+  size_ = static_cast<std::size_t>(status.st_size);
+  if (size_ == 0) {
+    throw ModelError(path.string() + ": is empty (0 bytes), expected a GGUF file. Get it again.");
+  }
+  address_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor.get(), 0);
+  if (address_ == MAP_FAILED) {
+    fail_with_errno(path, "map");
+  }
+}
+
+FileMapping::~FileMapping() {
+  ::munmap(address_, size_);
+}
+
+}  // namespace flowspec
