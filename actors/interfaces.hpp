@@ -1,7 +1,7 @@
 #pragma once
-/// Every typed interface of the pipeline. These are names only: a file that spawns an actor or sends
-/// to one includes caf/all.hpp as well. An interface lists the messages that the actor takes, one
-/// comment each.
+/// Every typed interface of the pipeline. These are names only: a file that spawns an actor or
+/// sends to one includes caf/all.hpp as well. An interface lists the messages that the actor takes,
+/// one comment each.
 
 #include <caf/fwd.hpp>
 #include <caf/replies_to.hpp>
@@ -13,7 +13,8 @@ namespace flowspec {
 using caf::reacts_to;
 using caf::replies_to;
 
-/// What overtakes segments: the only messages that stages, the verifier and the relays have in common.
+/// What overtakes segments: the only messages that stages, the verifier and the relays have in
+/// common.
 using ControlActor = caf::typed_actor<
     // The root of some sessions has moved.
     reacts_to<PrunesMessage>,
@@ -21,18 +22,18 @@ using ControlActor = caf::typed_actor<
     reacts_to<CancelMessage>>;
 
 /// A hop of the pipeline: a stage, or the verifier at its end.
-using PipelineActor = caf::typed_actor<
-    reacts_to<PrunesMessage>, reacts_to<CancelMessage>,
-    // In-band: make room for a session.
-    reacts_to<OpenMessage>,
-    // In-band: rows to compute and to pass on.
-    reacts_to<SegmentMessage>,
-    // In-band: free what the session holds.
-    reacts_to<CloseMessage>,
-    // Load the weights; answers when they are there, or with the error.
-    replies_to<load_a>::with<StageStatsMessage>,
-    // What has been done so far.
-    replies_to<stats_a>::with<StageStatsMessage>>;
+using PipelineActor =
+    caf::typed_actor<reacts_to<PrunesMessage>, reacts_to<CancelMessage>,
+                     // In-band: make room for a session.
+                     reacts_to<OpenMessage>,
+                     // In-band: rows to compute and to pass on.
+                     reacts_to<SegmentMessage>,
+                     // In-band: free what the session holds.
+                     reacts_to<CloseMessage>,
+                     // Load the weights; answers when they are there, or with the error.
+                     replies_to<load_a>::with<StageStatsMessage>,
+                     // What has been done so far.
+                     replies_to<stats_a>::with<StageStatsMessage>>;
 
 using DraftActor = caf::typed_actor<
     // Where segments go. Once, before the first session.
@@ -83,5 +84,19 @@ using TreePrunerActor = caf::typed_actor<
     reacts_to<ClosedMessage>,
     // What is the oldest segment in flight? For messages to people.
     replies_to<progress_a>::with<std::string>>;
+
+/// What runs on every node of a cluster: see node_agent.hpp.
+using NodeAgentActor = caf::typed_actor<
+    // Who are you?
+    replies_to<hello_a>::with<NodeInfoMessage>,
+    // What do all stages of your node do?
+    replies_to<status_a>::with<std::vector<StageStatsMessage>>,
+    // Connect your node with the one at this host and port, whose segments should not take the way
+    // through the coordinator; answers which node that is.
+    replies_to<connect_a, std::string, std::uint16_t>::with<caf::node_id>,
+    // Make a stage between these; answers the stage and its way in for control messages. The stage
+    // is to be asked to load afterwards.
+    replies_to<spawn_st_a, StageSpecMessage, PipelineActor, TreePrunerActor, DraftActor>::with<
+        PipelineActor, ControlActor>>;
 
 }  // namespace flowspec

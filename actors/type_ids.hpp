@@ -10,10 +10,12 @@
 #include "actors/interfaces.hpp"
 
 CAF_BEGIN_TYPE_ID_BLOCK(flowspec_actors, caf::id_block::flowspec_messages::end)
-  CAF_ADD_TYPE_ID(flowspec_actors, (flowspec::ControlActor))
-  CAF_ADD_TYPE_ID(flowspec_actors, (flowspec::PipelineActor))
-  CAF_ADD_TYPE_ID(flowspec_actors, (flowspec::DraftActor))
-  CAF_ADD_TYPE_ID(flowspec_actors, (flowspec::SessionActor))
-  CAF_ADD_TYPE_ID(flowspec_actors, (flowspec::TreePrunerActor))
-  CAF_ADD_TYPE_ID(flowspec_actors, (std::vector<flowspec::ControlActor>))
+CAF_ADD_TYPE_ID(flowspec_actors, (flowspec::ControlActor))
+CAF_ADD_TYPE_ID(flowspec_actors, (flowspec::PipelineActor))
+CAF_ADD_TYPE_ID(flowspec_actors, (flowspec::DraftActor))
+CAF_ADD_TYPE_ID(flowspec_actors, (flowspec::SessionActor))
+CAF_ADD_TYPE_ID(flowspec_actors, (flowspec::TreePrunerActor))
+CAF_ADD_TYPE_ID(flowspec_actors, (std::vector<flowspec::ControlActor>))
+CAF_ADD_TYPE_ID(flowspec_actors, (flowspec::NodeAgentActor))
+CAF_ADD_TYPE_ID(flowspec_actors, (std::vector<flowspec::StageStatsMessage>))
 CAF_END_TYPE_ID_BLOCK(flowspec_actors)

@@ -1,0 +1,202 @@
+#include "actors/coordinator.hpp"
+
+#include <map>
+#include <optional>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "actors/end_actor.hpp"
+#include "actors/stats_collector.hpp"
+#include "actors/text_error.hpp"
+
+namespace flowspec {
+
+namespace {
+
+using StatsList = std::vector<StageStatsMessage>;
+
+/// Answers of all hops to `load_a`, or the first thing that goes wrong.
+class Loading {
+ public:
+  Loading(std::size_t hops, caf::typed_response_promise<StatsList> promise)
+      : stats_(hops), open_(hops), promise_(std::move(promise)) {}
+
+  void loaded(std::size_t hop, const StageStatsMessage& stats) {
+    stats_[hop] = stats;
+    if (--open_ == 0 && !failed_)
+      promise_.deliver(stats_);
+  }
+
+  void fail(const caf::error& error) {
+    if (open_ > 0 && !failed_)
+      promise_.deliver(error);
+    failed_ = true;
+  }
+
+ private:
+  StatsList stats_;
+  std::size_t open_;
+  bool failed_ = false;
+  caf::typed_response_promise<StatsList> promise_;
+};
+
+class Coordinator {
+ public:
+  static constexpr const char* name = "coordinator";
+
+  void init(CoordinatorActor::pointer self, CoordinatorConfig config) {
+    self_ = self;
+    config_ = config;
+    self->set_down_handler([this](const caf::down_msg& down) { on_down(down); });
+  }
+
+  ~Coordinator() {
+    for (const auto& [id, session] : sessions_)
+      end_actor(session);
+    if (pipeline_)
+      stop_pipeline(self_->system(), *pipeline_);
+    for (const auto& [address, agent] : agents_)
+      end_actor(agent.handle);
+  }
+
+  void add_node(const NodeAgentActor& agent, const std::string& node) {
+    self_->monitor(agent);
+    agents_.emplace(agent.address(), Agent{agent, node});
+  }
+
+  void bind(const Pipeline& pipeline) { pipeline_ = pipeline; }
+
+  caf::result<StatsList> load() {
+    if (auto error = not_serving())
+      return error;
+    using Promise = caf::typed_response_promise<StatsList>;
+    auto hops = all_hops();
+    auto promise = self_->make_response_promise<Promise>();
+    loading_ = std::make_shared<Loading>(hops.size(), promise);
+    for (std::size_t hop = 0; hop < hops.size(); ++hop)
+      self_->request(hops[hop], config_.load_limit, load_a_v)
+          .then([loading = loading_,
+                 hop](const StageStatsMessage& stats) { loading->loaded(hop, stats); },
+                [loading = loading_, hop, this](const caf::error& error) {
+                  loading->fail(load_error(hop, error));
+                });
+    return promise;
+  }
+
+  caf::result<SessionActor> submit(const SessionRequest& request) {
+    if (auto error = not_serving())
+      return error;
+    auto config = request.config;
+    config.pruner = pipeline_->pruner;
+    auto id = config.open.session;
+    auto session = spawn_session(self_->system(), std::move(config));
+    self_->monitor(session);
+    sessions_[id] = session;
+    return session;
+  }
+
+  void cancel(const CancelMessage& message) {
+    auto cancel = message.read();
+    auto session = cancel ? sessions_.find(cancel->session) : sessions_.end();
+    if (session != sessions_.end())
+      self_->send<caf::message_priority::high>(session->second, message);
+  }
+
+  caf::result<StatsList> stats() {
+    if (!pipeline_)
+      return StatsList{};
+    return collect_stats(self_, all_hops());
+  }
+
+ private:
+  struct Agent {
+    NodeAgentActor handle;
+    std::string node;
+  };
+
+  std::vector<caf::actor> all_hops() const {
+    std::vector<caf::actor> hops;
+    for (const StageHandle& handle : pipeline_->stages)
+      hops.push_back(caf::actor_cast<caf::actor>(handle.stage));
+    hops.push_back(caf::actor_cast<caf::actor>(pipeline_->verifier));
+    hops.push_back(caf::actor_cast<caf::actor>(pipeline_->draft));
+    return hops;
+  }
+
+  caf::error not_serving() const {
+    if (lost_)
+      return text_error(*lost_);
+    if (!pipeline_)
+      return text_error("there is no pipeline yet");
+    return {};
+  }
+
+  caf::error load_error(std::size_t hop, const caf::error& error) const {
+    if (error != caf::sec::request_timeout)
+      return text_error(error_text(error));
+    auto stages = pipeline_->stages.size();
+    auto who = hop < stages ? fmt::format("stage {}", hop) : hop == stages ? "verifier" : "draft";
+    return text_error(
+        fmt::format("{} has not loaded within {} s", who, config_.load_limit.count()));
+  }
+
+  void on_down(const caf::down_msg& down) {
+    if (auto agent = agents_.find(down.source); agent != agents_.end()) {
+      auto node = agent->second.node;
+      agents_.erase(agent);
+      return lose(node, down.reason);
+    }
+    std::erase_if(sessions_,
+                  [&](const auto& entry) { return entry.second.address() == down.source; });
+  }
+
+  /// Without the node no session can go on, and none of its layers will ever answer.
+  void lose(const std::string& node, const caf::error& reason) {
+    bool gone = reason == caf::exit_reason::remote_link_unreachable;
+    lost_ = fmt::format(
+        "node {} was lost: {}", node,
+        gone ? "its connection broke, or it was silent for too long" : error_text(reason));
+    spdlog::error(*lost_);
+    if (loading_)
+      loading_->fail(text_error(*lost_));
+    for (const auto& [id, session] : sessions_) {
+      self_->send(session, FaultMessage{{id, 0, not_a_stage, *lost_}});
+      self_->send(session, ClosedMessage{{id}});
+    }
+  }
+
+  CoordinatorActor::pointer self_ = nullptr;
+  CoordinatorConfig config_;
+  std::map<caf::actor_addr, Agent> agents_;
+  std::optional<Pipeline> pipeline_;
+  std::map<SessionId, SessionActor> sessions_;
+  std::shared_ptr<Loading> loading_;
+  /// Why no session can be had any more.
+  std::optional<std::string> lost_;
+};
+
+CoordinatorActor::behavior_type coordinator(CoordinatorActor::stateful_pointer<Coordinator> self,
+                                            CoordinatorConfig config) {
+  self->state.init(self, config);
+  auto& state = self->state;
+  return {
+      [&state](hello_a, const NodeAgentActor& agent, const std::string& node) {
+        state.add_node(agent, node);
+      },
+      [&state](bind_a, const Pipeline& pipeline) { state.bind(pipeline); },
+      [&state](load_a) { return state.load(); },
+      [&state](submit_a, const SessionRequest& request) { return state.submit(request); },
+      [&state](const CancelMessage& message) { state.cancel(message); },
+      [&state](stats_a) { return state.stats(); },
+  };
+}
+
+}  // namespace
+
+CoordinatorActor spawn_coordinator(caf::actor_system& system, CoordinatorConfig config) {
+  return system.spawn(coordinator, config);
+}
+
+}  // namespace flowspec

@@ -1,0 +1,26 @@
+#pragma once
+/// Connects this process to a node.
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include <caf/fwd.hpp>
+#include <caf/node_id.hpp>
+#include <caf/replies_to.hpp>
+
+#include "actors/interfaces.hpp"
+
+namespace flowspec {
+
+using DialerActor = caf::typed_actor<
+    // Connect to a node at host and port; answers which node that is, or with what is wrong.
+    replies_to<connect_a, std::string, std::uint16_t>::with<caf::node_id>>;
+
+/// Uses TLS where the actor system has it. Runs on its own thread, since looking up and trying an
+/// address blocks; every answer comes within `dial_limit`.
+DialerActor spawn_dialer(caf::actor_system& system);
+
+inline constexpr std::chrono::seconds dial_limit{20};
+
+}  // namespace flowspec

@@ -1,0 +1,80 @@
+#pragma once
+/// What all agents of a node share: its options, its model files and the list of what runs on it.
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <caf/actor_addr.hpp>
+#include <caf/fwd.hpp>
+
+#include "actors/interfaces.hpp"
+#include "actors/model_library.hpp"
+#include "messages/types.hpp"
+
+namespace flowspec {
+
+struct NodeOptions {
+  /// For people.
+  std::string name;
+  /// Of the program.
+  std::string version;
+  /// Folders with model files.
+  std::vector<std::filesystem::path> models;
+  /// The most that a stage gets, whatever it asks for.
+  std::uint32_t threads = 1;
+  /// Stages of all peers together.
+  std::uint32_t max_stages = 8;
+  /// KV memory of one stage, in bytes.
+  std::uint64_t kv_limit = std::uint64_t{1} << 30;
+};
+
+/// All functions may be called from several threads at once.
+class Node : public std::enable_shared_from_this<Node> {
+ public:
+  explicit Node(NodeOptions options);
+
+  const NodeOptions& options() const { return options_; }
+  ModelLibrary& library() { return library_; }
+  NodeInfo info() const;
+
+  /// Takes an agent into the list until it ends; false where there are too many, or none is wanted
+  /// any more.
+  bool add_agent(const caf::strong_actor_ptr& agent);
+
+  /// Runs `make` and keeps the stage in the list until it ends; nothing where there are too many.
+  std::optional<PipelineActor> add_stage(const std::function<PipelineActor()>& make);
+  std::vector<PipelineActor> stages() const;
+
+  /// Ends all agents, and with them their stages, and takes no more.
+  void close();
+  bool closed() const { return closed_; }
+
+ private:
+  /// Asking for a node's status makes an agent too, so some more than stages are let in.
+  static constexpr std::size_t max_agents = 64;
+
+  const NodeOptions options_;
+  const std::string numerics_;
+  ModelLibrary library_;
+  std::atomic<bool> closed_ = false;
+  mutable std::mutex mutex_;
+  std::map<std::uint64_t, caf::actor_addr> agents_;
+  std::map<std::uint64_t, PipelineActor> stages_;
+};
+
+/// Memory of this machine in bytes: all of it, and what programs can still have. 0 where unknown.
+struct MachineMemory {
+  std::uint64_t total = 0;
+  std::uint64_t free = 0;
+};
+MachineMemory machine_memory();
+
+}  // namespace flowspec

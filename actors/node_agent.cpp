@@ -1,0 +1,148 @@
+#include "actors/node_agent.hpp"
+
+#include <atomic>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "actors/control_relay.hpp"
+#include "actors/dialer.hpp"
+#include "actors/end_actor.hpp"
+#include "actors/node.hpp"
+#include "actors/stage_plan.hpp"
+#include "actors/stats_collector.hpp"
+#include "actors/text_error.hpp"
+#include "actors/type_ids.hpp"
+
+namespace flowspec {
+
+namespace {
+
+class NodeAgent {
+ public:
+  static constexpr const char* name = node_agent_name;
+
+  void init(NodeAgentActor::pointer self, std::shared_ptr<Node> node, const caf::actor& owner) {
+    self_ = self;
+    node_ = std::move(node);
+    if (!owner || !node_->add_agent(caf::actor_cast<caf::strong_actor_ptr>(self))) {
+      self->quit(text_error(
+          fmt::format("node {} is closing, or has too many visitors", node_->options().name)));
+      return;
+    }
+    owner_ = owner.address();
+    self->monitor(owner);
+    self->set_down_handler([this](const caf::down_msg& down) { on_down(down); });
+  }
+
+  ~NodeAgent() {
+    *given_up_ = true;
+    for (const PipelineActor& stage : stages_)
+      end_actor(stage);
+    end_actor(dialer_);
+    if (!stages_.empty())
+      spdlog::info("a run has ended, {} stages with it", stages_.size());
+  }
+
+  caf::result<std::vector<StageStatsMessage>> status() {
+    std::vector<caf::actor> stages;
+    for (const PipelineActor& stage : node_->stages())
+      stages.push_back(caf::actor_cast<caf::actor>(stage));
+    return collect_stats(self_, stages);
+  }
+
+  caf::result<caf::node_id> connect(const std::string& host, std::uint16_t port) {
+    if (!dialer_)
+      dialer_ = spawn_dialer(self_->system());
+    return self_->delegate(dialer_, connect_a_v, host, port);
+  }
+
+  caf::result<PipelineActor, ControlActor> spawn_stage(const StageSpecMessage& message,
+                                                       const PipelineActor& next,
+                                                       const TreePrunerActor& pruner,
+                                                       const DraftActor& draft) {
+    auto spec = message.read();
+    if (!spec)
+      return refuse(error_text(spec.error()));
+    if (!next || !pruner || !draft)
+      return refuse("the new stage was given no neighbours");
+    auto plan = plan_stage(node_, *spec, given_up_);
+    if (!plan)
+      return refuse(plan.error());
+    auto make = [&] {
+      StageConfig config;
+      config.stage = spec->stage;
+      config.vocab_size = plan->vocab_size;
+      config.kv_limit = node_->options().kv_limit;
+      config.load = std::move(plan->load);
+      config.next = next;
+      config.pruner = pruner;
+      config.draft = draft;
+      return flowspec::spawn_stage(self_->system(), std::move(config), SpawnMode::detached);
+    };
+    auto stage = node_->add_stage(make);
+    if (!stage)
+      return refuse(fmt::format("has {} stages already, that is its limit (--max-stages)",
+                                node_->options().max_stages));
+    spdlog::info("stage {}: layers {} to {} of {}", spec->stage, spec->first_layer, spec->end_layer,
+                 spec->model_file);
+    stages_.push_back(*stage);
+    self_->monitor(*stage);
+    return {*stage, spawn_control_relay(self_->system(), *stage)};
+  }
+
+  NodeInfoMessage hello() const { return NodeInfoMessage{node_->info()}; }
+
+ private:
+  caf::error refuse(const caf::error& error) {
+    spdlog::warn("refused a stage: {}", error_text(error));
+    return error;
+  }
+
+  caf::error refuse(const std::string& why) {
+    return refuse(text_error(fmt::format("node {}: {}", node_->options().name, why)));
+  }
+
+  void on_down(const caf::down_msg& down) {
+    if (down.source == owner_)
+      return self_->quit(caf::exit_reason::user_shutdown);
+    // A stage that ends by itself has failed. The owner watches its agent: so it hears of it.
+    auto why = fmt::format("a stage on node {} has ended: {}", node_->options().name,
+                           error_text(down.reason));
+    spdlog::error(why);
+    self_->quit(text_error(why));
+  }
+
+  NodeAgentActor::pointer self_ = nullptr;
+  std::shared_ptr<Node> node_;
+  caf::actor_addr owner_;
+  std::vector<PipelineActor> stages_;
+  DialerActor dialer_;
+  std::shared_ptr<std::atomic<bool>> given_up_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+}  // namespace
+
+void add_node_agent(caf::actor_system_config& config, std::shared_ptr<Node> node) {
+  config.add_actor_type(
+      node_agent_name,
+      [node](NodeAgentActor::stateful_pointer<NodeAgent> self,
+             caf::actor owner) -> NodeAgentActor::behavior_type {
+        self->state.init(self, node, owner);
+        auto& state = self->state;
+        return {
+            [&state](hello_a) { return state.hello(); },
+            [&state](status_a) { return state.status(); },
+            [&state](connect_a, const std::string& host, std::uint16_t port) {
+              return state.connect(host, port);
+            },
+            [&state](spawn_st_a, const StageSpecMessage& spec, const PipelineActor& next,
+                     const TreePrunerActor& pruner, const DraftActor& draft) {
+              return state.spawn_stage(spec, next, pruner, draft);
+            },
+        };
+      });
+}
+
+}  // namespace flowspec

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include <caf/all.hpp>
+
+#include "actors/type_ids.hpp"
+
+namespace flowspec {
+
+/// Asks all of `hops` for their statistics and answers `self`'s current request with what has come
+/// in time, in the hops' order: a hop that is busy, or gone, is left out.
+template <class Self>
+caf::result<std::vector<StageStatsMessage>> collect_stats(Self* self,
+                                                          const std::vector<caf::actor>& hops) {
+  struct Collected {
+    std::vector<StageStatsMessage> stats;
+    std::size_t open;
+    caf::typed_response_promise<std::vector<StageStatsMessage>> promise;
+
+    void one_less() {
+      if (--open > 0)
+        return;
+      std::erase_if(stats, [](const StageStatsMessage& message) { return message.empty(); });
+      promise.deliver(std::move(stats));
+    }
+  };
+  if (hops.empty())
+    return std::vector<StageStatsMessage>{};
+  using Promise = caf::typed_response_promise<std::vector<StageStatsMessage>>;
+  auto collected = std::make_shared<Collected>(
+      Collected{std::vector<StageStatsMessage>(hops.size()), hops.size(),
+                self->template make_response_promise<Promise>()});
+  for (std::size_t i = 0; i < hops.size(); ++i)
+    self->request(hops[i], std::chrono::seconds(2), stats_a_v)
+        .then(
+            [collected, i](const StageStatsMessage& message) {
+              collected->stats[i] = message;
+              collected->one_less();
+            },
+            [collected](const caf::error&) { collected->one_less(); });
+  return collected->promise;
+}
+
+}  // namespace flowspec

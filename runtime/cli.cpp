@@ -1,0 +1,40 @@
+#include "runtime/cli.hpp"
+
+#include <fmt/format.h>
+
+#include "messages/types.hpp"
+#include "models/numerics.hpp"
+#include "runtime/error.hpp"
+
+namespace flowspec {
+
+void add_network_options(CLI::App& app, NetworkOptions& network) {
+  auto* tls = app.add_option_group("TLS", "Certificates (PEM) for connections with other machines");
+  tls->add_option("--cert", network.tls.certificate, "Own certificate")->check(CLI::ExistingFile);
+  tls->add_option("--key", network.tls.key, "Key of the certificate, without pass phrase")
+      ->check(CLI::ExistingFile);
+  tls->add_option("--ca", network.tls.ca, "Certificate of the authority that signs all nodes'")
+      ->check(CLI::ExistingFile);
+  app.add_option_function<int>(
+         "--heartbeat", [&network](int ms) { network.heartbeat = std::chrono::milliseconds(ms); },
+         fmt::format("Milliseconds between signs of life; a node that is silent for {} of them is "
+                     "lost (default 500)",
+                     heartbeats_to_timeout))
+      ->check(CLI::Range(10, 60000));
+}
+
+std::optional<int> parse(CLI::App& app, int argc, const char* const* argv) {
+  try {
+    app.parse(argc, argv);
+    return std::nullopt;
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : static_cast<int>(ExitCode::usage);
+  }
+}
+
+std::string version_text(const char* program) {
+  return fmt::format("{} {} (protocol {}, {})", program, FLOWSPEC_VERSION, protocol_version,
+                     numerics_id());
+}
+
+}  // namespace flowspec

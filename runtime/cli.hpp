@@ -1,0 +1,20 @@
+#pragma once
+/// Options that both programs have.
+
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "runtime/options.hpp"
+
+namespace flowspec {
+
+void add_network_options(CLI::App& app, NetworkOptions& network);
+
+/// Parses; an exit code where that is all there is to do: 0 after help, 2 after a mistake.
+std::optional<int> parse(CLI::App& app, int argc, const char* const* argv);
+
+/// "flowspec 0.1.0 (protocol 1, f32/onednn-2.6.3/avx2)".
+std::string version_text(const char* program);
+
+}  // namespace flowspec

@@ -1,0 +1,81 @@
+#include "runtime/cluster.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "runtime/error.hpp"
+
+namespace flowspec {
+
+namespace {
+
+using Json = nlohmann::json;
+
+/// A typing mistake in a key would silently change the cluster.
+void check_keys(const Json& object, const std::vector<std::string>& known,
+                const std::string& what) {
+  if (!object.is_object())
+    throw RuntimeError(fmt::format("{} has to be an object", what));
+  for (const auto& [key, value] : object.items())
+    if (std::ranges::find(known, key) == known.end())
+      throw RuntimeError(
+          fmt::format("{} has an unknown key \"{}\"; there are {}", what, key, Json(known).dump()));
+}
+
+std::uint32_t number(const Json& node, const char* key, std::uint32_t most,
+                     const std::string& what) {
+  const Json& value = node.at(key);
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() == 0 ||
+      value.get<std::uint64_t>() > most)
+    throw RuntimeError(
+        fmt::format("{}: \"{}\" is {}, not a number from 1 to {}", what, key, value.dump(), most));
+  return value.get<std::uint32_t>();
+}
+
+void add_node(const Json& node, const std::string& what, Cluster& cluster) {
+  check_keys(node, {"host", "port", "layers"}, what);
+  if (!node.contains("host") || !node["host"].is_string() ||
+      node["host"].get<std::string>().empty())
+    throw RuntimeError(fmt::format("{} has no \"host\"", what));
+  Address address{node["host"].get<std::string>(), default_port};
+  if (node.contains("port"))
+    address.port = static_cast<std::uint16_t>(number(node, "port", 65535, what));
+  cluster.nodes.push_back(address);
+  if (node.contains("layers"))
+    cluster.layers.push_back(number(node, "layers", 4096, what));
+}
+
+}  // namespace
+
+Cluster parse_cluster(const std::string& text, const std::string& name) {
+  Json json;
+  try {
+    json = Json::parse(text, nullptr, true, true);
+  } catch (const Json::parse_error& e) {
+    throw RuntimeError(fmt::format("{} is no JSON: {}", name, e.what()));
+  }
+  check_keys(json, {"nodes"}, name);
+  if (!json.contains("nodes") || !json["nodes"].is_array() || json["nodes"].empty())
+    throw RuntimeError(fmt::format("{} has no list \"nodes\"", name));
+  Cluster cluster;
+  for (std::size_t i = 0; i < json["nodes"].size(); ++i)
+    add_node(json["nodes"][i], fmt::format("{}: node {}", name, i + 1), cluster);
+  if (!cluster.layers.empty() && cluster.layers.size() != cluster.nodes.size())
+    throw RuntimeError(
+        fmt::format("{}: \"layers\" has to be said for every node, or for none", name));
+  return cluster;
+}
+
+Cluster read_cluster(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  if (!in)
+    throw RuntimeError(fmt::format("cannot read the cluster file {}", file.string()));
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  return parse_cluster(text, file.string());
+}
+
+}  // namespace flowspec

@@ -1,0 +1,130 @@
+#include "runtime/engine.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+#include <vector>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+
+#include "actors/text_error.hpp"
+#include "models/drafts/prompt_lookup_draft.hpp"
+#include "models/drafts/small_lm.hpp"
+#include "models/layers/lm_head.hpp"
+#include "models/layers/stage_model.hpp"
+#include "runtime/error.hpp"
+
+namespace flowspec {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A file of the pair that comes with the program.
+fs::path embedded_file(const char* name) {
+  std::vector<fs::path> folders;
+  if (const char* folder = std::getenv("FLOWSPEC_MODELS"))
+    folders.emplace_back(folder);
+  folders.emplace_back(FLOWSPEC_EMBEDDED_DIR);
+  std::error_code error;
+  auto program = fs::read_symlink("/proc/self/exe", error).parent_path();
+  folders.push_back(program / "models");
+  folders.push_back(program.parent_path() / "share/flowspec/models");
+  std::string tried;
+  for (const fs::path& folder : folders) {
+    if (fs::is_regular_file(folder / name, error))
+      return folder / name;
+    tried.append(" ").append(folder.string());
+  }
+  throw RuntimeError(fmt::format(
+      "the model that comes with the program ({}) is in none of:{}. Set FLOWSPEC_MODELS to its "
+      "folder, or name a model with --model.",
+      name, tried));
+}
+
+std::shared_ptr<const OpenModel> open_model(const fs::path& path) {
+  auto file = GgufFile::open(path);
+  auto config = read_config(file);
+  auto tokenizer = Tokenizer::from_gguf(file);
+  return std::make_shared<const OpenModel>(
+      OpenModel{std::move(file), std::move(config), std::move(tokenizer)});
+}
+
+/// Runs `make` on the calling actor's thread; what it throws becomes an error.
+template <class T, class Make>
+caf::expected<std::unique_ptr<T>> load(const Make& make) {
+  try {
+    return std::unique_ptr<T>(make());
+  } catch (const std::exception& e) {
+    return text_error(e.what());
+  }
+}
+
+}  // namespace
+
+Engine::Engine(const GenerateOptions& options) : threads_(options.threads) {
+  bool is_embedded = options.model.empty();
+  target_ = open_model(is_embedded ? embedded_file("target.gguf") : fs::path(options.model));
+  context_ = options.context != 0 ? options.context : target_->config.context_length;
+
+  draft_name_ = options.draft;
+  if (options.mode == "ar")
+    draft_name_ = "none";
+  else if (draft_name_.empty())
+    draft_name_ = is_embedded ? embedded_file("draft.gguf").string() : "lookup";
+  if (draft_name_ == "none" || draft_name_ == "lookup")
+    return;
+  if (draft_name_ == "self") {
+    draft_ = target_;
+    return;
+  }
+  draft_ = open_model(draft_name_);
+  if (auto problem = difference(target_->tokenizer, draft_->tokenizer))
+    throw RuntimeError(fmt::format(
+        "the draft {} has another vocabulary than the model {}: {}. A draft has to have the "
+        "model's own vocabulary.",
+        draft_->file.path().string(), target_->file.path().string(), *problem));
+  draft_name_ = fs::path(draft_name_).filename().string();
+}
+
+unsigned Engine::threads(std::size_t stages) const {
+  if (threads_ != 0)
+    return threads_;
+  // For a small model, waking threads costs more than they save.
+  constexpr std::uint64_t small_model = std::uint64_t{32} << 20;
+  if (target_->file.file_size() < small_model)
+    return 1;
+  auto users = static_cast<unsigned>(std::max<std::size_t>(stages, 1)) + (draft_ ? 1 : 0);
+  return std::max(1U, std::thread::hardware_concurrency() / users);
+}
+
+StageLoader Engine::stage_loader(LayerRange layers, unsigned threads, std::uint32_t max_rows,
+                                 ProgressBar& bar) const {
+  return [model = target_, options = StageOptions{layers, threads, max_rows}, update = bar.part()] {
+    return load<StageModel>(
+        [&] { return std::make_unique<StageModel>(model->file, model->config, options, update); });
+  };
+}
+
+LmHeadLoader Engine::head_loader(unsigned threads, std::uint32_t max_rows) const {
+  return [model = target_, threads, max_rows] {
+    return load<LmHead>(
+        [&] { return std::make_unique<LmHead>(model->file, model->config, threads, max_rows); });
+  };
+}
+
+DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar) const {
+  if (draft_name_ == "none")
+    return [] { return caf::expected<std::unique_ptr<DraftModel>>(nullptr); };
+  if (draft_name_ == "lookup")
+    return [] { return load<DraftModel>([] { return std::make_unique<PromptLookupDraft>(); }); };
+  return [model = draft_, threads, max_rows, update = bar.part()] {
+    return load<DraftModel>([&] {
+      return std::make_unique<SmallLm>(model->file, model->config, threads, max_rows, update);
+    });
+  };
+}
+
+}  // namespace flowspec

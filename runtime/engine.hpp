@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "actors/draft.hpp"
+#include "actors/stage.hpp"
+#include "actors/verifier.hpp"
+#include "models/config.hpp"
+#include "models/formats/gguf.hpp"
+#include "models/tokenizer/tokenizer.hpp"
+#include "runtime/options.hpp"
+#include "runtime/progress_bar.hpp"
+
+namespace flowspec {
+
+/// A model file that is open; its weights are not read.
+struct OpenModel {
+  GgufFile file;
+  ModelConfig config;
+  Tokenizer tokenizer;
+};
+
+/// The models of a run, and how its actors load what they need of them.
+class Engine {
+ public:
+  /// Opens the files that the options name, and checks that they fit together. Throws RuntimeError
+  /// and ModelError.
+  explicit Engine(const GenerateOptions& options);
+
+  const OpenModel& target() const { return *target_; }
+  /// For the report: a file name, "lookup", "self" or "none".
+  const std::string& draft_name() const { return draft_name_; }
+  /// Tokens of prompt and answer together.
+  std::uint32_t context() const { return context_; }
+  /// Threads of a stage where `stages` of them run in this process.
+  unsigned threads(std::size_t stages) const;
+
+  StageLoader stage_loader(LayerRange layers, unsigned threads, std::uint32_t max_rows,
+                           ProgressBar& bar) const;
+  LmHeadLoader head_loader(unsigned threads, std::uint32_t max_rows) const;
+  DraftLoader draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar) const;
+
+ private:
+  std::shared_ptr<const OpenModel> target_;
+  /// Null where no model file drafts.
+  std::shared_ptr<const OpenModel> draft_;
+  std::string draft_name_;
+  std::uint32_t context_ = 0;
+  unsigned threads_ = 0;
+};
+
+}  // namespace flowspec

@@ -1,0 +1,27 @@
+#include <cstdio>
+#include <exception>
+
+#include <fmt/format.h>
+
+#include "runtime/generate.hpp"
+#include "runtime/logging.hpp"
+#include "runtime/nodes_command.hpp"
+
+int main(int argc, char** argv) {
+  using namespace flowspec;
+  try {
+    auto line = parse_command_line(argc, argv);
+    set_up_logging("flowspec", line.generate ? line.generate->verbosity : Verbosity::normal);
+    if (line.generate)
+      return static_cast<int>(generate(*line.generate));
+    if (line.nodes)
+      return static_cast<int>(show_nodes(*line.nodes));
+    return line.exit_code;
+  } catch (const RuntimeError& e) {
+    fmt::print(stderr, "flowspec: {}\n", e.what());
+    return static_cast<int>(e.code());
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "flowspec: {}\n", e.what());
+    return static_cast<int>(ExitCode::failed);
+  }
+}

@@ -1,0 +1,152 @@
+#include "runtime/options.hpp"
+
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "actors/policy/policy.hpp"
+#include "runtime/cli.hpp"
+#include "runtime/error.hpp"
+
+namespace flowspec {
+
+namespace {
+
+constexpr const char* description =
+    "Writes text with a language model whose layers are spread over actors and machines.";
+
+constexpr const char* exit_codes =
+    "Exit codes: 0 done, 1 the run failed, 2 wrong options or files, 130 cancelled (Ctrl-C).";
+
+void add_cluster_options(CLI::App& app, std::string& file, std::vector<std::string>& nodes) {
+  auto* by_file = app.add_option("--cluster", file, "File that lists the nodes (see config/)");
+  auto* by_name = app.add_option("--node", nodes, "A node, host:port; repeat in pipeline order")
+                      ->take_all()
+                      ->allow_extra_args(false);
+  by_name->excludes(by_file);
+}
+
+void add_generate(CLI::App& app, GenerateOptions& options) {
+  app.add_option("prompt", options.prompt, "The text to continue; - reads it from standard input");
+  app.add_option("--file", options.prompt_file, "Read the prompt from a file");
+
+  auto* model = app.add_option_group("Model");
+  model->add_option("-m,--model", options.model,
+                    "GGUF file (default: the small pair that comes with the program)");
+  model->add_option("-d,--draft", options.draft,
+                    "What guesses ahead: a GGUF file with the same vocabulary, lookup (in the text "
+                    "so far), self (the model), none");
+  model->add_option("--mode", options.mode, "How to decode (default flowspec)")
+      ->check(CLI::IsMember(std::vector<std::string>(mode_names().begin(), mode_names().end())));
+  model->add_option("--context", options.context,
+                    "Tokens of prompt and answer together at most (default: as the model says)");
+
+  auto* where = app.add_option_group("Place");
+  where->add_option("--stages", options.stages, "Stages that the layers are spread over")
+      ->check(CLI::Range(1, 4096));
+  where->add_option("--split", options.split, "Layers of every stage, as 4,4,3")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  add_cluster_options(*where, options.cluster_file, options.nodes);
+  where->add_option("--threads", options.threads, "Threads of every stage (default: all cores)")
+      ->check(CLI::Range(1, 1024));
+
+  auto* sampling = app.add_option_group("Sampling");
+  sampling->add_option("-n,--max-tokens", options.max_tokens, "Tokens to write (default 256)")
+      ->check(CLI::Range(1, 1 << 20));
+  sampling->add_option("-t,--temperature", options.sampling.temperature,
+                       "0 takes the likeliest token (default 0)");
+  sampling->add_option("--top-k", options.sampling.top_k, "Choose among the k likeliest (0: all)");
+  sampling->add_option("--top-p", options.sampling.top_p,
+                       "Choose among the likeliest that together have this probability (1: all)");
+  sampling->add_option("-s,--seed", options.sampling.seed, "Number that decides the sampling");
+  sampling->add_option("--stop", options.stop, "Text that ends the answer; may be repeated")
+      ->take_all()
+      ->allow_extra_args(false);
+
+  app.add_flag("--json", options.json, "Print one JSON object instead of text");
+  app.add_option_function<int>(
+         "--progress-limit",
+         [&options](int s) { options.progress_limit = std::chrono::seconds(s); },
+         "Seconds without any progress after which the run fails (default 60)")
+      ->check(CLI::Range(1, 86400));
+  app.add_option_function<int>(
+         "--load-limit", [&options](int s) { options.load_limit = std::chrono::seconds(s); },
+         "Seconds that a stage may take to load (default 600)")
+      ->check(CLI::Range(1, 86400));
+  auto* quiet = app.add_flag_callback(
+      "-q,--quiet", [&options] { options.verbosity = Verbosity::quiet; }, "No statistics");
+  app.add_flag_callback(
+         "-v,--verbose", [&options] { options.verbosity = Verbosity::verbose; }, "Say what is done")
+      ->excludes(quiet);
+  add_network_options(app, options.network);
+  app.footer(exit_codes);
+}
+
+void check(const GenerateOptions& options) {
+  if (auto problem = find_problem(options.sampling))
+    throw RuntimeError(*problem);
+  for (const std::string& stop : options.stop)
+    if (stop.empty())
+      throw RuntimeError("a stop string is empty: it would end every answer before it begins");
+  if (options.prompt && !options.prompt_file.empty())
+    throw RuntimeError("the prompt is given twice, as an argument and with --file");
+}
+
+std::string read_all(std::istream& in) {
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+}  // namespace
+
+CommandLine parse_command_line(int argc, const char* const* argv) {
+  CLI::App app(description);
+  app.set_version_flag("--version", [] { return version_text("flowspec"); });
+  app.require_subcommand(1);
+  app.footer(exit_codes);
+  GenerateOptions generate_options;
+  NodesOptions nodes_options;
+  auto* generate = app.add_subcommand("generate", "Continue a text");
+  add_generate(*generate, generate_options);
+  auto* nodes = app.add_subcommand("nodes", "Ask nodes what they are and do")->alias("status");
+  add_cluster_options(*nodes, nodes_options.cluster_file, nodes_options.nodes);
+  nodes->add_flag("--json", nodes_options.json, "Print one JSON object instead of a table");
+  add_network_options(*nodes, nodes_options.network);
+
+  CommandLine line;
+  if (auto code = parse(app, argc, argv)) {
+    line.exit_code = *code;
+  } else if (generate->parsed()) {
+    check(generate_options);
+    line.generate = std::move(generate_options);
+  } else {
+    line.nodes = std::move(nodes_options);
+  }
+  return line;
+}
+
+Cluster named_cluster(const std::string& file, const std::vector<std::string>& nodes) {
+  if (!file.empty())
+    return read_cluster(file);
+  Cluster cluster;
+  for (const std::string& node : nodes)
+    cluster.nodes.push_back(parse_address(node));
+  return cluster;
+}
+
+std::string read_prompt(const GenerateOptions& options) {
+  if (!options.prompt_file.empty()) {
+    std::ifstream in(options.prompt_file, std::ios::binary);
+    if (!in)
+      throw RuntimeError(fmt::format("cannot read the prompt file {}", options.prompt_file));
+    return read_all(in);
+  }
+  if (!options.prompt)
+    throw RuntimeError("there is no prompt: give it as an argument, with --file, or - for input");
+  return *options.prompt == "-" ? read_all(std::cin) : *options.prompt;
+}
+
+}  // namespace flowspec

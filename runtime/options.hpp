@@ -1,0 +1,77 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/sampler.hpp"
+#include "runtime/cluster.hpp"
+#include "runtime/tls.hpp"
+
+namespace flowspec {
+
+enum class Verbosity { quiet, normal, verbose };
+
+/// How to reach other processes.
+struct NetworkOptions {
+  TlsOptions tls;
+  /// Nodes that are silent for `heartbeats_to_timeout` of these are lost.
+  std::chrono::milliseconds heartbeat{500};
+};
+inline constexpr int heartbeats_to_timeout = 10;
+
+/// Options of `flowspec generate`.
+struct GenerateOptions {
+  std::optional<std::string> prompt;
+  std::string prompt_file;
+  /// Empty: the pair that comes with the program.
+  std::string model;
+  /// A file, "lookup", "self" or "none"; empty: the pair's draft, or "lookup".
+  std::string draft;
+  std::string mode = "flowspec";
+  std::optional<std::uint32_t> stages;
+  std::vector<std::uint32_t> split;
+  std::string cluster_file;
+  std::vector<std::string> nodes;
+  NetworkOptions network;
+  std::uint32_t max_tokens = 256;
+  /// 0: as the model file says.
+  std::uint32_t context = 0;
+  SamplerOptions sampling;
+  std::vector<std::string> stop;
+  /// Of every stage; 0: the program decides.
+  unsigned threads = 0;
+  std::chrono::seconds progress_limit{60};
+  std::chrono::seconds load_limit{600};
+  bool json = false;
+  Verbosity verbosity = Verbosity::normal;
+};
+
+/// Options of `flowspec nodes`.
+struct NodesOptions {
+  std::string cluster_file;
+  std::vector<std::string> nodes;
+  NetworkOptions network;
+  bool json = false;
+};
+
+/// What the command line asks for: one of the commands, or only an exit code because all has been
+/// said (--help, or a mistake).
+struct CommandLine {
+  std::optional<GenerateOptions> generate;
+  std::optional<NodesOptions> nodes;
+  int exit_code = 0;
+};
+
+/// Prints help and mistakes itself. Throws RuntimeError for options that contradict each other.
+CommandLine parse_command_line(int argc, const char* const* argv);
+
+/// The nodes that the options name, by file or one by one; none: everything runs in this process.
+Cluster named_cluster(const std::string& file, const std::vector<std::string>& nodes);
+
+/// The prompt, from wherever it is to come. Throws RuntimeError.
+std::string read_prompt(const GenerateOptions& options);
+
+}  // namespace flowspec

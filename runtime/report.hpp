@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "messages/types.hpp"
+#include "runtime/run.hpp"
+
+namespace flowspec {
+
+/// What a run has come to.
+struct Summary {
+  Report report;
+  /// Text of the answer.
+  std::string text;
+  std::string mode;
+  std::string draft;
+  std::vector<Hop> hops;
+  /// Of the hops, in their order; empty where they could not be asked.
+  std::vector<StageStats> stats;
+};
+
+/// One line for people.
+std::string statistics_line(const Summary& summary);
+/// One JSON object with the keys that scripts rely on.
+std::string json_text(const Summary& summary);
+/// The same for a run that did not begin.
+std::string json_error(const std::string& error);
+
+}  // namespace flowspec

@@ -1,0 +1,154 @@
+#include "runtime/run.hpp"
+
+#include <set>
+#include <utility>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "actors/end_actor.hpp"
+#include "messages/limits.hpp"
+#include "models/formats/file_hash.hpp"
+#include "models/numerics.hpp"
+#include "runtime/ask.hpp"
+
+namespace flowspec {
+
+namespace {
+
+constexpr std::chrono::seconds spawn_limit{20};
+
+/// Rows of one draft forward; a prompt is worked off in parts of this size.
+constexpr std::uint32_t draft_rows = 64;
+
+}  // namespace
+
+Run::Run(caf::actor_system& system, const Engine& engine, const GenerateOptions& options)
+    : system_(system),
+      engine_(engine),
+      options_(options),
+      bar_("loading", options.verbosity != Verbosity::quiet) {
+  auto cluster = named_cluster(options.cluster_file, options.nodes);
+  PlacementRequest request;
+  request.layers = engine.target().config.layers;
+  request.nodes = cluster.nodes.size();
+  request.stages = options.stages;
+  // Layers of the cluster file hold for one stage per node.
+  request.split = options.split.empty() && (!options.stages || *options.stages == request.nodes)
+                      ? cluster.layers
+                      : options.split;
+  places_ = place_stages(request);
+  policy_ = mode_policy(options.mode, static_cast<std::uint32_t>(places_.size())).value();
+  threads_ = engine.threads(cluster.nodes.empty() ? places_.size() : 0);
+
+  coordinator_ = spawn_coordinator(system, {options.load_limit});
+  try {
+    join(cluster);
+    make_stages();
+    load();
+  } catch (...) {
+    end_actor(coordinator_);
+    throw;
+  }
+}
+
+Run::~Run() {
+  end_actor(coordinator_);
+}
+
+void Run::join(const Cluster& cluster) {
+  if (cluster.nodes.empty())
+    return;
+  nodes_ = join_nodes(system_, cluster.nodes, caf::actor_cast<caf::actor>(coordinator_));
+  for (const RemoteNode& node : nodes_) {
+    caf::anon_send(coordinator_, hello_a_v, node.agent, node.label());
+    spdlog::info("node {}: {} cores, {}", node.label(), node.info.cores, node.info.numerics);
+    if (node.info.numerics != numerics_id())
+      throw RuntimeError(ExitCode::failed,
+                         fmt::format("node {} computes with numerics {}, this machine with {}: the "
+                                     "text would depend on where the layers lie",
+                                     node.label(), node.info.numerics, numerics_id()));
+  }
+  // A connection serves both directions.
+  std::set<std::pair<std::size_t, std::size_t>> connected;
+  for (std::size_t i = 0; i + 1 < places_.size(); ++i) {
+    auto pair = std::minmax(places_[i].node, places_[i + 1].node);
+    if (pair.first != pair.second && connected.insert(pair).second)
+      connect_nodes(system_, nodes_[places_[i].node], nodes_[places_[i + 1].node]);
+  }
+  model_hash_ = hash_file(engine_.target().file.path(), bar_.part());
+}
+
+StageHandle Run::make_local_stage(std::uint32_t index, const StagePeers& peers) {
+  StageConfig config;
+  config.stage = index;
+  config.vocab_size = engine_.target().config.vocab_size;
+  config.load = engine_.stage_loader(places_[index].layers, threads_, policy_.segment_rows, bar_);
+  config.next = peers.next;
+  config.pruner = peers.pruner;
+  config.draft = peers.draft;
+  auto stage = spawn_stage(system_, std::move(config), SpawnMode::detached);
+  return {stage, stage};
+}
+
+StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers) {
+  const StagePlace& place = places_[index];
+  StageSpec spec;
+  spec.stage = index;
+  spec.first_layer = place.layers.first;
+  spec.end_layer = place.layers.end;
+  spec.model_file = engine_.target().file.path().filename().string();
+  spec.model_hash = model_hash_;
+  spec.numerics = numerics_id();
+  // A node gives no more than its own limit.
+  spec.threads = options_.threads != 0 || threads_ == 1 ? threads_ : limits::threads;
+  spec.max_rows = policy_.segment_rows;
+
+  caf::scoped_actor self(system_);
+  StageHandle handle;
+  std::string error;
+  self->request(nodes_[place.node].agent, spawn_limit, spawn_st_a_v, StageSpecMessage{spec},
+                peers.next, peers.pruner, peers.draft)
+      .receive(
+          [&](const PipelineActor& stage, const ControlActor& control) {
+            handle = {stage, control};
+          },
+          [&](const caf::error& e) {
+            error = e == caf::sec::request_timeout
+                        ? fmt::format("node {} does not answer", nodes_[place.node].label())
+                        : error_text(e);
+          });
+  if (!error.empty())
+    throw RuntimeError(ExitCode::failed, error);
+  return handle;
+}
+
+void Run::make_stages() {
+  PipelineConfig config;
+  config.stages = static_cast<std::uint32_t>(places_.size());
+  config.policy = policy_;
+  config.max_rows = policy_.segment_rows;
+  config.load_draft = engine_.draft_loader(engine_.threads(1), draft_rows, bar_);
+  config.load_head = engine_.head_loader(threads_, policy_.segment_rows);
+  auto pipeline =
+      make_pipeline(system_, config, [this](std::uint32_t index, const StagePeers& peers) {
+        return nodes_.empty() ? make_local_stage(index, peers) : make_remote_stage(index, peers);
+      });
+  caf::anon_send(coordinator_, bind_a_v, pipeline);
+
+  for (std::size_t i = 0; i < places_.size(); ++i)
+    hops_.push_back({fmt::format("stage {}", i),
+                     nodes_.empty() ? "here" : nodes_[places_[i].node].label(), places_[i].layers});
+  hops_.push_back({"verifier", "here", {}});
+  hops_.push_back({"draft", "here", {}});
+}
+
+void Run::load() {
+  caf::scoped_actor self(system_);
+  // The coordinator has a limit for every hop; this one is for itself.
+  ask<std::vector<StageStatsMessage>>(self, coordinator_, options_.load_limit + spawn_limit,
+                                      load_a_v);
+}
+
+}  // namespace flowspec

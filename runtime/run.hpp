@@ -1,0 +1,63 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <caf/fwd.hpp>
+
+#include "actors/coordinator.hpp"
+#include "actors/policy/policy.hpp"
+#include "messages/types.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/nodes.hpp"
+#include "runtime/placement.hpp"
+
+namespace flowspec {
+
+/// A part of the pipeline, for the report.
+struct Hop {
+  /// "stage 0", "verifier", "draft".
+  std::string name;
+  /// The node's label, or "here".
+  std::string where;
+  /// None for verifier and draft.
+  LayerRange layers;
+};
+
+/// The actors of one run, here and on nodes. They end with the object.
+class Run {
+ public:
+  /// Connects, makes the actors and waits until all have loaded. Throws RuntimeError and
+  /// ModelError.
+  Run(caf::actor_system& system, const Engine& engine, const GenerateOptions& options);
+  ~Run();
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  const CoordinatorActor& coordinator() const { return coordinator_; }
+  const DraftPolicy& policy() const { return policy_; }
+  /// In the order of the hops' statistics: stages, verifier, draft.
+  const std::vector<Hop>& hops() const { return hops_; }
+
+ private:
+  void join(const Cluster& cluster);
+  StageHandle make_local_stage(std::uint32_t index, const StagePeers& peers);
+  StageHandle make_remote_stage(std::uint32_t index, const StagePeers& peers);
+  void make_stages();
+  void load();
+
+  caf::actor_system& system_;
+  const Engine& engine_;
+  const GenerateOptions& options_;
+  CoordinatorActor coordinator_;
+  std::vector<RemoteNode> nodes_;
+  std::vector<StagePlace> places_;
+  DraftPolicy policy_;
+  unsigned threads_ = 1;
+  std::string model_hash_;
+  std::vector<Hop> hops_;
+  ProgressBar bar_;
+};
+
+}  // namespace flowspec
