@@ -4,8 +4,6 @@
 #include <cassert>
 #include <cmath>
 
-#include <omp.h>
-
 #include "models/ops/kernels.hpp"
 
 namespace flowspec {
