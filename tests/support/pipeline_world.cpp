@@ -28,12 +28,14 @@ struct Config : caf::actor_system_config {
   }
 };
 
-/// Passes everything on, one message each time the scheduler lets it.
-caf::behavior channel_actor(caf::event_based_actor* self, caf::actor target) {
+/// Passes everything on, one message each time the scheduler lets it, but loses the next `*losing`.
+caf::behavior channel_actor(caf::event_based_actor* self, caf::actor target, int* losing) {
   self->set_default_handler(
-      [self, target](caf::scheduled_actor*,
-                     caf::message_view& content) -> caf::result<caf::message> {
-        self->send(target, content.move_content_to_message());
+      [=](caf::scheduled_actor*, caf::message_view& content) -> caf::result<caf::message> {
+        if (*losing > 0)
+          --*losing;
+        else
+          self->send(target, content.move_content_to_message());
         return caf::delegated<caf::message>{};
       });
   return {[](tick_a) {}};
@@ -64,6 +66,7 @@ struct PipelineWorld::System {
   caf::scoped_actor self{system, true};
   std::map<std::string, caf::actor> channels;
   std::map<caf::resumable*, std::string> channel_jobs;
+  std::map<std::string, int> losing;
   Pipeline pipeline;
   std::map<SessionId, SessionActor> sessions;
   std::map<SessionId, std::optional<Report>> reports;
@@ -97,7 +100,8 @@ PipelineWorld::PipelineWorld(WorldOptions options)
   config.mode = SpawnMode::pooled;
   config.probe = this;
   config.link = [&world](const std::string& from, const std::string& to, caf::actor target) {
-    auto channel = world.system.spawn(channel_actor, std::move(target));
+    auto channel =
+        world.system.spawn(channel_actor, std::move(target), &world.losing[from + " > " + to]);
     world.channels.emplace(from + " > " + to, channel);
     world.channel_jobs.emplace(job_of(channel), from + " > " + to);
     return channel;
@@ -236,9 +240,24 @@ void PipelineWorld::settle() {
   }
 }
 
-void PipelineWorld::run() {
-  while (!system_->scheduler.jobs.empty())
-    run_job(0);
+void PipelineWorld::run(const std::set<std::string>& held) {
+  auto& jobs = system_->scheduler.jobs;
+  for (std::size_t i = 0; i < jobs.size();) {
+    if (held.contains(channel_of(i))) {
+      ++i;
+      continue;
+    }
+    run_job(i);
+    i = 0;
+  }
+}
+
+void PipelineWorld::lose_next(const std::string& channel) {
+  ++system_->losing.at(channel);
+}
+
+void PipelineWorld::advance(std::chrono::milliseconds time) {
+  system_->scheduler.advance_time(time);
 }
 
 bool PipelineWorld::run_random(std::mt19937_64& random,
@@ -255,15 +274,18 @@ bool PipelineWorld::run_random(std::mt19937_64& random,
 }
 
 std::size_t PipelineWorld::slots_used() const {
-  return std::accumulate(slots_used_.begin(), slots_used_.end(), std::size_t{0},
-                         [](std::size_t sum, const auto& entry) { return sum + entry.second; });
+  return std::accumulate(
+      hops_.begin(), hops_.end(), std::size_t{0},
+      [](std::size_t sum, const auto& entry) { return sum + entry.second.stats.kv_slots_used; });
 }
 
 void PipelineWorld::after_hop(const HopSessions& hop) {
   auto stats = hop.stats();
-  slots_used_[stats.stage] = stats.kv_slots_used;
+  Hop& seen = hops_[stats.stage];
+  seen = {stats, {}};
   auto broken = hop.broken_invariant();
   for (const auto& [id, session] : hop.all()) {
+    seen.versions[id] = session.view.version();
     auto committed = session.view.committed_tokens();
     const auto& expected = expected_.at(id);
     if (!broken && (committed.size() > expected.size() ||

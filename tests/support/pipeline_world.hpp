@@ -3,11 +3,13 @@
 /// the test's hand: a message waits in its channel until the test delivers it. Order within a
 /// channel holds, as it does in CAF; between channels the test decides.
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,8 +52,13 @@ class PipelineWorld : private PipelineProbe {
   bool pass(const std::string& channel);
   /// Lets all actors work; channels stand still.
   void settle();
-  /// Delivers everything, in the order in which it was sent, until nothing is left.
-  void run();
+  /// Delivers everything, in the order in which it was sent, until nothing is left but what waits
+  /// in the channels `held`.
+  void run(const std::set<std::string>& held = {});
+  /// The next message of the channel is lost instead of delivered.
+  void lose_next(const std::string& channel);
+  /// Lets the actors' clock go on.
+  void advance(std::chrono::milliseconds time);
 
   /// Runs one job, an actor's or a channel's, of those that `eligible` allows; of all where it
   /// allows none. False if there is no job at all.
@@ -65,6 +72,12 @@ class PipelineWorld : private PipelineProbe {
   std::size_t deliveries() const { return deliveries_; }
   /// The first invariant that was found broken, if any.
   const std::optional<std::string>& broken() const { return broken_; }
+  /// What a hop looked like after its last message.
+  struct Hop {
+    StageStats stats;
+    std::map<SessionId, TreeVersion> versions;
+  };
+  Hop hop(std::uint32_t stage) const { return hops_.contains(stage) ? hops_.at(stage) : Hop{}; }
   /// KV slots in use at all hops.
   std::size_t slots_used() const;
 
@@ -80,7 +93,7 @@ class PipelineWorld : private PipelineProbe {
   std::size_t deliveries_ = 0;
   std::optional<std::string> broken_;
   std::map<SessionId, std::vector<Token>> expected_;
-  std::map<std::uint32_t, std::size_t> slots_used_;
+  std::map<std::uint32_t, Hop> hops_;
   std::unique_ptr<System> system_;
 };
 

@@ -1,0 +1,242 @@
+/// Single schedules, told message by message: what must happen when a prune overtakes a segment,
+/// when credits run out, when a message is garbage, and so on.
+#define BOOST_TEST_MODULE scripted_schedules
+#include <boost/test/unit_test.hpp>
+#include <caf/all.hpp>
+
+#include "actors/type_ids.hpp"
+#include "messages/segment_writer.hpp"
+#include "tests/scenario/stories.hpp"
+#include "tests/support/oracle_draft.hpp"
+#include "tests/support/pipeline_world.hpp"
+
+namespace flowspec::test {
+namespace {
+
+constexpr std::uint32_t tokens = 24;
+
+/// Two stages, segments of at most eight rows, three in flight.
+WorldOptions two_stages(OracleDraft::Skill skill) {
+  const Story& story = tiny_story(false);
+  WorldOptions options;
+  options.model = story.model;
+  options.stages = 2;
+  options.policy = *mode_policy("flowspec", 2);
+  options.policy.window = 3;
+  options.policy.segment_rows = 8;
+  options.policy.draft_width = 4;
+  options.policy.top_k = 4;
+  options.draft = [&story, skill] {
+    return std::make_unique<OracleDraft>(story.text, story.vocab_size, 1, skill);
+  };
+  return options;
+}
+
+constexpr OracleDraft::Skill always_right{1, 0};
+constexpr OracleDraft::Skill always_wrong{0, 0};
+
+SessionId submit(PipelineWorld& world) {
+  const Story& story = tiny_story(false);
+  return world.submit(story.prompt, tokens, story.sampling, story.text);
+}
+
+void check_story(const PipelineWorld& world, SessionId session) {
+  const Story& story = tiny_story(false);
+  BOOST_TEST(world.broken().value_or("") == "");
+  BOOST_REQUIRE(world.report(session).has_value());
+  const Report& report = *world.report(session);
+  BOOST_TEST(report.error == "");
+  auto first = story.text.begin() + static_cast<std::ptrdiff_t>(story.prompt.size());
+  BOOST_TEST(report.tokens == std::vector<Token>(first, first + tokens),
+             boost::test_tools::per_element());
+  BOOST_TEST(world.slots_used() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_right_draft_is_accepted_many_tokens_at_a_time) {
+  PipelineWorld world{two_stages(always_right)};
+  auto session = submit(world);
+  world.run();
+  check_story(world, session);
+  BOOST_TEST(world.report(session)->verifications < tokens / 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_draft_costs_one_verification_a_token) {
+  PipelineWorld world{two_stages(always_wrong)};
+  auto session = submit(world);
+  world.run();
+  check_story(world, session);
+  BOOST_TEST(world.report(session)->verifications == tokens);
+}
+
+BOOST_AUTO_TEST_CASE(a_prune_that_overtakes_a_segment_saves_its_computation) {
+  PipelineWorld world{two_stages(always_wrong)};
+  auto session = submit(world);
+  // Everything else goes first, so each prune is at stage 1 before the segments made ahead of it.
+  const std::string slow = "stage 0 > stage 1";
+  do
+    world.run({slow});
+  while (world.pass(slow));
+  check_story(world, session);
+  BOOST_TEST(world.hop(1).stats.rows_dropped > 0);
+  BOOST_TEST(world.hop(1).stats.rows_computed < world.hop(0).stats.rows_computed);
+}
+
+BOOST_AUTO_TEST_CASE(a_prune_may_kill_all_that_is_in_flight) {
+  PipelineWorld world{two_stages(always_wrong)};
+  auto session = submit(world);
+  const std::string slow = "stage 0 > stage 1";
+  do
+    world.run({slow});
+  while (world.pass(slow));
+  check_story(world, session);
+  // Segments that were empty at stage 1 ended there.
+  BOOST_TEST(world.hop(1).stats.segments < world.hop(0).stats.segments);
+}
+
+BOOST_AUTO_TEST_CASE(a_segment_that_overtakes_its_prune_is_computed_in_the_older_view) {
+  PipelineWorld world{two_stages(always_wrong)};
+  auto session = submit(world);
+  // Nothing goes to the hops directly: prunes reach them only on the back of segments.
+  const std::set<std::string> slow{"pruner > stage 0", "pruner > stage 1", "pruner > verifier"};
+  world.run(slow);
+  check_story(world, session);
+  BOOST_TEST(world.waiting().size() == slow.size());
+  world.run();
+  BOOST_TEST(world.broken().value_or("") == "");
+}
+
+BOOST_AUTO_TEST_CASE(without_credits_the_draft_waits) {
+  auto options = two_stages(always_right);
+  PipelineWorld world{options};
+  auto session = submit(world);
+  const std::string credits = "pruner > draft";
+  world.settle();
+  // The first message of the channel opens the session.
+  BOOST_TEST(world.deliver(credits));
+  world.run({credits});
+  BOOST_TEST(world.hop(0).stats.segments == options.policy.window);
+  world.run();
+  check_story(world, session);
+}
+
+BOOST_AUTO_TEST_CASE(a_verdict_of_an_older_version_is_ignored) {
+  PipelineWorld world{two_stages(always_right)};
+  auto session = submit(world);
+  world.settle();
+  world.deliver("pruner > draft");
+  while (world.hop(0).versions[session] < 2) {
+    BOOST_REQUIRE(!world.waiting().empty());
+    world.deliver(world.waiting().front());
+  }
+  Walk stale{session, 0, {{1, no_node, 0}}, 5};
+  caf::anon_send(world.channel("verifier > pruner"), VerdictMessage{{{stale}, {}}});
+  world.run();
+  check_story(world, session);
+}
+
+BOOST_AUTO_TEST_CASE(a_walk_that_is_no_chain_from_the_root_ends_its_session_only) {
+  PipelineWorld world{two_stages(always_right)};
+  auto first = submit(world);
+  auto second = submit(world);
+  world.settle();
+  world.deliver("pruner > draft");
+  Walk wrong{first, 0, {{99, no_node, 0}}, 5};
+  caf::anon_send(world.channel("verifier > pruner"), VerdictMessage{{{wrong}, {}}});
+  world.deliver("verifier > pruner");
+  world.run();
+  BOOST_TEST((world.report(first)->finish == Finish::failed));
+  BOOST_TEST(world.report(first)->error.find("does not start at root") != std::string::npos);
+  check_story(world, second);
+}
+
+BOOST_AUTO_TEST_CASE(a_cancelled_session_frees_its_slots_while_another_goes_on) {
+  PipelineWorld world{two_stages(always_right)};
+  auto first = submit(world);
+  auto second = submit(world);
+  world.settle();
+  world.deliver("pruner > draft");
+  world.deliver("draft > stage 0");
+  world.deliver("draft > stage 0");
+  world.cancel(first);
+  world.run();
+  BOOST_TEST((world.report(first)->finish == Finish::cancelled));
+  check_story(world, second);
+}
+
+BOOST_AUTO_TEST_CASE(garbage_is_counted_and_changes_nothing) {
+  PipelineWorld world{two_stages(always_right)};
+  auto session = submit(world);
+  world.settle();
+  auto words = std::make_shared<std::uint64_t[]>(16);
+  for (std::size_t i = 0; i < 16; ++i)
+    words[i] = 0x9e3779b97f4a7c15U * (i + 1);
+  caf::anon_send(world.channel("stage 0 > stage 1"), SegmentMessage{WireBuffer{words, 16}});
+  caf::anon_send(world.channel("pruner > stage 1"), PrunesMessage{WireBuffer{words, 3}});
+  world.run();
+  check_story(world, session);
+  BOOST_TEST(world.hop(1).stats.malformed == 2);
+}
+
+BOOST_AUTO_TEST_CASE(hidden_states_of_another_size_end_the_session_they_belong_to) {
+  PipelineWorld world{two_stages(always_right)};
+  auto first = submit(world);
+  auto second = submit(world);
+  world.settle();
+  world.deliver("pruner > draft");
+  world.deliver("pruner > draft");
+  world.deliver("draft > stage 0");
+  world.deliver("stage 0 > stage 1");  // Open of the first session
+  Row row{first, 1, no_node, 1, 0};
+  SegmentWriter writer{1000000, {&row, 1}, 5, {}};
+  caf::anon_send(world.channel("stage 0 > stage 1"), std::move(writer).finish());
+  world.run();
+  BOOST_REQUIRE(world.report(first).has_value());
+  BOOST_TEST((world.report(first)->finish == Finish::failed));
+  BOOST_TEST(world.report(first)->error.find("hidden states of 1 x 5, expected 1 x 16") !=
+             std::string::npos);
+  check_story(world, second);
+}
+
+BOOST_AUTO_TEST_CASE(a_repeated_node_id_ends_the_session_it_belongs_to) {
+  PipelineWorld world{two_stages(always_right)};
+  auto first = submit(world);
+  auto second = submit(world);
+  world.settle();
+  world.deliver("pruner > draft");
+  world.deliver("draft > stage 0");
+  Segment twice;
+  twice.id = 1000000;
+  twice.rows = {{first, 1, no_node, 1, 0}, {first, 1, no_node, 1, 0}};
+  caf::anon_send(world.channel("draft > stage 0"), SegmentMessage{twice});
+  world.run();
+  BOOST_TEST((world.report(first)->finish == Finish::failed));
+  BOOST_TEST(world.report(first)->error.find("sent twice") != std::string::npos);
+  check_story(world, second);
+}
+
+BOOST_AUTO_TEST_CASE(
+    a_lost_segment_ends_its_session_at_the_progress_limit_and_gives_its_credit_back) {
+  PipelineWorld world{two_stages(always_right)};
+  auto first = submit(world);
+  world.settle();
+  world.deliver("pruner > draft");
+  world.deliver("draft > stage 0");
+  world.deliver("stage 0 > stage 1");
+  world.lose_next("stage 0 > stage 1");
+  world.run();
+  BOOST_TEST(!world.report(first).has_value());
+  world.advance(std::chrono::minutes(2));
+  world.run();
+  BOOST_REQUIRE(world.report(first).has_value());
+  BOOST_TEST((world.report(first)->finish == Finish::failed));
+  BOOST_TEST(world.report(first)->error.find("segment 1 is the oldest") != std::string::npos);
+  // All three credits are there again for those who follow.
+  for (int i = 0; i < 3; ++i) {
+    auto next = submit(world);
+    world.run();
+    check_story(world, next);
+  }
+}
+
+}  // namespace
+}  // namespace flowspec::test

@@ -1,0 +1,125 @@
+#include "tests/support/process.hpp"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <stdexcept>
+
+namespace flowspec::test {
+
+namespace {
+
+struct Pipe {
+  std::array<int, 2> ends{};
+  Pipe() {
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+      throw std::runtime_error("no pipe");
+  }
+};
+
+}  // namespace
+
+Process::Process(const std::vector<std::string>& arguments, const std::string& input) {
+  Pipe in;
+  Pipe out;
+  Pipe err;
+  std::vector<char*> argv;
+  for (const std::string& argument : arguments)
+    argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  pid_ = ::fork();
+  if (pid_ < 0)
+    throw std::runtime_error("cannot fork");
+  if (pid_ == 0) {
+    ::dup2(in.ends[0], STDIN_FILENO);
+    ::dup2(out.ends[1], STDOUT_FILENO);
+    ::dup2(err.ends[1], STDERR_FILENO);
+    ::execvp(argv[0], argv.data());
+    ::_exit(127);
+  }
+  for (int fd : {in.ends[0], out.ends[1], err.ends[1]})
+    ::close(fd);
+  // Small enough for the pipe, so that this does not block.
+  [[maybe_unused]] auto written = ::write(in.ends[1], input.data(), input.size());
+  ::close(in.ends[1]);
+  output_.fd = out.ends[0];
+  error_.fd = err.ends[0];
+  output_.reader = std::thread([this] { read(output_); });
+  error_.reader = std::thread([this] { read(error_); });
+}
+
+Process::~Process() {
+  if (!exit_code_) {
+    ::kill(pid_, SIGKILL);
+    wait(std::chrono::seconds(10));
+  }
+  for (Stream* stream : {&output_, &error_}) {
+    if (stream->reader.joinable())
+      stream->reader.join();
+    ::close(stream->fd);
+  }
+}
+
+std::optional<int> Process::wait(std::chrono::milliseconds limit) {
+  auto end = std::chrono::steady_clock::now() + limit;
+  while (!exit_code_) {
+    int status = 0;
+    if (::waitpid(pid_, &status, WNOHANG) == pid_)
+      exit_code_ = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    else if (std::chrono::steady_clock::now() >= end)
+      return std::nullopt;
+    else
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  for (Stream* stream : {&output_, &error_})
+    if (stream->reader.joinable())
+      stream->reader.join();
+  return exit_code_;
+}
+
+void Process::signal(int number) const {
+  ::kill(pid_, number);
+}
+
+void Process::read(Stream& stream) {
+  std::array<char, 4096> buffer{};
+  for (;;) {
+    auto size = ::read(stream.fd, buffer.data(), buffer.size());
+    if (size <= 0)
+      return;
+    std::lock_guard lock(mutex_);
+    stream.text.append(buffer.data(), static_cast<std::size_t>(size));
+    grown_.notify_all();
+  }
+}
+
+bool Process::wait_for(const Stream& stream, const std::string& text,
+                       std::chrono::milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  return grown_.wait_for(lock, limit,
+                         [&] { return stream.text.find(text) != std::string::npos; });
+}
+
+bool Process::wait_for_output(const std::string& text, std::chrono::milliseconds limit) {
+  return wait_for(output_, text, limit);
+}
+
+bool Process::wait_for_error(const std::string& text, std::chrono::milliseconds limit) {
+  return wait_for(error_, text, limit);
+}
+
+std::string Process::output() {
+  std::lock_guard lock(mutex_);
+  return output_.text;
+}
+
+std::string Process::error() {
+  std::lock_guard lock(mutex_);
+  return error_.text;
+}
+
+}  // namespace flowspec::test

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace flowspec::test {
+
+/// A program that runs beside the test. It is killed with the object.
+class Process {
+ public:
+  /// `input` becomes its standard input.
+  explicit Process(const std::vector<std::string>& arguments, const std::string& input = {});
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  /// Waits for its end: the exit code, 128 + signal, or nothing at the end of the time.
+  std::optional<int> wait(std::chrono::milliseconds limit);
+  bool runs() { return !wait(std::chrono::milliseconds(0)); }
+  void signal(int number) const;
+
+  /// Waits until standard output, or standard error, has `text` in it.
+  bool wait_for_output(const std::string& text, std::chrono::milliseconds limit);
+  bool wait_for_error(const std::string& text, std::chrono::milliseconds limit);
+  /// What it has written so far; all of it after `wait`.
+  std::string output();
+  std::string error();
+
+ private:
+  struct Stream {
+    int fd = -1;
+    std::string text;
+    std::thread reader;
+  };
+  void read(Stream& stream);
+  bool wait_for(const Stream& stream, const std::string& text, std::chrono::milliseconds limit);
+
+  pid_t pid_ = -1;
+  std::optional<int> exit_code_;
+  std::mutex mutex_;
+  std::condition_variable grown_;
+  Stream output_;
+  Stream error_;
+};
+
+}  // namespace flowspec::test
