@@ -40,9 +40,14 @@ Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
   for (auto hop = config.stages; hop-- > 0;) {
     auto stage_peers = peers(hop);
     stage_peers.next = link(name(hop), name(hop + 1), next);
-    auto handle = make_stage(hop, stage_peers);
-    next = handle.stage;
-    pipeline.stages.push_back(std::move(handle));
+    try {
+      pipeline.stages.push_back(make_stage(hop, stage_peers));
+    } catch (...) {
+      // Actors that another machine has heard of do not end by themselves.
+      stop_pipeline(system, pipeline);
+      throw;
+    }
+    next = pipeline.stages.back().stage;
   }
   std::reverse(pipeline.stages.begin(), pipeline.stages.end());
 

@@ -21,9 +21,9 @@ struct PlacementRequest {
   std::uint32_t layers = 0;
   /// 0: all stages run in this process.
   std::size_t nodes = 0;
-  std::optional<std::uint32_t> stages;
+  std::optional<std::uint32_t> stages = {};
   /// Layers of every stage; empty: as equal as possible.
-  std::vector<std::uint32_t> split;
+  std::vector<std::uint32_t> split = {};
 };
 
 /// Cuts the layers into stages, and hands the stages out to the nodes: neighbouring stages to one

@@ -1,13 +1,13 @@
 #include "tests/support/process.hpp"
 
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <array>
 #include <csignal>
 #include <cstdlib>
 #include <stdexcept>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace flowspec::test {
 
@@ -100,8 +100,7 @@ void Process::read(Stream& stream) {
 bool Process::wait_for(const Stream& stream, const std::string& text,
                        std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
-  return grown_.wait_for(lock, limit,
-                         [&] { return stream.text.find(text) != std::string::npos; });
+  return grown_.wait_for(lock, limit, [&] { return stream.text.find(text) != std::string::npos; });
 }
 
 bool Process::wait_for_output(const std::string& text, std::chrono::milliseconds limit) {

@@ -5,8 +5,8 @@
 
 namespace flowspec::test {
 
-/// A folder with target.gguf (6 layers), draft.gguf (1 layer) and slow.gguf (12 wider layers). All
-/// have one vocabulary, and seldom end a text by themselves.
+/// A folder with target.gguf (6 layers), draft.gguf (1 layer, the same vocabulary) and slow.gguf
+/// (12 wider layers, another vocabulary), whose greedy text has no end.
 const std::filesystem::path& model_folder();
 
 }  // namespace flowspec::test

@@ -17,11 +17,10 @@ std::string program_path(const std::string& name) {
 
 NodeProcess::NodeProcess(const std::string& name, const std::filesystem::path& models,
                          const Arguments& more)
-    : process_(Arguments{program_path("flowspec-node"), "--name", name, "--models",
-                         models.string()} +
-               (more.empty() || more.front() != "--listen" ? Arguments{"--port", "0"}
-                                                           : Arguments{}) +
-               more) {
+    : process_(
+          Arguments{program_path("flowspec-node"), "--name", name, "--models", models.string()} +
+          (more.empty() || more.front() != "--listen" ? Arguments{"--port", "0"} : Arguments{}) +
+          more) {
   const std::string mark = "listens on ";
   if (!process_.wait_for_output(")\n", patience))
     throw std::runtime_error("flowspec-node does not start: " + process_.error());

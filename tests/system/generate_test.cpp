@@ -1,0 +1,182 @@
+/// Text over actors and processes: the same tokens wherever the layers lie.
+
+#define BOOST_TEST_MODULE system
+#include <filesystem>
+#include <fstream>
+
+#include <boost/test/unit_test.hpp>
+
+#include "tests/support/gguf_writer.hpp"
+#include "tests/support/temp_folder.hpp"
+#include "tests/system/models.hpp"
+#include "tests/system/programs.hpp"
+
+using namespace flowspec::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+using Json = nlohmann::json;
+using Nodes = std::vector<std::unique_ptr<NodeProcess>>;
+
+Nodes start_nodes(std::size_t count, const fs::path& models) {
+  Nodes nodes;
+  for (std::size_t i = 0; i < count; ++i)
+    nodes.push_back(std::make_unique<NodeProcess>("node-" + std::to_string(i), models));
+  return nodes;
+}
+
+/// Runs and gives the tokens; fails the test where there is an error.
+Json tokens_of(const Arguments& arguments) {
+  auto result = flowspec_program(Arguments{"generate", "--json"} + arguments);
+  auto json = result.json();
+  BOOST_REQUIRE_MESSAGE(result.exit_code == 0, json.dump());
+  return json.at("tokens");
+}
+
+/// Every way to run that has to give the tokens of plain decoding in one stage.
+void check_everywhere(const Arguments& model, const Arguments& draft, std::uint32_t layers,
+                      const Nodes& nodes) {
+  auto all_nodes = node_arguments(nodes);
+  Nodes none;
+  const std::vector<Arguments> samplings{
+      {}, {"--temperature", "1.1", "--top-k", "40", "--top-p", "0.95", "--seed", "7"}};
+  for (const Arguments& sampling : samplings) {
+    auto common = model + sampling + Arguments{"once upon a time"};
+    auto expected = tokens_of(common + Arguments{"--mode", "ar", "--stages", "1"});
+    BOOST_REQUIRE(!expected.empty());
+    auto check = [&](const Arguments& arguments) {
+      auto tokens = tokens_of(common + arguments);
+      std::string shown;
+      for (const std::string& argument : arguments)
+        shown += " " + argument;
+      BOOST_CHECK_MESSAGE(tokens == expected, "OTHER TOKENS with" << shown << ": " << tokens
+                                                                  << " instead of " << expected);
+    };
+    for (const char* mode : {"ar", "flowspec"}) {
+      Arguments how{"--mode", mode};
+      if (std::string(mode) == "flowspec")
+        how = how + draft;
+      for (const char* stages : {"1", "2", "3", "5"}) {
+        if (std::stoul(stages) > layers)
+          continue;
+        Arguments in{"--stages", stages};
+        check(how + in);
+        auto used = std::min<std::size_t>(std::stoul(stages), nodes.size());
+        check(how + in +
+              Arguments(all_nodes.begin(),
+                        all_nodes.begin() + static_cast<std::ptrdiff_t>(2 * used)));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(random_model_gives_the_same_tokens_everywhere) {
+  const auto& folder = model_folder();
+  check_everywhere({"--model", (folder / "target.gguf").string(), "-n", "40"},
+                   {"--draft", (folder / "draft.gguf").string()}, 6, start_nodes(3, folder));
+}
+
+BOOST_AUTO_TEST_CASE(embedded_pair_gives_the_same_tokens_everywhere) {
+  check_everywhere({"-n", "60"}, {}, 5,
+                   start_nodes(2, fs::path(FLOWSPEC_SOURCE_DIR) / "models/embedded"));
+}
+
+BOOST_AUTO_TEST_CASE(other_drafts_change_nothing) {
+  const auto& folder = model_folder();
+  Arguments common{"--model", (folder / "target.gguf").string(), "-n", "40", "a b a b a b"};
+  auto expected = tokens_of(common + Arguments{"--mode", "ar"});
+  for (const char* draft : {"none", "lookup", "self"})
+    BOOST_CHECK_MESSAGE(tokens_of(common + Arguments{"--draft", draft}) == expected,
+                        "OTHER TOKENS with --draft " << draft);
+}
+
+BOOST_AUTO_TEST_CASE(reference_of_another_implementation) {
+  auto shared = fs::path(FLOWSPEC_SOURCE_DIR) / "../shared/models";
+  std::ifstream file(shared / "reference_greedy.json");
+  if (!file || !fs::exists(shared / "stories260K.gguf")) {
+    BOOST_TEST_MESSAGE("skipped: there is no " << (shared / "stories260K.gguf"));
+    return;
+  }
+  auto nodes = start_nodes(3, shared);
+  for (const Json& reference : Json::parse(file)) {
+    const auto& expected = reference.at("tokens");
+    Arguments common{"--model",
+                     (shared / "stories260K.gguf").string(),
+                     "--context",
+                     "512",
+                     "-n",
+                     std::to_string(expected.size()),
+                     reference.at("prompt").get<std::string>()};
+    for (const char* mode : {"ar", "flowspec"})
+      for (const char* stages : {"1", "3", "5"}) {
+        Arguments how{"--mode", mode, "--stages", stages};
+        BOOST_CHECK_MESSAGE(tokens_of(common + how) == expected,
+                            "OTHER TOKENS than the reference: " << mode << " " << stages);
+      }
+    for (const char* stages : {"3", "5"})
+      BOOST_CHECK_MESSAGE(
+          tokens_of(common + Arguments{"--stages", stages} + node_arguments(nodes)) == expected,
+          "OTHER TOKENS than the reference over nodes, stages " << stages);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(prompt_from_file_and_input_and_the_cluster_file) {
+  TempFolder folder;
+  write_file(folder / "prompt.txt", "once upon");
+  auto nodes = start_nodes(2, model_folder());
+  std::string cluster = "{\n  // two nodes\n  \"nodes\": [";
+  for (const auto& node : nodes)
+    cluster += std::string(node == nodes.front() ? "" : ", ") +
+               "{\"host\": \"127.0.0.1\", \"layers\": " + (node == nodes.front() ? "2" : "4") +
+               ", \"port\": " + std::to_string(node->port()) + "}";
+  write_file(folder / "cluster.json", cluster + "]\n}\n");
+  Arguments common{"generate", "--model", (model_folder() / "target.gguf").string(),
+                   "--json",   "-n",      "20"};
+  auto expected = flowspec_program(common + Arguments{"once upon"}).json().at("text");
+  BOOST_CHECK(flowspec_program(common + Arguments{"-"}, "once upon").json().at("text") == expected);
+  auto by_file =
+      flowspec_program(common + Arguments{"--file", (folder / "prompt.txt").string(), "--cluster",
+                                          (folder / "cluster.json").string()})
+          .json();
+  BOOST_CHECK(by_file.at("text") == expected);
+  BOOST_CHECK(by_file.at("stats").at("hops").at(1).at("layers") == (Json{2, 6}));
+}
+
+BOOST_AUTO_TEST_CASE(stop_strings_and_the_statistics_line) {
+  // The embedded model, whose text has no half characters.
+  Arguments common{"generate", "-n", "40", "Once upon a time"};
+  auto text = flowspec_program(common).output;
+  BOOST_REQUIRE(text.size() > 40);
+  auto stop = text.substr(30, 5);
+  auto stopped = flowspec_program(common + Arguments{"--stop", stop, "--json"}).json();
+  BOOST_CHECK_MESSAGE(stopped.at("finish_reason") == "stop_string", stopped.dump());
+  BOOST_CHECK_MESSAGE(stopped.at("text") == text.substr(0, text.find(stop)), stopped.dump());
+  auto line = flowspec_program(common).error;
+  for (const char* part : {"40 tokens (length)", "prefill", "decode", "accept length", "stage 0"})
+    BOOST_CHECK_MESSAGE(line.find(part) != std::string::npos, "no " << part << " in: " << line);
+}
+
+BOOST_AUTO_TEST_CASE(mistakes_are_told_with_exit_code_2) {
+  auto target = (model_folder() / "target.gguf").string();
+  auto check = [](const Arguments& arguments, const std::string& text) {
+    auto result = flowspec_program(Arguments{"generate", "hello"} + arguments);
+    BOOST_CHECK_MESSAGE(
+        result.exit_code == 2 && result.complains(text),
+        "expected \"" << text << "\" and 2, got " << result.exit_code << " and " << result.error);
+  };
+  check({"--model", "/nowhere/model.gguf"}, "/nowhere/model.gguf");
+  check({"--model", target, "--mode", "fast"}, "fast");
+  check({"--model", target, "--stages", "7"}, "7 stages for a model of 6 layers");
+  check({"--model", target, "--split", "2,3"}, "the split has 5 layers, the model has 6");
+  check({"--model", target, "--context", "2"}, "--context");
+  check({"--model", target, "--draft", (model_folder() / "slow.gguf").string()}, "vocabulary");
+  check({"--model", target, "--top-p", "7"}, "top");
+  check({"--model", target, "--node", "x:y"}, "\"x:y\" is no address");
+  check({"--model", target, "--cluster", "/nowhere.json"}, "/nowhere.json");
+  TempFolder folder;
+  write_file(folder / "cut.gguf", make_llama({}, {}, 1).bytes().substr(0, 50000));
+  check({"--model", (folder / "cut.gguf").string()}, "cut.gguf");
+}

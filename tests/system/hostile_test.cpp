@@ -1,0 +1,213 @@
+/// Peers that send a node what they should not.
+
+#include <random>
+
+#include <arpa/inet.h>
+#include <boost/test/unit_test.hpp>
+#include <caf/all.hpp>
+#include <caf/io/all.hpp>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "actors/end_actor.hpp"
+#include "actors/pipeline.hpp"
+#include "actors/tree_pruner.hpp"
+#include "models/formats/file_hash.hpp"
+#include "models/numerics.hpp"
+#include "runtime/ask.hpp"
+#include "runtime/nodes.hpp"
+#include "runtime/system_config.hpp"
+#include "tests/system/models.hpp"
+#include "tests/system/programs.hpp"
+
+using namespace flowspec;
+using namespace flowspec::test;
+using std::chrono::seconds;
+
+namespace {
+
+class RawConnection {
+ public:
+  explicit RawConnection(int port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    BOOST_REQUIRE(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  }
+  ~RawConnection() { ::close(fd_); }
+  RawConnection(const RawConnection&) = delete;
+  RawConnection& operator=(const RawConnection&) = delete;
+
+  void send(const std::string& bytes) const {
+    [[maybe_unused]] auto sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
+
+ private:
+  int fd_;
+};
+
+std::string random_bytes(std::size_t size, unsigned seed) {
+  std::mt19937 random(seed);
+  std::string bytes(size, '\0');
+  for (char& byte : bytes)
+    byte = static_cast<char>(random());
+  return bytes;
+}
+
+/// Twelve words that are no message.
+template <class T>
+Wire<T> garbage_message() {
+  std::shared_ptr<std::uint64_t[]> words(new std::uint64_t[12]);
+  for (std::uint64_t i = 0; i < 12; ++i)
+    words[i] = i * 0x9e3779b97f4a7c15ULL;
+  return Wire<T>(WireBuffer{words, 12});
+}
+
+bool serves(const NodeProcess& node) {
+  auto result =
+      flowspec_program({"generate", "-n", "5", "--model", (model_folder() / "target.gguf").string(),
+                        "--node", node.address(), "hello"});
+  BOOST_TEST_MESSAGE(result.error);
+  return result.exit_code == 0;
+}
+
+/// A peer that speaks CAF and our types, but says what it likes.
+struct Peer {
+  SystemConfig config = [] {
+    SystemConfig c;
+    c.enable_network({});
+    return c;
+  }();
+  caf::actor_system system{config};
+  caf::scoped_actor self{system};
+  TreePrunerActor pruner = spawn_tree_pruner(system);
+  DraftActor draft = spawn_draft(
+      system,
+      {DraftPolicy{}, [] { return caf::expected<std::unique_ptr<DraftModel>>(nullptr); }, pruner},
+      SpawnMode::pooled);
+  PipelineActor next = spawn_verifier(system, {1, 64, {}, pruner, draft}, SpawnMode::pooled);
+  RemoteNode node;
+
+  explicit Peer(const NodeProcess& process)
+      : node(join_nodes(system, {parse_address(process.address())},
+                        caf::actor_cast<caf::actor>(self))
+                 .front()) {}
+  ~Peer() {
+    end_actor(node.agent);
+    end_actor(draft);
+    end_actor(next);
+    end_actor(pruner);
+  }
+
+  StageSpec good_spec() const {
+    StageSpec spec;
+    spec.end_layer = 2;
+    spec.model_file = "target.gguf";
+    spec.model_hash = hash_file(model_folder() / "target.gguf");
+    spec.numerics = numerics_id();
+    return spec;
+  }
+
+  std::optional<StageHandle> spawn(const StageSpecMessage& spec, const PipelineActor& to,
+                                   std::string& error) {
+    std::optional<StageHandle> handle;
+    self->request(node.agent, seconds(10), spawn_st_a_v, spec, to, pruner, draft)
+        .receive(
+            [&](const PipelineActor& stage, const ControlActor& control) {
+              handle = StageHandle{stage, control};
+            },
+            [&](const caf::error& e) { error = error_text(e); });
+    return handle;
+  }
+
+  void check_refused(const StageSpecMessage& spec, const std::string& text) {
+    std::string error;
+    BOOST_CHECK(!spawn(spec, next, error));
+    BOOST_CHECK_MESSAGE(
+        error.find(text) != std::string::npos && error.find("node host") != std::string::npos,
+        "expected \"" << text << "\": " << error);
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_node_lives_through_garbage_on_its_port) {
+  NodeProcess node("host", model_folder());
+  RawConnection silent(node.port());
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    RawConnection connection(node.port());
+    connection.send(random_bytes(1 + seed * 97, seed));
+  }
+  RawConnection(node.port()).send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  BOOST_CHECK_MESSAGE(node.process().runs(), "the node DIED: " << node.process().error());
+  BOOST_CHECK(serves(node));
+}
+
+BOOST_AUTO_TEST_CASE(a_node_refuses_stages_that_it_cannot_make) {
+  NodeProcess node("host", model_folder());
+  Peer peer(node);
+  auto with = [&](auto change) {
+    auto spec = peer.good_spec();
+    change(spec);
+    return StageSpecMessage{spec};
+  };
+  peer.check_refused(garbage_message<StageSpec>(), "");
+  peer.check_refused(StageSpecMessage{}, "");
+  peer.check_refused(with([](StageSpec& s) { s.protocol = 99; }), "protocol version");
+  peer.check_refused(with([](StageSpec& s) { s.numerics = "f16/other"; }), "numerics");
+  peer.check_refused(with([](StageSpec& s) { s.end_layer = 7; }), "6 layers");
+  peer.check_refused(with([](StageSpec& s) { s.end_layer = 0; }), "layers");
+  peer.check_refused(with([](StageSpec& s) { s.model_file = "../../etc/passwd"; }), "file name");
+  peer.check_refused(with([](StageSpec& s) { s.model_file = "other.gguf"; }), "other.gguf");
+  std::string error;
+  BOOST_CHECK(!peer.spawn(with([](StageSpec&) {}), PipelineActor{}, error));
+  BOOST_CHECK_MESSAGE(error.find("neighbours") != std::string::npos, error);
+
+  auto stage = peer.spawn(with([](StageSpec& s) { s.model_hash = "00"; }), peer.next, error);
+  BOOST_REQUIRE(stage);
+  BOOST_CHECK_EXCEPTION(ask<StageStatsMessage>(peer.self, stage->stage, seconds(10), load_a_v),
+                        RuntimeError, [](const RuntimeError& e) {
+                          return std::string(e.what()).find("hash") != std::string::npos;
+                        });
+  BOOST_CHECK(serves(node));
+}
+
+BOOST_AUTO_TEST_CASE(a_stage_lives_through_garbage) {
+  NodeProcess node("host", model_folder());
+  Peer peer(node);
+  std::string error;
+  auto stage = peer.spawn(StageSpecMessage{peer.good_spec()}, peer.next, error);
+  BOOST_REQUIRE_MESSAGE(stage, error);
+  ask<StageStatsMessage>(peer.self, stage->stage, seconds(10), load_a_v);
+  for (int i = 0; i < 3; ++i) {
+    peer.self->send(stage->stage, garbage_message<Segment>());
+    peer.self->send(stage->stage, garbage_message<Open>());
+    peer.self->send(stage->stage, CloseMessage{});
+    peer.self->send(stage->control, garbage_message<Prunes>());
+    peer.self->send(stage->control, garbage_message<Cancel>());
+  }
+  auto malformed = [&] {
+    auto stats = ask<StageStatsMessage>(peer.self, stage->stage, seconds(10), stats_a_v).read();
+    return stats ? stats->malformed : 0;
+  };
+  // Control messages take the way through their relay.
+  for (int i = 0; i < 100 && malformed() < 15; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  BOOST_CHECK(malformed() == 15);
+  BOOST_CHECK(serves(node));
+}
+
+BOOST_AUTO_TEST_CASE(another_protocol_version_is_told) {
+  SystemConfig config;
+  config.enable_network({});
+  config.set("middleman.app-identifiers", std::vector<std::string>{"flowspec-999"});
+  caf::actor_system system(config);
+  auto port = system.middleman().open(0, "127.0.0.1", true);
+  BOOST_REQUIRE(port);
+  auto address = "127.0.0.1:" + std::to_string(*port);
+  auto result = flowspec_program({"generate", "hello", "--node", address});
+  BOOST_CHECK_MESSAGE(result.exit_code == 1 && result.complains(address) &&
+                          result.complains("another protocol version"),
+                      result.exit_code << " " << result.error);
+}

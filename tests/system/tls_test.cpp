@@ -1,0 +1,102 @@
+/// Mutual TLS between the programs.
+
+#include <cstdlib>
+
+#include <boost/test/unit_test.hpp>
+
+#include "tests/support/gguf_writer.hpp"
+#include "tests/support/temp_folder.hpp"
+#include "tests/system/models.hpp"
+#include "tests/system/programs.hpp"
+
+using namespace flowspec::test;
+
+namespace {
+
+/// A certificate authority and what it has signed, made with the openssl program.
+class Authority {
+ public:
+  Authority() {
+    run("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test-ca -keyout " + file("ca.key") +
+        " -out " + file("ca.pem"));
+    run("req -newkey rsa:2048 -nodes -subj /CN=test -keyout " + file("own.key") + " -out " +
+        file("own.csr"));
+    run("x509 -req -days 2 -CAcreateserial -CA " + file("ca.pem") + " -CAkey " + file("ca.key") +
+        " -in " + file("own.csr") + " -out " + file("own.pem"));
+  }
+
+  std::string file(const std::string& name) const { return (folder_ / name).string(); }
+
+  Arguments options() const {
+    return {"--cert", file("own.pem"), "--key", file("own.key"), "--ca", file("ca.pem")};
+  }
+
+ private:
+  static void run(const std::string& command) {
+    auto line = "openssl " + command + " >/dev/null 2>&1";
+    BOOST_REQUIRE_MESSAGE(std::system(line.c_str()) == 0, "failed: " << line);
+  }
+
+  TempFolder folder_;
+};
+
+const Authority& authority() {
+  static const Authority authority;
+  return authority;
+}
+
+Result generate_on(const NodeProcess& node, const Arguments& more) {
+  return flowspec_program(Arguments{"generate", "-n", "5", "--model",
+                                    (model_folder() / "target.gguf").string(), "--node",
+                                    node.address(), "hello"} +
+                          more);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(tls_on_both_sides_works_and_nothing_else) {
+  NodeProcess first("first", model_folder(), authority().options());
+  NodeProcess second("second", model_folder(), authority().options());
+  auto result = generate_on(first, Arguments{"--node", second.address()} + authority().options());
+  BOOST_CHECK_MESSAGE(result.exit_code == 0, result.error);
+
+  Authority foreign;
+  for (const Arguments& options : {foreign.options(), Arguments{}}) {
+    auto refused = generate_on(first, options);
+    BOOST_CHECK_MESSAGE(refused.exit_code == 1 && refused.complains(first.address()),
+                        "exit code " << refused.exit_code << ": " << refused.error);
+  }
+  BOOST_CHECK_MESSAGE(generate_on(first, authority().options()).exit_code == 0,
+                      "the node does not serve after it refused somebody");
+
+  NodeProcess plain("plain", model_folder());
+  BOOST_CHECK(generate_on(plain, authority().options()).exit_code == 1);
+  BOOST_CHECK(generate_on(plain, {}).exit_code == 0);
+}
+
+BOOST_AUTO_TEST_CASE(bad_certificates_are_told_at_the_start) {
+  TempFolder folder;
+  write_file(folder / "garbage.pem", "-----BEGIN PRIVATE KEY-----\nnothing\n");
+  auto garbage = (folder / "garbage.pem").string();
+  auto own = authority().file("own.pem");
+  auto key = authority().file("own.key");
+  auto ca = authority().file("ca.pem");
+  Authority other;
+  const std::vector<std::pair<Arguments, std::string>> cases{
+      {{"--cert", own, "--key", garbage, "--ca", ca}, garbage},
+      {{"--cert", garbage, "--key", key, "--ca", ca}, garbage},
+      {{"--cert", own, "--key", key, "--ca", garbage}, garbage},
+      {{"--cert", own, "--key", other.file("own.key"), "--ca", ca}, "mismatch"},
+      {{"--cert", own, "--key", key, "--ca", other.file("ca.pem")}, "is not accepted"},
+      {{"--cert", own}, "all three"},
+      {{"--cert", own, "--key", "/nowhere.key", "--ca", ca}, "/nowhere.key"}};
+  for (const auto& [options, text] : cases) {
+    Process node(Arguments{program_path("flowspec-node"), "--port", "0"} + options);
+    auto code = node.wait(std::chrono::seconds(5));
+    BOOST_CHECK_MESSAGE(code == 2 && node.error().find(text) != std::string::npos,
+                        "expected \"" << text << "\": " << node.error());
+  }
+  auto client = flowspec_program(
+      {"generate", "hello", "--node", "127.0.0.1:1", "--cert", own, "--key", garbage, "--ca", ca});
+  BOOST_CHECK(client.exit_code == 2 && client.complains(garbage));
+}

@@ -1,0 +1,153 @@
+/// Addresses, cluster files, placement, and the command line.
+
+#define BOOST_TEST_MODULE runtime
+#include <filesystem>
+
+#include <boost/test/unit_test.hpp>
+
+#include "runtime/error.hpp"
+#include "runtime/options.hpp"
+#include "runtime/placement.hpp"
+
+using namespace flowspec;
+
+namespace {
+
+template <class Call>
+void check_error(const Call& call, const std::string& text) {
+  try {
+    call();
+    BOOST_ERROR("no error; expected: " << text);
+  } catch (const RuntimeError& e) {
+    BOOST_CHECK_MESSAGE(std::string(e.what()).find(text) != std::string::npos,
+                        "expected \"" << text << "\" in: " << e.what());
+    BOOST_CHECK(e.code() == ExitCode::usage);
+  }
+}
+
+CommandLine parse_line(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "flowspec");
+  return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
+}
+
+std::vector<std::uint32_t> sizes(const PlacementRequest& request) {
+  std::vector<std::uint32_t> sizes;
+  for (const StagePlace& place : place_stages(request))
+    sizes.push_back(place.layers.size());
+  return sizes;
+}
+
+std::vector<std::size_t> node_numbers(const PlacementRequest& request) {
+  std::vector<std::size_t> numbers;
+  for (const StagePlace& place : place_stages(request))
+    numbers.push_back(place.node);
+  return numbers;
+}
+
+using Sizes = std::vector<std::uint32_t>;
+using Numbers = std::vector<std::size_t>;
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(addresses) {
+  BOOST_CHECK(parse_address("a.b:12") == (Address{"a.b", 12}));
+  BOOST_CHECK(parse_address("10.0.0.1") == (Address{"10.0.0.1", default_port}));
+  BOOST_CHECK(parse_address("[::1]:5") == (Address{"::1", 5}));
+  BOOST_CHECK(parse_address("[::1]").text() == "[::1]:7341");
+  for (const char* text :
+       {"", ":5", "a:", "a:x", "a:0", "a:65536", "a:5x", "[::1", "[]:5", "[::1]5", "a:-1"})
+    check_error([&] { parse_address(text); }, "is no address");
+  BOOST_CHECK(is_loopback("127.0.0.1") && is_loopback("localhost") && is_loopback("::1"));
+  BOOST_CHECK(!is_loopback("0.0.0.0") && !is_loopback("example.org"));
+}
+
+BOOST_AUTO_TEST_CASE(cluster_files) {
+  auto cluster = parse_cluster(R"({ // comment
+    "nodes": [{"host": "a", "port": 1, "layers": 3}, {"host": "b", "layers": 4}]})",
+                               "c.json");
+  BOOST_CHECK((cluster.nodes == std::vector<Address>{{"a", 1}, {"b", default_port}}));
+  BOOST_CHECK((cluster.layers == Sizes{3, 4}));
+
+  const std::vector<std::pair<const char*, const char*>> mistakes{
+      {"", "no JSON"},
+      {"[]", "has to be an object"},
+      {"{}", "\"nodes\""},
+      {R"({"nodes": []})", "\"nodes\""},
+      {R"({"nodes": 3})", "\"nodes\""},
+      {R"({"nodes": [3]})", "node 1 has to be an object"},
+      {R"({"nodes": [{"port": 3}]})", "\"host\""},
+      {R"({"nodes": [{"host": "a", "prot": 3}]})", "\"prot\""},
+      {R"({"nodes": [{"host": "a"}], "node": 1})", "\"node\""},
+      {R"({"nodes": [{"host": "a", "port": 70000}]})", "70000"},
+      {R"({"nodes": [{"host": "a", "port": -1}]})", "-1"},
+      {R"({"nodes": [{"host": "a", "layers": 0}]})", "layers"},
+      {R"({"nodes": [{"host": "a", "layers": 1}, {"host": "b"}]})", "every node"}};
+  for (const auto& [text, error] : mistakes) {
+    check_error([&] { parse_cluster(text, "c.json"); }, error);
+    check_error([&] { parse_cluster(text, "c.json"); }, "c.json");
+  }
+  check_error([] { read_cluster("/nowhere/c.json"); }, "/nowhere/c.json");
+}
+
+BOOST_AUTO_TEST_CASE(examples_can_be_read) {
+  int examples = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(FLOWSPEC_SOURCE_DIR "/config"))
+    if (entry.path().filename().string().starts_with("cluster-")) {
+      BOOST_CHECK(!read_cluster(entry.path()).nodes.empty());
+      ++examples;
+    }
+  BOOST_CHECK(examples > 0);
+}
+
+BOOST_AUTO_TEST_CASE(placement_without_a_split_is_near_equal) {
+  BOOST_CHECK((sizes({.layers = 8}) == Sizes{4, 4}));
+  BOOST_CHECK((sizes({.layers = 1}) == Sizes{1}));
+  BOOST_CHECK((sizes({.layers = 8, .stages = 3}) == Sizes{2, 3, 3}));
+  BOOST_CHECK((sizes({.layers = 8, .nodes = 5}) == Sizes{1, 1, 2, 2, 2}));
+  BOOST_CHECK((node_numbers({.layers = 8, .nodes = 2, .stages = 5}) == Numbers{0, 0, 1, 1, 1}));
+  auto places = place_stages({.layers = 5, .stages = 2});
+  BOOST_CHECK((places[0].layers == LayerRange{0, 2} && places[1].layers == LayerRange{2, 5}));
+}
+
+BOOST_AUTO_TEST_CASE(placement_follows_a_split_and_refuses_what_does_not_fit) {
+  BOOST_CHECK((sizes({.layers = 8, .split = {5, 1, 2}}) == Sizes{5, 1, 2}));
+  check_error([] { place_stages({.layers = 8, .split = {5, 1}}); }, "6 layers, the model has 8");
+  check_error([] { place_stages({.layers = 8, .split = {8, 0}}); }, "needs a layer");
+  check_error([] { place_stages({.layers = 8, .stages = 3, .split = {4, 4}}); }, "2 parts");
+  check_error([] { place_stages({.layers = 8, .stages = 9}); }, "9 stages");
+  check_error([] { place_stages({.layers = 8, .stages = 0}); }, "a stage");
+  check_error([] { place_stages({.layers = 8, .nodes = 3, .stages = 2}); }, "3 nodes");
+  check_error([] { place_stages({.layers = 2, .nodes = 3}); }, "3 stages");
+  check_error([] { place_stages({.layers = 8, .split = {4294967295U, 9}}); }, "the model has 8");
+}
+
+BOOST_AUTO_TEST_CASE(command_lines) {
+  auto line = parse_line({"generate", "--node", "a:1", "--node", "b", "--stop", "x", "--stop", "y",
+                          "--split", "1,2", "-t", "0.5", "the prompt"});
+  BOOST_REQUIRE(line.generate);
+  BOOST_CHECK(line.generate->prompt == "the prompt");
+  BOOST_CHECK((line.generate->nodes == std::vector<std::string>{"a:1", "b"}));
+  BOOST_CHECK((line.generate->stop == std::vector<std::string>{"x", "y"}));
+  BOOST_CHECK((line.generate->split == Sizes{1, 2}));
+  BOOST_CHECK(line.generate->sampling.temperature == 0.5F);
+  BOOST_CHECK(parse_line({"nodes", "--node", "a"}).nodes);
+  BOOST_CHECK(parse_line({"status", "--node", "a"}).nodes);
+  for (std::vector<const char*> wrong :
+       std::vector<std::vector<const char*>>{{},
+                                             {"fly"},
+                                             {"generate", "a", "b"},
+                                             {"generate", "a", "--mode", "x"},
+                                             {"generate", "a", "-n", "0"},
+                                             {"generate", "a", "-n", "-5"},
+                                             {"generate", "a", "--stages", "0"},
+                                             {"generate", "a", "--node", "x", "--cluster", "y"},
+                                             {"generate", "a", "-q", "-v"}})
+    BOOST_CHECK(parse_line(wrong).exit_code == static_cast<int>(ExitCode::usage));
+  check_error([] { parse_line({"generate", "a", "--top-p", "2"}); }, "");
+  check_error([] { parse_line({"generate", "a", "--stop", ""}); }, "stop string");
+  check_error([] { parse_line({"generate", "a", "--file", "b"}); }, "twice");
+  check_error([] { read_prompt({}); }, "no prompt");
+  GenerateOptions options;
+  options.prompt_file = "/nowhere.txt";
+  check_error([&] { read_prompt(options); }, "/nowhere.txt");
+}
