@@ -53,38 +53,39 @@ SessionConfig make_session(const Engine& engine, const DraftPolicy& policy,
   return session;
 }
 
-void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+/// False where nobody reads it any more.
+bool print(const std::string& text) {
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+         std::fflush(stdout) == 0;
 }
 
-/// Takes the session's text as it comes, and its report.
+/// Takes the session's text as it comes, and its report. Throws RuntimeError where no report comes.
 Summary receive_answer(caf::scoped_actor& self, const SessionConfig& session, bool streams) {
   // The session reports by itself within these; should it not, the wait ends all the same.
   auto limit = session.progress_limit + session.close_limit + std::chrono::seconds(10);
   Summary summary;
   bool done = false;
-  while (!done) {
+  std::string error;
+  while (!done && error.empty())
     self->receive(
         [&](const TextDeltaMessage& message) {
           auto delta = message.read();
           if (!delta)
             return;
           summary.text += delta->text;
-          if (streams)
-            print(delta->text);
+          if (streams && !print(delta->text))
+            error = "standard output is closed";
         },
         [&](const ReportMessage& message) {
           done = true;
           if (auto report = message.read())
             summary.report = std::move(*report);
           else
-            throw RuntimeError(ExitCode::failed, error_text(report.error()));
+            error = error_text(report.error());
         },
-        caf::after(limit) >> [&]() -> void {
-          throw RuntimeError(ExitCode::failed, "the session gives no sign of life");
-        });
-  }
+        caf::after(limit) >> [&] { error = "the session gives no sign of life"; });
+  if (!error.empty())
+    throw RuntimeError(ExitCode::failed, error);
   return summary;
 }
 
