@@ -300,6 +300,12 @@ BOOST_FIXTURE_TEST_CASE(no_row_stands_at_or_beyond_the_position_limit, Guesses) 
   short_text.expand(2, guess, 0.01);
   BOOST_TEST(short_text.best_to_expand(9, 0, 9).empty());
   BOOST_TEST(short_text.best_to_send(9, 0).size() == 4);
+  for (auto index : short_text.best_to_send(9, 0))
+    short_text.mark_sent(index);
+  short_text.reroot(prune(1, {1, 2, 3}, row(4, 3, 40, 3)));
+  short_text.reroot(prune(2, {4}, row(first_fresh_node, 4, 50, 4)));
+  BOOST_TEST(short_text.version() == 2);
+  BOOST_TEST(short_text.best_to_send(9, 0).empty());
 }
 
 BOOST_FIXTURE_TEST_CASE(draft_slots_of_dead_nodes_are_free_again, Guesses) {
