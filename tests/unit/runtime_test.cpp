@@ -82,9 +82,9 @@ BOOST_AUTO_TEST_CASE(cluster_files) {
       {R"({"nodes": [{"host": "a", "port": -1}]})", "-1"},
       {R"({"nodes": [{"host": "a", "layers": 0}]})", "layers"},
       {R"({"nodes": [{"host": "a", "layers": 1}, {"host": "b"}]})", "every node"}};
-  for (const auto& [text, error] : mistakes) {
-    check_error([&] { parse_cluster(text, "c.json"); }, error);
-    check_error([&] { parse_cluster(text, "c.json"); }, "c.json");
+  for (const auto& mistake : mistakes) {
+    check_error([&] { parse_cluster(mistake.first, "c.json"); }, mistake.second);
+    check_error([&] { parse_cluster(mistake.first, "c.json"); }, "c.json");
   }
   check_error([] { read_cluster("/nowhere/c.json"); }, "/nowhere/c.json");
 }
