@@ -66,7 +66,14 @@ class Coordinator {
     agents_.emplace(agent.address(), Agent{agent, node});
   }
 
-  void bind(const Pipeline& pipeline) { pipeline_ = pipeline; }
+  void bind(const Pipeline& pipeline) {
+    pipeline_ = pipeline;
+    for (std::size_t i = 0; i < pipeline.stages.size(); ++i)
+      watch(pipeline.stages[i].stage, fmt::format("stage {}", i));
+    watch(pipeline.verifier, "the verifier");
+    watch(pipeline.draft, "the draft");
+    watch(pipeline.pruner, "the tree pruner");
+  }
 
   caf::result<StatsList> load() {
     if (auto error = not_serving())
@@ -116,6 +123,15 @@ class Coordinator {
     std::string node;
   };
 
+  /// Of what runs on a node, the node's agent tells.
+  template <class Handle>
+  void watch(const Handle& part, const std::string& what) {
+    if (part.node() != self_->node())
+      return;
+    self_->monitor(part);
+    local_parts_.emplace(part.address(), what);
+  }
+
   std::vector<caf::actor> all_hops() const {
     std::vector<caf::actor> hops;
     for (const StageHandle& handle : pipeline_->stages)
@@ -144,20 +160,24 @@ class Coordinator {
 
   void on_down(const caf::down_msg& down) {
     if (auto agent = agents_.find(down.source); agent != agents_.end()) {
-      auto node = agent->second.node;
+      bool gone = down.reason == caf::exit_reason::remote_link_unreachable;
+      auto why =
+          gone ? "its connection broke, or it was silent for too long" : error_text(down.reason);
+      auto what = fmt::format("node {} was lost: {}", agent->second.node, why);
       agents_.erase(agent);
-      return lose(node, down.reason);
+      return lose(what);
     }
+    if (auto part = local_parts_.find(down.source); part != local_parts_.end())
+      return lose(fmt::format("{} has ended: {}", part->second, error_text(down.reason)));
     std::erase_if(sessions_,
                   [&](const auto& entry) { return entry.second.address() == down.source; });
   }
 
-  /// Without the node no session can go on, and none of its layers will ever answer.
-  void lose(const std::string& node, const caf::error& reason) {
-    bool gone = reason == caf::exit_reason::remote_link_unreachable;
-    lost_ = fmt::format(
-        "node {} was lost: {}", node,
-        gone ? "its connection broke, or it was silent for too long" : error_text(reason));
+  /// With a part missing no session can go on, and nobody else would tell them.
+  void lose(const std::string& what) {
+    if (lost_)
+      return;
+    lost_ = what;
     spdlog::error(*lost_);
     if (loading_)
       loading_->fail(text_error(*lost_));
@@ -170,6 +190,7 @@ class Coordinator {
   CoordinatorActor::pointer self_ = nullptr;
   CoordinatorConfig config_;
   std::map<caf::actor_addr, Agent> agents_;
+  std::map<caf::actor_addr, std::string> local_parts_;
   std::optional<Pipeline> pipeline_;
   std::map<SessionId, SessionActor> sessions_;
   std::shared_ptr<Loading> loading_;

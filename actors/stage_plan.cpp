@@ -5,6 +5,7 @@
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "actors/node.hpp"
 #include "actors/text_error.hpp"
@@ -75,7 +76,10 @@ struct Loading {
     StageOptions options{{spec.first_layer, spec.end_layer},
                          std::min(spec.threads, node->options().threads),
                          spec.max_rows};
-    return std::make_unique<StageModel>(file, config, options, stop_if_unwanted);
+    auto stage = std::make_unique<StageModel>(file, config, options, stop_if_unwanted);
+    for (const std::string& kernel : stage->unexpected_kernels())
+      spdlog::warn("slow, or not known to be exact: {}", kernel);
+    return stage;
   }
 };
 

@@ -8,6 +8,7 @@
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "actors/text_error.hpp"
 #include "models/drafts/prompt_lookup_draft.hpp"
