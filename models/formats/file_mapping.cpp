@@ -48,11 +48,11 @@ FileMapping::FileMapping(const std::filesystem::path& path) {
     fail_with_errno(path, "examine");
   }
   if (!S_ISREG(status.st_mode)) {
-    throw ModelError(path.string() + ": is not a regular file. Give the path of a GGUF file.");
+    throw ModelError(path.string() + ": is not a regular file. Give the path of a model file.");
   }
   size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) {
-    throw ModelError(path.string() + ": is empty (0 bytes), expected a GGUF file. Get it again.");
+    throw ModelError(path.string() + ": is empty (0 bytes), expected a model. Get it again.");
   }
   address_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor.get(), 0);
   if (address_ == MAP_FAILED) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "models/error.hpp"
+#include "models/formats/error_text.hpp"
 #include "models/formats/file_mapping.hpp"
 #include "models/formats/gguf_reader.hpp"
 
@@ -78,14 +79,6 @@ std::optional<double> as_float(GgufType type, std::span<const std::byte> bytes, 
 
 std::string as_string(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-std::string describe_shape(std::span<const std::uint64_t> shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-  }
-  return text + "]";
 }
 
 std::span<const std::uint64_t> without_trailing_ones(std::span<const std::uint64_t> shape) {

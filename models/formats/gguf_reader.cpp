@@ -7,6 +7,7 @@
 #include <set>
 
 #include "models/error.hpp"
+#include "models/formats/error_text.hpp"
 
 namespace flowspec {
 namespace {
@@ -285,21 +286,6 @@ std::string describe(const GgufValue& value) {
     return std::string(name_of(value.type));
   }
   return "array of " + std::to_string(value.count) + " " + std::string(name_of(value.element_type));
-}
-
-std::string printable(std::string_view text) {
-  constexpr std::size_t limit = 80;
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string out;
-  for (const char c : text.substr(0, limit)) {
-    if (c >= ' ' && c <= '~') {
-      out += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
-    }
-  }
-  return text.size() > limit ? out + "..." : out;
 }
 
 GgufHeader read_gguf_header(std::span<const std::byte> bytes, const std::filesystem::path& path) {

@@ -54,9 +54,6 @@ std::size_t fixed_size(GgufType type);
 /// "uint32", or "array of 5 string".
 std::string describe(const GgufValue& value);
 
-/// For messages: control characters and bytes that are not ASCII escaped, cut after 80 characters.
-std::string printable(std::string_view text);
-
 /// Reads the header of the file that `bytes` are. Throws ModelError.
 GgufHeader read_gguf_header(std::span<const std::byte> bytes, const std::filesystem::path& path);
 

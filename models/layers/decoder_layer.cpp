@@ -11,9 +11,11 @@
 
 namespace flowspec {
 
-/// The tensors of one layer, their shapes checked.
-struct DecoderLayer::Tensors {
-  Tensors(const GgufFile& file, const ModelConfig& config, std::uint32_t layer) {
+namespace {
+
+/// A layer's tensors in a GGUF file, and how many bytes they take there.
+struct FoundTensors : LayerTensors {
+  FoundTensors(const GgufFile& file, const ModelConfig& config, std::uint32_t layer) {
     const std::string prefix = "blk." + std::to_string(layer) + ".";
     const std::uint64_t hidden = config.hidden_size;
     const std::uint64_t ffn = config.ffn_size;
@@ -37,44 +39,47 @@ struct DecoderLayer::Tensors {
     down = {require("ffn_down", {ffn, hidden})};
   }
 
-  const TensorInfo* attention_norm = nullptr;
-  std::array<const TensorInfo*, 3> qkv{};
-  std::array<const TensorInfo*, 1> output{};
-  const TensorInfo* ffn_norm = nullptr;
-  std::array<const TensorInfo*, 2> gate_up{};
-  std::array<const TensorInfo*, 1> down{};
   std::uint64_t bytes = 0;
 };
 
+}  // namespace
+
 DecoderLayer::DecoderLayer(const GgufFile& file, const ModelConfig& config, std::uint32_t layer,
                            const Workspace& workspace)
-    : DecoderLayer(Tensors(file, config, layer), config, workspace) {}
+    : DecoderLayer(FoundTensors(file, config, layer), config, workspace) {}
 
-DecoderLayer::DecoderLayer(const Tensors& tensors, const ModelConfig& config,
+DecoderLayer::DecoderLayer(const LayerTensors& tensors, const ModelConfig& config,
                            const Workspace& workspace)
     : heads_(config.heads),
       kv_heads_(config.kv_heads),
       head_dim_(config.head_dim),
-      attention_norm_(*tensors.attention_norm, config.rms_eps),
       qkv_(workspace.linears, tensors.qkv),
       output_(workspace.linears, tensors.output),
       ffn_norm_(*tensors.ffn_norm, config.rms_eps),
       gate_up_(workspace.linears, tensors.gate_up),
-      down_(workspace.linears, tensors.down) {}
+      down_(workspace.linears, tensors.down) {
+  if (tensors.attention_norm != nullptr) {
+    attention_norm_.emplace(*tensors.attention_norm, config.rms_eps);
+  }
+}
 
 std::uint64_t DecoderLayer::stored_bytes(const GgufFile& file, const ModelConfig& config,
                                          std::uint32_t layer) {
-  return Tensors(file, config, layer).bytes;
+  return FoundTensors(file, config, layer).bytes;
 }
 
 void DecoderLayer::forward(Workspace& workspace, std::span<const RowContext> rows,
                            std::uint32_t cache_layer, std::span<float> hidden) const {
   const std::size_t count = rows.size();
   assert(count > 0 && count <= workspace.max_rows);
-  const std::size_t size = count * attention_norm_.size();
+  const std::size_t size = count * ffn_norm_.size();
 
-  attention_norm_.apply(hidden, count, workspace.normed);
-  qkv_.apply(workspace.normed, count, workspace.qkv);
+  if (attention_norm_) {
+    attention_norm_->apply(hidden, count, workspace.normed);
+    qkv_.apply(workspace.normed, count, workspace.qkv);
+  } else {
+    qkv_.apply(hidden, count, workspace.qkv);
+  }
   attend(workspace, rows, cache_layer);
   output_.apply(workspace.attended, count, workspace.projected);
   kernels::add(hidden.data(), workspace.projected.data(), size);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <utility>
 
 #include "models/config.hpp"
 #include "models/formats/gguf.hpp"
@@ -27,6 +28,12 @@ struct LmHead::State {
         output(linears, std::array{&matrix}),
         max_rows(std::max(rows, 1U)) {}
 
+  State(const State& other, unsigned threads, std::uint32_t rows)
+      : linears(threads),
+        norm(other.norm),
+        output(linears, other.output),
+        max_rows(std::max(rows, 1U)) {}
+
   LinearContext linears;
   RmsNorm norm;
   Linear output;
@@ -38,9 +45,15 @@ LmHead::LmHead(const GgufFile& file, const ModelConfig& config, unsigned threads
     : state_(std::make_unique<State>(file.require("output_norm.weight", {config.hidden_size}),
                                      output_matrix(file, config), config, threads, max_rows)) {}
 
+LmHead::LmHead(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
 LmHead::~LmHead() = default;
 LmHead::LmHead(LmHead&&) noexcept = default;
 LmHead& LmHead::operator=(LmHead&&) noexcept = default;
+
+LmHead LmHead::share(unsigned threads, std::uint32_t max_rows) const {
+  return LmHead(std::make_unique<State>(*state_, threads, max_rows));
+}
 
 void LmHead::features(std::span<const float> hidden, std::size_t rows, std::span<float> out) {
   state_->norm.apply(hidden, rows, out);

@@ -23,6 +23,10 @@ class LmHead {
   LmHead(LmHead&&) noexcept;
   LmHead& operator=(LmHead&&) noexcept;
 
+  /// Another head with the same packed weights, which are not copied, but scratch memory of its
+  /// own: for another thread. This head may be in use meanwhile.
+  LmHead share(unsigned threads, std::uint32_t max_rows) const;
+
   /// The final RMSNorm: hidden states to features, both rows x hidden_size. `out` may be `hidden`.
   void features(std::span<const float> hidden, std::size_t rows, std::span<float> out);
   /// Features (rows x hidden_size) to logits (rows x vocab_size).
@@ -36,6 +40,8 @@ class LmHead {
 
  private:
   struct State;
+  explicit LmHead(std::unique_ptr<State> state);
+
   std::unique_ptr<State> state_;
 };
 

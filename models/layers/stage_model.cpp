@@ -71,7 +71,7 @@ StageModel::StageModel(const GgufFile& file, const ModelConfig& config, const St
   state_ = std::make_unique<State>(config, checked);
   if (range.first == 0) {
     state_->embedding.emplace(
-        file, file.require("token_embd.weight", {config.hidden_size, config.vocab_size}));
+        file.mapping(), file.require("token_embd.weight", {config.hidden_size, config.vocab_size}));
   }
   std::uint64_t total = 0;
   for (std::uint32_t layer = range.first; layer < range.end; ++layer) {

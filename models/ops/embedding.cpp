@@ -1,12 +1,13 @@
 #include "models/ops/embedding.hpp"
 
 #include <cassert>
+#include <utility>
 
 namespace flowspec {
 
-Embedding::Embedding(const GgufFile& file, const TensorInfo& weight)
+Embedding::Embedding(std::shared_ptr<const void> mapping, const TensorInfo& weight)
     : weight_(weight),
-      mapping_(file.mapping()),
+      mapping_(std::move(mapping)),
       columns_(weight.shape.at(0)),
       vocab_size_(static_cast<std::uint32_t>(weight.elements() / weight.shape.at(0))) {}
 

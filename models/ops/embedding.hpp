@@ -14,8 +14,9 @@ namespace flowspec {
 /// ever loaded.
 class Embedding {
  public:
-  /// @param weight  a tensor of `file`, shape {columns, vocabulary}.
-  Embedding(const GgufFile& file, const TensorInfo& weight);
+  /// @param mapping  keeps the file that `weight` lies in mapped.
+  /// @param weight   shape {columns, vocabulary}.
+  Embedding(std::shared_ptr<const void> mapping, const TensorInfo& weight);
 
   std::uint32_t vocab_size() const { return vocab_size_; }
 

@@ -9,6 +9,7 @@
 
 #include <dnnl.hpp>
 
+#include "models/aligned_floats.hpp"
 #include "models/formats/gguf.hpp"
 
 // From omp.h, which clang-tidy cannot read where it is GCC's.
@@ -138,6 +139,10 @@ struct Linear::Kernel {
     weights = description.weights;
   }
 
+  /// For weights that another kernel has packed.
+  Kernel(const Product& same_product, const memory::desc& packed)
+      : product(same_product), weights(packed) {}
+
   Call& call(LinearContext::State& context, std::size_t rows) {
     if (calls.size() <= rows) {
       calls.resize(rows + 1);
@@ -205,6 +210,13 @@ Linear::Linear(const LinearContext& context, std::span<const TensorInfo* const> 
   kernel_ = kernel;
   pack(parts);
 }
+
+Linear::Linear(const LinearContext& context, const Linear& other)
+    : context_(context.state_),
+      kernel_(std::make_shared<Kernel>(other.kernel_->product, other.kernel_->weights)),
+      inputs_(other.inputs_),
+      outputs_(other.outputs_),
+      weights_(other.weights_) {}
 
 void Linear::pack(std::span<const TensorInfo* const> parts) {
   const std::size_t packed = kernel_->weights.get_size() / sizeof(float);

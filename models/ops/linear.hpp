@@ -7,8 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "models/aligned_floats.hpp"
-
 namespace flowspec {
 
 struct TensorInfo;
@@ -49,6 +47,9 @@ class Linear {
   /// Reads and packs the weights, a block of rows at a time.
   /// @param parts  matrices of shape {inputs, outputs}, of any supported type.
   Linear(const LinearContext& context, std::span<const TensorInfo* const> parts);
+  /// The same matrix for use in another context: the packed weights are shared, not copied. `other`
+  /// may be in use by another thread meanwhile.
+  Linear(const LinearContext& context, const Linear& other);
 
   std::size_t inputs() const { return inputs_; }
   std::size_t outputs() const { return outputs_; }
@@ -66,7 +67,7 @@ class Linear {
   std::shared_ptr<Kernel> kernel_;
   std::size_t inputs_ = 0;
   std::size_t outputs_ = 0;
-  AlignedFloats weights_;
+  std::shared_ptr<float[]> weights_;
 };
 
 }  // namespace flowspec

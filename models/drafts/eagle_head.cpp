@@ -1,0 +1,243 @@
+#include "models/drafts/eagle_head.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/drafts/eagle_config.hpp"
+#include "models/error.hpp"
+#include "models/formats/error_text.hpp"
+#include "models/formats/safetensors.hpp"
+#include "models/layers/decoder_layer.hpp"
+#include "models/layers/workspace.hpp"
+#include "models/ops/embedding.hpp"
+#include "models/ops/kernels.hpp"
+
+namespace flowspec {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The safetensors file that `path` means.
+fs::path find_weights(const fs::path& path) {
+  const bool is_folder = fs::is_directory(path);
+  const fs::path safetensors = is_folder ? path / "model.safetensors" : path;
+  const fs::path pickle = is_folder ? path / "pytorch_model.bin" : path;
+  const bool has_pickle_only =
+      is_folder ? !fs::exists(safetensors) && fs::exists(pickle) : pickle.extension() == ".bin";
+  if (has_pickle_only) {
+    throw ModelError(pickle.string() +
+                     ": is a PyTorch checkpoint, which may hold programs and is not read. Convert "
+                     "it to model.safetensors in the same folder, with Python: "
+                     "safetensors.torch.save_file(torch.load('pytorch_model.bin', "
+                     "weights_only=True), 'model.safetensors').");
+  }
+  return safetensors;
+}
+
+/// A head's tensors, their names and shapes checked.
+struct Tensors {
+  Tensors(const SafetensorsFile& file, const EagleConfig& config) {
+    const ModelConfig& model = config.model;
+    const std::uint64_t hidden = model.hidden_size;
+    const std::uint64_t ffn = model.ffn_size;
+    const std::uint64_t q_size = std::uint64_t{model.heads} * model.head_dim;
+    const std::uint64_t kv_size = std::uint64_t{model.kv_heads} * model.head_dim;
+    std::set<std::string> known;
+    const auto require = [&](const std::string& name, std::initializer_list<std::uint64_t> shape) {
+      known.insert(name);
+      return &file.require(name, shape);
+    };
+    embedding = require("embed_tokens.weight", {model.vocab_size, hidden});
+    join = require("fc.weight", {hidden, 2 * hidden});
+    join_bias = config.has_bias ? require("fc.bias", {hidden}) : nullptr;
+    const std::string attention = "layers.0.self_attn.";
+    layer.qkv = {require(attention + "q_proj.weight", {q_size, hidden}),
+                 require(attention + "k_proj.weight", {kv_size, hidden}),
+                 require(attention + "v_proj.weight", {kv_size, hidden})};
+    layer.output = {require(attention + "o_proj.weight", {hidden, q_size})};
+    layer.ffn_norm = require("layers.0.post_attention_layernorm.weight", {hidden});
+    layer.gate_up = {require("layers.0.mlp.gate_proj.weight", {ffn, hidden}),
+                     require("layers.0.mlp.up_proj.weight", {ffn, hidden})};
+    layer.down = {require("layers.0.mlp.down_proj.weight", {hidden, ffn})};
+    for (const TensorInfo& tensor : file.tensors()) {
+      // Old checkpoints keep RoPE's frequencies, which follow from the configuration.
+      if (!known.contains(tensor.name) && !tensor.name.ends_with("rotary_emb.inv_freq")) {
+        throw ModelError(file.path().string() + ": tensor '" + printable(tensor.name) +
+                         "' has no place in an EAGLE-1 or EAGLE-2 head of this configuration" +
+                         (tensor.name == "fc.bias" ? ", which says \"bias\": false" : "") +
+                         ". Other kinds (EAGLE-3, Medusa) are not supported.");
+      }
+    }
+  }
+
+  const TensorInfo* embedding = nullptr;
+  const TensorInfo* join = nullptr;
+  const TensorInfo* join_bias = nullptr;
+  LayerTensors layer;
+};
+
+void check_target(const fs::path& path, const ModelConfig& config, const LmHead& lm_head) {
+  const auto check = [&](const char* what, std::uint32_t head, std::uint32_t target) {
+    if (head != target) {
+      throw ModelError(path.string() + ": the EAGLE head's " + what + " is " +
+                       std::to_string(head) + ", the model's is " + std::to_string(target) +
+                       ". Use the head that was trained for this model.");
+    }
+  };
+  check("hidden size", config.hidden_size, lm_head.hidden_size());
+  check("vocabulary size", config.vocab_size, lm_head.vocab_size());
+}
+
+std::vector<float> values_of(const TensorInfo* tensor) {
+  std::vector<float> values(tensor != nullptr ? tensor->elements() : 0);
+  if (tensor != nullptr) {
+    to_float(tensor->type, tensor->data, values);
+  }
+  return values;
+}
+
+/// The row's context without the text's first position.
+RowContext shifted(const RowContext& row) {
+  assert(row.prefix.size() + row.tail.size() == std::size_t{row.position} + 1);
+  assert(!row.tail.empty() && row.tail.back() == row.slot && row.cache->layers() == 1);
+  RowContext result = row;
+  --result.position;
+  std::span<const Slot>& first = row.prefix.empty() ? result.tail : result.prefix;
+  first = first.subspan(1);
+  return result;
+}
+
+}  // namespace
+
+struct EagleHead::State {
+  State(const Tensors& tensors, std::shared_ptr<const void> mapping, const ModelConfig& model,
+        LmHead head, unsigned threads, std::uint32_t rows)
+      : config(model),
+        workspace(model, threads, rows, RopeLayout::halves),
+        embedding(std::move(mapping), *tensors.embedding),
+        join(workspace.linears, std::array{tensors.join}),
+        bias(values_of(tensors.join_bias)),
+        layer(tensors.layer, model, workspace),
+        lm_head(std::move(head)),
+        joined(std::size_t{rows} * 2 * model.hidden_size),
+        hidden(std::size_t{rows} * model.hidden_size),
+        logits(std::size_t{rows} * model.vocab_size) {
+    indices.reserve(rows);
+    contexts.reserve(rows);
+  }
+
+  /// Fills `indices`, `contexts` and `joined` with the rows that have a parent.
+  void gather(std::span<const DraftRow> rows, std::span<const float> features_in) {
+    const std::size_t size = config.hidden_size;
+    indices.clear();
+    contexts.clear();
+    Position last = 0;
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      if (rows[r].context.position == 0) {
+        continue;
+      }
+      const std::span<float> row = std::span(joined).subspan(indices.size() * 2 * size, 2 * size);
+      embedding.apply({&rows[r].token, 1}, row);
+      std::ranges::copy(features_in.subspan(r * size, size), row.subspan(size).begin());
+      indices.push_back(r);
+      contexts.push_back(shifted(rows[r].context));
+      last = std::max(last, contexts.back().position);
+    }
+    workspace.rope.prepare(std::size_t{last} + 1);
+  }
+
+  /// `joined` to the guessed features, in `hidden`.
+  void compute() {
+    const std::size_t size = config.hidden_size;
+    const std::size_t count = indices.size();
+    join.apply(joined, count, hidden);
+    for (std::size_t i = 0; i < count && !bias.empty(); ++i) {
+      kernels::add(hidden.data() + i * size, bias.data(), size);
+    }
+    layer.forward(workspace, contexts, 0, std::span(hidden).first(count * size));
+  }
+
+  ModelConfig config;
+  Workspace workspace;
+  Embedding embedding;
+  Linear join;
+  std::vector<float> bias;
+  DecoderLayer layer;
+  LmHead lm_head;
+  // Of the rows that are computed: their numbers in the part, contexts, embeddings with features,
+  // results.
+  std::vector<std::size_t> indices;
+  std::vector<RowContext> contexts;
+  std::vector<float> joined;
+  std::vector<float> hidden;
+  std::vector<float> logits;
+};
+
+EagleHead::EagleHead(const fs::path& path, LmHead lm_head, unsigned threads,
+                     std::uint32_t max_rows) {
+  const fs::path weights = find_weights(path);
+  const SafetensorsFile file = SafetensorsFile::open(weights);
+  const EagleConfig config = read_eagle_config(weights.parent_path() / "config.json");
+  const Tensors tensors(file, config);
+  check_target(weights, config.model, lm_head);
+  state_ = std::make_unique<State>(tensors, file.mapping(), config.model, std::move(lm_head),
+                                   std::max(threads, 1U), std::max(max_rows, 1U));
+}
+
+EagleHead::~EagleHead() = default;
+
+std::uint32_t EagleHead::feature_size() const {
+  return state_->config.hidden_size;
+}
+
+KvCache EagleHead::make_cache(std::uint32_t slots) const {
+  return {1, state_->config.kv_heads, state_->config.head_dim, slots};
+}
+
+std::uint32_t EagleHead::max_rows() const {
+  return state_->workspace.max_rows;
+}
+
+void EagleHead::forward(std::span<const DraftRow> rows, std::span<const float> features_in,
+                        std::uint32_t top_k, std::span<Candidate> candidates,
+                        std::span<float> features_out) {
+  State& s = *state_;
+  const std::size_t size = s.config.hidden_size;
+  const std::size_t vocab = s.config.vocab_size;
+  assert(features_in.size() >= rows.size() * size);
+  assert(candidates.size() >= rows.size() * top_k);
+  assert(features_out.empty() || features_out.size() >= rows.size() * size);
+  for (std::size_t first = 0; first < rows.size(); first += max_rows()) {
+    const std::size_t count = std::min<std::size_t>(max_rows(), rows.size() - first);
+    s.gather(rows.subspan(first, count), features_in.subspan(first * size));
+    std::ranges::fill(candidates.subspan(first * top_k, count * top_k), Candidate{-1, 0});
+    if (!features_out.empty()) {
+      std::ranges::fill(features_out.subspan(first * size, count * size), 0.0F);
+    }
+    if (s.indices.empty()) {
+      continue;
+    }
+    s.compute();
+    if (top_k > 0) {
+      s.lm_head.logits(s.hidden, s.indices.size(), s.logits);
+    }
+    for (std::size_t i = 0; i < s.indices.size(); ++i) {
+      const std::size_t row = first + s.indices[i];
+      if (!features_out.empty()) {
+        std::ranges::copy(std::span(s.hidden).subspan(i * size, size),
+                          features_out.subspan(row * size).begin());
+      }
+      if (top_k > 0) {
+        top_k_log_probs(std::span(s.logits).subspan(i * vocab, vocab), top_k,
+                        candidates.subspan(row * top_k, top_k));
+      }
+    }
+  }
+}
+
+}  // namespace flowspec

@@ -1,0 +1,17 @@
+#pragma once
+/// Text from files that are not trusted, and what is in them, for error messages.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace flowspec {
+
+/// Control characters and bytes that are not ASCII escaped, cut after 80 characters.
+std::string printable(std::string_view text);
+
+/// "[4, 3]".
+std::string describe_shape(std::span<const std::uint64_t> shape);
+
+}  // namespace flowspec
