@@ -20,7 +20,7 @@ void add_network_options(CLI::App& app, NetworkOptions& network) {
          fmt::format("Milliseconds between signs of life; a node that is silent for {} of them is "
                      "lost (default 500)",
                      heartbeats_to_timeout))
-      ->check(CLI::Range(10, 60000));
+      ->check(CLI::Range(100, 60000));
 }
 
 std::optional<int> parse(CLI::App& app, int argc, const char* const* argv) {

@@ -1,5 +1,7 @@
 #include "runtime/nodes.hpp"
 
+#include <algorithm>
+
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 #include <fmt/format.h>
@@ -38,6 +40,9 @@ NodeInfo greet(caf::scoped_actor& self, const RemoteNode& node) {
       throw RuntimeError(ExitCode::failed,
                          fmt::format("it speaks protocol version {}, this program {}",
                                      info->protocol, protocol_version));
+    // It will be shown in terminals.
+    std::ranges::replace_if(
+        info->name, [](unsigned char c) { return c < ' ' || c == 127; }, '?');
     return *info;
   } catch (const RuntimeError& e) {
     throw RuntimeError(e.code(), fmt::format("node {}: {}", node.address.text(), e.what()));

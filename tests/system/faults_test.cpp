@@ -53,7 +53,7 @@ void check_error(const Result& result, const std::vector<std::string>& texts) {
   BOOST_CHECK_MESSAGE(result.exit_code == 1, "exit code " << result.exit_code);
   auto json = result.json();
   BOOST_CHECK(json.at("finish_reason") == "error");
-  auto error = json.at("error").get<std::string>();
+  auto error = json.at("error").dump();
   for (const std::string& text : texts)
     BOOST_CHECK_MESSAGE(error.find(text) != std::string::npos,
                         "no \"" << text << "\" in: " << error);
@@ -74,8 +74,15 @@ BOOST_AUTO_TEST_CASE(a_stopped_node_ends_the_run_with_its_name) {
   LongRun run;
   run.second->process().signal(SIGSTOP);
   run.check_end(seconds(8), 1, "node second (" + run.second->address() + ") was lost");
-  check_error(generate_on(run.second->address()), {run.second->address(), "cannot be reached"});
+  check_error(generate_on(run.second->address()), {run.second->address(), "it is stopped"});
   run.second->process().signal(SIGCONT);
+}
+
+BOOST_AUTO_TEST_CASE(a_killed_client_leaves_nothing_behind) {
+  LongRun run;
+  run.run.signal(SIGKILL);
+  for (const auto* node : {&run.first, &run.second})
+    BOOST_CHECK_MESSAGE(node_reaches(**node, "stages", 0), "a stage LEAKS");
 }
 
 BOOST_AUTO_TEST_CASE(a_node_that_is_told_to_leave_leaves) {
