@@ -7,8 +7,8 @@
 
 #include <xxhash.h>
 
-#include "models/formats/gguf.hpp"
 #include "models/formats/error_text.hpp"
+#include "models/formats/gguf.hpp"
 #include "models/tokenizer/piece_merger.hpp"
 #include "models/tokenizer/vocabulary.hpp"
 
