@@ -2,7 +2,7 @@
 # Rebuilds every file of this model folder from a corpus: build.sh CORPUS [WORK] [OUT]
 #
 # Every step leaves its result in WORK and an interrupted step goes on from its last checkpoint,
-# so that the same command can be run again. The minutes are those of the shipped files.
+# so that the same command can be run again. The minutes suit two free cores; more help.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 corpus=$1
@@ -16,13 +16,13 @@ export MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000
 
 cd "$here"
 mkdir -p "$work" "$out"
-"$python" train_target.py "$corpus" "$work" --minutes "${TARGET_MINUTES:-62}"
+"$python" train_target.py "$corpus" "$work" --minutes "${TARGET_MINUTES:-60}"
 "$python" export_target.py "$work" "$out"
 "$python" check_logits.py "$work" "$out"
 "$python" heldout.py "$work" "$out"
 "$python" check_tokenizer.py "$out"
-"$python" generate_stories.py "$work" "$out" --groups "${GENERATED_GROUPS:-24}"
+"$python" generate_stories.py "$work" "$out" --groups "${GENERATED_GROUPS:-10}"
 "$python" train_drafts.py small "$work" "$out" --minutes "${SMALL_MINUTES:-5}"
-"$python" train_drafts.py eagle "$work" "$out" --minutes "${EAGLE_MINUTES:-35}"
+"$python" train_drafts.py eagle "$work" "$out" --minutes "${EAGLE_MINUTES:-25}"
 "$python" samples.py "$work" "$out"
 "$python" measure.py "$out"

@@ -47,7 +47,7 @@ def load_tokenizer(work):
 
 
 def prepare(corpus_path, work):
-    """Writes tokenizer.model, train.npz, heldout.npz and heldout.txt.json into `work`."""
+    """Writes tokenizer.model, train.npz, heldout.npz and heldout.json into `work`, once."""
     os.makedirs(work, exist_ok=True)
     if os.path.exists(os.path.join(work, "heldout.json")):
         return

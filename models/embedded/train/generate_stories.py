@@ -28,7 +28,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work")
     parser.add_argument("out")
-    parser.add_argument("--groups", type=int, default=24)
+    parser.add_argument("--groups", type=int, default=10)
     args = parser.parse_args()
     torch.set_num_threads(1)
     path = os.path.join(args.work, "generated.npz")
