@@ -5,6 +5,7 @@
 #include <cassert>
 #include <set>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -24,11 +25,13 @@ namespace fs = std::filesystem;
 
 /// The safetensors file that `path` means.
 fs::path find_weights(const fs::path& path) {
-  const bool is_folder = fs::is_directory(path);
-  const fs::path safetensors = is_folder ? path / "model.safetensors" : path;
+  std::error_code ignored;  // what cannot be examined cannot be opened either, which is reported
+  const bool is_folder = fs::is_directory(path, ignored);
+  fs::path safetensors = is_folder ? path / "model.safetensors" : path;
   const fs::path pickle = is_folder ? path / "pytorch_model.bin" : path;
   const bool has_pickle_only =
-      is_folder ? !fs::exists(safetensors) && fs::exists(pickle) : pickle.extension() == ".bin";
+      is_folder ? !fs::exists(safetensors, ignored) && fs::exists(pickle, ignored)
+                : pickle.extension() == ".bin";
   if (has_pickle_only) {
     throw ModelError(pickle.string() +
                      ": is a PyTorch checkpoint, which may hold programs and is not read. Convert "
