@@ -108,10 +108,6 @@ class Cache:
         self.k, self.v = k, v
         return k, v
 
-    def select(self, index):
-        """Keeps the given rows (of all batch entries)."""
-        self.k, self.v = self.k[:, :, index], self.v[:, :, index]
-
 
 class Mlp(nn.Module):
     def __init__(self, c):
