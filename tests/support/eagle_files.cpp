@@ -65,7 +65,10 @@ EagleFiles::EagleFiles(const EagleShape& shape, std::uint64_t seed) {
 void EagleFiles::write(const std::filesystem::path& folder, TensorType type) const {
   std::string json;
   for (const auto& [key, value] : config) {
-    json += (json.empty() ? "{\"" : ",\n\"") + key + "\": " + value;
+    json += json.empty() ? "{\"" : ",\n\"";
+    json += key;
+    json += "\": ";
+    json += value;
   }
   write_file(folder / "config.json", json + "}\n");
   SafetensorsWriter writer;

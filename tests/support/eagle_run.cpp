@@ -69,6 +69,7 @@ TestPlan eagle_plan(std::mt19937* random, const std::vector<EagleTree>& trees, s
 
 void permute_slots(std::mt19937& random, const std::vector<EagleTree>& trees, TestPlan& plan) {
   std::vector<TestTree> plain;
+  plain.reserve(trees.size());
   for (const EagleTree& tree : trees) {
     plain.push_back(tree.tree);
   }
