@@ -96,7 +96,7 @@ using NodeAgentActor = caf::typed_actor<
     replies_to<connect_a, std::string, std::uint16_t>::with<caf::node_id>,
     // Make a stage between these; answers the stage and its way in for control messages. The stage
     // is to be asked to load afterwards.
-    replies_to<spawn_st_a, StageSpecMessage, PipelineActor, TreePrunerActor, DraftActor>::with<
-        PipelineActor, ControlActor>>;
+    replies_to<spawn_st_a, StageSpecMessage, PipelineActor, TreePrunerActor,
+               DraftActor>::with<PipelineActor, ControlActor>>;
 
 }  // namespace flowspec
