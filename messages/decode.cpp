@@ -165,6 +165,7 @@ void decode(schema::Open::Reader in, const Owner&, Open& out) {
   out.sampling = sampling(in.getSampling());
   out.position_limit = in.getPositionLimit();
   out.slots = in.getSlots();
+  count(out.slots, limits::slots, "KV slots");
   check(!out.prompt.empty(), "the prompt is empty");
   check(out.prompt.size() <= out.position_limit, "the prompt is longer than the position limit");
 }

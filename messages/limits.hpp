@@ -18,6 +18,8 @@ inline constexpr std::size_t prunes = 4096;
 inline constexpr std::size_t ended = 4096;
 /// Tokens of a text: the prompt, a committed path, a walk.
 inline constexpr std::size_t tokens = std::size_t{1} << 20;
+/// KV slots that a session may ask for.
+inline constexpr std::size_t slots = std::size_t{1} << 22;
 /// Bytes of a string; the text of a fault is cut here by its sender.
 inline constexpr std::size_t text = 4096;
 /// Layers of a model.

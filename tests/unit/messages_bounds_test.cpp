@@ -208,6 +208,8 @@ BOOST_AUTO_TEST_CASE(requests_out_of_range_are_refused) {
   refused("Open", "a node id is 0", [](auto& x) { x.root = 0; });
   refused("Open", "the prompt is empty", [](auto& x) { x.prompt.clear(); });
   refused("Open", "a token is negative", [](auto& x) { x.prompt[1] = -7; });
+  // A hop makes room for them at once: an absurd number may not cost it its memory.
+  refused("Open", "KV slots: 4294967295, at most", [](auto& x) { x.slots = 0xffffffffU; });
   refused("Open", "longer than the position limit", [](auto& x) { x.position_limit = 2; });
 }
 
