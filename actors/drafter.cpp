@@ -82,10 +82,12 @@ void Drafter::draft() {
                                std::span(candidates_).subspan(i * policy_.top_k, policy_.top_k),
                                policy_.keep_reach);
   }
-  for (auto& [id, session] : sessions_)
+  for (auto& entry : sessions_) {
+    Session& session = entry.second;
     if (std::any_of(planned_.begin(), planned_.end(),
                     [&](const Planned& row) { return row.session == &session; }))
       ++session.forwards;
+  }
 }
 
 /// Adds the node, and ahead of it all of its context that the draft model has not seen. What does
