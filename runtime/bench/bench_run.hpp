@@ -1,0 +1,97 @@
+#pragma once
+/// What a benchmark runs and what it finds, as plain values: the runners fill them in, tables,
+/// files and pictures are made of them. Times are seconds of the clock that the run went by: the
+/// real one, or the virtual one of emulated devices.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "messages/types.hpp"
+
+namespace flowspec {
+
+/// One cell of a table: everything that decides the figures.
+struct BenchCase {
+  std::string mode = "flowspec";
+  /// Name or file of a device profile; empty: this machine as it is.
+  std::string profile;
+  /// What of the mode is switched off, by name; empty: nothing.
+  std::string ablation;
+  float temperature = 0;
+  /// 0: as the profile says.
+  double link_mbps = 0;
+  /// As for `generate`; empty: the default.
+  std::string draft;
+  /// 0: as the profile says.
+  std::uint32_t stages = 0;
+  std::uint32_t max_tokens = 256;
+  std::uint64_t seed = 0;
+  bool controller = true;
+};
+
+struct PromptRun {
+  std::uint32_t prompt_tokens = 0;
+  std::uint32_t tokens = 0;
+  /// Times that the root moved after the prompt: tokens / verifications is the accept length.
+  std::uint32_t verifications = 0;
+  double prefill_s = 0;
+  double decode_s = 0;
+  friend bool operator==(const PromptRun&, const PromptRun&) = default;
+};
+
+/// A device over the whole run.
+struct DeviceUse {
+  /// "draft", "stage 0", ...
+  std::string name;
+  double busy_s = 0;
+  /// Part of `busy_s` that went into segments of which no row was kept.
+  double wasted_s = 0;
+  std::uint64_t segments = 0;
+  std::uint64_t rows_computed = 0;
+  /// Rows that became part of the text.
+  std::uint64_t rows_kept = 0;
+  /// Rows that were dead before they were computed.
+  std::uint64_t rows_dropped = 0;
+  friend bool operator==(const DeviceUse&, const DeviceUse&) = default;
+};
+
+/// Segments on their way from one device to the next.
+struct HopUse {
+  std::string from;
+  std::string to;
+  std::uint64_t segments = 0;
+  /// From the end of the one computation to the arrival, all segments together.
+  double seconds = 0;
+  friend bool operator==(const HopUse&, const HopUse&) = default;
+};
+
+struct BenchRun {
+  BenchCase what;
+  std::vector<PromptRun> prompts;
+  std::vector<DeviceUse> devices;
+  std::vector<HopUse> hops;
+  /// Time that the devices had, all prompts together.
+  double seconds = 0;
+  /// Segments that the verifier got while tokens were generated.
+  std::uint64_t returned_segments = 0;
+};
+
+/// Something that a device did. The trace of a run is in order of `start_s`.
+struct TraceEvent {
+  enum class Kind { segment, draft, verify, transfer, prune };
+  Kind kind = Kind::segment;
+  /// Of a transfer or a prune: where it comes from.
+  std::string device;
+  /// Of a transfer or a prune: where it goes.
+  std::string to;
+  double start_s = 0;
+  double end_s = 0;
+  SegmentId segment = 0;
+  std::uint32_t rows = 0;
+  /// Rows of the segment that became part of the text.
+  std::uint32_t rows_kept = 0;
+  friend bool operator==(const TraceEvent&, const TraceEvent&) = default;
+};
+
+}  // namespace flowspec
