@@ -1,7 +1,6 @@
 #include "runtime/engine.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <thread>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "models/drafts/small_lm.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
+#include "runtime/embedded.hpp"
 #include "runtime/error.hpp"
 
 namespace flowspec {
@@ -22,28 +22,6 @@ namespace flowspec {
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A file of the pair that comes with the program.
-fs::path embedded_file(const char* name) {
-  std::vector<fs::path> folders;
-  if (const char* folder = std::getenv("FLOWSPEC_MODELS"))
-    folders.emplace_back(folder);
-  folders.emplace_back(FLOWSPEC_EMBEDDED_DIR);
-  std::error_code error;
-  auto program = fs::read_symlink("/proc/self/exe", error).parent_path();
-  folders.push_back(program / "models");
-  folders.push_back(program.parent_path() / "share/flowspec/models");
-  std::string tried;
-  for (const fs::path& folder : folders) {
-    if (fs::is_regular_file(folder / name, error))
-      return folder / name;
-    tried.append(" ").append(folder.string());
-  }
-  throw RuntimeError(fmt::format(
-      "the model that comes with the program ({}) is in none of:{}. Set FLOWSPEC_MODELS to its "
-      "folder, or name a model with --model.",
-      name, tried));
-}
 
 std::shared_ptr<const OpenModel> open_model(const fs::path& path) {
   auto file = GgufFile::open(path);
