@@ -36,7 +36,10 @@ class Draft {
 
   StageStatsMessage stats() const { return StageStatsMessage{stats_}; }
 
-  void bind(PipelineActor first) { first_ = std::move(first); }
+  void bind(PipelineActor first, const caf::actor& loop) {
+    first_ = std::move(first);
+    loop_ = caf::actor_cast<DraftActor>(loop);
+  }
 
   void open(const OpenMessage& message) {
     auto open = read(message);
@@ -88,7 +91,14 @@ class Draft {
     go_on();
   }
 
-  void features(const FeaturesMessage& message) { read(message); }
+  void features(const FeaturesMessage& message) {
+    auto features = read(message);
+    if (!features || drafter_ == nullptr)
+      return;
+    if (auto error = drafter_->learn(*features))
+      fail(features->session, *error);
+    go_on();
+  }
 
   void ready(const ReadyMessage& message) {
     if (auto ready = read(message)) {
@@ -98,13 +108,21 @@ class Draft {
   }
 
   void step() {
-    step_pending_ = false;
-    if (drafter_ != nullptr && drafter_->can_draft()) {
-      auto start = self_->clock().now();
-      drafter_->draft();
-      auto busy = std::chrono::nanoseconds{self_->clock().now() - start};
-      stats_.busy_ns += static_cast<std::uint64_t>(busy.count());
+    auto start = self_->clock().now();
+    auto rows = drafter_ != nullptr && drafter_->can_draft() ? drafter_->begin() : 0;
+    auto busy = std::chrono::nanoseconds{self_->clock().now() - start};
+    stats_.busy_ns += static_cast<std::uint64_t>(busy.count());
+    if (rows > 0) {
+      self_->send(loop_, done_a_v, static_cast<std::uint32_t>(rows));
+    } else {
+      drafting_ = false;
+      go_on();
     }
+  }
+
+  void done() {
+    drafting_ = false;
+    drafter_->finish();
     go_on();
   }
 
@@ -134,23 +152,25 @@ class Draft {
 
   /// Sends what may be sent now, and sees to it that drafting goes on.
   void go_on() {
-    while (in_flight_.size() < config_.policy.window && at_first_stage_.empty()) {
-      auto rows = drafter_->take_segment();
-      if (rows.empty())
+    while (in_flight_.size() < config_.policy.window &&
+           (!config_.policy.late || at_first_stage_.empty())) {
+      auto outgoing = drafter_->take_segment();
+      if (outgoing.rows.empty())
         break;
-      send_segment(std::move(rows));
+      send_segment(std::move(outgoing));
     }
-    if (!step_pending_ && drafter_->can_draft()) {
-      step_pending_ = true;
-      self_->send(self_, step_a_v);
+    if (!drafting_ && drafter_->can_draft()) {
+      drafting_ = true;
+      self_->send(loop_, step_a_v);
     }
   }
 
-  void send_segment(std::vector<Row> rows) {
+  void send_segment(Drafter::Outgoing outgoing) {
     Segment segment;
     segment.id = ++last_segment_;
     segment.prunes = std::exchange(applied_, {});
-    segment.rows = std::move(rows);
+    segment.rows = std::move(outgoing.rows);
+    segment.awaits_more = outgoing.awaits_more;
     in_flight_.insert(segment.id);
     at_first_stage_.insert(segment.id);
     ++stats_.segments;
@@ -162,6 +182,8 @@ class Draft {
   DraftActor::pointer self_ = nullptr;
   DraftConfig config_;
   PipelineActor first_;
+  /// The way to itself.
+  DraftActor loop_;
   std::unique_ptr<Drafter> drafter_;
   StageStats stats_;
   SegmentId last_segment_ = 0;
@@ -170,14 +192,17 @@ class Draft {
   std::set<SegmentId> at_first_stage_;
   /// Prunes since the last segment, which take the slow path with the next.
   std::vector<Prune> applied_;
-  bool step_pending_ = false;
+  /// A draft forward is wanted or under way.
+  bool drafting_ = false;
 };
 
 DraftActor::behavior_type draft(DraftActor::stateful_pointer<Draft> self, DraftConfig config) {
   self->state.init(self, std::move(config));
   auto& state = self->state;
   return {
-      [&state](bind_a, PipelineActor first) { state.bind(std::move(first)); },
+      [&state](bind_a, PipelineActor first, const caf::actor& loop) {
+        state.bind(std::move(first), loop);
+      },
       [&state](const OpenMessage& message) {
         state.open(message);
         state.handled();
@@ -204,6 +229,10 @@ DraftActor::behavior_type draft(DraftActor::stateful_pointer<Draft> self, DraftC
       },
       [&state](step_a) {
         state.step();
+        state.handled();
+      },
+      [&state](done_a, std::uint32_t) {
+        state.done();
         state.handled();
       },
       [&state](load_a) { return state.load(); },

@@ -1,13 +1,12 @@
 #pragma once
 /// The draft: grows every session's tree of guesses and sends its best nodes down the pipeline.
 ///
-///               ┌────────────── step ◄────────────┐
-///               ▼                                 │
-///   idle ──► one draft forward ──► mailbox ──► more to draft?
-///     ▲                               │
-///     └── nothing to draft            └──► a segment, when credit, first stage and tree are ready
+///               ┌──────────────────────── step ◄──────────────────────┐
+///               ▼                                                     │
+///   idle ──► one draft forward ── done ──► its guesses join the tree ─┴─ nothing to draft ──► idle
 ///
-/// Between two forwards it looks at its mailbox, so that a prune is served at once.
+/// `step` and `done` are messages to itself, so that a prune that comes meanwhile is served at
+/// once. A segment leaves after any message, when credit, first stage and tree are ready.
 
 #include <functional>
 #include <memory>

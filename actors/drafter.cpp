@@ -1,6 +1,9 @@
 #include "actors/drafter.hpp"
 
 #include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
 
 namespace flowspec {
 
@@ -17,7 +20,8 @@ Drafter::Drafter(const DraftPolicy& policy, std::unique_ptr<DraftModel> model)
 void Drafter::open(const Open& open) {
   auto slots = model_ != nullptr ? open.position_limit + tree_slots : 0;
   auto cache = model_ != nullptr ? model_->make_cache(slots) : KvCache{};
-  sessions_.try_emplace(open.session, Session{{open, slots, policy_.max_nodes}, std::move(cache)});
+  sessions_.try_emplace(
+      open.session, Session{{open, slots, policy_.max_nodes, reads_features()}, std::move(cache)});
 }
 
 void Drafter::close(SessionId id) {
@@ -34,59 +38,141 @@ std::optional<std::string> Drafter::reroot(const Prune& prune) {
   if (found == sessions_.end() || found->second.cancelled)
     return std::nullopt;
   Session& session = found->second;
-  auto error = session.tree.reroot(prune);
-  session.forwards = 0;
+  auto version = session.tree.version();
+  auto error = session.tree.reroot(prune, policy_.adopt);
   session.cancelled = error.has_value();
+  if (session.tree.version() == version)
+    return error;
+  session.forwards = 0;
+  if (!session.tree.node(session.tree.root()).sent)
+    session.level = session.chunks_left = 0;
   return error;
 }
 
-std::vector<DraftTree::Index> Drafter::best_to_expand(const Session& session,
-                                                      std::size_t count) const {
-  if (model_ == nullptr || !policy_.speculate || session.cancelled ||
-      session.tree.free_slots() == 0)
+std::optional<std::string> Drafter::learn(const Features& features) {
+  auto found = sessions_.find(features.session);
+  if (found == sessions_.end() || found->second.cancelled || !reads_features())
+    return std::nullopt;
+  if (features.hidden.rows != features.nodes.size() ||
+      features.hidden.columns != model_->feature_size()) {
+    found->second.cancelled = true;
+    return fmt::format("features of {} x {}, expected {} x {}", features.hidden.rows,
+                       features.hidden.columns, features.nodes.size(), model_->feature_size());
+  }
+  for (std::size_t i = 0; i < features.nodes.size(); ++i)
+    found->second.tree.learn_feature(features.nodes[i], features.hidden.row(i));
+  return std::nullopt;
+}
+
+/// Nodes of one session that the next forward may expand, best first.
+std::vector<DraftTree::Choice> Drafter::choices(const Session& session, std::size_t count) const {
+  using Growth = DraftPolicy::Growth;
+  const DraftTree& tree = session.tree;
+  if (model_ == nullptr || !policy_.speculates() || session.cancelled || tree.free_slots() == 0 ||
+      (policy_.forwards_per_root != 0 && session.forwards >= policy_.forwards_per_root))
     return {};
-  return session.tree.best_to_expand(count, policy_.expand_reach, policy_.max_depth);
+  if (reads_features() && !tree.committed_rows_done() && !has_committed_row(session))
+    return {};  // features are on their way
+  if (policy_.growth == Growth::best_first)
+    return tree.best_to_expand(count, policy_.expand_reach, policy_.max_depth,
+                               policy_.refresh && reads_features());
+  if (in_prompt(session))
+    return {};
+  bool root_sent = tree.node(tree.root()).sent;
+  if (policy_.growth == Growth::beam) {
+    bool complete = root_sent || session.chunks_left > 0 || session.level >= policy_.max_depth;
+    if (complete)
+      return {};
+    return tree.best_of_level(session.level, std::min<std::size_t>(count, policy_.top_k));
+  }
+  // A level of the tree that waits is enough.
+  if (tree.unsent() > (root_sent ? 0U : 1U) || tree.height() >= policy_.max_depth)
+    return {};
+  return tree.best_of_level(tree.height(), count);
+}
+
+bool Drafter::has_committed_row(const Session& session) const {
+  return reads_features() && policy_.speculates() && !session.cancelled &&
+         session.tree.next_committed_row().has_value();
 }
 
 bool Drafter::can_draft(const Session& session) const {
-  return !best_to_expand(session, 1).empty();
+  return has_committed_row(session) || !choices(session, 1).empty();
 }
 
 bool Drafter::can_draft() const {
-  return std::any_of(sessions_.begin(), sessions_.end(),
+  return pending_.empty() &&
+         std::any_of(sessions_.begin(), sessions_.end(),
                      [this](const auto& entry) { return can_draft(entry.second); });
 }
 
-void Drafter::draft() {
-  std::vector<Choice> choices;
-  for (auto& [id, session] : sessions_)
-    for (auto index : best_to_expand(session, policy_.draft_width))
-      choices.push_back({&session, index, session.tree.node(index).reach});
-  std::stable_sort(choices.begin(), choices.end(),
-                   [](const Choice& a, const Choice& b) { return a.reach > b.reach; });
-  if (choices.size() > policy_.draft_width)
-    choices.resize(policy_.draft_width);
-
+std::size_t Drafter::begin() {
   planned_.clear();
-  for (const Choice& choice : choices)
+  std::vector<Choice> best;
+  for (auto& [id, session] : sessions_) {
+    if (has_committed_row(session))
+      plan_committed(session);
+    for (const DraftTree::Choice& choice : choices(session, policy_.draft_width))
+      best.push_back({&session, choice.index, choice.value});
+  }
+  std::stable_sort(best.begin(), best.end(),
+                   [](const Choice& a, const Choice& b) { return a.value > b.value; });
+  if (best.size() > policy_.draft_width)
+    best.resize(policy_.draft_width);
+  for (const Choice& choice : best)
     plan(choice);
   if (planned_.empty())
-    return;
+    return 0;
+
   make_rows();
   candidates_.resize(rows_.size() * policy_.top_k);
-  model_->forward(rows_, {}, policy_.top_k, candidates_, {});
-  for (std::size_t i = 0; i < planned_.size(); ++i) {
-    const Planned& row = planned_[i];
-    if (row.index != DraftTree::none && !row.session->tree.node(row.index).expanded)
-      row.session->tree.expand(row.index,
-                               std::span(candidates_).subspan(i * policy_.top_k, policy_.top_k),
-                               policy_.keep_reach);
+  features_out_.resize(rows_.size() * model_->feature_size());
+  model_->forward(rows_, features_in_, policy_.top_k, candidates_, features_out_);
+  for (const Planned& row : planned_)
+    pending_.push_back({row.session->tree.session(), row.index != DraftTree::none
+                                                         ? row.session->tree.node(row.index).serial
+                                                         : 0});
+  return rows_.size();
+}
+
+void Drafter::finish() {
+  std::set<SessionId> took_part;
+  auto feature_size = reads_features() ? model_->feature_size() : 0;
+  for (std::size_t i = 0; i < pending_.size(); ++i) {
+    const Pending& row = pending_[i];
+    auto found = sessions_.find(row.session);
+    if (found == sessions_.end())
+      continue;
+    took_part.insert(row.session);
+    DraftTree& tree = found->second.tree;
+    auto index = row.serial != 0 ? tree.find_serial(row.serial) : DraftTree::none;
+    if (index == DraftTree::none)
+      continue;
+    if (feature_size > 0)
+      tree.guess_feature(index, std::span(features_out_).subspan(i * feature_size, feature_size));
+    tree.expand(index, std::span(candidates_).subspan(i * policy_.top_k, policy_.top_k),
+                policy_.keep_reach);
   }
-  for (auto& entry : sessions_) {
-    Session& session = entry.second;
-    if (std::any_of(planned_.begin(), planned_.end(),
-                    [&](const Planned& row) { return row.session == &session; }))
-      ++session.forwards;
+  pending_.clear();
+  for (SessionId id : took_part)
+    end_forward(sessions_.at(id));
+}
+
+void Drafter::end_forward(Session& session) {
+  ++session.forwards;
+  if (policy_.growth == DraftPolicy::Growth::beam)
+    session.level = std::min(session.level + 1, policy_.max_depth);
+  if (policy_.growth == DraftPolicy::Growth::layers)
+    session.tree.keep_best_unsent(policy_.draft_width);
+}
+
+/// Adds the committed tokens that the draft model has not seen, as far as they fit.
+void Drafter::plan_committed(Session& session) {
+  while (planned_.size() < model_->max_rows()) {
+    auto position = session.tree.next_committed_row();
+    if (!position || !session.tree.take_committed_row())
+      return;
+    planned_.push_back({&session, DraftTree::none, *position});
   }
 }
 
@@ -95,12 +181,12 @@ void Drafter::draft() {
 void Drafter::plan(const Choice& choice) {
   Session& session = *choice.session;
   DraftTree& tree = session.tree;
-  while (tree.committed_slots().size() < tree.committed_tokens().size())
-    if (!plan_row(session, DraftTree::none, static_cast<Position>(tree.committed_slots().size())))
-      return;
-  std::vector<DraftTree::Index> missing;
-  for (auto i = choice.index; i != DraftTree::none && tree.node(i).slot == DraftTree::no_slot;
-       i = tree.node(i).parent)
+  plan_committed(session);
+  if (!tree.committed_rows_done())
+    return;
+  std::vector<DraftTree::Index> missing{choice.index};
+  for (auto i = tree.node(choice.index).parent;
+       i != DraftTree::none && tree.node(i).slot == DraftTree::no_slot; i = tree.node(i).parent)
     missing.push_back(i);
   for (auto i = missing.rbegin(); i != missing.rend(); ++i)
     if (!plan_row(session, *i, tree.node(*i).position))
@@ -110,8 +196,12 @@ void Drafter::plan(const Choice& choice) {
 bool Drafter::plan_row(Session& session, DraftTree::Index index, Position position) {
   if (planned_.size() == model_->max_rows())
     return false;
-  bool placed =
-      index == DraftTree::none ? session.tree.take_committed_slot() : session.tree.take_slot(index);
+  bool planned_before = std::any_of(planned_.begin(), planned_.end(), [&](const Planned& row) {
+    return row.session == &session && row.index == index;
+  });
+  if (planned_before)
+    return true;
+  bool placed = session.tree.take_slot(index);
   if (placed)
     planned_.push_back({&session, index, position});
   return placed;
@@ -120,16 +210,26 @@ bool Drafter::plan_row(Session& session, DraftTree::Index index, Position positi
 void Drafter::make_rows() {
   tail_tokens_.clear();
   tail_slots_.clear();
+  features_in_.clear();
   for (Planned& row : planned_) {
+    const DraftTree& tree = row.session->tree;
     row.tail_begin = tail_tokens_.size();
     if (row.index != DraftTree::none) {
-      row.session->tree.append_tokens(row.index, tail_tokens_);
-      row.session->tree.append_slots(row.index, tail_slots_);
+      tree.append_tokens(row.index, tail_tokens_);
+      tree.append_slots(row.index, tail_slots_);
     } else {
-      tail_tokens_.push_back(row.session->tree.committed_tokens()[row.position]);
-      tail_slots_.push_back(row.session->tree.committed_slots()[row.position]);
+      tail_tokens_.push_back(tree.committed_tokens()[row.position]);
+      tail_slots_.push_back(tree.committed_slots()[row.position]);
     }
     row.tail_end = tail_tokens_.size();
+    if (reads_features()) {
+      // The text's first token has no feature before it, and needs none.
+      auto feature = row.index != DraftTree::none ? tree.parent_feature(row.index)
+                                                  : tree.feature_before(row.position);
+      features_in_.insert(features_in_.end(), feature.begin(), feature.end());
+      if (feature.empty())
+        features_in_.resize(features_in_.size() + model_->feature_size());
+    }
   }
   rows_.clear();
   for (const Planned& row : planned_) {
@@ -146,37 +246,88 @@ void Drafter::make_rows() {
   }
 }
 
-bool Drafter::holds(const Session& session) const {
-  bool in_prompt = session.tree.node(session.tree.root()).position <= session.tree.prompt_end();
-  return !in_prompt && session.forwards < policy_.hold && can_draft(session);
+bool Drafter::in_prompt(const Session& session) const {
+  return session.tree.node(session.tree.root()).position <= session.tree.prompt_end();
 }
 
-std::vector<Row> Drafter::take_segment() {
-  std::vector<Choice> choices;
-  for (auto& [id, session] : sessions_) {
-    const DraftTree& tree = session.tree;
-    if (session.cancelled || holds(session) || tree.sent_live() >= policy_.max_sent)
-      continue;
-    auto room = std::min(policy_.segment_rows, policy_.max_sent - tree.sent_live());
-    for (auto index : tree.best_to_send(room, policy_.send_reach))
-      choices.push_back({&session, index, tree.node(index).reach});
-  }
-  // Stable: within a session parents stay ahead of their children.
-  std::stable_sort(choices.begin(), choices.end(),
-                   [](const Choice& a, const Choice& b) { return a.reach > b.reach; });
-  if (choices.size() > policy_.segment_rows)
-    choices.resize(policy_.segment_rows);
-  double mass = 0;
-  for (const Choice& choice : choices)
-    mass += choice.reach;
-  if (mass < policy_.min_mass)
+/// Would the policy rather wait for a draft forward than send what there is?
+bool Drafter::holds(const Session& session) const {
+  if (in_prompt(session))
+    return false;
+  bool drafting = !pending_.empty() || can_draft(session);
+  if (policy_.growth == DraftPolicy::Growth::beam)
+    return !session.tree.node(session.tree.root()).sent && session.chunks_left == 0 && drafting;
+  return session.forwards < policy_.hold && drafting;
+}
+
+std::vector<DraftTree::Index> Drafter::sendable(const Session& session) const {
+  const DraftTree& tree = session.tree;
+  if (session.cancelled || holds(session) || tree.sent_live() >= policy_.max_sent)
     return {};
-  std::vector<Row> rows;
-  for (const Choice& choice : choices) {
-    rows.push_back(choice.session->tree.row(choice.index));
+  std::size_t room = std::min(policy_.segment_rows, policy_.max_sent - tree.sent_live());
+  return policy_.order == DraftPolicy::Order::score ? tree.best_to_send(room, policy_.send_reach)
+                                                    : tree.first_to_send(room, policy_.send_reach);
+}
+
+std::vector<Drafter::Choice> Drafter::mixed_segment() {
+  std::vector<Choice> best;
+  for (auto& [id, session] : sessions_)
+    for (auto index : sendable(session))
+      best.push_back({&session, index, session.tree.node(index).reach});
+  // Stable: within a session parents stay ahead of their children.
+  if (policy_.order == DraftPolicy::Order::score)
+    std::stable_sort(best.begin(), best.end(),
+                     [](const Choice& a, const Choice& b) { return a.value > b.value; });
+  if (best.size() > policy_.segment_rows)
+    best.resize(policy_.segment_rows);
+  double mass = 0;
+  for (const Choice& choice : best)
+    mass += choice.value;
+  if (mass < policy_.min_mass)
+    best.clear();
+  return best;
+}
+
+std::vector<Drafter::Choice> Drafter::single_segment(bool& awaits_more) {
+  std::vector<Choice> best;
+  for (auto& [id, session] : sessions_) {
+    DraftTree& tree = session.tree;
+    auto rows = sendable(session);
+    if (rows.empty())
+      continue;
+    bool beam = policy_.growth == DraftPolicy::Growth::beam && !in_prompt(session);
+    if (beam) {
+      if (session.chunks_left == 0) {
+        tree.keep_best_unsent(policy_.tree_nodes);
+        session.chunks_left = policy_.chunks;
+      }
+      rows = sendable(session);
+      auto size = std::max<std::size_t>(tree.unsent() / session.chunks_left, 1);
+      if (session.chunks_left > 1 && rows.size() > size)
+        rows.resize(size);
+      session.chunks_left = std::max(session.chunks_left - 1, 1U);
+      awaits_more = policy_.whole_tree && rows.size() < tree.unsent();
+    } else if (policy_.growth == DraftPolicy::Growth::layers && !in_prompt(session)) {
+      auto depth = tree.node(rows.front()).depth;
+      std::erase_if(rows, [&](auto index) { return tree.node(index).depth != depth; });
+    }
+    for (auto index : rows)
+      best.push_back({&session, index, tree.node(index).reach});
+    return best;
+  }
+  return best;
+}
+
+Drafter::Outgoing Drafter::take_segment() {
+  Outgoing segment;
+  bool mixed = policy_.growth == DraftPolicy::Growth::best_first ||
+               policy_.growth == DraftPolicy::Growth::none;
+  auto best = mixed ? mixed_segment() : single_segment(segment.awaits_more);
+  for (const Choice& choice : best) {
+    segment.rows.push_back(choice.session->tree.row(choice.index));
     choice.session->tree.mark_sent(choice.index);
   }
-  return rows;
+  return segment;
 }
 
 std::optional<std::string> Drafter::broken_invariant() const {

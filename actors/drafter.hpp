@@ -29,15 +29,27 @@ class Drafter {
   /// Moves the root; gives an error text where the prune does not fit, and cancels the session.
   std::optional<std::string> reroot(const Prune& prune);
 
-  /// Is there a node that is worth a draft forward?
-  bool can_draft() const;
-  /// One draft forward over the best nodes of all sessions.
-  void draft();
+  /// Takes note of the target's hidden states. Gives an error text where they do not fit the draft
+  /// model, and cancels the session.
+  std::optional<std::string> learn(const Features& features);
 
-  /// The best unsent rows of all sessions, at most one segment of them, marked as sent. Empty where
-  /// there are none or the policy would rather wait; it never waits for an unsent root once there
-  /// is nothing to draft.
-  std::vector<Row> take_segment();
+  /// Is there a node that is worth a draft forward? Not while one is under way.
+  bool can_draft() const;
+  /// Chooses the best nodes of all sessions and computes one draft forward; gives its rows. Roots
+  /// may move before `finish` puts the result into the trees: what has died meanwhile is dropped.
+  std::size_t begin();
+  void finish();
+
+  /// Rows that may leave now.
+  struct Outgoing {
+    std::vector<Row> rows;
+    /// The tree that they are of goes on in the next segment, and is verified as a whole.
+    bool awaits_more = false;
+  };
+  /// The best unsent rows, at most one segment of them, marked as sent: of all sessions, where the
+  /// tree always grows, else of one. No rows where there are none or the policy would rather wait;
+  /// it never waits for an unsent root once there is nothing to draft.
+  Outgoing take_segment();
 
   /// For tests.
   std::optional<std::string> broken_invariant() const;
@@ -47,15 +59,19 @@ class Drafter {
     DraftTree tree;
     KvCache cache;
     bool cancelled = false;
-    /// Draft forwards since the root last moved.
+    /// Draft forwards that have ended since the root last moved.
     std::uint32_t forwards = 0;
+    /// Growth by beam: the level to expand next, and the segments that the tree still makes; 0
+    /// until it is complete.
+    std::uint32_t level = 0;
+    std::uint32_t chunks_left = 0;
   };
 
   /// A node in one of the trees.
   struct Choice {
     Session* session;
     DraftTree::Index index;
-    double reach;
+    double value;
   };
 
   /// A row of a draft forward: a node, or a committed token that the draft model has not seen yet.
@@ -67,12 +83,26 @@ class Drafter {
     std::size_t tail_end = 0;
   };
 
+  /// A row whose result waits for `finish`. Names, since pointers and indices may not last.
+  struct Pending {
+    SessionId session;
+    std::uint64_t serial;  // 0 for a committed token
+  };
+
+  bool reads_features() const { return model_ != nullptr && model_->feature_size() > 0; }
+  std::vector<DraftTree::Choice> choices(const Session& session, std::size_t count) const;
+  bool has_committed_row(const Session& session) const;
   bool can_draft(const Session& session) const;
-  std::vector<DraftTree::Index> best_to_expand(const Session& session, std::size_t count) const;
+  void plan_committed(Session& session);
   void plan(const Choice& choice);
   bool plan_row(Session& session, DraftTree::Index index, Position position);
   void make_rows();
+  void end_forward(Session& session);
+  bool in_prompt(const Session& session) const;
   bool holds(const Session& session) const;
+  std::vector<DraftTree::Index> sendable(const Session& session) const;
+  std::vector<Choice> mixed_segment();
+  std::vector<Choice> single_segment(bool& awaits_more);
 
   DraftPolicy policy_;
   std::unique_ptr<DraftModel> model_;
@@ -84,6 +114,9 @@ class Drafter {
   std::vector<Token> tail_tokens_;
   std::vector<Slot> tail_slots_;
   std::vector<Candidate> candidates_;
+  std::vector<float> features_in_;
+  std::vector<float> features_out_;
+  std::vector<Pending> pending_;
 };
 
 }  // namespace flowspec

@@ -36,8 +36,8 @@ using PipelineActor =
                      replies_to<stats_a>::with<StageStatsMessage>>;
 
 using DraftActor = caf::typed_actor<
-    // Where segments go. Once, before the first session.
-    reacts_to<bind_a, PipelineActor>,
+    // Where segments go, and the way to itself. Once, before the first session.
+    reacts_to<bind_a, PipelineActor, caf::actor>,
     // A new session, from the pruner.
     reacts_to<OpenMessage>,
     // The session ends: tell the pipeline behind its last rows.
@@ -48,8 +48,10 @@ using DraftActor = caf::typed_actor<
     reacts_to<FeaturesMessage>,
     // The first stage is free, or will be.
     reacts_to<ReadyMessage>,
-    // To itself: one more draft forward.
+    // To itself: choose nodes and compute a draft forward.
     reacts_to<step_a>,
+    // To itself: put the result of a forward of so many rows into the trees.
+    reacts_to<done_a, std::uint32_t>,
     // Load the draft model; answers when it is there, or with the error.
     replies_to<load_a>::with<StageStatsMessage>, replies_to<stats_a>::with<StageStatsMessage>>;
 

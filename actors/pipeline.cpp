@@ -34,7 +34,7 @@ Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
   pipeline.verifier =
       spawn_verifier(system,
                      {config.stages, config.max_rows, config.load_head, verifier_peers.pruner,
-                      verifier_peers.draft, false, config.probe},
+                      verifier_peers.draft, config.send_features, config.probe},
                      config.mode);
   auto next = pipeline.verifier;
   for (auto hop = config.stages; hop-- > 0;) {
@@ -52,11 +52,12 @@ Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
   std::reverse(pipeline.stages.begin(), pipeline.stages.end());
 
   std::vector<ControlActor> hops;
-  for (std::uint32_t hop = 0; hop < config.stages; ++hop)
+  for (std::uint32_t hop = 0; config.policy.direct_prunes && hop < config.stages; ++hop)
     hops.push_back(link("pruner", name(hop), pipeline.stages[hop].control));
   hops.push_back(link("pruner", name(config.stages), ControlActor{pipeline.verifier}));
   caf::anon_send(pipeline.pruner, bind_a_v, link("pruner", "draft", pipeline.draft), hops);
-  caf::anon_send(pipeline.draft, bind_a_v, link("draft", name(0), next));
+  caf::anon_send(pipeline.draft, bind_a_v, link("draft", name(0), next),
+                 caf::actor_cast<caf::actor>(link("draft", "draft", pipeline.draft)));
   return pipeline;
 }
 

@@ -37,8 +37,9 @@ struct StagePeers {
 using StageMaker = std::function<StageHandle(std::uint32_t index, const StagePeers& peers)>;
 
 /// Puts an actor of one's own between a sender and a receiver, for tests and emulated links. `to`
-/// and `from` are "draft", "pruner", "verifier" or "stage 0", "stage 1", ... It returns the handle
-/// that the sender is to use, which has to pass everything on in order.
+/// and `from` are "draft", "pruner", "verifier" or "stage 0", "stage 1", ...; the draft also sends
+/// to itself, to begin and to end a draft forward. It returns the handle that the sender is to use,
+/// which has to pass everything on in order.
 using LinkMaker =
     std::function<caf::actor(const std::string& from, const std::string& to, caf::actor target)>;
 
@@ -48,6 +49,8 @@ struct PipelineConfig {
   DraftLoader load_draft;
   LmHeadLoader load_head;
   std::uint32_t max_rows = 64;
+  /// The draft model reads the target's hidden states.
+  bool send_features = false;
   SpawnMode mode = SpawnMode::detached;
   /// None: senders and receivers talk directly.
   LinkMaker link;

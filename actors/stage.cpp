@@ -145,7 +145,7 @@ class Stage : public HopActor {
     }
 
     auto prunes = sessions_.take_applied();
-    SegmentWriter writer{segment.id, rows_, model_->hidden_size(), prunes};
+    SegmentWriter writer{segment.id, rows_, model_->hidden_size(), prunes, 0, segment.awaits_more};
     if (stage_ == 0) {
       tokens_.clear();
       for (const Row& row : rows_)

@@ -22,6 +22,8 @@ struct Verified {
   std::vector<Token> next;
   /// The last version that a verdict has gone out for; one is enough, since it moves the root.
   std::optional<TreeVersion> reported;
+  /// The tree goes on in a segment that has not come.
+  bool awaits_more = false;
 };
 
 class Verifier : public HopActor {
@@ -114,32 +116,48 @@ class Verifier : public HopActor {
     report(faults);
     auto start = self_->clock().now();
     // What follows a prompt token is known; all others ask the model.
-    std::vector<const LiveRow*> open_ended;
+    std::vector<const LiveRow*> asking;
+    std::vector<const LiveRow*> known;
     for (const LiveRow& row : live) {
       touched.insert(row.row.session);
+      auto& verified = verified_[row.row.session];
+      verified.awaits_more = segment.awaits_more;
       const auto& prompt = row.session->open.prompt;
-      if (row.row.position + 1 < prompt.size())
-        verified_[row.row.session].next[row.slot] = prompt[row.row.position + 1];
-      else
-        open_ended.push_back(&row);
+      bool in_prompt = row.row.position + 1 < prompt.size();
+      (in_prompt ? known : asking).push_back(&row);
+      if (in_prompt)
+        verified.next[row.slot] = prompt[row.row.position + 1];
     }
-    if (!open_ended.empty())
-      sample(segment, open_ended);
+    auto rows = asking;
+    if (config_.send_features)
+      rows.insert(rows.end(), known.begin(), known.end());
+    if (!rows.empty()) {
+      auto features = normed(segment, rows);
+      sample(asking, features.first(asking.size() * head_->hidden_size()));
+      if (config_.send_features)
+        send_features(rows, features);
+    }
     auto busy = std::chrono::nanoseconds{self_->clock().now() - start};
     sessions_.count_computed(live.size(), static_cast<std::uint64_t>(busy.count()));
   }
 
-  void sample(const Segment& segment, const std::vector<const LiveRow*>& rows) {
-    auto hidden_size = std::size_t{head_->hidden_size()};
-    auto vocab = std::size_t{head_->vocab_size()};
+  /// The rows' hidden states after the final norm.
+  std::span<const float> normed(const Segment& segment, std::span<const LiveRow* const> rows) {
     auto out = features_.begin();
     for (const LiveRow* row : rows) {
       auto hidden = segment.hidden.row(row->index);
       out = std::copy(hidden.begin(), hidden.end(), out);
     }
-    std::span<float> features{features_.data(), rows.size() * hidden_size};
-    std::span<float> logits{logits_.data(), rows.size() * vocab};
+    std::span<float> features{features_.data(), rows.size() * head_->hidden_size()};
     head_->features(features, rows.size(), features);
+    return features;
+  }
+
+  void sample(std::span<const LiveRow* const> rows, std::span<const float> features) {
+    if (rows.empty())
+      return;
+    auto vocab = std::size_t{head_->vocab_size()};
+    std::span<float> logits{logits_.data(), rows.size() * vocab};
     head_->logits(features, rows.size(), logits);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const LiveRow& row = *rows[i];
@@ -148,11 +166,10 @@ class Verifier : public HopActor {
       verified_[row.row.session].next[row.slot] =
           flowspec::sample(logits.subspan(i * vocab, vocab), options, row.row.position + 1);
     }
-    if (config_.send_features)
-      send_features(rows, features);
   }
 
-  void send_features(const std::vector<const LiveRow*>& rows, std::span<const float> features) {
+  /// Ahead of the verdict, so that the draft knows what it goes on from when the root moves.
+  void send_features(std::span<const LiveRow* const> rows, std::span<const float> features) {
     auto hidden_size = head_->hidden_size();
     std::map<SessionId, std::pair<Features, std::vector<float>>> by_session;
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -176,7 +193,7 @@ class Verifier : public HopActor {
     if (session == nullptr || session->dead)
       return;
     auto& verified = verified_[id];
-    if (verified.reported == session->view.version())
+    if (verified.awaits_more || verified.reported == session->view.version())
       return;
     if (auto walk = target_walk(id, session->view, verified.next)) {
       verified.reported = walk->version;

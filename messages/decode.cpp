@@ -151,6 +151,7 @@ void decode(schema::Segment::Reader in, const Owner& owner, Segment& out) {
     out.taps.push_back(tensor(tap, out.rows.size(), owner, "tap"));
     check(out.taps.back().rows != 0, "an empty tap");
   }
+  out.awaits_more = in.getAwaitsMore();
 }
 
 void decode(schema::Prunes::Reader in, const Owner&, Prunes& out) {

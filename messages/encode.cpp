@@ -157,6 +157,7 @@ void encode(const Segment& x, schema::Segment::Builder out) {
   auto taps = out.initTaps(x.taps.size());
   for (std::size_t i = 0; i < x.taps.size(); ++i)
     encode(x.taps[i], taps[static_cast<capnp::uint>(i)]);
+  out.setAwaitsMore(x.awaits_more);
 }
 
 std::size_t variable_words(const Prunes& x) {

@@ -8,7 +8,7 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("flowspec::schema");
 
-const protocolVersion :UInt32 = 1;
+const protocolVersion :UInt32 = 2;
 
 struct Row {
   # One tree node on its way through the pipeline.
@@ -41,6 +41,7 @@ struct Segment {
   prunes @2 :List(Prune);  # what the sender applied since its last segment
   hidden @3 :Tensor;       # rows x hidden size; absent on the way to the first stage
   taps @4 :List(Tensor);   # hidden states of chosen layers, each with a row per row
+  awaitsMore @5 :Bool;     # the tree goes on in the next segment, and is verified as a whole
 }
 
 struct Prunes {

@@ -7,7 +7,7 @@
 namespace flowspec {
 
 SegmentWriter::SegmentWriter(SegmentId id, std::span<const Row> rows, std::uint32_t hidden_size,
-                             std::span<const Prune> prunes, std::size_t taps) {
+                             std::span<const Prune> prunes, std::size_t taps, bool awaits_more) {
   if (hidden_size == 0)
     taps = 0;
   const auto tensors = hidden_size == 0 ? 0 : 1 + taps;
@@ -16,6 +16,7 @@ SegmentWriter::SegmentWriter(SegmentId id, std::span<const Row> rows, std::uint3
                           tensors * words_of_tensor(rows.size() * hidden_size));
   auto out = message.root<schema::Segment>();
   out.setId(id);
+  out.setAwaitsMore(awaits_more);
   encode(rows, out.initRows(rows.size()));
   encode(prunes, out.initPrunes(prunes.size()));
   if (hidden_size != 0) {

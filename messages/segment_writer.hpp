@@ -16,9 +16,10 @@ namespace flowspec {
 class SegmentWriter {
  public:
   /// @param hidden_size columns of the hidden states and of each tap; 0 makes a segment without.
+  /// @param awaits_more as in `Segment`.
   /// @throws std::length_error where the segment would exceed `max_wire_bytes`.
   SegmentWriter(SegmentId id, std::span<const Row> rows, std::uint32_t hidden_size,
-                std::span<const Prune> prunes, std::size_t taps = 0);
+                std::span<const Prune> prunes, std::size_t taps = 0, bool awaits_more = false);
 
   /// rows x hidden_size, row-major, zero at first, aligned to 8 bytes. The memory of the message
   /// itself: not to be written to once `finish` has been called.

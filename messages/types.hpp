@@ -26,7 +26,7 @@ inline constexpr NodeId first_fresh_node = NodeId{1} << 63;
 /// `Fault::stage` of the party that is no stage.
 inline constexpr std::uint32_t not_a_stage = std::numeric_limits<std::uint32_t>::max();
 /// Changes with every change of the schema that an older node would misread.
-inline constexpr std::uint32_t protocol_version = 1;
+inline constexpr std::uint32_t protocol_version = 2;
 
 /// One tree node on its way through the pipeline.
 struct Row {
@@ -71,6 +71,8 @@ struct Segment {
   Tensor hidden;
   /// Hidden states of chosen layers (for EAGLE-3 heads), each rows x hidden size.
   std::vector<Tensor> taps;
+  /// The tree of its rows goes on in the next segment, and is to be verified as a whole.
+  bool awaits_more = false;
 };
 
 /// From the tree pruner to everybody. Empty `prunes` with some `ended` is the no-change notice.

@@ -2,26 +2,31 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
 namespace flowspec {
 
-DraftTree::DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_nodes)
+DraftTree::DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_nodes,
+                     bool reads_features)
     : session_(open.session),
       position_limit_(open.position_limit),
       prompt_end_(static_cast<Position>(open.prompt.size() - 1)),
       max_nodes_(max_nodes),
       slots_(slots),
-      next_id_(open.root) {
+      next_id_(open.root),
+      reads_features_(reads_features) {
   for (std::size_t i = 0; i < open.prompt.size(); ++i) {
     Node node;
+    node.serial = next_serial_++;
     node.id = next_id_++;
     node.parent = i == 0 ? none : static_cast<Index>(i - 1);
     node.token = open.prompt[i];
     node.position = static_cast<Position>(i);
-    node.expanded = i + 1 < open.prompt.size();  // what follows a prompt token is known
-    nodes_.push_back(node);
+    if (i + 1 < open.prompt.size())
+      node.expanded_at = 0;  // what follows a prompt token is known
+    nodes_.push_back(std::move(node));
   }
   for (Slot slot = slots; slot > 0; --slot)
     free_.push_back(slot - 1);
@@ -33,7 +38,13 @@ DraftTree::Index DraftTree::find(NodeId id) const {
   return found == nodes_.end() ? none : static_cast<Index>(found - nodes_.begin());
 }
 
-std::optional<std::string> DraftTree::reroot(const Prune& prune) {
+DraftTree::Index DraftTree::find_serial(std::uint64_t serial) const {
+  auto found = std::find_if(nodes_.begin(), nodes_.end(),
+                            [serial](const Node& node) { return node.serial == serial; });
+  return found == nodes_.end() ? none : static_cast<Index>(found - nodes_.begin());
+}
+
+std::optional<std::string> DraftTree::reroot(const Prune& prune, bool adopt) {
   if (prune.version <= version_)
     return std::nullopt;
   if (prune.version != version_ + 1)
@@ -63,51 +74,79 @@ std::optional<std::string> DraftTree::reroot(const Prune& prune) {
   if (!fresh && (root == none || nodes_[root].id != prune.root.id))
     return fmt::format("prune of version {} makes node {} the root, which was never sent",
                        prune.version, prune.root.id);
-  if (root == none) {
+  if (root == none || (fresh && !adopt)) {
     Node node;
+    node.serial = next_serial_++;
     node.parent = last;
     node.token = prune.root.token;
     node.position = prune.root.position;
     root = static_cast<Index>(nodes_.size());
-    nodes_.push_back(node);
+    nodes_.push_back(std::move(node));
   }
 
-  for (Index index : path) {
-    const Node& node = nodes_[index];
-    committed_tokens_.push_back(node.token);
-    if (node.slot != no_slot)
-      committed_slots_.push_back(node.slot);
-  }
-  std::vector<Index> moved(nodes_.size(), none);
-  std::vector<Node> kept;
-  sent_live_ = 0;
-  for (Index i = 0; i < nodes_.size(); ++i) {
-    Node node = nodes_[i];
-    bool below = node.parent != none && moved[node.parent] != none;
-    if (i != root && !below) {
-      bool committed = std::find(path.begin(), path.end(), i) != path.end();
-      if (node.slot != no_slot && !committed)
-        free_.push_back(node.slot);
-      continue;
-    }
-    moved[i] = static_cast<Index>(kept.size());
-    node.parent = i == root ? none : moved[node.parent];
-    if (fresh) {
-      // The pipeline knows the root by its fresh id and nothing of what is below it.
-      if (i == root)
-        node.id = prune.root.id;
-      else if (node.sent)
+  for (Index index : path)
+    commit(nodes_[index]);
+  std::vector<bool> keep(nodes_.size(), false);
+  for (Index i = 0; i < nodes_.size(); ++i)
+    keep[i] = i == root || (nodes_[i].parent != none && keep[nodes_[i].parent]);
+  nodes_[root].parent = none;
+  retain(keep);
+  if (fresh) {
+    // The pipeline knows the root by its fresh id and nothing of what is below it.
+    for (Node& node : nodes_)
+      if (std::exchange(node.sent, false))
         node.id = next_id_++;
-      node.sent = false;
-    }
-    sent_live_ += node.sent ? 1 : 0;
-    kept.push_back(node);
+    nodes_.front().id = prune.root.id;
+    sent_live_ = 0;
   }
-  nodes_ = std::move(kept);
   version_ = prune.version;
   root_parent_ = prune.root.parent;
   rescore();
   return std::nullopt;
+}
+
+/// Moves what the node holds to the committed prefix.
+void DraftTree::commit(Node& node) {
+  bool in_order = exact_rows_ == committed_tokens_.size();
+  committed_tokens_.push_back(node.token);
+  if (node.slot != no_slot) {
+    committed_slots_.push_back(std::exchange(node.slot, no_slot));
+    exact_rows_ += in_order && node.row_is_exact ? 1 : 0;
+  }
+  if (!reads_features_)
+    return;
+  if (node.feature_is_exact)
+    committed_features_[node.position] = std::move(node.feature);
+  else
+    awaited_[node.id] = node.position;
+  forget_read_features();
+}
+
+void DraftTree::forget_read_features() {
+  if (exact_rows_ > 0)
+    committed_features_.erase(
+        committed_features_.begin(),
+        committed_features_.lower_bound(static_cast<Position>(exact_rows_ - 1)));
+}
+
+void DraftTree::retain(const std::vector<bool>& keep) {
+  std::vector<Index> moved(nodes_.size(), none);
+  std::vector<Node> kept;
+  sent_live_ = 0;
+  for (Index i = 0; i < nodes_.size(); ++i) {
+    Node& node = nodes_[i];
+    if (!keep[i]) {
+      if (node.slot != no_slot)
+        free_.push_back(node.slot);
+      continue;
+    }
+    moved[i] = static_cast<Index>(kept.size());
+    if (node.parent != none)
+      node.parent = moved[node.parent];
+    sent_live_ += node.sent ? 1 : 0;
+    kept.push_back(std::move(node));
+  }
+  nodes_ = std::move(kept);
 }
 
 void DraftTree::rescore() {
@@ -118,57 +157,140 @@ void DraftTree::rescore() {
   }
 }
 
-std::vector<DraftTree::Index> DraftTree::best_to_expand(std::size_t count, double min_reach,
-                                                        std::uint32_t max_depth) const {
-  return best(count, [&](const Node& node) {
-    // A child would stand at the next position.
-    return !node.expanded && node.reach >= min_reach && node.depth < max_depth &&
-           node.position + 1 < position_limit_;
-  });
+/// A child would stand at the next position; a draft that reads features needs the parent's.
+bool DraftTree::can_expand(const Node& node) const {
+  if (node.position + 1 >= position_limit_)
+    return false;
+  if (!reads_features_)
+    return true;
+  if (node.parent == none)
+    return node.position > 0 && committed_features_.contains(node.position - 1);
+  const Node& parent = nodes_[node.parent];
+  return parent.slot != no_slot && !parent.feature.empty();
+}
+
+std::vector<DraftTree::Choice> DraftTree::best_to_expand(std::size_t count, double min_reach,
+                                                         std::uint32_t max_depth,
+                                                         bool refresh) const {
+  std::vector<Choice> choices;
+  for (Index i = 0; i < nodes_.size(); ++i) {
+    const Node& node = nodes_[i];
+    if (node.reach < min_reach || node.depth >= max_depth || !can_expand(node))
+      continue;
+    double value = node.reach;
+    if (node.expanded_at != never) {
+      if (!refresh || node.expanded_at <= node.depth)
+        continue;
+      value *= 0.5 * std::min(1.0, (node.expanded_at - node.depth) / 3.0);
+    }
+    choices.push_back({i, value});
+  }
+  count = std::min(count, choices.size());
+  std::partial_sort(choices.begin(), choices.begin() + static_cast<std::ptrdiff_t>(count),
+                    choices.end(), [](const Choice& a, const Choice& b) {
+                      return a.value != b.value ? a.value > b.value : a.index < b.index;
+                    });
+  choices.resize(count);
+  return choices;
+}
+
+std::vector<DraftTree::Choice> DraftTree::best_of_level(std::uint32_t depth,
+                                                        std::size_t count) const {
+  std::vector<Choice> choices;
+  auto eligible = [&](const Node& node) {
+    return node.depth == depth && node.position >= prompt_end_ && node.expanded_at == never &&
+           can_expand(node);
+  };
+  for (Index i : first(count, eligible, [this](Index a, Index b) {
+         return nodes_[a].reach != nodes_[b].reach ? nodes_[a].reach > nodes_[b].reach : a < b;
+       }))
+    choices.push_back({i, nodes_[i].reach});
+  return choices;
 }
 
 std::vector<DraftTree::Index> DraftTree::best_to_send(std::size_t count, double min_reach) const {
-  return best(count, [&](const Node& node) {
+  auto eligible = [&](const Node& node) {
     return !node.sent && node.reach >= min_reach && node.position < position_limit_;
+  };
+  // A parent's reach is never below its child's, and its index is lower.
+  return first(count, eligible, [this](Index a, Index b) {
+    return nodes_[a].reach != nodes_[b].reach ? nodes_[a].reach > nodes_[b].reach : a < b;
   });
 }
 
-template <class Predicate>
-std::vector<DraftTree::Index> DraftTree::best(std::size_t count, Predicate eligible) const {
+std::vector<DraftTree::Index> DraftTree::first_to_send(std::size_t count, double min_reach) const {
+  auto eligible = [&](const Node& node) {
+    return !node.sent && node.reach >= min_reach && node.position < position_limit_;
+  };
+  return first(count, eligible, [this](Index a, Index b) {
+    if (nodes_[a].position != nodes_[b].position)
+      return nodes_[a].position < nodes_[b].position;
+    return nodes_[a].reach != nodes_[b].reach ? nodes_[a].reach > nodes_[b].reach : a < b;
+  });
+}
+
+template <class Predicate, class Before>
+std::vector<DraftTree::Index> DraftTree::first(std::size_t count, Predicate eligible,
+                                               Before before) const {
   std::vector<Index> found;
   for (Index i = 0; i < nodes_.size(); ++i)
     if (eligible(nodes_[i]))
       found.push_back(i);
   count = std::min(count, found.size());
-  // A parent's reach is never below its child's, and its index is lower.
   std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count), found.end(),
-                    [this](Index a, Index b) {
-                      return nodes_[a].reach != nodes_[b].reach ? nodes_[a].reach > nodes_[b].reach
-                                                                : a < b;
-                    });
+                    before);
   found.resize(count);
   return found;
 }
 
+std::uint32_t DraftTree::height() const {
+  std::uint32_t height = 0;
+  for (const Node& node : nodes_)
+    height = std::max(height, node.depth);
+  return height;
+}
+
 void DraftTree::expand(Index parent, std::span<const Candidate> proposals, double min_reach) {
-  nodes_[parent].expanded = true;
+  nodes_[parent].expanded_at = nodes_[parent].depth;
+  std::vector<Index> children;
+  for (Index i = parent + 1; i < nodes_.size(); ++i)
+    if (nodes_[i].parent == parent)
+      children.push_back(i);
+  float least = 0;
+  bool changed = false;
   for (const Candidate& proposal : proposals) {
     if (proposal.token < 0)  // padding: the draft had no more to say
       break;
+    // Rounding may not lift a child above its parent, or the order would break.
+    least = std::min(proposal.log_prob, 0.0F);
+    auto known = std::find_if(children.begin(), children.end(),
+                              [&](Index child) { return nodes_[child].token == proposal.token; });
+    if (known != children.end()) {
+      changed |= nodes_[*known].log_prob != least;
+      nodes_[*known].log_prob = least;
+      children.erase(known);
+      continue;
+    }
     Node node;
     node.parent = parent;
     node.token = proposal.token;
     node.position = nodes_[parent].position + 1;
     node.depth = nodes_[parent].depth + 1;
-    // Rounding may not lift a child above its parent, or the order would break.
-    node.log_prob = std::min(proposal.log_prob, 0.0F);
+    node.log_prob = least;
     node.reach = nodes_[parent].reach * std::exp(double{node.log_prob});
     bool room = nodes_.size() < max_nodes_ + std::size_t{prompt_end_} + 1;
     if (node.reach < min_reach || !room)
       continue;
+    node.serial = next_serial_++;
     node.id = next_id_++;
-    nodes_.push_back(node);
+    nodes_.push_back(std::move(node));
   }
+  for (Index child : children) {
+    changed |= nodes_[child].log_prob > least;
+    nodes_[child].log_prob = std::min(nodes_[child].log_prob, least);
+  }
+  if (changed)
+    rescore();
 }
 
 void DraftTree::mark_sent(Index index) {
@@ -176,19 +298,82 @@ void DraftTree::mark_sent(Index index) {
   nodes_[index].sent = true;
 }
 
-bool DraftTree::take_slot(Index index) {
-  if (free_.empty())
-    return false;
-  nodes_[index].slot = free_.back();
-  free_.pop_back();
+void DraftTree::keep_best_unsent(std::size_t count) {
+  std::vector<bool> keep(nodes_.size());
+  for (Index i = 0; i < nodes_.size(); ++i)
+    keep[i] = i == root() || nodes_[i].sent;
+  std::size_t room = count;
+  for (Index i : best_to_send(nodes_.size(), 0))
+    if (!keep[i] && room > 0) {
+      keep[i] = true;
+      --room;
+    }
+  // A node whose children are forgotten may propose them again.
+  std::vector<bool> has_children(nodes_.size());
+  for (Index i = 0; i < nodes_.size(); ++i)
+    if (keep[i] && nodes_[i].parent != none)
+      has_children[nodes_[i].parent] = true;
+  for (Index i = 0; i < nodes_.size(); ++i)
+    if (!keep[i] && nodes_[i].parent != none && !has_children[nodes_[i].parent])
+      nodes_[nodes_[i].parent].expanded_at = never;
+  retain(keep);
+}
+
+void DraftTree::guess_feature(Index index, std::span<const float> feature) {
+  if (!nodes_[index].feature_is_exact)
+    nodes_[index].feature.assign(feature.begin(), feature.end());
+}
+
+void DraftTree::learn_feature(NodeId id, std::span<const float> feature) {
+  if (auto awaited = awaited_.find(id); awaited != awaited_.end()) {
+    committed_features_[awaited->second].assign(feature.begin(), feature.end());
+    awaited_.erase(awaited);
+  } else if (auto index = find(id); index != none) {
+    nodes_[index].feature.assign(feature.begin(), feature.end());
+    nodes_[index].feature_is_exact = true;
+  }
+}
+
+std::span<const float> DraftTree::feature_before(Position position) const {
+  auto found = position > 0 ? committed_features_.find(position - 1) : committed_features_.end();
+  return found != committed_features_.end() ? found->second : std::span<const float>{};
+}
+
+std::span<const float> DraftTree::parent_feature(Index index) const {
+  const Node& node = nodes_[index];
+  return node.parent != none ? nodes_[node.parent].feature : feature_before(node.position);
+}
+
+std::optional<Position> DraftTree::next_committed_row() const {
+  if (committed_rows_done())
+    return std::nullopt;
+  auto position = static_cast<Position>(exact_rows_);
+  bool known = !reads_features_ || position == 0 || committed_features_.contains(position - 1);
+  bool room = exact_rows_ < committed_slots_.size() || !free_.empty();
+  return known && room ? std::optional(position) : std::nullopt;
+}
+
+bool DraftTree::take_committed_row() {
+  if (exact_rows_ == committed_slots_.size()) {
+    if (free_.empty())
+      return false;
+    committed_slots_.push_back(free_.back());
+    free_.pop_back();
+  }
+  ++exact_rows_;
+  forget_read_features();
   return true;
 }
 
-bool DraftTree::take_committed_slot() {
-  if (free_.empty() || committed_slots_.size() == committed_tokens_.size())
-    return false;
-  committed_slots_.push_back(free_.back());
-  free_.pop_back();
+bool DraftTree::take_slot(Index index) {
+  Node& node = nodes_[index];
+  if (node.slot == no_slot) {
+    if (free_.empty())
+      return false;
+    node.slot = free_.back();
+    free_.pop_back();
+  }
+  node.row_is_exact = !reads_features_ || node.parent == none;
   return true;
 }
 
@@ -216,6 +401,8 @@ std::optional<std::string> DraftTree::broken_invariant() const {
   std::size_t held = committed_slots_.size() + free_.size();
   if (committed_slots_.size() > committed_tokens_.size())
     return "more committed slots than tokens";
+  if (exact_rows_ > committed_slots_.size())
+    return "more committed draft rows than slots";
   std::uint32_t sent = 0;
   for (Index i = 0; i < nodes_.size(); ++i) {
     const Node& node = nodes_[i];

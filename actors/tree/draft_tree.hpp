@@ -7,6 +7,7 @@
 /// connected tree.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,8 +25,11 @@ class DraftTree {
   using Index = std::uint32_t;
   static constexpr Index none = 0xffffffffu;
   static constexpr Slot no_slot = 0xffffffffu;
+  static constexpr std::uint32_t never = 0xffffffffu;
 
   struct Node {
+    /// Names the node as long as it lives, whatever becomes of its id and its index.
+    std::uint64_t serial = 0;
     NodeId id = no_node;
     Index parent = none;
     Token token = 0;
@@ -36,36 +40,80 @@ class DraftTree {
     /// Product of the conditional probabilities below the root; the root has 1.
     double reach = 1;
     bool sent = false;
-    /// Children have been proposed.
-    bool expanded = false;
+    /// The depth that the node had when its children were proposed last.
+    std::uint32_t expanded_at = never;
     /// Where the draft model's KV of this token lies, once it has been computed.
     Slot slot = no_slot;
+    /// It was computed from what the target said, not from the draft's own guess.
+    bool row_is_exact = false;
+    /// What a child's draft row reads: the target's feature of this token, or the draft's guess of
+    /// it. Empty where neither is known, or the draft reads no features.
+    std::vector<float> feature;
+    bool feature_is_exact = false;
+  };
+
+  /// A node that is worth a draft forward.
+  struct Choice {
+    Index index = none;
+    double value = 0;
   };
 
   /// Starts with the prompt as a chain of certain nodes with ids root, root + 1, ... `slots`: KV
-  /// slots of the draft model. `max_nodes`: live nodes beside the prompt's.
-  DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_nodes);
+  /// slots of the draft model. `max_nodes`: live nodes beside the prompt's. `reads_features`: the
+  /// draft model's rows need the features of their parents.
+  DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_nodes,
+            bool reads_features = false);
 
   /// Moves the root as the pruner says. A fresh root takes over an unsent or sent child with its
   /// token together with that child's sub-tree; what had been sent gets new ids, since the old ones
-  /// are dead everywhere. Gives an error text if the prune does not fit, nothing if it was applied
-  /// or had been before.
-  std::optional<std::string> reroot(const Prune& prune);
+  /// are dead everywhere; with `adopt` false it starts empty. Gives an error text if the prune does
+  /// not fit, nothing if it was applied or had been before.
+  std::optional<std::string> reroot(const Prune& prune, bool adopt = true);
 
-  /// Up to `count` unexpanded nodes of the highest reach, best first.
-  std::vector<Index> best_to_expand(std::size_t count, double min_reach,
-                                    std::uint32_t max_depth) const;
-  /// Up to `count` unsent nodes of the highest reach, best first, so parents before children.
+  /// Up to `count` nodes that are worth expanding, best first: those that never were count with
+  /// their reach; with `refresh`, those that were when they stood e levels below the root and now
+  /// stand at depth d count with 0.5 * reach * min(1, (e - d) / 3), since the draft knows more of
+  /// the target's features by now.
+  std::vector<Choice> best_to_expand(std::size_t count, double min_reach, std::uint32_t max_depth,
+                                     bool refresh = false) const;
+  /// Up to `count` unexpanded nodes of one level, by reach.
+  std::vector<Choice> best_of_level(std::uint32_t depth, std::size_t count) const;
+  /// Up to `count` unsent nodes, best first, so parents before children.
   std::vector<Index> best_to_send(std::size_t count, double min_reach) const;
+  /// Up to `count` unsent nodes, level by level.
+  std::vector<Index> first_to_send(std::size_t count, double min_reach) const;
+  /// Depth of the deepest node.
+  std::uint32_t height() const;
+  std::size_t unsent() const { return nodes_.size() - sent_live_; }
 
-  /// Adds a child for every proposal that reaches `min_reach`, while there is room.
+  /// Adds a child for every proposal that reaches `min_reach`, while there is room. A child that
+  /// exists takes the new probability; one that was not proposed again, at most the last
+  /// proposal's.
   void expand(Index parent, std::span<const Candidate> proposals, double min_reach);
   void mark_sent(Index index);
+  /// Forgets all unsent nodes but the root and the best `count`.
+  void keep_best_unsent(std::size_t count);
 
-  /// Gives a KV slot to the node, or nothing if all are taken.
+  /// The node with this serial number, or none.
+  Index find_serial(std::uint64_t serial) const;
+  /// What the draft model took the node's feature to be; ignored where the target's is known.
+  void guess_feature(Index index, std::span<const float> feature);
+  /// The target's feature of a node that is live or was committed lately; others are ignored.
+  void learn_feature(NodeId id, std::span<const float> feature);
+
+  /// The next committed position whose draft row can be computed for good, if there is one.
+  std::optional<Position> next_committed_row() const;
+  /// All of them have been.
+  bool committed_rows_done() const { return exact_rows_ == committed_tokens_.size(); }
+  /// Counts that row as computed, and gives it a slot where it has none. False: no slot is free.
+  bool take_committed_row();
+  /// Gives a KV slot to the node where it has none; false if all are taken.
   bool take_slot(Index index);
-  /// Gives a slot to the next committed token that has none.
-  bool take_committed_slot();
+  /// What the draft row of a position on the committed path, or of the root, reads: the feature of
+  /// the position before. Empty where it is not known.
+  std::span<const float> feature_before(Position position) const;
+  /// What the draft row of a node reads.
+  std::span<const float> parent_feature(Index index) const;
 
   const Node& node(Index index) const { return nodes_[index]; }
   Row row(Index index) const;
@@ -82,7 +130,8 @@ class DraftTree {
 
   /// Tokens of the committed positions 0, 1, ...
   std::span<const Token> committed_tokens() const { return committed_tokens_; }
-  /// Draft KV slots of the committed positions that have one: a prefix of the positions.
+  /// Draft KV slots of the committed positions that have one: a prefix of the positions. Slots
+  /// beyond the computed rows hold what was computed from guessed features.
   std::span<const Slot> committed_slots() const { return committed_slots_; }
   /// Tokens and slots from the root down to `index`.
   void append_tokens(Index index, std::vector<Token>& out) const;
@@ -92,9 +141,14 @@ class DraftTree {
 
  private:
   Index find(NodeId id) const;
+  bool can_expand(const Node& node) const;
+  void commit(Node& node);
+  void forget_read_features();
   void rescore();
-  template <class Predicate>
-  std::vector<Index> best(std::size_t count, Predicate eligible) const;
+  template <class Predicate, class Before>
+  std::vector<Index> first(std::size_t count, Predicate eligible, Before before) const;
+  /// Keeps the nodes that `keep` names, parents of kept nodes among them; renumbers the others.
+  void retain(const std::vector<bool>& keep);
 
   SessionId session_;
   TreeVersion version_ = 0;
@@ -105,10 +159,18 @@ class DraftTree {
   NodeId next_id_;
   /// The last committed node, of which the root is a child.
   NodeId root_parent_ = no_node;
+  bool reads_features_;
+  std::uint64_t next_serial_ = 1;
   std::uint32_t sent_live_ = 0;
   std::vector<Node> nodes_;
   std::vector<Token> committed_tokens_;
   std::vector<Slot> committed_slots_;
+  /// Committed positions whose draft row has been computed from the target's features.
+  std::size_t exact_rows_ = 0;
+  /// The target's features of committed positions, as far as rows still read them.
+  std::map<Position, std::vector<float>> committed_features_;
+  /// Committed nodes whose feature has not come yet.
+  std::map<NodeId, Position> awaited_;
   std::vector<Slot> free_;
 };
 

@@ -49,7 +49,7 @@ std::optional<std::string> failure(const Case& c) {
   options.policy.window = 1 + random() % (c.stages + 2);
   options.policy.hold = random() % 3;
   auto skill_seed = random();
-  if (options.policy.speculate)
+  if (options.policy.speculates())
     options.draft = [&story, skill_seed] {
       return std::make_unique<OracleDraft>(story.text, story.vocab_size, skill_seed,
                                            OracleDraft::Skill{});
@@ -144,10 +144,11 @@ std::uint64_t seeds() {
 }
 
 BOOST_AUTO_TEST_CASE(any_order_gives_the_text_of_plain_decoding) {
-  for (const std::string mode : {"ar", "flowspec"})
+  for (std::string_view mode : mode_names())
     for (std::uint32_t stages : {1U, 2U, 3U, 5U})
       for (std::uint64_t seed = 1; seed <= seeds(); ++seed)
-        expect_plain_text({.seed = seed, .mode = mode, .stages = stages, .sampled = seed % 2 == 0});
+        expect_plain_text(
+            {.seed = seed, .mode = std::string(mode), .stages = stages, .sampled = seed % 2 == 0});
 }
 
 BOOST_AUTO_TEST_CASE(a_starved_channel_costs_rows_never_the_text) {

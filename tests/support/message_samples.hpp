@@ -49,7 +49,8 @@ inline Segment sample() {
           .rows = sample_rows(),
           .prunes = sample_prunes(),
           .hidden = sample_tensor(3, 5),
-          .taps = {sample_tensor(3, 5), sample_tensor(3, 7)}};
+          .taps = {sample_tensor(3, 5), sample_tensor(3, 7)},
+          .awaits_more = true};
 }
 template <>
 inline Prunes sample() {

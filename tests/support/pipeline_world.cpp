@@ -100,6 +100,8 @@ PipelineWorld::PipelineWorld(WorldOptions options)
   config.mode = SpawnMode::pooled;
   config.probe = this;
   config.link = [&world](const std::string& from, const std::string& to, caf::actor target) {
+    if (from == to)  // an actor's own mailbox
+      return target;
     auto channel =
         world.system.spawn(channel_actor, std::move(target), &world.losing[from + " > " + to]);
     world.channels.emplace(from + " > " + to, channel);
