@@ -184,7 +184,8 @@ class Verifier : public HopActor {
       message.hidden.rows = static_cast<std::uint32_t>(message.nodes.size());
       message.hidden.columns = hidden_size;
       message.hidden.values = values;
-      self_->send(config_.draft, FeaturesMessage{message});
+      // Urgent as the prune that follows is, so that it is not overtaken by it.
+      self_->send<caf::message_priority::high>(config_.draft, FeaturesMessage{message});
     }
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/text_error.hpp"
+#include "models/drafts/eagle_head.hpp"
 #include "models/drafts/prompt_lookup_draft.hpp"
 #include "models/drafts/small_lm.hpp"
 #include "models/layers/lm_head.hpp"
@@ -43,7 +45,19 @@ caf::expected<std::unique_ptr<T>> load(const Make& make) {
 
 }  // namespace
 
-Engine::Engine(const GenerateOptions& options) : threads_(options.threads) {
+/// The target's LM head: whoever asks first loads it.
+struct Engine::SharedHead {
+  std::once_flag loaded;
+  std::optional<LmHead> head;
+
+  LmHead get(const OpenModel& model, unsigned threads, std::uint32_t max_rows) {
+    std::call_once(loaded, [&] { head.emplace(model.file, model.config, threads, max_rows); });
+    return head->share(threads, max_rows);
+  }
+};
+
+Engine::Engine(const GenerateOptions& options)
+    : head_(std::make_shared<SharedHead>()), threads_(options.threads) {
   bool is_embedded = options.model.empty();
   target_ = open_model(is_embedded ? embedded_file("target.gguf") : fs::path(options.model));
   context_ = options.context != 0 ? options.context : target_->config.context_length;
@@ -52,9 +66,15 @@ Engine::Engine(const GenerateOptions& options) : threads_(options.threads) {
   if (options.mode == "ar")
     draft_name_ = "none";
   else if (draft_name_.empty())
-    draft_name_ = is_embedded ? embedded_file("draft.gguf").string() : "lookup";
+    draft_name_ =
+        is_embedded ? embedded_file("eagle/config.json").parent_path().string() : "lookup";
   if (draft_name_ == "none" || draft_name_ == "lookup")
     return;
+  if (fs::is_directory(draft_name_) || fs::path(draft_name_).extension() == ".safetensors") {
+    eagle_ = draft_name_;
+    draft_name_ = eagle_.filename().string();
+    return;
+  }
   if (draft_name_ == "self") {
     draft_ = target_;
     return;
@@ -88,9 +108,9 @@ StageLoader Engine::stage_loader(LayerRange layers, unsigned threads, std::uint3
 }
 
 LmHeadLoader Engine::head_loader(unsigned threads, std::uint32_t max_rows) const {
-  return [model = target_, threads, max_rows] {
+  return [model = target_, head = head_, threads, max_rows] {
     return load<LmHead>(
-        [&] { return std::make_unique<LmHead>(model->file, model->config, threads, max_rows); });
+        [&] { return std::make_unique<LmHead>(head->get(*model, threads, max_rows)); });
   };
 }
 
@@ -99,6 +119,13 @@ DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, Progr
     return [] { return caf::expected<std::unique_ptr<DraftModel>>(nullptr); };
   if (draft_name_ == "lookup")
     return [] { return load<DraftModel>([] { return std::make_unique<PromptLookupDraft>(); }); };
+  if (draft_reads_features())
+    return [model = target_, head = head_, eagle = eagle_, threads, max_rows] {
+      return load<DraftModel>([&] {
+        return std::make_unique<EagleHead>(eagle, head->get(*model, threads, max_rows), threads,
+                                           max_rows);
+      });
+    };
   return [model = draft_, threads, max_rows, update = bar.part()] {
     return load<DraftModel>([&] {
       return std::make_unique<SmallLm>(model->file, model->config, threads, max_rows, update);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,7 +31,7 @@ class Engine {
   explicit Engine(const GenerateOptions& options);
 
   const OpenModel& target() const { return *target_; }
-  /// For the report: a file name, "lookup", "self" or "none".
+  /// For the report: the name of a file or folder, "lookup", "self" or "none".
   const std::string& draft_name() const { return draft_name_; }
   /// Tokens of prompt and answer together.
   std::uint32_t context() const { return context_; }
@@ -41,11 +42,19 @@ class Engine {
                            ProgressBar& bar) const;
   LmHeadLoader head_loader(unsigned threads, std::uint32_t max_rows) const;
   DraftLoader draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar) const;
+  /// The draft wants the target's hidden states.
+  bool draft_reads_features() const { return !eagle_.empty(); }
 
  private:
+  struct SharedHead;
+
   std::shared_ptr<const OpenModel> target_;
+  /// Loaded once, for the verifier and for an EAGLE head.
+  std::shared_ptr<SharedHead> head_;
   /// Null where no model file drafts.
   std::shared_ptr<const OpenModel> draft_;
+  /// Folder or file of an EAGLE head; empty: something else drafts.
+  std::filesystem::path eagle_;
   std::string draft_name_;
   std::uint32_t context_ = 0;
   unsigned threads_ = 0;

@@ -37,8 +37,8 @@ void add_generate(CLI::App& app, GenerateOptions& options) {
   model->add_option("-m,--model", options.model,
                     "GGUF file (default: the small pair that comes with the program)");
   model->add_option("-d,--draft", options.draft,
-                    "What guesses ahead: a GGUF file with the same vocabulary, lookup (in the text "
-                    "so far), self (the model), none");
+                    "What guesses ahead: a folder with an EAGLE head, a GGUF file with the same "
+                    "vocabulary, lookup (in the text so far), self (the model), none");
   model->add_option("--mode", options.mode, "How to decode (default flowspec)")
       ->check(CLI::IsMember(std::vector<std::string>(mode_names().begin(), mode_names().end())));
   model->add_option("--context", options.context,

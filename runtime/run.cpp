@@ -129,6 +129,7 @@ void Run::make_stages() {
   config.stages = static_cast<std::uint32_t>(places_.size());
   config.policy = policy_;
   config.max_rows = policy_.segment_rows;
+  config.send_features = engine_.draft_reads_features();
   config.load_draft = engine_.draft_loader(engine_.threads(1), draft_rows, bar_);
   config.load_head = engine_.head_loader(threads_, policy_.segment_rows);
   auto pipeline =

@@ -84,6 +84,11 @@ std::optional<std::string> DraftTree::reroot(const Prune& prune, bool adopt) {
     nodes_.push_back(std::move(node));
   }
 
+  // Rows that have been computed read their features no more.
+  if (exact_rows_ > 0)
+    committed_features_.erase(
+        committed_features_.begin(),
+        committed_features_.lower_bound(static_cast<Position>(exact_rows_ - 1)));
   for (Index index : path)
     commit(nodes_[index]);
   std::vector<bool> keep(nodes_.size(), false);
@@ -119,14 +124,6 @@ void DraftTree::commit(Node& node) {
     committed_features_[node.position] = std::move(node.feature);
   else
     awaited_[node.id] = node.position;
-  forget_read_features();
-}
-
-void DraftTree::forget_read_features() {
-  if (exact_rows_ > 0)
-    committed_features_.erase(
-        committed_features_.begin(),
-        committed_features_.lower_bound(static_cast<Position>(exact_rows_ - 1)));
 }
 
 void DraftTree::retain(const std::vector<bool>& keep) {
@@ -361,7 +358,6 @@ bool DraftTree::take_committed_row() {
     free_.pop_back();
   }
   ++exact_rows_;
-  forget_read_features();
   return true;
 }
 

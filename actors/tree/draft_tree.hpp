@@ -143,7 +143,6 @@ class DraftTree {
   Index find(NodeId id) const;
   bool can_expand(const Node& node) const;
   void commit(Node& node);
-  void forget_read_features();
   void rescore();
   template <class Predicate, class Before>
   std::vector<Index> first(std::size_t count, Predicate eligible, Before before) const;
