@@ -1,0 +1,283 @@
+/// What the drafter asks of a draft model that reads the target's features, and what the modes
+/// send, without actors.
+#include <boost/test/unit_test.hpp>
+#include <fmt/format.h>
+
+#include "actors/drafter.hpp"
+
+namespace flowspec::test {
+namespace {
+
+constexpr float exact = 1000;
+
+/// A draft whose features tell what they belong to: the target's feature of position p is
+/// `exact + p`, the draft's own guess is p. It remembers what it was asked.
+class FeatureReader : public DraftModel {
+ public:
+  struct Asked {
+    Position position;
+    Token token;
+    float feature;
+  };
+
+  explicit FeatureReader(std::vector<Asked>& asked) : asked_(asked) {}
+
+  std::uint32_t feature_size() const override { return 2; }
+  KvCache make_cache(std::uint32_t) const override { return {}; }
+  std::uint32_t max_rows() const override { return 64; }
+  void forward(std::span<const DraftRow> rows, std::span<const float> features_in,
+               std::uint32_t top_k, std::span<Candidate> candidates,
+               std::span<float> features_out) override {
+    BOOST_REQUIRE(features_in.size() == 2 * rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      auto position = rows[i].context.position;
+      asked_.push_back({position, rows[i].token, features_in[2 * i]});
+      features_out[2 * i] = static_cast<float>(position);
+      // Token t is followed by 10 t + 1, 10 t + 2, ...: the name of a token is its path.
+      for (std::uint32_t k = 0; k < top_k; ++k)
+        candidates[i * top_k + k] = {rows[i].token * 10 + static_cast<Token>(k) + 1,
+                                     -0.5F - static_cast<float>(k)};
+    }
+  }
+
+ private:
+  std::vector<Asked>& asked_;
+};
+
+struct Fixture {
+  explicit Fixture(DraftPolicy policy) {
+    policy.top_k = 2;
+    drafter = std::make_unique<Drafter>(policy, std::make_unique<FeatureReader>(asked));
+    Open open;
+    open.session = 1;
+    open.root = 1;
+    open.prompt = {1, 2, 3};
+    open.position_limit = 100;
+    drafter->open(open);
+  }
+
+  std::vector<Row> send() { return drafter->take_segment().rows; }
+
+  /// The target's features of rows that have come to the verifier.
+  void learn(const std::vector<Row>& rows) {
+    Features features;
+    features.session = 1;
+    std::vector<float> values;
+    for (const Row& row : rows) {
+      features.nodes.push_back(row.id);
+      values.push_back(exact + static_cast<float>(row.position));
+      values.push_back(0);
+    }
+    features.hidden = {static_cast<std::uint32_t>(rows.size()), 2, values, nullptr};
+    BOOST_TEST(drafter->learn(features).value_or("") == "");
+  }
+
+  /// Commits these nodes; the new root is the node of that id, or a fresh one.
+  void reroot(std::vector<NodeId> path, NodeId root, Token token, Position position) {
+    if (root == no_node)
+      root = first_fresh_node + position;
+    Prune prune{1, ++version, path, {1, root, path.back(), token, position}};
+    BOOST_TEST(drafter->reroot(prune).value_or("") == "");
+    BOOST_TEST(drafter->broken_invariant().value_or("") == "");
+  }
+
+  /// One draft forward: what it was asked, as "position:token:feature".
+  std::vector<std::string> draft() {
+    asked.clear();
+    BOOST_TEST(drafter->begin() > 0);
+    drafter->finish();
+    BOOST_TEST(drafter->broken_invariant().value_or("") == "");
+    std::vector<std::string> texts;
+    for (const auto& row : asked)
+      texts.push_back(fmt::format("{}:{}:{}", row.position, row.token, row.feature));
+    return texts;
+  }
+
+  /// The prompt has come back, and token 4 follows it.
+  void prompt_back() {
+    auto prompt = send();
+    BOOST_REQUIRE(prompt.size() == 3);
+    learn(prompt);
+    reroot({1, 2, 3}, no_node, 4, 3);
+  }
+
+  std::vector<FeatureReader::Asked> asked;
+  std::unique_ptr<Drafter> drafter;
+  TreeVersion version = 0;
+};
+
+using Texts = std::vector<std::string>;
+
+struct Flowspec : Fixture {
+  Flowspec() : Fixture(*mode_policy("flowspec", 4)) {}
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(rows_of_the_prompt_and_the_root_read_the_targets_features, Flowspec) {
+  prompt_back();
+  Texts expected{"0:1:0", "1:2:1000", "2:3:1001", "3:4:1002"};
+  BOOST_TEST(draft() == expected, boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(nothing_is_drafted_before_the_features_have_come, Flowspec) {
+  auto prompt = send();
+  reroot({1, 2, 3}, no_node, 4, 3);
+  // The text's first token needs no feature.
+  BOOST_TEST(draft() == Texts{"0:1:0"}, boost::test_tools::per_element());
+  BOOST_TEST(!drafter->can_draft());
+  learn(prompt);
+  Texts expected{"1:2:1000", "2:3:1001", "3:4:1002"};
+  BOOST_TEST(draft() == expected, boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(below_the_root_rows_read_the_drafts_own_guesses, Flowspec) {
+  prompt_back();
+  draft();
+  Texts expected{"4:41:3", "4:42:3"};
+  BOOST_TEST(draft() == expected, boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(accepted_tokens_are_computed_again_from_the_targets_features, Flowspec) {
+  prompt_back();
+  draft();
+  draft();
+  auto rows = send();
+  BOOST_REQUIRE(rows.size() > 3);
+  BOOST_TEST(rows[0].token == 4);
+  BOOST_TEST(rows[1].token == 41);
+  learn({rows[0], rows[1]});
+  // 4 and 41 are right, 411 follows them and has been sent.
+  auto child = std::find_if(rows.begin(), rows.end(), [](auto& row) { return row.token == 411; });
+  BOOST_REQUIRE((child != rows.end()));
+  reroot({rows[0].id, rows[1].id}, child->id, 411, 5);
+  auto texts = draft();
+  // The row of 4 was exact, the one of 41 was not; the root was never expanded.
+  BOOST_TEST(texts.front() == "4:41:1003");
+  BOOST_TEST(texts.at(1) == "5:411:1004");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_node_expanded_far_below_the_root_is_expanded_again_near_it, Flowspec) {
+  prompt_back();
+  for (int i = 0; i < 3; ++i)
+    draft();
+  auto rows = send();
+  learn({rows[0]});
+  auto child = std::find_if(rows.begin(), rows.end(), [](auto& row) { return row.token == 41; });
+  reroot({rows[0].id}, child->id, 41, 4);
+  Texts all;
+  for (int i = 0; i < 4; ++i)
+    for (auto& text : draft())
+      all.push_back(text);
+  BOOST_TEST((std::find(all.begin(), all.end(), "4:41:1003") != all.end()));
+}
+
+BOOST_FIXTURE_TEST_CASE(roots_may_move_while_a_forward_is_under_way, Flowspec) {
+  prompt_back();
+  draft();
+  auto rows = send();
+  BOOST_REQUIRE(rows.size() == 3);
+  BOOST_TEST(drafter->begin() == 2);  // 41 and 42
+  BOOST_TEST(!drafter->can_draft());
+  learn({rows[0]});
+  reroot({rows[0].id}, rows[2].id, 42, 4);
+  drafter->finish();
+  BOOST_TEST(drafter->broken_invariant().value_or("") == "");
+  // What was found below 42 is kept, what was found below 41 is not.
+  std::vector<Token> tokens;
+  for (const Row& row : send())
+    tokens.push_back(row.token);
+  BOOST_TEST(tokens == (std::vector<Token>{421, 422}), boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_session_may_end_while_a_forward_is_under_way, Flowspec) {
+  prompt_back();
+  BOOST_TEST(drafter->begin() > 0);
+  drafter->close(1);
+  drafter->finish();
+  BOOST_TEST(!drafter->can_draft());
+  BOOST_TEST(send().empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(features_of_another_size_end_the_session, Flowspec) {
+  auto prompt = send();
+  std::vector<float> values(9);
+  Features features;
+  features.session = 1;
+  features.nodes = {1, 2, 3};
+  features.hidden = {3, 3, values, nullptr};
+  BOOST_TEST(drafter->learn(features).value_or("").find("3 x 3, expected 3 x 2") !=
+             std::string::npos);
+  BOOST_TEST(!drafter->can_draft());
+}
+
+BOOST_AUTO_TEST_CASE(chunk_pp_sends_a_tree_in_levels_and_chunks_and_has_it_verified_as_a_whole) {
+  auto policy = *mode_policy("chunk-pp", 2);
+  policy.tree_nodes = 8;
+  policy.max_depth = 3;
+  Fixture world{policy};
+  world.prompt_back();
+  BOOST_TEST(world.send().empty());  // not before the tree is complete
+  for (int level = 0; level < 3; ++level)
+    world.draft();
+  BOOST_TEST(!world.drafter->can_draft());
+  // 9 nodes in 3 chunks.
+  std::vector<Position> positions;
+  for (int chunk = 0; chunk < 3; ++chunk) {
+    auto segment = world.drafter->take_segment();
+    BOOST_TEST(segment.rows.size() == 3);
+    BOOST_TEST(segment.awaits_more == (chunk < 2));
+    for (const Row& row : segment.rows)
+      positions.push_back(row.position);
+  }
+  BOOST_TEST(std::is_sorted(positions.begin(), positions.end()));
+  BOOST_TEST(world.send().empty());
+}
+
+BOOST_AUTO_TEST_CASE(pruned_pp_sends_the_same_tree_in_score_order_and_does_not_grow_it) {
+  auto policy = *mode_policy("pruned-pp", 2);
+  policy.tree_nodes = 8;
+  policy.max_depth = 3;
+  Fixture world{policy};
+  world.prompt_back();
+  for (int level = 0; level < 3; ++level)
+    world.draft();
+  auto first = world.drafter->take_segment();
+  BOOST_TEST(!first.awaits_more);
+  std::vector<Token> tokens;
+  for (const Row& row : first.rows)
+    tokens.push_back(row.token);
+  BOOST_TEST(tokens == (std::vector<Token>{4, 41, 411}), boost::test_tools::per_element());
+  world.learn(first.rows);
+  // A hit: the rest of the tree goes on, and nothing is drafted.
+  auto second = world.drafter->take_segment().rows;
+  auto hit = std::find_if(second.begin(), second.end(), [](auto& row) { return row.token == 42; });
+  BOOST_REQUIRE((hit != second.end()));
+  world.reroot({first.rows[0].id}, hit->id, 42, 4);
+  BOOST_TEST(!world.drafter->can_draft());
+  // A miss: a new tree.
+  world.learn({*hit});
+  world.reroot({hit->id}, no_node, 7, 5);
+  BOOST_TEST(world.drafter->can_draft());
+}
+
+BOOST_AUTO_TEST_CASE(pipedec_sends_the_root_alone_and_then_a_level_at_a_time) {
+  auto policy = *mode_policy("pipedec", 3);
+  policy.draft_width = 3;
+  Fixture world{policy};
+  world.prompt_back();
+  BOOST_TEST(world.send().size() == 1);
+  std::size_t width = 2;
+  for (Position position = 4; position < 7; ++position) {
+    world.draft();
+    auto rows = world.send();
+    BOOST_TEST(rows.size() == width);
+    for (const Row& row : rows)
+      BOOST_TEST(row.position == position);
+    width = 3;
+  }
+  // As many levels as stages are below the root.
+  BOOST_TEST(!world.drafter->can_draft());
+}
+
+}  // namespace flowspec::test
