@@ -21,6 +21,8 @@ struct Case {
   std::uint32_t sessions = 1;
   std::uint32_t tokens = 24;
   bool sampled = false;
+  /// The draft reads the target's hidden states.
+  bool features = false;
   /// The channel that gets nothing through while anything else can happen; none: all alike.
   std::string starved = {};
   /// Deliveries after which session 1 is cancelled; 0: never.
@@ -29,9 +31,10 @@ struct Case {
 
 std::string describe(const Case& c) {
   return fmt::format(
-      "seed {} mode {} stages {} sessions {} tokens {} sampled {} starved '{}' "
+      "seed {} mode {} stages {} sessions {} tokens {} sampled {} features {} starved '{}' "
       "cancel_after {}",
-      c.seed, c.mode, c.stages, c.sessions, c.tokens, c.sampled, c.starved, c.cancel_after);
+      c.seed, c.mode, c.stages, c.sessions, c.tokens, c.sampled, c.features, c.starved,
+      c.cancel_after);
 }
 
 /// Runs the case; gives what went wrong, if anything.
@@ -50,10 +53,11 @@ std::optional<std::string> failure(const Case& c) {
   options.policy.hold = random() % 3;
   auto skill_seed = random();
   if (options.policy.speculates())
-    options.draft = [&story, skill_seed] {
+    options.draft = [&story, skill_seed, size = c.features ? story.hidden_size : 0] {
       return std::make_unique<OracleDraft>(story.text, story.vocab_size, skill_seed,
-                                           OracleDraft::Skill{});
+                                           OracleDraft::Skill{}, size);
     };
+  options.send_features = c.features;
   PipelineWorld world{options};
   for (std::uint32_t i = 0; i < c.sessions; ++i)
     world.submit(story.prompt, c.tokens, story.sampling, story.text);
@@ -108,6 +112,8 @@ Case shrink(Case failing) {
     }
     if (c.sampled)
       with([](Case& x) { x.sampled = false; });
+    if (c.features)
+      with([](Case& x) { x.features = false; });
     if (!c.starved.empty())
       with([](Case& x) { x.starved.clear(); });
     if (c.cancel_after > 0)
@@ -147,28 +153,50 @@ BOOST_AUTO_TEST_CASE(any_order_gives_the_text_of_plain_decoding) {
   for (std::string_view mode : mode_names())
     for (std::uint32_t stages : {1U, 2U, 3U, 5U})
       for (std::uint64_t seed = 1; seed <= seeds(); ++seed)
-        expect_plain_text(
-            {.seed = seed, .mode = std::string(mode), .stages = stages, .sampled = seed % 2 == 0});
+        expect_plain_text({.seed = seed,
+                           .mode = std::string(mode),
+                           .stages = stages,
+                           .sampled = seed % 2 == 0,
+                           .features = seed % 4 < 2});
 }
 
 BOOST_AUTO_TEST_CASE(a_starved_channel_costs_rows_never_the_text) {
-  std::vector<std::string> channels{"draft > pruner",   "draft > stage 0",   "stage 0 > stage 1",
-                                    "stage 0 > pruner", "stage 0 > draft",   "stage 1 > verifier",
-                                    "stage 1 > pruner", "verifier > pruner", "pruner > draft",
-                                    "pruner > stage 0", "pruner > stage 1",  "pruner > verifier"};
-  for (const auto& channel : channels)
-    for (std::uint64_t seed = 1; seed <= std::max<std::uint64_t>(1, seeds() / 3); ++seed)
-      expect_plain_text({.seed = seed, .stages = 2, .sampled = seed % 2 == 1, .starved = channel});
+  std::vector<std::string> channels{"draft > pruner",    "draft > stage 0",    "stage 0 > stage 1",
+                                    "stage 0 > pruner",  "stage 0 > draft",    "stage 1 > pruner",
+                                    "verifier > pruner", "stage 1 > verifier", "pruner > draft",
+                                    "pruner > stage 0",  "pruner > stage 1",   "pruner > verifier",
+                                    "verifier > draft"};
+  for (std::string_view mode : mode_names())
+    for (const auto& channel : channels)
+      for (std::uint64_t seed = 1; seed <= std::max<std::uint64_t>(1, seeds() / 6); ++seed)
+        expect_plain_text({.seed = seed,
+                           .mode = std::string(mode),
+                           .stages = 2,
+                           .sampled = seed % 2 == 1,
+                           .features = true,
+                           .starved = channel});
 }
 
-BOOST_AUTO_TEST_CASE(sessions_share_segments_and_do_not_meet) {
-  for (std::uint64_t seed = 1; seed <= seeds(); ++seed)
-    expect_plain_text({.seed = seed, .stages = 3, .sessions = 3, .sampled = seed % 2 == 0});
+BOOST_AUTO_TEST_CASE(sessions_share_the_pipeline_and_do_not_meet) {
+  for (std::string_view mode : mode_names())
+    for (std::uint64_t seed = 1; seed <= seeds() / 3 + 1; ++seed)
+      expect_plain_text({.seed = seed,
+                         .mode = std::string(mode),
+                         .stages = 3,
+                         .sessions = 3,
+                         .sampled = seed % 2 == 0,
+                         .features = seed % 4 < 2});
 }
 
 BOOST_AUTO_TEST_CASE(a_cancelled_session_leaves_nothing_behind_and_the_others_alone) {
-  for (std::uint64_t seed = 1; seed <= seeds(); ++seed)
-    expect_plain_text({.seed = seed, .stages = 2, .sessions = 2, .cancel_after = seed * 17});
+  for (std::string_view mode : mode_names())
+    for (std::uint64_t seed = 1; seed <= seeds() / 3 + 1; ++seed)
+      expect_plain_text({.seed = seed,
+                         .mode = std::string(mode),
+                         .stages = 2,
+                         .sessions = 2,
+                         .features = seed % 2 == 0,
+                         .cancel_after = seed * 17});
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ Story make_story(bool sampled) {
   Story story;
   story.model = file.path;
   story.vocab_size = static_cast<Token>(file.shape.vocab_size);
+  story.hidden_size = file.shape.hidden_size;
   for (Token i = 0; i < 19; ++i)
     story.prompt.push_back((i * 37 + 11) % story.vocab_size);
   if (sampled)

@@ -11,6 +11,7 @@ namespace flowspec::test {
 struct Story {
   std::string model;
   Token vocab_size = 0;
+  std::uint32_t hidden_size = 0;
   std::vector<Token> prompt;
   SamplingParams sampling;
   /// The prompt and 64 tokens after it.

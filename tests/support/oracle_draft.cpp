@@ -5,19 +5,31 @@
 
 namespace flowspec::test {
 
-OracleDraft::OracleDraft(std::vector<Token> text, Token vocab_size, std::uint64_t seed, Skill skill)
-    : text_(std::move(text)), vocab_size_(vocab_size), seed_(seed), skill_(skill) {}
+OracleDraft::OracleDraft(std::vector<Token> text, Token vocab_size, std::uint64_t seed, Skill skill,
+                         std::uint32_t feature_size)
+    : text_(std::move(text)),
+      vocab_size_(vocab_size),
+      seed_(seed),
+      skill_(skill),
+      feature_size_(feature_size) {}
 
-void OracleDraft::forward(std::span<const DraftRow> rows, std::span<const float>,
-                          std::uint32_t top_k, std::span<Candidate> candidates, std::span<float>) {
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    propose(rows[i], candidates.subspan(i * top_k, top_k));
+void OracleDraft::forward(std::span<const DraftRow> rows, std::span<const float> features_in,
+                          std::uint32_t top_k, std::span<Candidate> candidates,
+                          std::span<float> features_out) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    // Its own guesses of features are zeros.
+    auto feature = features_in.subspan(i * feature_size_, feature_size_);
+    bool informed = std::any_of(feature.begin(), feature.end(), [](float x) { return x != 0; });
+    propose(rows[i], informed, candidates.subspan(i * top_k, top_k));
+  }
+  std::fill(features_out.begin(), features_out.end(), 0.0F);
 }
 
-void OracleDraft::propose(const DraftRow& row, std::span<Candidate> out) const {
+void OracleDraft::propose(const DraftRow& row, bool informed, std::span<Candidate> out) const {
   auto position = row.context.position;
   // The same row always gets the same answer.
-  std::mt19937_64 random{seed_ * 1000003 + position * 31 + static_cast<std::uint64_t>(row.token)};
+  std::mt19937_64 random{seed_ * 1000003 + position * 31 + static_cast<std::uint64_t>(row.token) +
+                         (informed ? 7919 : 0)};
   auto known = position + 1 < text_.size() &&
                row.prefix_tokens.size() + row.tail_tokens.size() == position + 1U &&
                std::equal(row.prefix_tokens.begin(), row.prefix_tokens.end(), text_.begin()) &&

@@ -18,10 +18,13 @@ class OracleDraft : public DraftModel {
     double other = 0.25;
   };
 
-  /// `text`: the prompt and what follows it. `seed` decides where it is right.
-  OracleDraft(std::vector<Token> text, Token vocab_size, std::uint64_t seed, Skill skill);
+  /// `text`: the prompt and what follows it. `seed` decides where it is right. `feature_size`: of
+  /// the target's hidden states, which it asks for, to guess otherwise
+  /// where it gets them; 0: it asks for none.
+  OracleDraft(std::vector<Token> text, Token vocab_size, std::uint64_t seed, Skill skill,
+              std::uint32_t feature_size = 0);
 
-  std::uint32_t feature_size() const override { return 0; }
+  std::uint32_t feature_size() const override { return feature_size_; }
   KvCache make_cache(std::uint32_t) const override { return {}; }
   std::uint32_t max_rows() const override { return 64; }
   void forward(std::span<const DraftRow> rows, std::span<const float> features_in,
@@ -29,12 +32,13 @@ class OracleDraft : public DraftModel {
                std::span<float> features_out) override;
 
  private:
-  void propose(const DraftRow& row, std::span<Candidate> out) const;
+  void propose(const DraftRow& row, bool informed, std::span<Candidate> out) const;
 
   std::vector<Token> text_;
   Token vocab_size_;
   std::uint64_t seed_;
   Skill skill_;
+  std::uint32_t feature_size_;
 };
 
 }  // namespace flowspec::test

@@ -97,6 +97,7 @@ PipelineWorld::PipelineWorld(WorldOptions options)
     return std::make_unique<LmHead>(*file, model, 1, rows);
   };
   config.max_rows = rows;
+  config.send_features = options_.send_features;
   config.mode = SpawnMode::pooled;
   config.probe = this;
   config.link = [&world](const std::string& from, const std::string& to, caf::actor target) {

@@ -28,6 +28,8 @@ struct WorldOptions {
   DraftPolicy policy;
   /// None: nothing is guessed.
   std::function<std::unique_ptr<DraftModel>()> draft;
+  /// The draft reads the target's hidden states.
+  bool send_features = false;
 };
 
 class PipelineWorld : private PipelineProbe {
