@@ -5,7 +5,7 @@
 namespace flowspec {
 namespace {
 
-// By what the linears choose their kernels by. Newer instruction sets do not change f32 products.
+// By what dense linears choose their kernels by. Newer instruction sets do not change f32 products.
 const char* instruction_set() {
   const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
   const auto has = [isa](dnnl::cpu_isa wanted) {
@@ -24,9 +24,12 @@ const char* instruction_set() {
 }  // namespace
 
 std::string numerics_id() {
+  // Products with quantised weights have one sequence of float operations on every instruction set;
+  // the number counts its versions.
   const dnnl_version_t* version = dnnl_version();
-  return "f32/onednn-" + std::to_string(version->major) + "." + std::to_string(version->minor) +
-         "." + std::to_string(version->patch) + "/" + instruction_set();
+  return "int8-1+f32/onednn-" + std::to_string(version->major) + "." +
+         std::to_string(version->minor) + "." + std::to_string(version->patch) + "/" +
+         instruction_set();
 }
 
 }  // namespace flowspec

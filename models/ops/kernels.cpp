@@ -5,14 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "models/ops/clones.hpp"
 #include "models/ops/vector.hpp"
-
-// One function per instruction set, chosen by the loader.
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
-#define FLOWSPEC_CLONES __attribute__((target_clones("avx2", "default")))
-#else
-#define FLOWSPEC_CLONES
-#endif
 
 namespace flowspec::kernels {
 namespace {

@@ -2,265 +2,122 @@
 
 #include <algorithm>
 #include <cassert>
-#include <map>
-#include <set>
-#include <unordered_map>
-#include <utility>
 
-#include <dnnl.hpp>
-
-#include "models/aligned_floats.hpp"
 #include "models/formats/gguf.hpp"
-
-// From omp.h, which clang-tidy cannot read where it is GCC's.
-extern "C" void omp_set_num_threads(int threads) noexcept;
+#include "models/ops/quant/rows.hpp"
 
 namespace flowspec {
-namespace {
-
-using dnnl::memory;
-
-using Dims = memory::dims;
-constexpr auto f32 = memory::data_type::f32;
-using Tag = memory::format_tag;
-
-// Rows of weights that are in memory as plain floats while they are packed. A multiple of the
-// blocks of every packed layout, which are 8 to 64 rows, also 24 and 48.
-constexpr std::size_t pack_rows = 384;
-// The packed layout is chosen for this number of rows; it is the same for others.
-constexpr std::size_t typical_rows = 16;
-
-/// A product of rows x inputs and inputs x outputs in one of the two forms.
-struct Product {
-  bool is_matmul = true;
-  std::size_t inputs = 0;
-  std::size_t outputs = 0;
-
-  memory::dim in() const { return static_cast<memory::dim>(inputs); }
-
-  // Both forms see the same row-major matrix of activations.
-  memory::desc activations(std::size_t rows, std::size_t columns) const {
-    const auto m = static_cast<memory::dim>(rows);
-    const auto n = static_cast<memory::dim>(columns);
-    return is_matmul ? memory::desc(Dims{m, n}, f32, Tag::ab)
-                     : memory::desc(Dims{1, n, 1, m}, f32, Tag::nhwc);
-  }
-
-  Dims weight_dims(std::size_t rows) const {
-    const auto n = static_cast<memory::dim>(rows);
-    return is_matmul ? Dims{in(), n} : Dims{n, in(), 1, 1};
-  }
-
-  /// Weights as the file has them: one output's after the other's.
-  memory::desc plain_weights(std::size_t rows) const {
-    return {weight_dims(rows), f32, is_matmul ? Tag::ba : Tag::oihw};
-  }
-
-  memory::desc any_weights() const { return {weight_dims(outputs), f32, Tag::any}; }
-
-  /// The part of a packed matrix that starts at `first`.
-  memory::desc part(const memory::desc& packed, std::size_t first, std::size_t rows) const {
-    const auto n = static_cast<memory::dim>(first);
-    return packed.submemory_desc(weight_dims(rows), is_matmul ? Dims{0, n} : Dims{n, 0, 0, 0});
-  }
-};
-
-struct Description {
-  std::string kernel;
-  memory::desc weights;
-  memory::desc scratch;
-  dnnl::primitive primitive;
-};
-
-template <class PrimitiveDesc>
-Description describe(const PrimitiveDesc& desc, bool create) {
-  return {desc.impl_info_str(), desc.weights_desc(), desc.scratchpad_desc(),
-          create ? dnnl::primitive(desc) : dnnl::primitive()};
-}
-
-/// The one place that depends on the version of oneDNN's interface: 3.x has no `desc` types.
-Description plan(const dnnl::engine& engine, const Product& product, std::size_t rows,
-                 const memory::desc& weights, bool create) {
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  const memory::desc in = product.activations(rows, product.inputs);
-  const memory::desc out = product.activations(rows, product.outputs);
-  if (product.is_matmul) {
-    return describe(
-        dnnl::matmul::primitive_desc(dnnl::matmul::desc(in, weights, out), attributes, engine),
-        create);
-  }
-  const dnnl::convolution_forward::desc convolution(
-      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, in, weights, out,
-      Dims{1, 1}, Dims{0, 0}, Dims{0, 0});
-  return describe(dnnl::convolution_forward::primitive_desc(convolution, attributes, engine),
-                  create);
-}
-
-bool is_expected(const Product& product, const std::string& kernel) {
-  return kernel.starts_with("brg") || (!product.is_matmul && kernel.starts_with("jit"));
-}
-
-}  // namespace
 
 struct LinearContext::State {
-  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
-  dnnl::stream stream{engine};
-  unsigned threads = 1;
-  LinearForm form = LinearForm::automatic;
-  std::map<std::pair<std::size_t, std::size_t>, std::shared_ptr<Linear::Kernel>> kernels;
-  std::set<std::string> unexpected;
-  AlignedFloats scratch;
-  std::size_t scratch_bytes = 0;
+  State(unsigned thread_count, LinearForm form)
+      : dense(thread_count, form), threads(std::max(thread_count, 1U)) {}
 
-  // oneDNN plans a primitive for the number of threads that the calling thread has set.
-  void use_threads() const { omp_set_num_threads(static_cast<int>(threads)); }
-};
-
-/// All that linears of one shape share.
-struct Linear::Kernel {
-  struct Call {
-    dnnl::primitive primitive;
-    memory in;
-    memory out;
-    memory weights;
-    memory scratch;
-    std::unordered_map<int, memory> arguments;
-  };
-
-  Kernel(LinearContext::State& context, std::size_t inputs, std::size_t outputs)
-      : product{context.form != LinearForm::convolution, inputs, outputs} {
-    Description description =
-        plan(context.engine, product, typical_rows, product.any_weights(), false);
-    if (context.form == LinearForm::automatic && !description.kernel.starts_with("brg")) {
-      product.is_matmul = false;
-      description = plan(context.engine, product, typical_rows, product.any_weights(), false);
-    }
-    weights = description.weights;
-  }
-
-  /// For weights that another kernel has packed.
-  Kernel(const Product& same_product, const memory::desc& packed)
-      : product(same_product), weights(packed) {}
-
-  Call& call(LinearContext::State& context, std::size_t rows) {
-    if (calls.size() <= rows) {
-      calls.resize(rows + 1);
-    }
-    if (calls[rows] == nullptr) {
-      calls[rows] = make_call(context, rows);
-    }
-    return *calls[rows];
-  }
-
-  std::unique_ptr<Call> make_call(LinearContext::State& context, std::size_t rows) const {
-    const Description description = plan(context.engine, product, rows, weights, true);
-    if (!is_expected(product, description.kernel)) {
-      context.unexpected.insert(description.kernel);
-    }
-    if (const std::size_t bytes = description.scratch.get_size(); bytes > context.scratch_bytes) {
-      context.scratch = allocate_floats(bytes / sizeof(float) + 1);
-      context.scratch_bytes = bytes;
-    }
-    const auto empty = [&](const memory::desc& desc) {
-      return memory(desc, context.engine, DNNL_MEMORY_NONE);
-    };
-    auto call = std::make_unique<Call>(Call{description.primitive,
-                                            empty(product.activations(rows, product.inputs)),
-                                            empty(product.activations(rows, product.outputs)),
-                                            empty(weights),
-                                            empty(description.scratch),
-                                            {}});
-    call->arguments = {{DNNL_ARG_SRC, call->in},
-                       {DNNL_ARG_WEIGHTS, call->weights},
-                       {DNNL_ARG_DST, call->out},
-                       {DNNL_ARG_SCRATCHPAD, call->scratch}};
-    return call;
-  }
-
-  Product product;
-  memory::desc weights;
-  // By number of rows.
-  std::vector<std::unique_ptr<Call>> calls;
+  DnnlContext dense;
+  unsigned threads;
+  const quant::KernelSet& kernels = quant::kernels_in_use();
+  quant::RowBuffer rows;
+  // Outputs of a dense part that does not stand alone.
+  std::vector<float> part_out;
 };
 
 LinearContext::LinearContext(unsigned threads, LinearForm form)
-    : state_(std::make_shared<State>()) {
-  state_->threads = std::max(threads, 1U);
-  state_->form = form;
-}
+    : state_(std::make_shared<State>(threads, form)) {}
 
 LinearContext::~LinearContext() = default;
 
 std::vector<std::string> LinearContext::unexpected_kernels() const {
-  return {state_->unexpected.begin(), state_->unexpected.end()};
+  return state_->dense.unexpected_kernels();
 }
 
 Linear::Linear(const LinearContext& context, std::span<const TensorInfo* const> parts)
     : context_(context.state_), inputs_(parts.front()->shape.front()) {
-  for (const TensorInfo* part : parts) {
-    assert(part->shape.front() == inputs_);
-    outputs_ += part->elements() / inputs_;
+  for (std::size_t first = 0; first < parts.size();) {
+    assert(parts[first]->shape.front() == inputs_);
+    Part part{outputs_, nullptr, nullptr};
+    std::size_t end = first + 1;
+    if (quant::PackedMatrix::takes(parts[first]->type)) {
+      part.quantised = std::make_shared<quant::PackedMatrix>(*parts[first]);
+      outputs_ += part.quantised->outputs();
+    } else {
+      while (end < parts.size() && !quant::PackedMatrix::takes(parts[end]->type)) {
+        ++end;
+      }
+      part.dense = std::make_shared<DnnlMatrix>(context_->dense, parts.subspan(first, end - first));
+      outputs_ += part.dense->outputs();
+    }
+    parts_.push_back(std::move(part));
+    first = end;
   }
-  context_->use_threads();
-  std::shared_ptr<Kernel>& kernel = context_->kernels[{inputs_, outputs_}];
-  if (kernel == nullptr) {
-    kernel = std::make_shared<Kernel>(*context_, inputs_, outputs_);
-  }
-  kernel_ = kernel;
-  pack(parts);
 }
 
 Linear::Linear(const LinearContext& context, const Linear& other)
     : context_(context.state_),
-      kernel_(std::make_shared<Kernel>(other.kernel_->product, other.kernel_->weights)),
       inputs_(other.inputs_),
       outputs_(other.outputs_),
-      weights_(other.weights_) {}
-
-void Linear::pack(std::span<const TensorInfo* const> parts) {
-  const std::size_t packed = kernel_->weights.get_size() / sizeof(float);
-  weights_ = allocate_floats(packed, true);
-  if (packed > inputs_ * outputs_) {
-    std::fill_n(weights_.get(), packed, 0.0F);  // the padding takes part in the products
-  }
-  const AlignedFloats block = allocate_floats(std::min(pack_rows, outputs_) * inputs_);
-  const TensorInfo* const* part = parts.data();
-  std::size_t row = 0;
-  for (std::size_t first = 0; first < outputs_; first += pack_rows) {
-    const std::size_t rows = std::min(pack_rows, outputs_ - first);
-    for (std::size_t filled = 0; filled < rows;) {
-      const std::size_t part_rows = (*part)->elements() / inputs_;
-      const std::size_t count = std::min(rows - filled, part_rows - row);
-      const std::size_t row_bytes = (*part)->data.size() / part_rows;
-      to_float((*part)->type, (*part)->data.subspan(row * row_bytes, count * row_bytes),
-               {block.get() + filled * inputs_, count * inputs_});
-      filled += count;
-      row += count;
-      if (row == part_rows) {
-        ++part;
-        row = 0;
-      }
+      parts_(other.parts_) {
+  for (Part& part : parts_) {
+    if (part.dense != nullptr) {
+      part.dense = std::make_shared<DnnlMatrix>(context_->dense, *part.dense);
     }
-    memory from(kernel_->product.plain_weights(rows), context_->engine, block.get());
-    memory to(kernel_->product.part(kernel_->weights, first, rows), context_->engine,
-              weights_.get());
-    dnnl::reorder(from, to).execute(context_->stream, from, to);
-    context_->stream.wait();
   }
 }
 
 void Linear::apply(std::span<const float> in, std::size_t rows, std::span<float> out) const {
   assert(rows > 0 && in.size() >= rows * inputs_ && out.size() >= rows * outputs_);
-  context_->use_threads();
-  Kernel::Call& call = kernel_->call(*context_, rows);
-  // oneDNN takes all memory as writable; it reads the first two only.
-  call.in.set_data_handle(const_cast<float*>(in.data()));
-  call.weights.set_data_handle(weights_.get());
-  call.out.set_data_handle(out.data());
-  call.scratch.set_data_handle(context_->scratch.get());
-  call.primitive.execute(context_->stream, call.arguments);
-  context_->stream.wait();
+  for (const Part& part : parts_) {
+    if (part.dense != nullptr) {
+      apply_dense(part, in, rows, out);
+    }
+  }
+  for (const std::size_t block : {32, 256}) {
+    apply_quantised(in, rows, block, out);
+  }
+}
+
+void Linear::apply_dense(const Part& part, std::span<const float> in, std::size_t rows,
+                         std::span<float> out) const {
+  const DnnlMatrix& matrix = *part.dense;
+  if (parts_.size() == 1) {
+    matrix.apply(in, rows, out);
+    return;
+  }
+  std::vector<float>& part_out = context_->part_out;
+  part_out.resize(std::max(part_out.size(), rows * matrix.outputs()));
+  matrix.apply(in, rows, part_out);
+  for (std::size_t r = 0; r < rows; ++r) {
+    std::copy_n(part_out.data() + r * matrix.outputs(), matrix.outputs(),
+                out.data() + r * outputs_ + part.column);
+  }
+}
+
+void Linear::apply_quantised(std::span<const float> in, std::size_t rows, std::size_t block,
+                             std::span<float> out) const {
+  const auto takes_part = [block](const Part& part) {
+    return part.quantised != nullptr && part.quantised->block() == block;
+  };
+  if (std::ranges::none_of(parts_, takes_part)) {
+    return;
+  }
+  const quant::Rows quantised = context_->rows.quantise(in, rows, inputs_, block);
+  const std::size_t threads = context_->threads;
+  const auto work = [&](std::size_t thread) {
+    for (const Part& part : parts_) {
+      if (takes_part(part)) {
+        const std::size_t panels = part.quantised->panels();
+        part.quantised->multiply(context_->kernels, quantised, panels * thread / threads,
+                                 panels * (thread + 1) / threads, out.data() + part.column,
+                                 outputs_);
+      }
+    }
+  };
+  if (threads == 1) {
+    work(0);
+    return;
+  }
+#pragma omp parallel for num_threads(static_cast <int>(threads)) schedule(static, 1)
+  for (std::size_t thread = 0; thread < threads; ++thread) {
+    work(thread);
+  }
 }
 
 }  // namespace flowspec

@@ -1,37 +1,25 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "models/ops/dnnl_matrix.hpp"
+#include "models/ops/quant/packed_matrix.hpp"
+
 namespace flowspec {
 
 struct TensorInfo;
 
-/// Which of oneDNN's primitives multiplies by a weight matrix. Both compute rows x weights; what
-/// matters is that the result of a row has the same bits whatever the number of rows and threads.
-enum class LinearForm {
-  /// `matmul` where its kernel is known for that (AVX-512), else `convolution`.
-  automatic,
-  /// Matrix product. On AVX-512 it runs "brgemm", which adds up each element in one order; on older
-  /// CPUs a general GEMM, which does not: its edge blocks add in another order than the inner ones.
-  matmul,
-  /// Convolution with a 1x1 kernel over a line of pixels, one for each row: the same product, whose
-  /// kernel treats every pixel alike on all CPUs.
-  convolution,
-};
-
-/// What the linears of one thread share: engine, scratch memory, and for each shape the primitives,
-/// one per number of rows, made when first needed.
+/// What the linears of one thread share: oneDNN's part, and memory for quantised activations.
 class LinearContext {
  public:
   explicit LinearContext(unsigned threads, LinearForm form = LinearForm::automatic);
   ~LinearContext();
 
-  /// Names of kernels in use that are slow or not known to be batch-invariant.
+  /// Names of oneDNN's kernels in use that are slow or not known to be batch-invariant.
   std::vector<std::string> unexpected_kernels() const;
 
  private:
@@ -40,12 +28,15 @@ class LinearContext {
   std::shared_ptr<State> state_;
 };
 
-/// y = x W^T with packed float32 weights. Several matrices with equal inputs are stacked to one:
-/// the outputs of the first come first. Linears of one context are used by one thread at a time.
+/// y = x W^T. Several matrices with equal inputs are stacked to one: the outputs of the first come
+/// first. Linears of one context are used by one thread at a time.
+///
+/// Weights that are quantised in the file stay so, and are multiplied with activations that are
+/// quantised by row and block; see models/ops/quant. Others go through oneDNN as float32.
 class Linear {
  public:
-  /// Reads and packs the weights, a block of rows at a time.
-  /// @param parts  matrices of shape {inputs, outputs}, of any supported type.
+  /// Reads and packs the weights.
+  /// @param parts  matrices of shape {inputs, outputs}, of any supported types.
   Linear(const LinearContext& context, std::span<const TensorInfo* const> parts);
   /// The same matrix for use in another context: the packed weights are shared, not copied. `other`
   /// may be in use by another thread meanwhile.
@@ -58,16 +49,22 @@ class Linear {
   void apply(std::span<const float> in, std::size_t rows, std::span<float> out) const;
 
  private:
-  struct Kernel;
-  friend struct LinearContext::State;
+  /// Neighbouring parts of one kind; exactly one of the pointers is set.
+  struct Part {
+    std::size_t column = 0;
+    std::shared_ptr<const DnnlMatrix> dense;
+    std::shared_ptr<const quant::PackedMatrix> quantised;
+  };
 
-  void pack(std::span<const TensorInfo* const> parts);
+  void apply_dense(const Part& part, std::span<const float> in, std::size_t rows,
+                   std::span<float> out) const;
+  void apply_quantised(std::span<const float> in, std::size_t rows, std::size_t block,
+                       std::span<float> out) const;
 
   std::shared_ptr<LinearContext::State> context_;
-  std::shared_ptr<Kernel> kernel_;
   std::size_t inputs_ = 0;
   std::size_t outputs_ = 0;
-  std::shared_ptr<float[]> weights_;
+  std::vector<Part> parts_;
 };
 
 }  // namespace flowspec

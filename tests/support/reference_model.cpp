@@ -1,5 +1,6 @@
 #include "tests/support/reference_model.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace flowspec::test {
@@ -7,12 +8,29 @@ namespace {
 
 using Vector = ReferenceModel::Vector;
 
+/// What a product with weights of this type is computed from: blocks of integers from -127 to 127
+/// times a scale where the weights are quantised.
+Vector as_input(TensorType type, Vector x) {
+  const std::size_t block = quantised_block(type);
+  for (std::size_t first = 0; block != 0 && first < x.size(); first += block) {
+    double largest = 0;
+    for (std::size_t i = first; i < first + block; ++i) {
+      largest = std::max(largest, std::abs(x[i]));
+    }
+    for (std::size_t i = first; largest > 0 && i < first + block; ++i) {
+      x[i] = std::nearbyint(x[i] * 127 / largest) * (largest / 127);
+    }
+  }
+  return x;
+}
+
 /// y[o] = sum over i of w[o][i] x[i]
-Vector product(const Vector& w, const Vector& x) {
-  Vector y(w.size() / x.size(), 0.0);
+Vector product(const ReferenceModel::Matrix& w, const Vector& activations) {
+  const Vector x = as_input(w.type, activations);
+  Vector y(w.values.size() / x.size(), 0.0);
   for (std::size_t o = 0; o < y.size(); ++o) {
     for (std::size_t i = 0; i < x.size(); ++i) {
-      y[o] += w[o * x.size() + i] * x[i];
+      y[o] += w.values[o * x.size() + i] * x[i];
     }
   }
   return y;
@@ -76,11 +94,20 @@ void add(Vector& x, const Vector& y) {
 
 }  // namespace
 
-Vector ReferenceModel::tensor(const std::string& name) const {
+std::size_t quantised_block(TensorType type) {
+  const std::size_t block = block_layout(type)->values;
+  return block == 1 ? 0 : block;
+}
+
+ReferenceModel::Matrix ReferenceModel::matrix(const std::string& name) const {
   const TensorInfo& info = *file_.find(name);
   std::vector<float> values(info.elements());
   to_float(info.type, info.data, values);
-  return {values.begin(), values.end()};
+  return {{values.begin(), values.end()}, info.type};
+}
+
+Vector ReferenceModel::tensor(const std::string& name) const {
+  return matrix(name).values;
 }
 
 std::vector<Vector> ReferenceModel::hidden(const std::vector<Token>& text,
@@ -95,13 +122,13 @@ std::vector<Vector> ReferenceModel::hidden(const std::vector<Token>& text,
   }
   for (std::size_t layer = 0; layer < layers; ++layer) {
     const auto weights = [&](const std::string& name) {
-      return tensor("blk." + std::to_string(layer) + "." + name + ".weight");
+      return matrix("blk." + std::to_string(layer) + "." + name + ".weight");
     };
-    const Vector wq = weights("attn_q");
-    const Vector wk = weights("attn_k");
-    const Vector wv = weights("attn_v");
-    const Vector wo = weights("attn_output");
-    const Vector attention_norm = weights("attn_norm");
+    const Matrix wq = weights("attn_q");
+    const Matrix wk = weights("attn_k");
+    const Matrix wv = weights("attn_v");
+    const Matrix wo = weights("attn_output");
+    const Vector attention_norm = weights("attn_norm").values;
     std::vector<Vector> queries(x.size());
     std::vector<Vector> keys(x.size());
     std::vector<Vector> values(x.size());
@@ -113,10 +140,10 @@ std::vector<Vector> ReferenceModel::hidden(const std::vector<Token>& text,
       turn(queries[p], dim, config_, p);
       turn(keys[p], dim, config_, p);
     }
-    const Vector gate = weights("ffn_gate");
-    const Vector up = weights("ffn_up");
-    const Vector down = weights("ffn_down");
-    const Vector ffn_norm = weights("ffn_norm");
+    const Matrix gate = weights("ffn_gate");
+    const Matrix up = weights("ffn_up");
+    const Matrix down = weights("ffn_down");
+    const Vector ffn_norm = weights("ffn_norm").values;
     for (std::size_t p = 0; p < x.size(); ++p) {
       Vector attended;
       for (std::size_t head = 0; head < config_.heads; ++head) {
@@ -144,7 +171,7 @@ Vector ReferenceModel::features(const Vector& hidden) const {
 
 Vector ReferenceModel::logits(const Vector& features) const {
   const bool is_tied = file_.find("output.weight") == nullptr;
-  return product(tensor(is_tied ? "token_embd.weight" : "output.weight"), features);
+  return product(matrix(is_tied ? "token_embd.weight" : "output.weight"), features);
 }
 
 }  // namespace flowspec::test

@@ -10,11 +10,22 @@
 
 namespace flowspec::test {
 
+/// How many activations share a scale before they are multiplied with weights of this type; 0 for
+/// types that are computed as floats.
+std::size_t quantised_block(TensorType type);
+
 /// A LLaMA transformer in double precision, written from the architecture's formulas and as plainly
 /// as possible: no cache, no batching, none of the ops under test. Only the file reader is shared.
+///
+/// Products with quantised weights are taken, as there, with activations that are quantised by
+/// block.
 class ReferenceModel {
  public:
   using Vector = std::vector<double>;
+  struct Matrix {
+    Vector values;
+    TensorType type;
+  };
 
   ReferenceModel(const GgufFile& file, const ModelConfig& config) : file_(file), config_(config) {}
 
@@ -26,6 +37,7 @@ class ReferenceModel {
   Vector logits(const Vector& features) const;
 
  private:
+  Matrix matrix(const std::string& name) const;
   Vector tensor(const std::string& name) const;
 
   const GgufFile& file_;

@@ -22,8 +22,8 @@ namespace {
 
 /// A model of five layers, and two trees whose every node has been computed alone.
 struct Fixture {
-  explicit Fixture(const LlamaShape& shape) {
-    write_llama_gguf(folder / "model.gguf", shape, {}, 3);
+  explicit Fixture(const LlamaShape& shape, const LlamaTypes& types = {}) {
+    write_llama_gguf(folder / "model.gguf", shape, types, 3);
     file = std::make_unique<GgufFile>(GgufFile::open(folder / "model.gguf"));
     config = read_config(*file);
     trees = {random_tree(random, config.vocab_size, 70, 60),
@@ -152,6 +152,23 @@ BOOST_AUTO_TEST_CASE(logits_do_not_depend_on_other_rows) {
     head.logits(features, count, logits);
     const auto end = alone.begin() + static_cast<std::ptrdiff_t>(count * vocab);
     BOOST_TEST(same_bits(logits, std::vector<float>(alone.begin(), end)), count << " rows");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(quantised_models_give_the_same_bits) {
+  const LlamaShape shape = {
+      .hidden_size = 96, .layers = 5, .heads = 6, .kv_heads = 2, .ffn_size = 160};
+  for (const TensorType type : {TensorType::q8_0, TensorType::q4_0}) {
+    Fixture fixture(shape, {type, type, type});
+    for (const std::size_t rows : {2, 3, 4, 5, 7, 9, 16, 33, 64}) {
+      BOOST_TEST(fixture.differences({5}, plain_plan(fixture.trees, rows)) == 0U,
+                 type_name(type) << ", " << rows << " rows in a segment");
+    }
+    TestPlan plan = shuffled_plan(fixture.random, fixture.trees, 64);
+    permute_slots(fixture.random, fixture.trees, plan);
+    plan.committed = 20;
+    BOOST_TEST(fixture.differences({2, 3}, plan) == 0U, type_name(type));
+    BOOST_TEST(fixture.differences({1, 1, 3}, plan, 2, 40) == 0U, type_name(type));
   }
 }
 

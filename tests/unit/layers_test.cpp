@@ -66,8 +66,12 @@ void compare_with_reference(const std::string& name, const LlamaShape& shape,
                            relative_error(logits, reference.logits(reference.features(expected))));
   }
   BOOST_TEST_MESSAGE(name << ": hidden " << hidden_error << ", logits " << logit_error);
-  BOOST_TEST(hidden_error < 3e-6, name);
-  BOOST_TEST(logit_error < 3e-6, name);
+  // Where activations are quantised, one that is a float's error away from the middle between two
+  // integers may go the other way than in the reference.
+  const bool is_quantised = quantised_block(types.matrices) + quantised_block(types.output) > 0;
+  const double bound = is_quantised ? 1e-2 : 3e-6;
+  BOOST_TEST(hidden_error < bound, name);
+  BOOST_TEST(logit_error < bound, name);
 }
 
 LlamaShape shape_of(std::uint32_t heads, std::uint32_t kv_heads, std::uint32_t head_dim) {

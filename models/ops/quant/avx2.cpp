@@ -1,0 +1,172 @@
+// AVX2: the products are those of maddubs, which multiplies unsigned by signed bytes and adds pairs
+// in 16 bits.
+#include "models/ops/quant/kernels.hpp"
+
+#if defined(__x86_64__)
+
+#include <cstring>
+
+#include <immintrin.h>
+
+#include "models/ops/quant/cpu.hpp"
+#include "models/ops/quant/panel.hpp"
+
+// Every function names its target instead of the file being compiled with flags: an inline function
+// of the standard library that was compiled here for AVX2 could else become the one that the linker
+// keeps for all.
+#define FLOWSPEC_TARGET __attribute__((target("avx2,f16c")))
+#define FLOWSPEC_PART [[gnu::always_inline]] FLOWSPEC_TARGET inline
+
+namespace flowspec::quant {
+namespace {
+
+FLOWSPEC_PART __m256i load(const std::byte* from) {
+  return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
+}
+
+/// The same pointer, but the compiler does not know it. It would else load the inputs of several
+/// groups ahead, more than there are registers for.
+template <class T>
+FLOWSPEC_PART T* hidden(T* pointer) {
+  asm volatile("" : "+r"(pointer));
+  return pointer;
+}
+
+/// The same four inputs for every output.
+FLOWSPEC_PART __m256i spread4(const std::int8_t* from) {
+  std::int32_t four;
+  std::memcpy(&four, from, sizeof four);
+  return _mm256_set1_epi32(four);
+}
+
+FLOWSPEC_PART __m256 halves(const std::byte* from) {
+  return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(from)));
+}
+
+FLOWSPEC_PART __m256 add_block(__m256i dots, __m256 scales, float row_scale, __m256 sum) {
+  const __m256 scale = _mm256_mul_ps(scales, _mm256_set1_ps(row_scale));
+  return _mm256_add_ps(sum, _mm256_mul_ps(_mm256_cvtepi32_ps(dots), scale));
+}
+
+// A block is multiplied with the panel's outputs 0 to 7 and then 8 to 15: sums for both at once
+// would not stay in the 16 registers.
+constexpr std::size_t half = panel_outputs / 2;
+
+template <std::size_t count>
+FLOWSPEC_PART void clear(__m256i (&dots)[count]) {
+  for (std::size_t r = 0; r < count; ++r) {
+    dots[r] = _mm256_setzero_si256();
+  }
+}
+
+template <std::size_t count>
+FLOWSPEC_PART void store(const __m256 (&total)[2][count], float* out, std::size_t stride) {
+  for (std::size_t r = 0; r < count; ++r) {
+    _mm256_storeu_ps(out + r * stride, total[0][r]);
+    _mm256_storeu_ps(out + r * stride + half, total[1][r]);
+  }
+}
+
+template <std::size_t count>
+FLOWSPEC_TARGET void q8_0(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
+                          std::size_t stride) {
+  const LegacyPanel<512> from(panel, rows.inputs);
+  const std::size_t inputs = rows.inputs;
+  const std::int8_t* x = rows.values + row * inputs;
+  const float* row_scales = rows.scales + row * from.blocks;
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256 total[2][count] = {};
+  for (std::size_t b = 0; b < from.blocks; ++b, x += 32) {
+    const std::byte* body = from.body(b);
+    __m256i low[count];
+    __m256i high[count];
+    clear(low);
+    clear(high);
+#pragma GCC unroll 2
+    for (std::size_t g = 0; g < 8; ++g) {
+      const std::int8_t* fours = hidden(x + 4 * g);
+      const __m256i w0 = load(body + 64 * g);
+      const __m256i w1 = load(body + 64 * g + 32);
+      const __m256i m0 = _mm256_abs_epi8(w0);
+      const __m256i m1 = _mm256_abs_epi8(w1);
+      for (std::size_t r = 0; r < count; ++r) {
+        // |w| times x with the sign of w. A pair of products is at most 2 * 128 * 127, which fits
+        // 16 bits.
+        const __m256i four = spread4(fours + r * inputs);
+        const __m256i p0 = _mm256_maddubs_epi16(m0, _mm256_sign_epi8(four, w0));
+        const __m256i p1 = _mm256_maddubs_epi16(m1, _mm256_sign_epi8(four, w1));
+        low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(p0, ones));
+        high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(p1, ones));
+        asm volatile("" : "+x"(low[r]), "+x"(high[r]));
+      }
+    }
+    const __m256 scales0 = halves(from.scales(b));
+    const __m256 scales1 = halves(from.scales(b) + 16);
+    for (std::size_t r = 0; r < count; ++r) {
+      total[0][r] = add_block(low[r], scales0, row_scales[r * from.blocks + b], total[0][r]);
+      total[1][r] = add_block(high[r], scales1, row_scales[r * from.blocks + b], total[1][r]);
+    }
+  }
+  store(total, out, stride);
+}
+
+template <std::size_t count>
+FLOWSPEC_TARGET void q4_0(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
+                          std::size_t stride) {
+  const LegacyPanel<256> from(panel, rows.inputs);
+  const std::size_t inputs = rows.inputs;
+  const std::int8_t* x = rows.values + row * inputs;
+  const float* row_scales = rows.scales + row * from.blocks;
+  const std::int32_t* row_sums = rows.sums + row * from.blocks;
+  const __m256i ones = _mm256_set1_epi16(1);
+  const __m256i mask = _mm256_set1_epi8(15);
+  __m256 total[2][count] = {};
+  for (std::size_t b = 0; b < from.blocks; ++b, x += 32) {
+    for (std::size_t h = 0; h < 2; ++h) {
+      const std::byte* body = from.body(b) + 32 * h;
+      // 16-bit sums: 8 pairs of at most 2 * 15 * 127 fit.
+      __m256i dots[count];
+      clear(dots);
+#pragma GCC unroll 2
+      for (std::size_t g = 0; g < 4; ++g) {
+        const std::int8_t* fours = hidden(x + 4 * g);
+        const __m256i both = load(body + 64 * g);
+        const __m256i near = _mm256_and_si256(both, mask);
+        const __m256i far = _mm256_and_si256(_mm256_srli_epi16(both, 4), mask);
+        for (std::size_t r = 0; r < count; ++r) {
+          const std::int8_t* four = fours + r * inputs;
+          dots[r] = _mm256_add_epi16(dots[r], _mm256_maddubs_epi16(near, spread4(four)));
+          dots[r] = _mm256_add_epi16(dots[r], _mm256_maddubs_epi16(far, spread4(four + 16)));
+        }
+      }
+      const __m256 scales = halves(from.scales(b) + 16 * h);
+      for (std::size_t r = 0; r < count; ++r) {
+        const __m256i offset = _mm256_set1_epi32(8 * row_sums[r * from.blocks + b]);
+        const __m256i exact = _mm256_sub_epi32(_mm256_madd_epi16(dots[r], ones), offset);
+        total[h][r] = add_block(exact, scales, row_scales[r * from.blocks + b], total[h][r]);
+      }
+    }
+  }
+  store(total, out, stride);
+}
+
+}  // namespace
+
+const KernelSet* avx2_kernels() {
+  static constexpr Tile q8_0_tiles[] = {q8_0<1>, q8_0<2>, q8_0<3>, q8_0<4>};
+  static constexpr Tile q4_0_tiles[] = {q4_0<1>, q4_0<2>, q4_0<3>, q4_0<4>, q4_0<5>, q4_0<6>};
+  static const KernelSet set{"avx2", q8_0_tiles, q4_0_tiles};
+  return __builtin_cpu_supports("avx2") && cpu_has_f16c() ? &set : nullptr;
+}
+
+}  // namespace flowspec::quant
+
+#else
+
+namespace flowspec::quant {
+const KernelSet* avx2_kernels() {
+  return nullptr;
+}
+}  // namespace flowspec::quant
+
+#endif

@@ -1,0 +1,140 @@
+// AVX-512 with VNNI: dpbusd multiplies unsigned by signed bytes and adds four products to 32 bits,
+// exactly. A weight plus 128 is the unsigned one; the sums of the activations take the 128 off
+// again.
+#include "models/ops/quant/kernels.hpp"
+
+#if defined(__x86_64__)
+
+#include <cstring>
+
+#include <immintrin.h>
+
+#include "models/ops/quant/panel.hpp"
+
+// GCC 12 takes the undefined upper halves in its own header for a mistake.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
+// See avx2.cpp for why this is not a flag of the file.
+#define FLOWSPEC_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+#define FLOWSPEC_PART [[gnu::always_inline]] FLOWSPEC_TARGET inline
+
+namespace flowspec::quant {
+namespace {
+
+FLOWSPEC_PART __m512i load(const std::byte* from) {
+  return _mm512_load_si512(from);
+}
+
+/// The same four inputs for every output.
+FLOWSPEC_PART __m512i spread4(const std::int8_t* from) {
+  std::int32_t four;
+  std::memcpy(&four, from, sizeof four);
+  return _mm512_set1_epi32(four);
+}
+
+FLOWSPEC_PART __m512 halves(const std::byte* from) {
+  return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(from)));
+}
+
+FLOWSPEC_PART __m512 add_block(__m512i dots, __m512 scales, float row_scale, __m512 sum) {
+  const __m512 scale = _mm512_mul_ps(scales, _mm512_set1_ps(row_scale));
+  return _mm512_add_ps(sum, _mm512_mul_ps(_mm512_cvtepi32_ps(dots), scale));
+}
+
+template <std::size_t count>
+FLOWSPEC_TARGET void q8_0(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
+                          std::size_t stride) {
+  const LegacyPanel<512> from(panel, rows.inputs);
+  const std::int8_t* x = rows.values + row * rows.inputs;
+  const float* row_scales = rows.scales + row * from.blocks;
+  const std::int32_t* row_sums = rows.sums + row * from.blocks;
+  const __m512i offset = _mm512_set1_epi8(-128);
+  __m512 total[count];
+  for (std::size_t r = 0; r < count; ++r) {
+    total[r] = _mm512_setzero_ps();
+  }
+  for (std::size_t b = 0; b < from.blocks; ++b, x += 32) {
+    const std::byte* body = from.body(b);
+    __m512i dots[count];
+    for (std::size_t r = 0; r < count; ++r) {
+      dots[r] = _mm512_set1_epi32(-128 * row_sums[r * from.blocks + b]);
+    }
+    for (std::size_t g = 0; g < 8; ++g) {
+      const __m512i w = _mm512_xor_si512(load(body + 64 * g), offset);
+      for (std::size_t r = 0; r < count; ++r) {
+        dots[r] = _mm512_dpbusd_epi32(dots[r], w, spread4(x + r * rows.inputs + 4 * g));
+      }
+    }
+    const __m512 scales = halves(from.scales(b));
+    for (std::size_t r = 0; r < count; ++r) {
+      total[r] = add_block(dots[r], scales, row_scales[r * from.blocks + b], total[r]);
+    }
+  }
+  for (std::size_t r = 0; r < count; ++r) {
+    _mm512_storeu_ps(out + r * stride, total[r]);
+  }
+}
+
+template <std::size_t count>
+FLOWSPEC_TARGET void q4_0(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
+                          std::size_t stride) {
+  const LegacyPanel<256> from(panel, rows.inputs);
+  const std::int8_t* x = rows.values + row * rows.inputs;
+  const float* row_scales = rows.scales + row * from.blocks;
+  const std::int32_t* row_sums = rows.sums + row * from.blocks;
+  const __m512i mask = _mm512_set1_epi8(15);
+  __m512 total[count];
+  for (std::size_t r = 0; r < count; ++r) {
+    total[r] = _mm512_setzero_ps();
+  }
+  for (std::size_t b = 0; b < from.blocks; ++b, x += 32) {
+    const std::byte* body = from.body(b);
+    __m512i dots[count];
+    for (std::size_t r = 0; r < count; ++r) {
+      dots[r] = _mm512_set1_epi32(-8 * row_sums[r * from.blocks + b]);
+    }
+    for (std::size_t g = 0; g < 4; ++g) {
+      const __m512i both = load(body + 64 * g);
+      const __m512i near = _mm512_and_si512(both, mask);
+      const __m512i far = _mm512_and_si512(_mm512_srli_epi16(both, 4), mask);
+      for (std::size_t r = 0; r < count; ++r) {
+        const std::int8_t* four = x + r * rows.inputs + 4 * g;
+        dots[r] = _mm512_dpbusd_epi32(dots[r], near, spread4(four));
+        dots[r] = _mm512_dpbusd_epi32(dots[r], far, spread4(four + 16));
+      }
+    }
+    const __m512 scales = halves(from.scales(b));
+    for (std::size_t r = 0; r < count; ++r) {
+      total[r] = add_block(dots[r], scales, row_scales[r * from.blocks + b], total[r]);
+    }
+  }
+  for (std::size_t r = 0; r < count; ++r) {
+    _mm512_storeu_ps(out + r * stride, total[r]);
+  }
+}
+
+}  // namespace
+
+const KernelSet* avx512_kernels() {
+  static constexpr Tile q8_0_tiles[] = {q8_0<1>, q8_0<2>, q8_0<3>, q8_0<4>,
+                                        q8_0<5>, q8_0<6>, q8_0<7>, q8_0<8>};
+  static constexpr Tile q4_0_tiles[] = {q4_0<1>, q4_0<2>, q4_0<3>, q4_0<4>,
+                                        q4_0<5>, q4_0<6>, q4_0<7>, q4_0<8>};
+  static const KernelSet set{"avx512-vnni", q8_0_tiles, q4_0_tiles};
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni")
+             ? &set
+             : nullptr;
+}
+
+}  // namespace flowspec::quant
+
+#else
+
+namespace flowspec::quant {
+const KernelSet* avx512_kernels() {
+  return nullptr;
+}
+}  // namespace flowspec::quant
+
+#endif

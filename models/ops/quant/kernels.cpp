@@ -1,0 +1,52 @@
+#include "models/ops/quant/kernels.hpp"
+
+#include <atomic>
+#include <vector>
+
+namespace flowspec::quant {
+namespace {
+
+std::atomic<const KernelSet*>& chosen() {
+  static std::atomic<const KernelSet*> kernels = available_kernels().front();
+  return kernels;
+}
+
+}  // namespace
+
+Tiles KernelSet::find(TensorType type) const {
+  switch (type) {
+    case TensorType::q8_0:
+      return q8_0;
+    case TensorType::q4_0:
+      return q4_0;
+    case TensorType::f32:
+    case TensorType::f16:
+    case TensorType::bf16:
+      break;
+  }
+  return {};
+}
+
+std::span<const KernelSet* const> available_kernels() {
+  static const auto available = [] {
+    std::vector<const KernelSet*> sets;
+    for (const KernelSet* set :
+         {avx512_kernels(), avx_vnni_kernels(), avx2_kernels(), plain_kernels()}) {
+      if (set != nullptr) {
+        sets.push_back(set);
+      }
+    }
+    return sets;
+  }();
+  return available;
+}
+
+void use_kernels(const KernelSet& kernels) {
+  chosen() = &kernels;
+}
+
+const KernelSet& kernels_in_use() {
+  return *chosen();
+}
+
+}  // namespace flowspec::quant

@@ -1,0 +1,27 @@
+#pragma once
+/// Where things lie in a panel; see packed_matrix.hpp.
+
+#include <cstddef>
+
+namespace flowspec::quant {
+
+/// A panel of a type whose blocks have 32 inputs and 16 float16 scales; `body_bytes` for the rest.
+template <std::size_t body_bytes>
+struct LegacyPanel {
+  // Forced inline, so that no copy compiled for one instruction set can serve another.
+  [[gnu::always_inline]] LegacyPanel(const std::byte* panel, std::size_t inputs)
+      : blocks(inputs / 32), start(panel), rest(panel + (blocks * 32 + 63) / 64 * 64) {}
+
+  [[gnu::always_inline]] const std::byte* scales(std::size_t block) const {
+    return start + block * 32;
+  }
+  [[gnu::always_inline]] const std::byte* body(std::size_t block) const {
+    return rest + block * body_bytes;
+  }
+
+  std::size_t blocks;
+  const std::byte* start;
+  const std::byte* rest;
+};
+
+}  // namespace flowspec::quant

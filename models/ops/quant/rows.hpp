@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace flowspec::quant {
+
+/// Rows of activations as integers from -127 to 127, with one scale for each block of a row: what
+/// the products with quantised weights are computed from. A view.
+struct Rows {
+  /// rows x inputs
+  const std::int8_t* values = nullptr;
+  /// rows x (inputs / block)
+  const float* scales = nullptr;
+  /// The sum of every `sum_block` values: rows x (inputs / sum_block)
+  const std::int32_t* sums = nullptr;
+  std::size_t count = 0;
+  std::size_t inputs = 0;
+  std::size_t block = 0;
+  std::size_t sum_block = 0;
+};
+
+/// Memory for the integers of one activation matrix; grows only.
+///
+/// A block's scale is the largest magnitude in it over 127; the values are rounded to the nearest
+/// integer, ties to even. A row's result depends on the row alone and is the same on every
+/// instruction set. A block that holds an infinity or NaN gets a NaN scale and so makes every
+/// output of its row NaN; one whose magnitudes are all below 1e-30 counts as zero.
+class RowBuffer {
+ public:
+  /// @param block  values that share a scale: 32, or 256 with sums for every 16.
+  /// The view is good until the next call.
+  Rows quantise(std::span<const float> in, std::size_t count, std::size_t inputs,
+                std::size_t block);
+
+ private:
+  std::vector<std::int8_t> values_;
+  std::vector<float> scales_;
+  std::vector<std::int32_t> sums_;
+};
+
+}  // namespace flowspec::quant
