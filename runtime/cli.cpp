@@ -23,6 +23,14 @@ void add_network_options(CLI::App& app, NetworkOptions& network) {
       ->check(CLI::Range(100, 60000));
 }
 
+void add_cluster_options(CLI::App& app, std::string& file, std::vector<std::string>& nodes) {
+  auto* by_file = app.add_option("--cluster", file, "File that lists the nodes (see config/)");
+  auto* by_name = app.add_option("--node", nodes, "A node, host:port; repeat in pipeline order")
+                      ->take_all()
+                      ->allow_extra_args(false);
+  by_name->excludes(by_file);
+}
+
 std::optional<int> parse(CLI::App& app, int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);

@@ -21,14 +21,6 @@ constexpr const char* description =
 constexpr const char* exit_codes =
     "Exit codes: 0 done, 1 the run failed, 2 wrong options or files, 130 cancelled (Ctrl-C).";
 
-void add_cluster_options(CLI::App& app, std::string& file, std::vector<std::string>& nodes) {
-  auto* by_file = app.add_option("--cluster", file, "File that lists the nodes (see config/)");
-  auto* by_name = app.add_option("--node", nodes, "A node, host:port; repeat in pipeline order")
-                      ->take_all()
-                      ->allow_extra_args(false);
-  by_name->excludes(by_file);
-}
-
 void add_generate(CLI::App& app, GenerateOptions& options) {
   app.add_option("prompt", options.prompt, "The text to continue; - reads it from standard input");
   app.add_option("--file", options.prompt_file, "Read the prompt from a file");
@@ -115,6 +107,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_cluster_options(*nodes, nodes_options.cluster_file, nodes_options.nodes);
   nodes->add_flag("--json", nodes_options.json, "Print one JSON object instead of a table");
   add_network_options(*nodes, nodes_options.network);
+  BenchOptions bench_options;
+  auto* bench = app.add_subcommand("bench", "Measure modes and devices, emulated or real");
+  add_bench(*bench, bench_options);
 
   CommandLine line;
   if (auto code = parse(app, argc, argv)) {
@@ -122,6 +117,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   } else if (generate->parsed()) {
     check(generate_options);
     line.generate = std::move(generate_options);
+  } else if (bench->parsed()) {
+    check(bench_options);
+    line.bench = std::move(bench_options);
   } else {
     line.nodes = std::move(nodes_options);
   }

@@ -7,20 +7,13 @@
 #include <vector>
 
 #include "models/sampler.hpp"
+#include "runtime/bench/bench_options.hpp"
 #include "runtime/cluster.hpp"
-#include "runtime/tls.hpp"
+#include "runtime/network_options.hpp"
 
 namespace flowspec {
 
 enum class Verbosity { quiet, normal, verbose };
-
-/// How to reach other processes.
-struct NetworkOptions {
-  TlsOptions tls;
-  /// Nodes that are silent for `heartbeats_to_timeout` of these are lost.
-  std::chrono::milliseconds heartbeat{500};
-};
-inline constexpr int heartbeats_to_timeout = 10;
 
 /// Options of `flowspec generate`.
 struct GenerateOptions {
@@ -62,6 +55,7 @@ struct NodesOptions {
 struct CommandLine {
   std::optional<GenerateOptions> generate;
   std::optional<NodesOptions> nodes;
+  std::optional<BenchOptions> bench;
   int exit_code = 0;
 };
 

@@ -1,0 +1,95 @@
+#include <fmt/format.h>
+
+#include "runtime/bench/bench_report.hpp"
+
+namespace flowspec {
+
+namespace {
+
+std::string quoted(const std::string& field) {
+  if (field.find_first_of(",\"\r\n") == std::string::npos)
+    return field;
+  std::string text(1, '"');
+  for (char c : field)
+    text.append(c == '"' ? 2 : 1, c);
+  text += '"';
+  return text;
+}
+
+/// Every digit that the number has.
+std::string number(double value) {
+  return fmt::format("{}", value);
+}
+
+std::string number(const std::optional<double>& value) {
+  return value ? number(*value) : "";
+}
+
+/// One field for all stages.
+std::string shares(const BenchSummary& summary, double DeviceShares::*share) {
+  std::string text;
+  for (const DeviceShares& device : summary.shares)
+    if (is_stage(device.name))
+      text.append(text.empty() ? "" : " ").append(number(device.*share));
+  return text;
+}
+
+std::string hops(const BenchSummary& summary) {
+  std::string text;
+  for (const HopTime& hop : summary.hops)
+    text.append(text.empty() ? "" : " ").append(number(hop.mean_s));
+  return text;
+}
+
+using Fields = std::vector<std::pair<const char*, std::string>>;
+
+Fields fields(const BenchSummary& summary, BenchClock clock) {
+  const BenchCase& what = summary.what;
+  return {{"mode", what.mode},
+          {"ablation", what.ablation},
+          {"profile", what.profile},
+          {"temperature", fmt::format("{}", what.temperature)},
+          {"link_mbps", number(what.link_mbps)},
+          {"draft", draft_of(what)},
+          {"stages", std::to_string(stage_count(summary))},
+          {"clock", name_of(clock)},
+          {"prompts", std::to_string(summary.prompts)},
+          {"tokens", std::to_string(summary.tokens)},
+          {"decode_tokens_per_second", number(summary.decode_rate)},
+          {"decode_tokens_per_second_mean", number(summary.decode_rates.mean)},
+          {"decode_tokens_per_second_sd", number(summary.decode_rates.sd)},
+          {"prefill_tokens_per_second", number(summary.prefill_rate)},
+          {"prefill_tokens_per_second_mean", number(summary.prefill_rates.mean)},
+          {"prefill_tokens_per_second_sd", number(summary.prefill_rates.sd)},
+          {"speedup_vs_chunk_pp", number(summary.over_chunk_pp)},
+          {"speedup_vs_ar", number(summary.over_ar)},
+          {"speedup_vs_flowspec", number(summary.over_flowspec)},
+          {"accept_length", number(summary.accept_length)},
+          {"accept_length_sd", number(summary.accept_lengths.sd)},
+          {"tokens_per_segment", number(summary.tokens_per_segment)},
+          {"rows_computed", std::to_string(summary.rows_computed)},
+          {"rows_kept", std::to_string(summary.rows_kept)},
+          {"rows_dropped", std::to_string(summary.rows_dropped)},
+          {"stage_busy", shares(summary, &DeviceShares::busy)},
+          {"stage_wasted", shares(summary, &DeviceShares::wasted)},
+          {"stage_idle", shares(summary, &DeviceShares::idle)},
+          {"hop_seconds", hops(summary)}};
+}
+
+}  // namespace
+
+std::string csv_text(const std::vector<CellResult>& results, BenchClock clock) {
+  std::string text;
+  auto add_line = [&](const Fields& line, auto&& field) {
+    for (std::size_t i = 0; i < line.size(); ++i)
+      text.append(i == 0 ? "" : ",").append(quoted(field(line[i])));
+    text += "\r\n";
+  };
+  add_line(fields({}, clock), [](const auto& field) { return std::string(field.first); });
+  for (const CellResult& result : results)
+    if (result.error.empty())
+      add_line(fields(result.summary, clock), [](const auto& field) { return field.second; });
+  return text;
+}
+
+}  // namespace flowspec

@@ -1,0 +1,119 @@
+#include <string>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "runtime/bench/bench_report.hpp"
+
+namespace flowspec {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json optional(const std::optional<double>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+/// 0.7F is 0.7, not 0.699999988.
+double decimal(float value) {
+  return std::stod(fmt::format("{}", value));
+}
+
+Json json_of(const Spread& spread) {
+  return {{"mean", spread.mean}, {"sd", spread.sd}};
+}
+
+Json stage_shares(const BenchSummary& summary, double DeviceShares::*share) {
+  auto list = Json::array();
+  for (const DeviceShares& device : summary.shares)
+    if (is_stage(device.name))
+      list.push_back(device.*share);
+  return list;
+}
+
+Json devices(const BenchSummary& summary) {
+  auto list = Json::array();
+  for (std::size_t i = 0; i < summary.devices.size(); ++i) {
+    const DeviceUse& use = summary.devices[i];
+    const DeviceShares& shares = summary.shares[i];
+    list.push_back({{"name", use.name},
+                    {"busy", shares.busy},
+                    {"wasted", shares.wasted},
+                    {"idle", shares.idle},
+                    {"segments", use.segments},
+                    {"rows_computed", use.rows_computed},
+                    {"rows_kept", use.rows_kept},
+                    {"rows_dropped", use.rows_dropped}});
+  }
+  return list;
+}
+
+Json hops(const BenchSummary& summary) {
+  auto list = Json::array();
+  for (const HopTime& hop : summary.hops)
+    list.push_back({{"from", hop.from},
+                    {"to", hop.to},
+                    {"segments", hop.segments},
+                    {"seconds_per_segment", hop.mean_s}});
+  return list;
+}
+
+Json json_of(const BenchCase& what) {
+  return {{"mode", what.mode},           {"ablation", what.ablation},
+          {"profile", what.profile},     {"temperature", decimal(what.temperature)},
+          {"link_mbps", what.link_mbps}, {"draft", draft_of(what)}};
+}
+
+Json json_of(const BenchSummary& summary, BenchClock clock) {
+  auto json = json_of(summary.what);
+  json.update(Json{{"stages", stage_count(summary)},
+                   {"clock", name_of(clock)},
+                   {"max_tokens", summary.what.max_tokens},
+                   {"seed", summary.what.seed},
+                   {"controller", summary.what.controller},
+                   {"prompts", summary.prompts},
+                   {"prompt_tokens", summary.prompt_tokens},
+                   {"tokens", summary.tokens},
+                   {"seconds", summary.seconds},
+                   {"decode_tokens_per_second", summary.decode_rate},
+                   {"decode_tokens_per_second_by_prompt", json_of(summary.decode_rates)},
+                   {"prefill_tokens_per_second", summary.prefill_rate},
+                   {"prefill_tokens_per_second_by_prompt", json_of(summary.prefill_rates)},
+                   {"speedup_vs_chunk_pp", optional(summary.over_chunk_pp)},
+                   {"speedup_vs_ar", optional(summary.over_ar)},
+                   {"speedup_vs_flowspec", optional(summary.over_flowspec)},
+                   {"accept_length", summary.accept_length},
+                   {"accept_length_by_prompt", json_of(summary.accept_lengths)},
+                   {"tokens_per_segment", summary.tokens_per_segment},
+                   {"rows_computed", summary.rows_computed},
+                   {"rows_kept", summary.rows_kept},
+                   {"rows_dropped", summary.rows_dropped},
+                   {"stage_busy", stage_shares(summary, &DeviceShares::busy)},
+                   {"stage_wasted", stage_shares(summary, &DeviceShares::wasted)},
+                   {"stage_idle", stage_shares(summary, &DeviceShares::idle)},
+                   {"devices", devices(summary)},
+                   {"hops", hops(summary)}});
+  return json;
+}
+
+}  // namespace
+
+std::string bench_json(const std::vector<CellResult>& results, BenchClock clock) {
+  auto runs = Json::array();
+  auto failed = Json::array();
+  for (const CellResult& result : results) {
+    if (result.error.empty()) {
+      runs.push_back(json_of(result.summary, clock));
+      continue;
+    }
+    failed.push_back(json_of(result.summary.what));
+    failed.back()["error"] = result.error;
+  }
+  Json json{{"runs", std::move(runs)}};
+  if (!failed.empty())
+    json["failed"] = std::move(failed);
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace flowspec

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/network_options.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace flowspec {
+
+/// Options of `flowspec bench`. Every combination of the lists is a cell; an empty list means the
+/// default, see plan_bench().
+struct BenchOptions {
+  /// Names a set of cells instead of the lists; empty: none.
+  std::string suite;
+  std::vector<std::string> modes;
+  std::vector<std::string> profiles;
+  std::vector<float> temperatures;
+  std::vector<double> link_mbps;
+  std::vector<std::string> drafts;
+  std::vector<std::string> ablations;
+
+  std::optional<std::uint32_t> stages;
+  /// Empty: the held-out prompts of the embedded pair.
+  std::string prompts_file;
+  std::optional<std::uint32_t> prompt_count;
+  std::optional<std::uint32_t> max_tokens;
+  std::uint64_t seed = 0;
+  bool controller = true;
+
+  bool is_virtual = false;
+  std::string cluster_file;
+  std::vector<std::string> nodes;
+  NetworkOptions network;
+  /// Cells side by side; none: as many as there are cores.
+  std::optional<unsigned> jobs;
+
+  /// Files to write; empty: not.
+  std::string json_file;
+  std::string csv_file;
+  std::string trace_file;
+  std::string plot_file;
+  /// Seconds of the run; none: the picture decides.
+  std::optional<double> plot_from;
+  std::optional<double> plot_window;
+  bool quiet = false;
+};
+
+/// Makes `app` the command `flowspec bench`.
+void add_bench(CLI::App& app, BenchOptions& options);
+/// Throws RuntimeError for options that contradict each other or have impossible values.
+void check(const BenchOptions& options);
+/// Whether one of the lists is given.
+bool names_cells(const BenchOptions& options);
+
+}  // namespace flowspec

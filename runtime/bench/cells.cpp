@@ -1,0 +1,202 @@
+#include "runtime/bench/cells.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "runtime/error.hpp"
+
+namespace flowspec {
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+/// Every combination of these becomes a cell.
+struct Lists {
+  Names modes;
+  Names profiles;
+  std::vector<float> temperatures{0};
+  std::vector<double> link_mbps{0};
+  Names drafts{""};
+  Names ablations{""};
+};
+
+/// The speed of the published measurements, and what they were repeated at.
+constexpr double paper_mbps = 1000;
+const std::vector<double> slow_mbps{500, 250, 125};
+const Names paper_profiles{"paper-7b", "paper-13b"};
+
+auto key(const BenchCase& cell) {
+  return std::tie(cell.mode, cell.profile, cell.ablation, cell.temperature, cell.link_mbps,
+                  cell.draft);
+}
+
+class Cells {
+ public:
+  explicit Cells(const BenchOptions& options) {
+    common_.stages = options.stages.value_or(0);
+    common_.max_tokens =
+        options.max_tokens.value_or(options.suite == "smoke" ? 64 : common_.max_tokens);
+    common_.seed = options.seed;
+    common_.controller = options.controller;
+  }
+
+  void add(const Lists& lists) {
+    for (const std::string& profile : lists.profiles)
+      for (float temperature : lists.temperatures)
+        for (double mbps : lists.link_mbps) {
+          BenchCase cell = common_;
+          cell.profile = profile;
+          cell.temperature = temperature;
+          cell.link_mbps = mbps;
+          for (const std::string& mode : lists.modes) {
+            cell.mode = mode;
+            add_variants(cell, lists);
+          }
+        }
+  }
+
+  std::vector<BenchCase> take() { return std::move(cells_); }
+
+ private:
+  void add_variants(BenchCase cell, const Lists& lists) {
+    static const Names no_draft{"none"};
+    static const Names nothing_off{""};
+    for (const std::string& draft : cell.mode == "ar" ? no_draft : lists.drafts)
+      for (const std::string& ablation : cell.mode == "flowspec" ? lists.ablations : nothing_off) {
+        cell.draft = draft;
+        cell.ablation = ablation;
+        auto same = [&](const BenchCase& other) { return key(other) == key(cell); };
+        if (std::ranges::none_of(cells_, same))
+          cells_.push_back(cell);
+      }
+  }
+
+  BenchCase common_;
+  std::vector<BenchCase> cells_;
+};
+
+Names all_ablations(const BenchNames& names) {
+  Names all{""};
+  all.insert(all.end(), names.ablations.begin(), names.ablations.end());
+  return all;
+}
+
+/// Those of `wanted` that there are.
+Names known(Names wanted, const BenchNames& names) {
+  std::erase_if(wanted, [&](const std::string& mode) {
+    return std::ranges::find(names.modes, mode) == names.modes.end();
+  });
+  return wanted;
+}
+
+void add_suite(const std::string& suite, const BenchNames& names, Cells& cells) {
+  const Names modes(names.modes.begin(), names.modes.end());
+  if (suite == "smoke") {
+    cells.add({.modes = modes, .profiles = {"paper-7b"}, .temperatures = {0, 1}});
+    cells.add({.modes = known({"chunk-pp", "flowspec"}, names), .profiles = {"paper-13b"}});
+  } else if (suite == "ablation") {
+    cells.add({.modes = known({"ar", "chunk-pp", "flowspec"}, names),
+               .profiles = paper_profiles,
+               .link_mbps = {paper_mbps},
+               .ablations = all_ablations(names)});
+  } else {
+    cells.add({.modes = modes,
+               .profiles = paper_profiles,
+               .temperatures = {0, 1},
+               .link_mbps = {paper_mbps}});
+    cells.add({.modes = modes, .profiles = paper_profiles, .link_mbps = slow_mbps});
+  }
+}
+
+/// The names that the user gave, "all" and "none" replaced.
+Names ablations(const BenchOptions& options, const BenchNames& names) {
+  Names result;
+  for (const std::string& name : options.ablations) {
+    if (name == "all") {
+      auto all = all_ablations(names);
+      result.insert(result.end(), all.begin(), all.end());
+    } else if (name == "none") {
+      result.emplace_back();
+    } else if (std::ranges::find(names.ablations, name) != names.ablations.end()) {
+      result.push_back(name);
+    } else {
+      throw RuntimeError(fmt::format("--ablation {} is unknown; there are none, all{}{}", name,
+                                     names.ablations.empty() ? "" : ", ",
+                                     fmt::join(names.ablations, ", ")));
+    }
+  }
+  return result;
+}
+
+void add_lists(const BenchOptions& options, const BenchNames& names, Cells& cells) {
+  Lists lists{.modes = options.modes, .profiles = options.profiles};
+  if (lists.modes.empty())
+    lists.modes.assign(names.modes.begin(), names.modes.end());
+  if (lists.profiles.empty())
+    lists.profiles.emplace_back(options.is_virtual ? "paper-7b" : "");
+  if (!options.temperatures.empty())
+    lists.temperatures = options.temperatures;
+  if (!options.link_mbps.empty())
+    lists.link_mbps = options.link_mbps;
+  if (!options.drafts.empty())
+    lists.drafts = options.drafts;
+  if (!options.ablations.empty()) {
+    lists.ablations = ablations(options, names);
+    if (std::ranges::find(lists.modes, "flowspec") == lists.modes.end())
+      throw RuntimeError("--ablation is for the mode flowspec only: add it to --modes");
+  }
+  cells.add(lists);
+}
+
+}  // namespace
+
+const std::vector<std::string>& suite_names() {
+  static const std::vector<std::string> names{"paper", "ablation", "smoke"};
+  return names;
+}
+
+BenchPlan plan_bench(const BenchOptions& options, const BenchNames& names) {
+  Cells cells(options);
+  if (!options.suite.empty())
+    add_suite(options.suite, names, cells);
+  else if (options.is_virtual && !names_cells(options))
+    add_suite("paper", names, cells);
+  else
+    add_lists(options, names, cells);
+  BenchPlan plan{.cells = cells.take()};
+  if (options.suite == "smoke")
+    plan.prompts = 4;
+  for (const auto* file : {&options.trace_file, &options.plot_file})
+    if (!file->empty() && plan.cells.size() != 1)
+      throw RuntimeError(fmt::format(
+          "{} {} shows a single run, and these options make {}: name one value of each list, as "
+          "--modes flowspec --temperature 0",
+          file == &options.plot_file ? "--plot" : "--trace", *file, plan.cells.size()));
+  return plan;
+}
+
+std::string mode_of(const BenchCase& cell) {
+  return cell.ablation.empty() ? cell.mode : fmt::format("{} without {}", cell.mode, cell.ablation);
+}
+
+std::string setting_of(const BenchCase& cell) {
+  auto text = fmt::format("{}, T = {}", cell.profile.empty() ? "this machine" : cell.profile,
+                          cell.temperature);
+  if (cell.link_mbps > 0)
+    text += fmt::format(", {} Mb/s", cell.link_mbps);
+  return text;
+}
+
+std::string title_of(const BenchCase& cell) {
+  auto text = fmt::format("{}, {}", mode_of(cell), setting_of(cell));
+  if (!cell.draft.empty() && cell.mode != "ar")
+    text += fmt::format(", draft {}", cell.draft);
+  return text;
+}
+
+}  // namespace flowspec

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/bench/bench_options.hpp"
+#include "runtime/bench/bench_run.hpp"
+
+namespace flowspec {
+
+/// Names of all suites.
+const std::vector<std::string>& suite_names();
+
+/// What the program can do, in the order of tables.
+struct BenchNames {
+  std::vector<std::string_view> modes;
+  std::vector<std::string_view> ablations;
+};
+
+struct BenchPlan {
+  /// In the order in which they are shown; no two are equal.
+  std::vector<BenchCase> cells;
+  /// Prompts of every cell where the user does not say how many.
+  std::uint32_t prompts = 60;
+};
+
+/// The cells that the options ask for. `ar` has no draft, only `flowspec` has ablations. Throws
+/// RuntimeError for unknown names, and where --trace or --plot are wanted of several cells.
+BenchPlan plan_bench(const BenchOptions& options, const BenchNames& names);
+
+/// "flowspec without expansion, paper-7b, T = 0, 1000 Mb/s".
+std::string title_of(const BenchCase& cell);
+/// The part of it that is not the mode: "paper-7b, T = 0, 1000 Mb/s".
+std::string setting_of(const BenchCase& cell);
+/// "flowspec without expansion".
+std::string mode_of(const BenchCase& cell);
+
+}  // namespace flowspec
