@@ -16,6 +16,8 @@ int main(int argc, char** argv) {
       return static_cast<int>(generate(*line.generate));
     if (line.nodes)
       return static_cast<int>(show_nodes(*line.nodes));
+    if (line.bench)
+      throw RuntimeError(ExitCode::failed, "bench has nothing yet that it could measure with");
     return line.exit_code;
   } catch (const RuntimeError& e) {
     fmt::print(stderr, "flowspec: {}\n", e.what());

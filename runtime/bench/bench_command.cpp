@@ -139,6 +139,7 @@ ExitCode bench(const BenchOptions& options, const BenchNames& names, const Bench
   auto results = cells.run(job_count(options));
 
   std::vector<BenchSummary> summaries;
+  summaries.reserve(results.size());
   for (const CellResult& result : results)
     summaries.push_back(result.summary);
   add_speedups(summaries);

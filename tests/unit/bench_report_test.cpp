@@ -1,0 +1,201 @@
+/// How a benchmark's figures are shown: tables, CSV, JSON, trace and picture.
+
+#include "runtime/bench/bench_report.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <regex>
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+#include "runtime/bench/chrome_trace.hpp"
+#include "runtime/bench/svg_writer.hpp"
+#include "runtime/bench/timeline_svg.hpp"
+#include "runtime/error.hpp"
+#include "tests/support/bench_samples.hpp"
+
+using namespace flowspec;
+using test::case_of;
+using test::sample_run;
+using test::sample_trace;
+
+namespace {
+
+using Json = nlohmann::json;
+
+std::vector<CellResult> sample_results(const BenchCase& what) {
+  auto ar = what;
+  ar.mode = "ar";
+  std::vector<BenchSummary> summaries{summarize(sample_run(ar)), summarize(sample_run(what))};
+  summaries[0].decode_rate = 2;
+  add_speedups(summaries);
+  return {{summaries[0], ""}, {summaries[1], ""}};
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// What is wrong with an XML text; empty: nothing that a rough look finds.
+std::string xml_problem(std::string text) {
+  std::vector<std::string> open;
+  const std::regex tag(R"(^<(/?)([A-Za-z]+)((?:\s+[A-Za-z0-9:-]+="[^"<&]*")*)\s*(/?)>)");
+  const std::regex content(R"(^(?:[^<>&]|&(?:amp|lt|gt|quot);)+)");
+  if (!text.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>"))
+    return "no declaration";
+  text.erase(0, text.find('\n') + 1);
+  std::smatch match;
+  while (!text.empty()) {
+    auto before = text.substr(0, 60);
+    if (std::regex_search(text, match, content)) {
+      text.erase(0, static_cast<std::size_t>(match.length()));
+      continue;
+    }
+    if (!std::regex_search(text, match, tag))
+      return "neither tag nor text: " + before;
+    std::string name = match[2];
+    bool closes = match[1].length() > 0;
+    bool is_empty = match[4].length() > 0;
+    text.erase(0, static_cast<std::size_t>(match.length()));
+    if (closes && (open.empty() || open.back() != name))
+      return "not open: " + before;
+    if (closes)
+      open.pop_back();
+    else if (!is_empty)
+      open.push_back(name);
+  }
+  return open.empty() ? "" : "not closed: " + open.back();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(json_has_the_keys_that_scripts_rely_on) {
+  auto what = case_of("paper-7b");
+  what.temperature = 0.7F;
+  what.link_mbps = 1000;
+  auto json = Json::parse(bench_json(sample_results(what), BenchClock::virtual_time));
+  BOOST_REQUIRE_EQUAL(json["runs"].size(), 2U);
+  BOOST_CHECK(!json.contains("failed"));
+  const Json& run = json["runs"][1];
+  const Json expected{{"mode", "flowspec"},
+                      {"ablation", ""},
+                      {"profile", "paper-7b"},
+                      {"temperature", 0.7},
+                      {"link_mbps", 1000.0},
+                      {"draft", "default"},
+                      {"stages", 2},
+                      {"clock", "virtual"},
+                      {"prompts", 2},
+                      {"decode_tokens_per_second", 4.0},
+                      {"prefill_tokens_per_second", 10.0},
+                      {"speedup_vs_chunk_pp", nullptr},
+                      {"speedup_vs_ar", 2.0},
+                      {"accept_length", 2.5},
+                      {"tokens_per_segment", 3.0},
+                      {"rows_computed", 190},
+                      {"rows_kept", 40},
+                      {"stage_busy", {0.6, 0.8}},
+                      {"stage_wasted", {0.2, 0.1}}};
+  for (const auto& [key, value] : expected.items()) {
+    BOOST_REQUIRE_MESSAGE(run.contains(key), key);
+    BOOST_CHECK_MESSAGE(run[key] == value, key << ": " << run[key] << " is not " << value);
+  }
+  BOOST_CHECK_CLOSE(run["stage_idle"][1].get<double>(), 0.2, 1e-9);
+  BOOST_CHECK_CLOSE(run["decode_tokens_per_second_by_prompt"]["mean"].get<double>(), 3.875, 1e-9);
+  BOOST_CHECK_EQUAL(run["devices"][0]["name"], "draft");
+  BOOST_CHECK_CLOSE(run["hops"][0]["seconds_per_segment"].get<double>(), 0.05, 1e-9);
+}
+
+BOOST_AUTO_TEST_CASE(csv_has_a_line_per_cell_and_quotes_where_needed) {
+  auto what = case_of("a \"b\", c", "", "plain");
+  auto results = sample_results(what);
+  results.push_back({summarize(sample_run(what)), "failed"});
+  auto csv = csv_text(results, BenchClock::real);
+  BOOST_CHECK_EQUAL(std::ranges::count(csv, '\n'), 3);
+  BOOST_CHECK(csv.starts_with("mode,ablation,profile,temperature,link_mbps,draft,stages,clock,"));
+  BOOST_CHECK(contains(csv, "\r\nflowspec,,\"a \"\"b\"\", c\",0,0,plain,2,real,2,30,4,3.875,"));
+  BOOST_CHECK(contains(csv, ",0.6 0.8,0.2 0.1,"));
+}
+
+BOOST_AUTO_TEST_CASE(the_table_says_everything_for_people) {
+  auto table = table_text(sample_results(case_of("paper-7b")), BenchClock::virtual_time);
+  BOOST_TEST_MESSAGE(table);
+  for (const char* part :
+       {"virtual clock: exact", "paper-7b, T = 0: 2 stages, 2 prompts, up to 256 tokens each",
+        "4.00 (3.88 ± 1.24)", "10.00 (10.00 ± 0.00)", "2.00", "2.50 ± 0.00", "3.00", "190/40 = 4.8",
+        "stage 1 80, 10, 20", "draft → stage 0 50.00"})
+    BOOST_CHECK_MESSAGE(contains(table, part), part);
+  BOOST_CHECK(contains(table_text({}, BenchClock::real), "real clock"));
+  BOOST_CHECK(!contains(table, "over flowspec"));
+  auto off = sample_results(case_of("", "hold"));
+  BOOST_CHECK(contains(table_text(off, BenchClock::real), "flowspec without hold"));
+  BOOST_CHECK(contains(table_text(off, BenchClock::real), "over flowspec"));
+  // Of several drafts each line names its own.
+  auto drafts = sample_results(case_of("", "", "lookup"));
+  drafts.push_back(sample_results(case_of("", "", "self"))[1]);
+  BOOST_CHECK(contains(table_text(drafts, BenchClock::real), "flowspec, draft lookup"));
+  BOOST_CHECK(contains(table_text(drafts, BenchClock::real), "flowspec, draft self"));
+}
+
+BOOST_AUTO_TEST_CASE(devices_are_in_the_order_of_the_pipeline) {
+  BOOST_CHECK((devices_of(sample_trace()) ==
+               std::vector<std::string>{"draft", "stage 0", "stage 2", "stage 10"}));
+}
+
+BOOST_AUTO_TEST_CASE(the_trace_has_every_segment_draft_and_prune) {
+  auto json = Json::parse(chrome_trace({}, sample_trace()));
+  std::map<std::string, int> phases;
+  for (const Json& event : json["traceEvents"])
+    ++phases[event["ph"]];
+  // A thread per device has a name and a place; the process has a name.
+  BOOST_CHECK((phases == std::map<std::string, int>{
+                             {"M", 1 + 4 * 2}, {"X", 5}, {"b", 1}, {"e", 1}, {"i", 1 + 2}}));
+  for (const Json& event : json["traceEvents"])
+    if (event["name"] == "segment 7" && event["tid"] == 2) {
+      BOOST_CHECK_CLOSE(event["ts"].get<double>(), 600000, 1e-9);  // microseconds
+      BOOST_CHECK_CLOSE(event["dur"].get<double>(), 1000000, 1e-9);
+      BOOST_CHECK_EQUAL(event["args"]["rows_kept"], 1);
+    }
+  BOOST_CHECK(Json::parse(chrome_trace({}, {})).contains("traceEvents"));
+}
+
+BOOST_AUTO_TEST_CASE(text_is_escaped_for_xml) {
+  BOOST_CHECK_EQUAL(xml_escaped("a<b> & \"c\""), "a&lt;b&gt; &amp; &quot;c&quot;");
+  BOOST_CHECK_EQUAL(xml_escaped("\xC3\xA4\x01\xFF\xC3"), "\xC3\xA4???");
+}
+
+BOOST_AUTO_TEST_CASE(the_picture_is_sound_xml_with_a_lane_per_device) {
+  auto trace = sample_trace();
+  trace.push_back({TraceEvent::Kind::segment, "stage 0", "", std::nan(""), 1, 1, 1, 1});
+  trace.push_back({TraceEvent::Kind::draft, "<&\">", "", 1, INFINITY, 1, 1, 1});
+  auto svg = timeline_svg(case_of("<&\">"), trace, {.from = 0, .length = 4});
+  BOOST_CHECK_EQUAL(xml_problem(svg), "");
+  for (const char* part : {">1/4<", ">4/4<", ">stage 10<", "&lt;&amp;&quot;&gt;", ">seconds<",
+                           "segment 7: 1 of 4 rows kept, 0.6000 to 1.6000 s", "#arrow"})
+    BOOST_CHECK_MESSAGE(contains(svg, part), part);
+  BOOST_CHECK(!std::regex_search(svg, std::regex("=\"-?(nan|inf)")));
+  BOOST_CHECK_EQUAL(xml_problem(timeline_svg({}, {}, {})), "");
+}
+
+BOOST_AUTO_TEST_CASE(the_picture_shows_only_its_window) {
+  auto svg = timeline_svg({}, sample_trace(), {.from = 1.7, .length = 0.5});
+  BOOST_CHECK(contains(svg, ">0/4<"));
+  BOOST_CHECK(!contains(svg, ">1/4<") && !contains(svg, ">4/4<"));
+  BOOST_CHECK_EQUAL(xml_problem(svg), "");
+}
+
+BOOST_AUTO_TEST_CASE(the_window_begins_where_text_is_generated) {
+  auto trace = sample_trace();
+  auto window = timeline_window(trace, {}, {});
+  BOOST_CHECK_CLOSE(window.from, 3.6, 1e-9);  // the first verification
+  BOOST_CHECK_CLOSE(window.length, 0.15, 1e-6);
+  window = timeline_window(trace, 1, {});  // two segments of a second begin after it
+  BOOST_CHECK_CLOSE(window.length, 2.75, 1e-9);
+  window = timeline_window(trace, 0.5, 2);
+  BOOST_CHECK(window.from == 0.5 && window.length == 2);
+  BOOST_CHECK_EXCEPTION(timeline_window(trace, 9, {}), RuntimeError, [](const RuntimeError& e) {
+    return contains(e.what(), "--plot-from 9") && contains(e.what(), "3.75");
+  });
+}
