@@ -127,10 +127,10 @@ ExitCode bench(const BenchOptions& options, const BenchNames& names, const Bench
   check(options);
   auto plan = plan_bench(options, names);
   auto prompts = prompts_for(options, plan.prompts);
-  OutputFile json("--json", options.json_file);
-  OutputFile csv("--csv", options.csv_file);
-  OutputFile trace_file("--trace", options.trace_file);
-  OutputFile plot("--plot", options.plot_file);
+  const OutputFile json("--json", options.json_file);
+  const OutputFile csv("--csv", options.csv_file);
+  const OutputFile trace_file("--trace", options.trace_file);
+  const OutputFile plot("--plot", options.plot_file);
 
   std::vector<TraceEvent> trace;
   bool is_traced = trace_file.is_wanted() || plot.is_wanted();
@@ -153,6 +153,8 @@ ExitCode bench(const BenchOptions& options, const BenchNames& names, const Bench
   out << table_text(results, clock) << std::flush;
   json.write(bench_json(results, clock));
   csv.write(csv_text(results, clock));
+  if (is_traced && all_well && trace.empty())
+    throw RuntimeError("--trace and --plot are for emulated devices: name one with --profile");
   if (is_traced && all_well) {
     const BenchCase& what = plan.cells.front();
     trace_file.write(chrome_trace(what, trace));

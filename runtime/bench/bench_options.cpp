@@ -47,7 +47,8 @@ void add_what(CLI::App& app, BenchOptions& options) {
       ->check(CLI::IsMember(std::vector<std::string>(mode_names().begin(), mode_names().end())));
   add_list(*what, "--profile", options.profiles,
            "Devices to emulate, by name or file (default with --virtual: paper-7b; else this "
-           "machine as it is)");
+           "machine as it is)")
+      ->type_name("NAME");
   add_list(*what, "-t,--temperature", options.temperatures, "Temperatures (default 0)");
   add_list(*what, "--link-mbps", options.link_mbps,
            "Speeds of the emulated links in Mb/s (default: as the profile says)");
@@ -66,7 +67,8 @@ void add_text(CLI::App& app, BenchOptions& options) {
   auto* text = app.add_option_group("Text");
   text->add_option("--prompts", options.prompts_file,
                    "Prompts, one per line: plain, or objects like {\"prompt\": \"Once\"} (default: "
-                   "held-out stories of the model that comes with the program)");
+                   "held-out stories of the model that comes with the program)")
+      ->type_name("FILE");
   text->add_option("--prompt-count", options.prompt_count,
                    "Take the first N prompts (default 60, suite smoke 4)")
       ->check(CLI::Range(1, 1 << 20));
@@ -89,16 +91,24 @@ void add_where(CLI::App& app, BenchOptions& options) {
 
 void add_output(CLI::App& app, BenchOptions& options) {
   auto* output = app.add_option_group("Output", "Besides the table on standard output");
-  output->add_option("--json", options.json_file, "Write all figures as JSON");
-  output->add_option("--csv", options.csv_file, "Write the table as CSV");
-  output->add_option("--trace", options.trace_file,
-                     "Write what every device did when, for Perfetto (a single run only)");
-  output->add_option("--plot", options.plot_file,
-                     "Draw the pipeline's timeline, an SVG (a single run only)");
-  output->add_option("--plot-from", options.plot_from,
-                     "Second at which the picture begins (default: the first verification)");
-  output->add_option("--plot-window", options.plot_window,
-                     "Seconds that the picture shows (default: some segments of every stage)");
+  output->add_option("--json", options.json_file, "Write all figures as JSON")->type_name("FILE");
+  output->add_option("--csv", options.csv_file, "Write the table as CSV")->type_name("FILE");
+  output
+      ->add_option("--trace", options.trace_file,
+                   "Write what every device did when, for Perfetto (a single run only)")
+      ->type_name("FILE");
+  output
+      ->add_option("--plot", options.plot_file,
+                   "Draw the pipeline's timeline, an SVG (a single run only)")
+      ->type_name("FILE");
+  output
+      ->add_option("--plot-from", options.plot_from,
+                   "Second at which the picture begins (default: the first verification)")
+      ->type_name("SECONDS");
+  output
+      ->add_option("--plot-window", options.plot_window,
+                   "Seconds that the picture shows (default: some segments of every stage)")
+      ->type_name("SECONDS");
   output->add_flag("-q,--quiet", options.quiet, "No progress on standard error");
 }
 

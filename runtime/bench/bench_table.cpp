@@ -52,11 +52,11 @@ std::string rate(double total, const Spread& spread) {
 }
 
 std::string rows(const BenchSummary& summary) {
-  auto text = fmt::format("{}/{}", summary.rows_computed, summary.rows_kept);
-  if (summary.rows_kept > 0)
-    text += fmt::format(" = {:.1f}", static_cast<double>(summary.rows_computed) /
-                                         static_cast<double>(summary.rows_kept));
-  return text;
+  if (summary.rows_kept == 0)  // not known of devices that are not emulated
+    return fmt::format("{}/-", summary.rows_computed);
+  return fmt::format(
+      "{}/{} = {:.1f}", summary.rows_computed, summary.rows_kept,
+      static_cast<double>(summary.rows_computed) / static_cast<double>(summary.rows_kept));
 }
 
 bool has_several_drafts(const Results& block) {

@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 #include <utility>
 
 #include <fmt/format.h>
@@ -15,10 +14,28 @@ namespace flowspec {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+/// An errno; 0: all is well.
+int write_all(const fs::path& path, std::string_view text) {
+  std::FILE* file = std::fopen(path.c_str(), "wb");
+  if (file == nullptr)
+    return errno;
+  errno = 0;
+  bool is_written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  int error = is_written ? 0 : errno;
+  if (std::fclose(file) != 0 && error == 0)
+    error = errno;
+  return error;
+}
+
+}  // namespace
+
 OutputFile::OutputFile(std::string option, const std::string& path) : option_(std::move(option)) {
   if (path.empty())
     return;
   path_ = path;
+  temporary_ = path;
   std::error_code error;
   if (fs::is_directory(path_, error))
     fail(EISDIR);
@@ -29,38 +46,23 @@ OutputFile::OutputFile(std::string option, const std::string& path) : option_(st
   if (!error)
     path_ = target;
   temporary_ = fmt::format("{}.{}.tmp", path_.string(), ::getpid());
-  std::FILE* file = std::fopen(temporary_.c_str(), "wb");
-  if (file == nullptr)
-    fail(std::exchange(errno, 0));
-  std::fclose(file);
+  if (int problem = write_all(temporary_, ""))
+    fail(problem);
+  fs::remove(temporary_, error);
 }
 
-OutputFile::~OutputFile() {
-  std::error_code ignored;
-  if (!temporary_.empty())
-    fs::remove(temporary_, ignored);
-}
-
-void OutputFile::write(std::string_view text) {
+void OutputFile::write(std::string_view text) const {
   if (!is_wanted())
     return;
-  const fs::path& target = temporary_.empty() ? path_ : temporary_;
-  std::FILE* file = std::fopen(target.c_str(), "wb");
-  if (file == nullptr)
-    fail(errno);
-  bool is_written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  int error = errno;
-  if (std::fclose(file) != 0 && is_written) {
-    is_written = false;
-    error = errno;
-  }
-  if (!is_written)
-    fail(error);
-  if (temporary_.empty())
+  int problem = write_all(temporary_, text);
+  if (problem == 0 && temporary_ != path_ && std::rename(temporary_.c_str(), path_.c_str()) != 0)
+    problem = errno;
+  if (problem == 0)
     return;
-  if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
-    fail(errno);
-  temporary_.clear();
+  std::error_code ignored;
+  if (temporary_ != path_)
+    fs::remove(temporary_, ignored);
+  fail(problem);
 }
 
 void OutputFile::fail(int error) const {

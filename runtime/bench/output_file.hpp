@@ -11,23 +11,21 @@ namespace flowspec {
 /// (/dev/stdout) is written directly.
 class OutputFile {
  public:
-  /// Makes the temporary file, so that a wrong path is found before hours of work. `option` names
-  /// the option in errors; an empty path makes an object that writes nothing. Throws RuntimeError.
+  /// Tries whether the temporary file can be made, so that a wrong path is found before hours of
+  /// work. `option` names the option in errors; an empty path makes an object that writes nothing.
+  /// Throws RuntimeError.
   OutputFile(std::string option, const std::string& path);
-  ~OutputFile();
-  OutputFile(const OutputFile&) = delete;
-  OutputFile& operator=(const OutputFile&) = delete;
 
   bool is_wanted() const { return !path_.empty(); }
-  /// Once. Throws RuntimeError.
-  void write(std::string_view text);
+  /// Throws RuntimeError.
+  void write(std::string_view text) const;
 
  private:
   [[noreturn]] void fail(int error) const;
 
   std::string option_;
   std::filesystem::path path_;
-  /// Empty where the file is written directly.
+  /// What the text goes to first; `path_` where the file is written directly.
   std::filesystem::path temporary_;
 };
 

@@ -82,8 +82,9 @@ class Timeline {
     draw_legend();
     draw_lanes();
     draw_axis();
-    // A verification may interrupt a draft forward, so it lies above; arrows lie above all.
-    for (Kind kind : {Kind::transfer, Kind::draft, Kind::segment, Kind::verify, Kind::prune})
+    // Arrows lie below the jobs that they pass. A verification may interrupt a draft forward, so it
+    // lies above.
+    for (Kind kind : {Kind::transfer, Kind::prune, Kind::draft, Kind::segment, Kind::verify})
       for (const TraceEvent& event : trace)
         if (event.kind == kind && is_sound(event) && is_visible(event))
           draw_event(event);
