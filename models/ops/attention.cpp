@@ -68,25 +68,19 @@ void Attention::apply_group(const float* queries, const RowContext& row, std::ui
   const float* values = row.cache->values(layer, group);
   queries += group * shared * stride_;
   out += group * shared * shape_.head_dim;
-  const auto scores = [&](std::size_t h) {
-    return scratch.scores.data() + h * kernels::padded(count);
-  };
+  const std::size_t score_stride = kernels::padded(count);
   for (std::size_t p = 0; p < count; p += chunk) {
-    for (std::size_t h = 0; h < shared; ++h) {
-      kernels::attention_scores(queries + h * stride_, keys, stride_, slots + p,
-                                std::min(chunk, count - p), stride_, scale_, scores(h) + p);
-    }
+    kernels::attention_scores({queries, shared, stride_}, keys, slots + p,
+                              std::min(chunk, count - p), scale_, scratch.scores.data() + p,
+                              score_stride);
   }
   for (std::size_t h = 0; h < shared; ++h) {
-    scratch.sums[h] = kernels::attention_weights(scores(h), count);
+    scratch.sums[h] = kernels::attention_weights(scratch.scores.data() + h * score_stride, count);
   }
   std::fill(scratch.results.begin(), scratch.results.end(), 0.0F);
   for (std::size_t p = 0; p < count; p += chunk) {
-    for (std::size_t h = 0; h < shared; ++h) {
-      kernels::attention_values(scores(h) + p, values, stride_, slots + p,
-                                std::min(chunk, count - p), stride_,
-                                scratch.results.data() + h * stride_);
-    }
+    kernels::attention_values(scratch.scores.data() + p, score_stride, shared, values, stride_,
+                              slots + p, std::min(chunk, count - p), scratch.results.data());
   }
   for (std::size_t h = 0; h < shared; ++h) {
     const float* result = scratch.results.data() + h * stride_;

@@ -1,10 +1,10 @@
 #pragma once
 /// Vectors of eight floats for the loops in models/ops, and sums in one fixed order.
 ///
-/// Everything is multiply, add, divide and shuffle on eight lanes, each correctly rounded, and
-/// never a fused multiply-add: so the SSE2 and the AVX2 build of a loop give the same bits. All
-/// functions are forced inline because they pass vectors whose calling convention depends on the
-/// target.
+/// Everything is multiply, add, divide and shuffle on eight lanes, each correctly rounded; multiply
+/// and add are fused where `fma` says so and nowhere else. So the builds of a loop for different
+/// instruction sets give the same bits. All functions are forced inline because they pass vectors
+/// whose calling convention depends on the target.
 
 #include <cstddef>
 #include <cstdint>
@@ -39,6 +39,16 @@ FLOWSPEC_INLINE Float8 fill(float x) {
 
 FLOWSPEC_INLINE Float8 max(const Float8& a, const Float8& b) {
   return a > b ? a : b;
+}
+
+/// a * b + c, rounded once. One instruction in functions that are compiled for FMA; on CPUs without
+/// it a slow function of the C library, with the same result.
+FLOWSPEC_INLINE Float8 fma(const Float8& a, const Float8& b, const Float8& c) {
+  Float8 result;
+  for (std::size_t i = 0; i < lanes; ++i) {
+    result[i] = __builtin_fmaf(a[i], b[i], c[i]);
+  }
+  return result;
 }
 
 /// Lane i of the result is the sum of all lanes of v[i]. Every sum is the same tree of additions:

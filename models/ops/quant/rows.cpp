@@ -14,9 +14,27 @@ using simd::Float8;
 using simd::Int8;
 using simd::lanes;
 using simd::load;
-using Bytes8 = std::int8_t __attribute__((vector_size(8)));
+using Bytes16 = std::int8_t __attribute__((vector_size(16)));
+using Bytes32 = std::int8_t __attribute__((vector_size(32)));
 
 constexpr std::size_t step = 2 * lanes;
+
+/// The vector with each half's halves exchanged, and so on: the steps of a reduction.
+template <std::size_t distance>
+FLOWSPEC_INLINE Int8 exchanged(const Int8& v) {
+  static_assert(distance == 4 || distance == 2 || distance == 1);
+  if constexpr (distance == 4) {
+    return __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
+  } else if constexpr (distance == 2) {
+    return __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5);
+  } else {
+    return __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6);
+  }
+}
+
+FLOWSPEC_INLINE Int8 max(const Int8& a, const Int8& b) {
+  return a > b ? a : b;
+}
 
 /// Bits of the largest magnitude. As integers they are ordered like the magnitudes, with infinity
 /// and then NaN on top, so that neither can hide.
@@ -26,34 +44,37 @@ FLOWSPEC_INLINE std::int32_t largest_bits(const float* x, std::size_t count) {
     Int8 bits;
     std::memcpy(&bits, x + i, sizeof bits);
     bits &= 0x7fffffff;
-    largest = bits > largest ? bits : largest;
+    largest = max(bits, largest);
   }
-  std::int32_t top = 0;
-  for (std::size_t i = 0; i < lanes; ++i) {
-    top = largest[i] > top ? largest[i] : top;
-  }
-  return top;
+  largest = max(largest, exchanged<4>(largest));
+  largest = max(largest, exchanged<2>(largest));
+  largest = max(largest, exchanged<1>(largest));
+  return largest[0];
 }
 
-/// Rounds 16 products to integers; returns their sum.
-FLOWSPEC_INLINE std::int32_t round_step(const float* x, const Float8& factor, std::int8_t* out) {
+/// The sum of all lanes.
+FLOWSPEC_INLINE std::int32_t sum_of(const Int8& v) {
+  const Int8 four = v + exchanged<4>(v);
+  const Int8 two = four + exchanged<2>(four);
+  return two[0] + two[1];
+}
+
+/// Rounds 16 products to integers; adds them to `total`.
+FLOWSPEC_INLINE void round_step(const float* x, const Float8& factor, std::int8_t* out,
+                                Int8& total) {
   // Adding 1.5 * 2^23 rounds to an integer, which is then in the low bits.
   const Float8 magic = fill(12582912.0F);
-  Int8 total = {};
-  for (std::size_t i = 0; i < step; i += lanes) {
-    const Float8 shifted = load(x + i) * factor + magic;
-    Int8 whole;
-    std::memcpy(&whole, &shifted, sizeof whole);
-    whole -= 0x4b400000;
-    total += whole;
-    const auto bytes = __builtin_convertvector(whole, Bytes8);
-    std::memcpy(out + i, &bytes, sizeof bytes);
+  Int8 whole[2];
+  Bytes32 bytes[2];
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Float8 shifted = load(x + i * lanes) * factor + magic;
+    std::memcpy(&whole[i], &shifted, sizeof shifted);
+    std::memcpy(&bytes[i], &shifted, sizeof shifted);
+    total += whole[i] - 0x4b400000;
   }
-  std::int32_t sum = 0;
-  for (std::size_t i = 0; i < lanes; ++i) {
-    sum += total[i];
-  }
-  return sum;
+  const Bytes16 low = __builtin_shufflevector(bytes[0], bytes[1], 0, 4, 8, 12, 16, 20, 24, 28, 32,
+                                              36, 40, 44, 48, 52, 56, 60);
+  std::memcpy(out, &low, sizeof low);
 }
 
 struct Block {
@@ -77,16 +98,19 @@ void quantise_row(const float* x, std::size_t count, std::size_t block, std::siz
   for (std::size_t first = 0; first < count; first += block) {
     const Block scale = scale_of(largest_bits(x + first, block));
     *scales++ = scale.scale;
+    if (scale.factor == 0) {  // 0 times infinity would not be 0
+      std::memset(values + first, 0, block);
+      std::memset(sums, 0, block / sum_block * sizeof *sums);
+      sums += block / sum_block;
+      continue;
+    }
+    const Float8 factor = fill(scale.factor);
     for (std::size_t i = first; i < first + block; i += sum_block) {
-      std::int32_t sum = 0;
+      Int8 total = {};
       for (std::size_t j = i; j < i + sum_block; j += step) {
-        if (scale.factor == 0) {  // also where 0 times infinity would not be 0
-          std::memset(values + j, 0, step);
-        } else {
-          sum += round_step(x + j, fill(scale.factor), values + j);
-        }
+        round_step(x + j, factor, values + j, total);
       }
-      *sums++ = sum;
+      *sums++ = sum_of(total);
     }
   }
 }
