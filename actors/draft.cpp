@@ -2,6 +2,8 @@
 
 #include <cassert>
 #include <chrono>
+#include <map>
+#include <optional>
 #include <set>
 
 #include <caf/all.hpp>
@@ -9,6 +11,7 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/drafter.hpp"
+#include "actors/policy/controller.hpp"
 #include "actors/probe.hpp"
 #include "actors/spawn.hpp"
 #include "actors/type_ids.hpp"
@@ -24,6 +27,8 @@ class Draft {
   void init(DraftActor::pointer self, DraftConfig config) {
     self_ = self;
     config_ = std::move(config);
+    policy_ = config_.policy;
+    controller_.emplace(policy_);
   }
 
   caf::result<StageStatsMessage> load() {
@@ -34,7 +39,16 @@ class Draft {
     return stats();
   }
 
-  StageStatsMessage stats() const { return StageStatsMessage{stats_}; }
+  StageStatsMessage stats() const {
+    auto stats = stats_;
+    const auto& decisions = controller_->decisions();
+    stats.guessed_tokens = decisions.guessed_tokens;
+    stats.plain_tokens = decisions.plain_tokens;
+    stats.switches = decisions.switches;
+    stats.send_reach = policy_.send_reach;
+    stats.hold = policy_.hold;
+    return StageStatsMessage{stats};
+  }
 
   void bind(PipelineActor first, const caf::actor& loop) {
     first_ = std::move(first);
@@ -48,6 +62,7 @@ class Draft {
     try {
       if (drafter_ == nullptr)
         return fail(open->session, "the draft has not been loaded yet");
+      controller_->idle();
       drafter_->open(*open);
     } catch (const std::exception& e) {
       return fail(open->session, fmt::format("no memory for the draft model's KV: {}", e.what()));
@@ -82,12 +97,10 @@ class Draft {
       if (auto error = drafter_->reroot(prune))
         fail(prune.session, *error);
       else
-        applied_.push_back(prune);
+        applied(prune);
     }
-    for (SegmentId segment : prunes->ended) {
-      in_flight_.erase(segment);
-      at_first_stage_.erase(segment);
-    }
+    for (SegmentId segment : prunes->ended)
+      returned(segment);
     go_on();
   }
 
@@ -102,13 +115,15 @@ class Draft {
 
   void ready(const ReadyMessage& message) {
     if (auto ready = read(message)) {
+      if (auto sent = in_flight_.find(ready->segment); sent != in_flight_.end())
+        controller_->first_stage(sent->second.rows, now() - sent->second.at);
       at_first_stage_.erase(ready->segment);
       go_on();
     }
   }
 
   void step() {
-    auto start = self_->clock().now();
+    auto start = forward_start_ = self_->clock().now();
     auto rows = drafter_ != nullptr && drafter_->can_draft() ? drafter_->begin() : 0;
     auto busy = std::chrono::nanoseconds{self_->clock().now() - start};
     stats_.busy_ns += static_cast<std::uint64_t>(busy.count());
@@ -123,12 +138,14 @@ class Draft {
   void done() {
     drafting_ = false;
     drafter_->finish();
+    ++stats_.draft_forwards;
+    controller_->drafted(self_->clock().now() - forward_start_);
     go_on();
   }
 
   /// After every message.
   void handled() const {
-    assert(in_flight_.size() <= config_.policy.window);
+    assert(in_flight_.size() <= policy_.window);
     assert(drafter_ == nullptr || !drafter_->broken_invariant());
     if (config_.probe != nullptr && drafter_ != nullptr)
       config_.probe->after_draft(*drafter_, in_flight_.size());
@@ -150,10 +167,31 @@ class Draft {
     self_->send(config_.pruner, FaultMessage{{session, 0, not_a_stage, error}});
   }
 
+  Controller::Seconds now() const { return self_->clock().now().time_since_epoch(); }
+
+  void applied(const Prune& prune) {
+    applied_.push_back(prune);
+    if (!drafter_->answers(prune.session))
+      return;
+    controller_->accepted(static_cast<std::uint32_t>(prune.path.size()), now());
+    if (config_.policy.adaptive) {
+      policy_ = controller_->policy();
+      drafter_->follow(policy_);
+    }
+  }
+
+  void returned(SegmentId segment) {
+    at_first_stage_.erase(segment);
+    auto sent = in_flight_.find(segment);
+    if (sent == in_flight_.end())
+      return;
+    controller_->returned(sent->second.rows, now() - sent->second.at);
+    in_flight_.erase(sent);
+  }
+
   /// Sends what may be sent now, and sees to it that drafting goes on.
   void go_on() {
-    while (in_flight_.size() < config_.policy.window &&
-           (!config_.policy.late || at_first_stage_.empty())) {
+    while (in_flight_.size() < policy_.window && (!policy_.late || at_first_stage_.empty())) {
       auto outgoing = drafter_->take_segment();
       if (outgoing.rows.empty())
         break;
@@ -171,7 +209,7 @@ class Draft {
     segment.prunes = std::exchange(applied_, {});
     segment.rows = std::move(outgoing.rows);
     segment.awaits_more = outgoing.awaits_more;
-    in_flight_.insert(segment.id);
+    in_flight_[segment.id] = {static_cast<std::uint32_t>(segment.rows.size()), now()};
     at_first_stage_.insert(segment.id);
     ++stats_.segments;
     stats_.rows_computed += segment.rows.size();
@@ -181,13 +219,21 @@ class Draft {
 
   DraftActor::pointer self_ = nullptr;
   DraftConfig config_;
+  std::optional<Controller> controller_;
+  /// The mode's, as the controller has adjusted it.
+  DraftPolicy policy_;
+  caf::actor_clock::time_point forward_start_;
   PipelineActor first_;
   /// The way to itself.
   DraftActor loop_;
   std::unique_ptr<Drafter> drafter_;
   StageStats stats_;
   SegmentId last_segment_ = 0;
-  std::set<SegmentId> in_flight_;
+  struct Sent {
+    std::uint32_t rows;
+    Controller::Seconds at;
+  };
+  std::map<SegmentId, Sent> in_flight_;
   /// Segments that the first stage has not finished with.
   std::set<SegmentId> at_first_stage_;
   /// Prunes since the last segment, which take the slow path with the next.

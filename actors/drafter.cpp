@@ -28,6 +28,11 @@ void Drafter::close(SessionId id) {
   sessions_.erase(id);
 }
 
+bool Drafter::answers(SessionId id) const {
+  auto found = sessions_.find(id);
+  return found != sessions_.end() && !in_prompt(found->second);
+}
+
 void Drafter::cancel(SessionId id) {
   if (auto found = sessions_.find(id); found != sessions_.end())
     found->second.cancelled = true;

@@ -20,10 +20,15 @@ class Drafter {
   /// `model` may be null: then nothing is guessed.
   Drafter(const DraftPolicy& policy, std::unique_ptr<DraftModel> model);
 
+  /// From now on. Sizes of caches and what has been sent stay as they are.
+  void follow(const DraftPolicy& policy) { policy_ = policy; }
+
   /// Throws std::bad_alloc where the draft model's KV does not fit.
   void open(const Open& open);
   void close(SessionId id);
   bool knows(SessionId id) const { return sessions_.contains(id); }
+  /// The session's root is beyond its prompt.
+  bool answers(SessionId id) const;
   /// Nothing of the session is drafted or sent any more.
   void cancel(SessionId id);
   /// Moves the root; gives an error text where the prune does not fit, and cancels the session.

@@ -297,6 +297,13 @@ void decode(schema::StageStats::Reader in, const Owner&, StageStats& out) {
   out.sessions = in.getSessions();
   out.kv_slots_used = in.getKvSlotsUsed();
   out.kv_bytes = in.getKvBytes();
+  out.draft_forwards = in.getDraftForwards();
+  out.guessed_tokens = in.getGuessedTokens();
+  out.plain_tokens = in.getPlainTokens();
+  out.switches = in.getSwitches();
+  out.send_reach = in.getSendReach();
+  check(std::isfinite(out.send_reach), "a reach that is no number");
+  out.hold = in.getHold();
 }
 
 }  // namespace flowspec

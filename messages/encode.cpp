@@ -360,6 +360,12 @@ void encode(const StageStats& x, schema::StageStats::Builder out) {
   out.setSessions(x.sessions);
   out.setKvSlotsUsed(x.kv_slots_used);
   out.setKvBytes(x.kv_bytes);
+  out.setDraftForwards(x.draft_forwards);
+  out.setGuessedTokens(x.guessed_tokens);
+  out.setPlainTokens(x.plain_tokens);
+  out.setSwitches(x.switches);
+  out.setSendReach(x.send_reach);
+  out.setHold(x.hold);
 }
 
 }  // namespace flowspec

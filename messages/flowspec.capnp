@@ -208,4 +208,11 @@ struct StageStats {
   sessions @7 :UInt64;
   kvSlotsUsed @8 :UInt64;
   kvBytes @9 :UInt64;
+  # Of the draft only: forwards, and what the controller did.
+  draftForwards @10 :UInt64;
+  guessedTokens @11 :UInt64;
+  plainTokens @12 :UInt64;
+  switches @13 :UInt64;
+  sendReach @14 :Float64;
+  hold @15 :UInt32;
 }

@@ -274,6 +274,15 @@ struct StageStats {
   std::uint64_t sessions = 0;
   std::uint64_t kv_slots_used = 0;
   std::uint64_t kv_bytes = 0;
+  // Of the draft only:
+  std::uint64_t draft_forwards = 0;
+  /// Tokens that came while the controller had speculation on, and off; how often it changed that;
+  /// the least reach of a sent node and the forwards before a segment that it chose last.
+  std::uint64_t guessed_tokens = 0;
+  std::uint64_t plain_tokens = 0;
+  std::uint64_t switches = 0;
+  double send_reach = 0;
+  std::uint32_t hold = 0;
   friend bool operator==(const StageStats&, const StageStats&) = default;
 };
 

@@ -60,6 +60,14 @@ Json json_of(const Hop& hop, const StageStats& stats, const Report& report) {
   json["rows_computed"] = stats.rows_computed;
   json["rows_dropped"] = stats.rows_dropped;
   json["busy_share"] = busy_share(stats, report);
+  if (hop.name == "draft") {
+    json["forwards"] = stats.draft_forwards;
+    json["controller"] = {{"guessed_tokens", stats.guessed_tokens},
+                          {"plain_tokens", stats.plain_tokens},
+                          {"switches", stats.switches},
+                          {"send_reach", stats.send_reach},
+                          {"hold", stats.hold}};
+  }
   return json;
 }
 

@@ -13,8 +13,10 @@ std::optional<DraftPolicy> mode_policy(std::string_view mode, std::uint32_t stag
   using Growth = DraftPolicy::Growth;
   DraftPolicy policy;
   policy.window = stages;
-  if (mode == "flowspec")
+  if (mode == "flowspec") {
+    policy.adaptive = true;
     return policy;
+  }
   // The other modes go by rounds: nothing is kept for a root that was not foreseen.
   policy.adopt = false;
   policy.refresh = false;

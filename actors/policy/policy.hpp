@@ -65,6 +65,9 @@ struct DraftPolicy {
   std::uint32_t max_nodes = 2048;
   std::uint32_t max_sent = 512;
 
+  /// A controller adjusts `hold` and the least reaches, and may stop speculation for some time.
+  bool adaptive = false;
+
   bool speculates() const { return growth != Growth::none; }
 };
 

@@ -151,7 +151,7 @@ inline NodeInfo sample() {
 }
 template <>
 inline StageStats sample() {
-  return {1, 2, 3, 4, 5, 6, 7, 8, 9, biggest};
+  return {1, 2, 3, 4, 5, 6, 7, 8, 9, biggest, 11, 12, 13, 14, 0.5, 16};
 }
 
 inline bool same(const Tensor& a, const Tensor& b) {
@@ -163,6 +163,7 @@ bool same(const T& a, const T& b) {
 }
 inline bool same(const Segment& a, const Segment& b) {
   return a.id == b.id && a.rows == b.rows && a.prunes == b.prunes && same(a.hidden, b.hidden) &&
+         a.awaits_more == b.awaits_more &&
          std::ranges::equal(a.taps, b.taps, [](auto& x, auto& y) { return same(x, y); });
 }
 inline bool same(const Features& a, const Features& b) {

@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(read_tensors_lie_in_the_message_and_outlive_it) {
 
 BOOST_AUTO_TEST_CASE(a_stage_writes_hidden_states_straight_into_the_segment) {
   const auto expected = sample<Segment>();
-  SegmentWriter writer(expected.id, expected.rows, 5, expected.prunes, 1);
+  SegmentWriter writer(expected.id, expected.rows, 5, expected.prunes, 1, expected.awaits_more);
   BOOST_REQUIRE(writer.hidden().size() == 15U);
   std::ranges::copy(expected.hidden.values, writer.hidden().begin());
   std::ranges::copy(expected.taps[0].values, writer.tap(0).begin());

@@ -1,0 +1,135 @@
+#include "actors/policy/controller.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace flowspec {
+
+namespace {
+
+/// How much of an old value the next one leaves.
+constexpr double keep_trip = 0.98;
+constexpr double keep_rate = 0.95;
+constexpr double keep_duration = 0.9;
+
+/// Moves of the root before a spell is judged.
+constexpr std::uint32_t least_moves = 24;
+/// Speculation has to lose by this much before it is given up: it is seldom steady.
+constexpr double margin = 0.95;
+constexpr double first_patience = 64;
+constexpr double longest_patience = 4096;
+
+/// Of the first stage's time: how long a segment should wait for guesses below a new root. Found by
+/// simulation of the published devices.
+constexpr double hold_share = 0.3;
+constexpr std::uint32_t longest_hold = 6;
+
+}  // namespace
+
+Controller::Controller(const DraftPolicy& policy)
+    : base_(policy), policy_(policy), patience_(first_patience) {
+  decisions_.send_reach = policy.send_reach;
+  decisions_.hold = policy.hold;
+}
+
+void Controller::idle() {
+  last_.reset();
+}
+
+void Controller::drafted(Seconds took) {
+  draft_.add(took.count(), keep_duration);
+}
+
+void Controller::first_stage(std::uint32_t, Seconds took) {
+  stage_.add(took.count(), keep_duration);
+}
+
+void Controller::returned(std::uint32_t rows, Seconds took) {
+  double r = rows;
+  double t = took.count();
+  n_ = n_ * keep_trip + 1;
+  rows_ = rows_ * keep_trip + r;
+  trips_ = trips_ * keep_trip + t;
+  rows2_ = rows2_ * keep_trip + r * r;
+  rows_trips_ = rows_trips_ * keep_trip + r * t;
+}
+
+double Controller::seconds_per_row() const {
+  double spread = n_ * rows2_ - rows_ * rows_;
+  // Segments of one size say nothing of what a row costs.
+  if (n_ < 2 || spread < n_ * n_)
+    return 0;
+  return std::max(0.0, (n_ * rows_trips_ - rows_ * trips_) / spread);
+}
+
+double Controller::plain_rate() const {
+  if (measured_plain_)
+    return *measured_plain_;
+  if (n_ < 2)
+    return 0;
+  double per_row = seconds_per_row();
+  double trip = (trips_ - per_row * rows_) / n_ + per_row;
+  return trip > 0 ? 1 / trip : 0;
+}
+
+void Controller::accepted(std::uint32_t tokens, Seconds now) {
+  (speculating_ ? decisions_.guessed_tokens : decisions_.plain_tokens) += tokens;
+  auto before = std::exchange(last_, now);
+  if (!before)
+    return;
+  double seconds = (now - *before).count();
+  tokens_ = tokens_ * keep_rate + tokens;
+  seconds_ = seconds_ * keep_rate + seconds;
+  spell_.tokens += tokens;
+  spell_.seconds += seconds;
+  ++spell_.moves;
+  judge();
+  adjust();
+}
+
+void Controller::judge() {
+  if (spell_.moves < least_moves)
+    return;
+  if (!speculating_) {
+    if (spell_.tokens < patience_)
+      return;
+    measured_plain_ = spell_.rate();
+    speculate(true);
+  } else if (spell_.rate() < margin * plain_rate()) {
+    patience_ = measured_plain_ ? std::min(2 * patience_, longest_patience) : first_patience;
+    speculate(false);
+  } else {
+    // It pays; what lies long behind is not to weigh for ever.
+    patience_ = first_patience;
+    spell_ = {spell_.tokens / 2, spell_.seconds / 2, least_moves / 2};
+  }
+}
+
+void Controller::speculate(bool on) {
+  speculating_ = on;
+  spell_ = {};
+  tokens_ = seconds_ = 0;
+  ++decisions_.switches;
+}
+
+void Controller::adjust() {
+  policy_ = base_;
+  if (!speculating_) {
+    policy_.growth = DraftPolicy::Growth::none;
+    policy_.send_reach = 1;
+    policy_.hold = 0;
+  } else {
+    double rate = seconds_ > 0 ? tokens_ / seconds_ : 0;
+    double worth = std::min(rate * seconds_per_row(), 1.0);
+    policy_.send_reach = std::max(base_.send_reach, worth);
+    policy_.expand_reach = std::max(base_.expand_reach, worth);
+    if (stage_.get() && draft_.get() && *draft_.get() > 0)
+      policy_.hold = static_cast<std::uint32_t>(std::clamp(
+          std::round(hold_share * *stage_.get() / *draft_.get()), 1.0, double{longest_hold}));
+  }
+  decisions_.send_reach = policy_.send_reach;
+  decisions_.hold = policy_.hold;
+}
+
+}  // namespace flowspec

@@ -1,0 +1,104 @@
+#pragma once
+/// Keeps speculation from costing more than it brings: watches how fast tokens come and what a row
+/// of a segment costs, and moves between a wide tree, a chain and no speculation at all. Plain C++,
+/// told the time by its caller.
+///
+/// Two rules. A row is worth sending if the share of a token that it stands for, its reach, is more
+/// than the tokens that come in the time it adds to a segment's trip:
+///
+///     reach >= tokens per second * seconds per row
+///
+/// so where rows are nearly free the tree is wide, and where every row costs it shrinks to a chain.
+/// And when tokens come slower than a trip of one row would bring them, nothing is guessed for some
+/// time; then speculation is tried again, after ever longer times if it loses again.
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+#include "actors/policy/policy.hpp"
+
+namespace flowspec {
+
+class Controller {
+ public:
+  using Seconds = std::chrono::duration<double>;
+
+  /// What it did, for the statistics.
+  struct Decisions {
+    /// Tokens that came while nothing was guessed, and while something was.
+    std::uint64_t plain_tokens = 0;
+    std::uint64_t guessed_tokens = 0;
+    /// Times that it changed between the two.
+    std::uint64_t switches = 0;
+    /// The last values of the policy.
+    double send_reach = 0;
+    std::uint32_t hold = 0;
+    friend bool operator==(const Decisions&, const Decisions&) = default;
+  };
+
+  explicit Controller(const DraftPolicy& policy);
+
+  /// Nothing was under way: the time until the next tokens says nothing.
+  void idle();
+  /// A draft forward took this long.
+  void drafted(Seconds took);
+  /// The first stage was done with a segment this long after it left.
+  void first_stage(std::uint32_t rows, Seconds took);
+  /// A segment's credit came back this long after it left.
+  void returned(std::uint32_t rows, Seconds took);
+  /// A root moved, by so many tokens of the answer; `now` counts from any moment.
+  void accepted(std::uint32_t tokens, Seconds now);
+
+  /// The policy to follow now.
+  const DraftPolicy& policy() const { return policy_; }
+  const Decisions& decisions() const { return decisions_; }
+
+ private:
+  /// Mean of the last values, newer ones counting more.
+  struct Mean {
+    double sum = 0;
+    double weight = 0;
+    void add(double value, double keep) {
+      sum = sum * keep + value;
+      weight = weight * keep + 1;
+    }
+    std::optional<double> get() const {
+      return weight > 0 ? std::optional(sum / weight) : std::nullopt;
+    }
+  };
+
+  /// Tokens and time since speculation was switched on or off.
+  struct Spell {
+    double tokens = 0;
+    double seconds = 0;
+    std::uint32_t moves = 0;
+    double rate() const { return seconds > 0 ? tokens / seconds : 0; }
+  };
+
+  double seconds_per_row() const;
+  double plain_rate() const;
+  void judge();
+  void speculate(bool on);
+  void adjust();
+
+  DraftPolicy base_;
+  DraftPolicy policy_;
+  Decisions decisions_;
+  bool speculating_ = true;
+  Spell spell_;
+  /// Recent tokens and seconds, older ones fading.
+  double tokens_ = 0;
+  double seconds_ = 0;
+  std::optional<Seconds> last_;
+  Mean draft_;
+  Mean stage_;
+  /// Fading sums for a straight line through (rows, trip time).
+  double n_ = 0, rows_ = 0, trips_ = 0, rows2_ = 0, rows_trips_ = 0;
+  /// What plain decoding brought when it was last tried.
+  std::optional<double> measured_plain_;
+  /// Tokens until speculation is tried again.
+  double patience_;
+};
+
+}  // namespace flowspec

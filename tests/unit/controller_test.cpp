@@ -1,0 +1,109 @@
+/// The controller against made-up pipelines: what a row costs, how much is accepted.
+#include "actors/policy/controller.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+namespace flowspec::test {
+namespace {
+
+using Seconds = Controller::Seconds;
+
+/// A pipeline with one segment in flight: a trip takes `base` and `row` for each row.
+struct World {
+  double base = 0.1;
+  double row = 0;
+  /// Tokens of a trip with a tree, the target's own included.
+  std::uint32_t accepted = 4;
+  Controller controller{*mode_policy("flowspec", 4)};
+  double now = 0;
+  double tokens = 0;
+
+  bool plain() const { return controller.policy().growth == DraftPolicy::Growth::none; }
+
+  void trip(std::uint32_t rows, std::uint32_t gain) {
+    double took = base + row * rows;
+    now += took;
+    tokens += gain;
+    controller.returned(rows, Seconds(took));
+    controller.accepted(gain, Seconds(now));
+  }
+
+  /// Segments of changing size, as trees make them.
+  void run(std::uint32_t trips) {
+    for (std::uint32_t i = 0; i < trips; ++i)
+      plain() ? trip(1, 1) : trip(i % 8 == 0 ? 1 : 32 + i % 3, accepted);
+  }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(where_rows_are_free_the_tree_stays_wide) {
+  World world;
+  world.run(200);
+  BOOST_TEST(!world.plain());
+  BOOST_TEST(world.controller.policy().send_reach == mode_policy("flowspec", 4)->send_reach);
+  BOOST_TEST(world.controller.decisions().switches == 0);
+  BOOST_TEST(world.controller.decisions().guessed_tokens == world.tokens);
+}
+
+BOOST_AUTO_TEST_CASE(where_rows_cost_a_row_has_to_be_worth_its_time) {
+  World world;
+  world.row = 0.001;
+  world.run(100);
+  double rate = world.tokens / world.now;
+  BOOST_TEST(!world.plain());
+  BOOST_TEST(world.controller.policy().send_reach == rate * world.row,
+             boost::test_tools::tolerance(0.2));
+  BOOST_TEST(world.controller.policy().expand_reach >= world.controller.policy().send_reach);
+}
+
+BOOST_AUTO_TEST_CASE(a_draft_that_costs_more_than_it_brings_is_given_up) {
+  World world;
+  world.row = 0.02;  // a tree takes seven times as long as a row
+  world.accepted = 2;
+  world.run(60);
+  BOOST_TEST(world.plain());
+  world.run(1000);
+  // Most of the time nothing is guessed, but it is tried again now and then.
+  const auto& decisions = world.controller.decisions();
+  BOOST_TEST(decisions.plain_tokens > 4 * decisions.guessed_tokens);
+  BOOST_TEST(decisions.switches > 2);
+}
+
+BOOST_AUTO_TEST_CASE(speculation_comes_back_when_the_draft_gets_better) {
+  World world;
+  world.row = 0.02;
+  world.accepted = 1;
+  world.run(60);
+  BOOST_TEST(world.plain());
+  world.accepted = 12;
+  world.run(600);
+  BOOST_TEST(!world.plain());
+}
+
+BOOST_AUTO_TEST_CASE(time_without_a_session_counts_for_nothing) {
+  World world;
+  world.run(50);
+  world.now += 1000;
+  world.controller.idle();
+  world.run(50);
+  BOOST_TEST(!world.plain());
+}
+
+BOOST_AUTO_TEST_CASE(a_segment_waits_for_forwards_as_long_as_a_third_of_the_first_stage) {
+  World world;
+  for (int i = 0; i < 20; ++i) {
+    world.controller.first_stage(64, Seconds(0.370));
+    world.controller.drafted(Seconds(0.034));
+  }
+  world.run(3);
+  BOOST_TEST(world.controller.policy().hold == 3);
+  for (int i = 0; i < 100; ++i) {
+    world.controller.first_stage(64, Seconds(0.079));
+    world.controller.drafted(Seconds(0.024));
+  }
+  world.run(3);
+  BOOST_TEST(world.controller.policy().hold == 1);
+}
+
+}  // namespace flowspec::test
