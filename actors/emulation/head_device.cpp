@@ -89,7 +89,10 @@ class HeadDevice {
 
   EmulationTime now() const { return self_->clock().now(); }
 
-  void pass(const FeaturesMessage& message) { self_->send(draft_, message); }
+  /// As urgent as the prune that follows the verdict behind them.
+  void pass(const FeaturesMessage& message) {
+    self_->send<caf::message_priority::high>(draft_, message);
+  }
   template <class Message>
   void pass(const Message& message) {
     self_->send(pruner_, message);

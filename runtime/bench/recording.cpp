@@ -114,7 +114,8 @@ void Recording::count(std::span<const DecodeWindow> windows, BenchRun& run) cons
     if (work->kind == Kind::verify)
       run.returned_segments += work->segments.size();
     use.segments += work->segments.size();
-    use.rows_computed += work->rows;
+    // Of the draft's device those of the LM head: draft forwards have other rows.
+    use.rows_computed += work->kind == Kind::draft ? 0 : work->rows;
     use.rows_kept += work->rows > 0 ? kept : 0;
     use.rows_dropped += work->rows_dropped;
   }

@@ -113,6 +113,7 @@ class VirtualWorld {
     config.stages = static_cast<std::uint32_t>(places_.size());
     config.policy = policy_;
     config.max_rows = policy_.segment_rows;
+    config.send_features = engine_.draft_reads_features();
     config.load_draft = engine_.draft_loader(engine_.threads(1), draft_rows, bar_);
     config.load_head = engine_.head_loader(1, policy_.segment_rows);
     config.mode = SpawnMode::pooled;

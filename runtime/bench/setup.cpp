@@ -35,9 +35,16 @@ DraftPolicy policy_of(const BenchCase& what, std::uint32_t stages) {
   if (!policy)
     throw RuntimeError(fmt::format("there is no mode \"{}\"; there are {}", what.mode,
                                    fmt::join(mode_names(), ", ")));
-  if (!what.ablation.empty())
-    throw RuntimeError(fmt::format("nothing of a mode is called \"{}\"", what.ablation));
-  return *policy;
+  if (what.ablation.empty())
+    return *policy;
+  if (what.mode != "flowspec")
+    throw RuntimeError(fmt::format(
+        "only of the mode flowspec something can be switched off, not of \"{}\"", what.mode));
+  auto ablated = without(what.ablation, *policy, stages);
+  if (!ablated)
+    throw RuntimeError(fmt::format("flowspec has no mechanism \"{}\" to switch off; there are {}",
+                                   what.ablation, fmt::join(ablation_names(), ", ")));
+  return *ablated;
 }
 
 EmulationConfig emulation_of(const DeviceProfile& profile, const BenchCase& what,
