@@ -137,6 +137,20 @@ bool is_file_name(const std::string& name) {
          name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
 }
 
+EmulatedStage emulated_stage(schema::EmulatedStage::Reader in) {
+  EmulatedStage out;
+  out.forward = {in.getLeastNs(), in.getRowNs(), in.getFixedNs()};
+  out.link = {in.getBitsPerSecond(), in.getLatencyNs(), in.getRowBytes()};
+  out.ready_lead_ns = in.getReadyLeadNs();
+  for (auto time : {out.forward.least_ns, out.forward.row_ns, out.forward.fixed_ns,
+                    out.link.latency_ns, out.ready_lead_ns})
+    count(time, limits::emulated_ns, "nanoseconds of the emulated device");
+  count(out.link.row_bytes, limits::emulated_row_bytes, "bytes of a row on the emulated link");
+  check(out.link.bits_per_second == 0 || out.link.bits_per_second >= limits::emulated_rate,
+        "the emulated link has a rate below 1000 bit/s");
+  return out;
+}
+
 }  // namespace
 
 void decode(schema::Segment::Reader in, const Owner& owner, Segment& out) {
@@ -273,6 +287,8 @@ void decode(schema::StageSpec::Reader in, const Owner&, StageSpec& out) {
   count(out.threads, limits::threads, "threads");
   check(out.max_rows != 0, "no rows");
   count(out.max_rows, limits::rows, "rows");
+  if (in.hasEmulation())
+    out.emulation = emulated_stage(in.getEmulation());
 }
 
 void decode(schema::NodeInfo::Reader in, const Owner&, NodeInfo& out) {

@@ -21,6 +21,7 @@ constexpr std::size_t prune_words = 2 + 2 + row_words;
 constexpr std::size_t tensor_words = 1 + 1;
 constexpr std::size_t path_node_words = 3;
 constexpr std::size_t walk_words = 3 + 1;
+constexpr std::size_t emulated_stage_words = 7;
 /// A list of structs starts with a word that tells their size.
 constexpr std::size_t list_tag = 1;
 /// Segment table, root pointer and the largest root struct, a nested SamplingParams included.
@@ -74,6 +75,16 @@ void encode(const Tensor& tensor, schema::Tensor::Builder out) {
   auto bytes = out.initValues(static_cast<capnp::uint>(tensor.values.size_bytes()));
   if (!tensor.values.empty())
     std::memcpy(bytes.begin(), tensor.values.data(), tensor.values.size_bytes());
+}
+
+void encode(const EmulatedStage& x, schema::EmulatedStage::Builder out) {
+  out.setLeastNs(x.forward.least_ns);
+  out.setRowNs(x.forward.row_ns);
+  out.setFixedNs(x.forward.fixed_ns);
+  out.setBitsPerSecond(x.link.bits_per_second);
+  out.setLatencyNs(x.link.latency_ns);
+  out.setRowBytes(x.link.row_bytes);
+  out.setReadyLeadNs(x.ready_lead_ns);
 }
 
 /// A long text must not turn the report of a fault into a fault: it is cut.
@@ -315,7 +326,8 @@ void encode(const Fault& x, schema::Fault::Builder out) {
 }
 
 std::size_t variable_words(const StageSpec& x) {
-  return words_of_text(x.model_file) + words_of_text(x.model_hash) + words_of_text(x.numerics);
+  return words_of_text(x.model_file) + words_of_text(x.model_hash) + words_of_text(x.numerics) +
+         (x.emulation ? emulated_stage_words : 0);
 }
 
 void encode(const StageSpec& x, schema::StageSpec::Builder out) {
@@ -328,6 +340,8 @@ void encode(const StageSpec& x, schema::StageSpec::Builder out) {
   out.setNumerics(kj::StringPtr(x.numerics.c_str(), x.numerics.size()));
   out.setThreads(x.threads);
   out.setMaxRows(x.max_rows);
+  if (x.emulation)
+    encode(*x.emulation, out.initEmulation());
 }
 
 std::size_t variable_words(const NodeInfo& x) {

@@ -171,6 +171,17 @@ struct Fault {
   error @3 :Text;          # cut by the sender where it is too long
 }
 
+struct EmulatedStage {
+  # The device that a stage is to behave like. Times are at most an hour.
+  leastNs @0 :UInt64;      # of a forward
+  rowNs @1 :UInt64;        # of a forward, for every row where that is more
+  fixedNs @2 :UInt64;      # of a forward, always
+  bitsPerSecond @3 :UInt64;  # of the link to the next hop; 0: no limit, else >= 1000
+  latencyNs @4 :UInt64;    # of that link
+  rowBytes @5 :UInt32;     # on that link; at most 1 MiB
+  readyLeadNs @6 :UInt64;  # the first stage's end is announced so long before it comes
+}
+
 struct StageSpec {
   # Coordinator to node: which stage to build, and from which model.
   protocol @0 :UInt32;     # the sender's protocolVersion
@@ -182,6 +193,7 @@ struct StageSpec {
   numerics @6 :Text;
   threads @7 :UInt32;      # >= 1
   maxRows @8 :UInt32;      # >= 1
+  emulation @9 :EmulatedStage;  # absent: as fast as the machine is
 }
 
 struct NodeInfo {

@@ -24,6 +24,11 @@ inline constexpr std::size_t slots = std::size_t{1} << 22;
 inline constexpr std::size_t text = 4096;
 /// Layers of a model.
 inline constexpr std::uint32_t layers = 4096;
+/// What one step of an emulated device may take: an hour, in nanoseconds.
+inline constexpr std::uint64_t emulated_ns = 3'600'000'000'000;
+/// Bytes of one row on an emulated link, and its least rate in bits per second.
+inline constexpr std::uint64_t emulated_row_bytes = std::uint64_t{1} << 20;
+inline constexpr std::uint64_t emulated_rate = 1000;
 /// Compute threads of a stage.
 inline constexpr std::uint32_t threads = 1024;
 

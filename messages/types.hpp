@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -229,6 +230,34 @@ struct Fault {
   friend bool operator==(const Fault&, const Fault&) = default;
 };
 
+/// How long an emulated device computes: the larger of `least_ns` (reading the weights) and
+/// `row_ns` for every row, and `fixed_ns` on top.
+struct EmulatedForward {
+  std::uint64_t least_ns = 0;
+  std::uint64_t row_ns = 0;
+  std::uint64_t fixed_ns = 0;
+  friend bool operator==(const EmulatedForward&, const EmulatedForward&) = default;
+};
+
+/// An emulated link: one message at a time, then its latency.
+struct EmulatedLink {
+  /// 0: no limit.
+  std::uint64_t bits_per_second = 0;
+  std::uint64_t latency_ns = 0;
+  /// What a segment's row counts; messages without rows count as many bytes as they have.
+  std::uint32_t row_bytes = 0;
+  friend bool operator==(const EmulatedLink&, const EmulatedLink&) = default;
+};
+
+/// The device that a stage is to behave like, and its link to the next hop.
+struct EmulatedStage {
+  EmulatedForward forward;
+  EmulatedLink link;
+  /// How long before its end a forward of the first stage is announced to the draft.
+  std::uint64_t ready_lead_ns = 0;
+  friend bool operator==(const EmulatedStage&, const EmulatedStage&) = default;
+};
+
 /// Which stage a node is to build, and from which model.
 struct StageSpec {
   std::uint32_t protocol = protocol_version;
@@ -244,6 +273,8 @@ struct StageSpec {
   std::uint32_t threads = 1;
   /// Rows of the largest segment.
   std::uint32_t max_rows = 64;
+  /// None: as fast as the machine is.
+  std::optional<EmulatedStage> emulation;
   friend bool operator==(const StageSpec&, const StageSpec&) = default;
 };
 

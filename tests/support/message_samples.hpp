@@ -136,7 +136,10 @@ inline StageSpec sample() {
           .model_hash = "0123456789abcdefABCDEF0123456789",
           .numerics = "f32-avx2",
           .threads = 2,
-          .max_rows = 32};
+          .max_rows = 32,
+          .emulation = EmulatedStage{.forward = {79'000'000, 1'080'000, 2'000'000},
+                                     .link = {1'000'000'000, 200'000, 8192},
+                                     .ready_lead_ns = 3'000'000}};
 }
 template <>
 inline NodeInfo sample() {

@@ -237,4 +237,12 @@ BOOST_AUTO_TEST_CASE(a_peer_cannot_name_a_file_outside_the_model_folders) {
   check_refused<StageSpec>("StageSpec", "the last layer", [](auto& x) { x.end_layer = 3; });
   check_refused<StageSpec>("StageSpec", "threads", [](auto& x) { x.threads = 100'000; });
   check_refused<StageSpec>("StageSpec", "rows", [](auto& x) { x.max_rows = 0; });
+  check_refused<StageSpec>("StageSpec", "nanoseconds of the emulated device",
+                           [](auto& x) { x.emulation->forward.row_ns = biggest; });
+  check_refused<StageSpec>("StageSpec", "nanoseconds of the emulated device",
+                           [](auto& x) { x.emulation->ready_lead_ns = biggest; });
+  check_refused<StageSpec>("StageSpec", "bytes of a row on the emulated link",
+                           [](auto& x) { x.emulation->link.row_bytes = 1U << 30U; });
+  check_refused<StageSpec>("StageSpec", "1000 bit/s",
+                           [](auto& x) { x.emulation->link.bits_per_second = 1; });
 }

@@ -1,0 +1,75 @@
+#include "actors/emulation/emulation.hpp"
+
+#include <caf/all.hpp>
+
+#include "actors/emulation/head_device.hpp"
+#include "actors/emulation/link.hpp"
+#include "actors/emulation/stage_device.hpp"
+#include "actors/end_actor.hpp"
+#include "actors/type_ids.hpp"
+
+namespace flowspec {
+
+namespace {
+
+bool is_stage(const std::string& name) {
+  return name.starts_with("stage ");
+}
+
+}  // namespace
+
+PipelineEmulation::PipelineEmulation(caf::actor_system& system, EmulationConfig config)
+    : system_(system),
+      config_(std::move(config)),
+      head_(spawn_head_device(system, {config_.draft, config_.head, config_.recorder})) {}
+
+PipelineEmulation::~PipelineEmulation() {
+  for (const caf::actor& link : links_)
+    end_actor(link);
+  end_actor(head_);
+}
+
+LinkMaker PipelineEmulation::links() {
+  return [this](const std::string& from, const std::string& to, caf::actor target) {
+    // The link behind a stage is made with the stage's device: it may be on another node.
+    if (to == "verifier" && is_stage(from))
+      return stand_in(to, target);
+    if (is_stage(from) && is_stage(to))
+      return target;
+    if (is_stage(from) || is_stage(to))
+      return link(from, to, std::move(target));
+    // What is left are draft, pruner and verifier among themselves.
+    if (from == "verifier" || (from == "draft" && to == "draft"))
+      return stand_in(to, target);
+    if (from == "pruner" && to == "draft" && config_.recorder != nullptr)
+      return link(from, to, std::move(target));
+    return target;
+  };
+}
+
+StageHandle PipelineEmulation::make_stage(StageConfig config, SpawnMode mode) {
+  auto index = config.stage;
+  auto next = index + 1 < config_.stages.size() ? "stage " + std::to_string(index + 1) : "draft";
+  auto device =
+      spawn_emulated_stage(system_, std::move(config), mode, stage(index), next, config_.recorder);
+  return {device, device};
+}
+
+caf::actor PipelineEmulation::link(const std::string& from, const std::string& to,
+                                   caf::actor target) {
+  EmulatedLink how = config_.control_link;
+  if (from == "draft")
+    how = config_.first_link;
+  else if (!is_stage(from) && !is_stage(to))
+    how = {};  // on one device; only the recorder listens
+  links_.push_back(
+      spawn_emulated_link(system_, {how, from, to, std::move(target), config_.recorder}));
+  return links_.back();
+}
+
+caf::actor PipelineEmulation::stand_in(const std::string& who, const caf::actor& target) {
+  caf::anon_send(head_, bind_a_v, who, target);
+  return head_;
+}
+
+}  // namespace flowspec

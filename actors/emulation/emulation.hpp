@@ -1,0 +1,58 @@
+#pragma once
+/// A pipeline on emulated devices and links: the actors are the usual ones, what lies between them
+/// is not.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <caf/actor.hpp>
+#include <caf/fwd.hpp>
+
+#include "actors/emulation/recorder.hpp"
+#include "actors/pipeline.hpp"
+#include "messages/types.hpp"
+
+namespace flowspec {
+
+struct EmulationConfig {
+  /// The stages' devices, each with its link to the next hop.
+  std::vector<EmulatedStage> stages;
+  /// The first hop: token ids, no hidden states.
+  EmulatedLink first_link;
+  /// Prunes to the stages, and what the stages say to draft and pruner.
+  EmulatedLink control_link;
+  /// The device of draft, pruner and verifier.
+  EmulatedForward draft;
+  EmulatedForward head;
+  /// May be null; has to outlive the actors.
+  EmulationRecorder* recorder = nullptr;
+};
+
+/// Makes devices and links of one pipeline; they end with the object, unless the pipeline's actors
+/// have ended them before.
+class PipelineEmulation {
+ public:
+  PipelineEmulation(caf::actor_system& system, EmulationConfig config);
+  ~PipelineEmulation();
+  PipelineEmulation(const PipelineEmulation&) = delete;
+  PipelineEmulation& operator=(const PipelineEmulation&) = delete;
+
+  /// For PipelineConfig::link. Valid as long as the object is.
+  LinkMaker links();
+  /// A stage of this process, with its device and the link behind it. On another node the node's
+  /// agent does the same with `stage(index)`.
+  StageHandle make_stage(StageConfig config, SpawnMode mode);
+  const EmulatedStage& stage(std::uint32_t index) const { return config_.stages.at(index); }
+
+ private:
+  caf::actor link(const std::string& from, const std::string& to, caf::actor target);
+  caf::actor stand_in(const std::string& who, const caf::actor& target);
+
+  caf::actor_system& system_;
+  EmulationConfig config_;
+  caf::actor head_;
+  std::vector<caf::actor> links_;
+};
+
+}  // namespace flowspec

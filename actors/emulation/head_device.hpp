@@ -1,0 +1,36 @@
+#pragma once
+/// The emulated device that draft, tree pruner and verifier share: one job at a time.
+///
+///   segments of the last stage ──► queue ──► verifier ──► verdict, features: held until the LM
+///   head
+///                                                         is through; a draft forward is paused
+///   draft ── step ──► when nothing is verified ──► draft computes ── done ──► held until the
+///                                                                            forward is through
+///
+/// A verification starts when everything that happens at the same moment has been handled; all
+/// segments that have come by then share one call of the LM head. Prunes, and whatever the verifier
+/// says about them, cost nothing.
+
+#include <caf/actor.hpp>
+#include <caf/fwd.hpp>
+
+#include "messages/types.hpp"
+
+namespace flowspec {
+
+class EmulationRecorder;
+
+struct HeadDeviceConfig {
+  EmulatedForward draft;
+  /// LM head and sampling.
+  EmulatedForward head;
+  /// May be null.
+  EmulationRecorder* recorder = nullptr;
+};
+
+/// Spawns the device. It stands in for these actors in the eyes of these others, and has to be told
+/// of them with (bind_a, name, actor): "verifier" for the last stage, "pruner" and "draft" for the
+/// verifier, "draft" for the draft itself.
+caf::actor spawn_head_device(caf::actor_system& system, HeadDeviceConfig config);
+
+}  // namespace flowspec

@@ -1,0 +1,48 @@
+#pragma once
+/// What emulated devices and links have done, for those who want to know.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "actors/emulation/timing.hpp"
+#include "messages/types.hpp"
+
+namespace flowspec {
+
+/// A piece of work, without interruption, of one device or link.
+struct EmulatedWork {
+  enum class Kind {
+    segment,   ///< a stage's forward
+    draft,     ///< a draft forward, or the part of it between two verifications
+    verify,    ///< the LM head over returned segments
+    transfer,  ///< a segment on a link
+    prune,     ///< prunes on the link to a stage
+  };
+  Kind kind = Kind::segment;
+  /// "draft", "stage 0", ...; of transfers and prunes: where they come from.
+  std::string device;
+  /// Of transfers and prunes: where they go.
+  std::string to;
+  EmulationTime start;
+  EmulationTime end;
+  /// Several only for `verify`.
+  std::vector<SegmentId> segments;
+  /// Computed, or transferred. Of a draft forward its last part has them all.
+  std::uint32_t rows = 0;
+  /// Rows that were dead before they were computed.
+  std::uint32_t rows_dropped = 0;
+};
+
+/// The calls come on the actors' own threads.
+class EmulationRecorder {
+ public:
+  virtual ~EmulationRecorder() = default;
+  virtual void worked(const EmulatedWork& work) = 0;
+  /// The draft has sent a segment of these rows.
+  virtual void sent(SegmentId segment, const std::vector<Row>& rows) = 0;
+  /// These nodes of the session have become part of the text.
+  virtual void committed(SessionId session, const std::vector<NodeId>& path) = 0;
+};
+
+}  // namespace flowspec

@@ -1,0 +1,194 @@
+#include "actors/emulation/stage_device.hpp"
+
+#include <deque>
+#include <optional>
+#include <variant>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+
+#include "actors/emulation/link.hpp"
+#include "actors/emulation/recorder.hpp"
+#include "actors/type_ids.hpp"
+
+namespace flowspec {
+
+namespace {
+
+struct DeviceConfig {
+  std::string name;
+  EmulatedStage emulation;
+  caf::actor link;
+  TreePrunerActor pruner;
+  DraftActor draft;
+  EmulationRecorder* recorder;
+};
+
+/// What a timer is for.
+constexpr std::uint32_t say_ready = 0;
+constexpr std::uint32_t hand_out = 1;
+
+class StageDevice {
+ public:
+  static constexpr const char* name = "stage_device";
+
+  void init(caf::event_based_actor* self, DeviceConfig config) {
+    self_ = self;
+    config_ = std::move(config);
+    self_->link_to(config_.link);
+  }
+
+  void bind(PipelineActor stage) {
+    stage_ = std::move(stage);
+    self_->link_to(stage_);
+  }
+
+  template <class Message>
+  void in_band(const Message& message) {
+    if (!from_stage()) {
+      queue_.emplace_back(message);
+      start_next();
+    } else if constexpr (std::is_same_v<Message, SegmentMessage>) {
+      result_ = message;
+    } else {
+      self_->send(config_.link, message);
+    }
+  }
+
+  template <class Message>
+  void urgent(const Message& message) {
+    self_->send<caf::message_priority::high>(stage_, message);
+  }
+
+  void ready(const ReadyMessage&) { ready_ = true; }
+
+  void timer(std::uint32_t what) {
+    if (what == say_ready)
+      return send_ready(end_ - now());
+    self_->send(config_.link, *std::exchange(result_, std::nullopt));
+    busy_ = false;
+    start_next();
+  }
+
+  const TreePrunerActor& pruner() const { return config_.pruner; }
+  const PipelineActor& stage() const { return stage_; }
+
+ private:
+  using InBand = std::variant<OpenMessage, SegmentMessage, CloseMessage>;
+
+  EmulationTime now() const { return self_->clock().now(); }
+
+  bool from_stage() const {
+    return self_->current_sender() == caf::actor_cast<caf::strong_actor_ptr>(stage_);
+  }
+
+  void start_next() {
+    if (busy_ || queue_.empty())
+      return;
+    auto next = std::move(queue_.front());
+    queue_.pop_front();
+    busy_ = true;
+    start_ = now();
+    segment_ = 0;
+    rows_in_ = 0;
+    if (const auto* message = std::get_if<SegmentMessage>(&next))
+      if (auto segment = message->read()) {
+        segment_ = segment->id;
+        rows_in_ = static_cast<std::uint32_t>(segment->rows.size());
+      }
+    std::visit([this](const auto& message) { self_->send(stage_, message); }, next);
+    // The answer comes behind all that the stage has to say about the message.
+    self_->request(stage_, caf::infinite, stats_a_v).then([this](const StageStatsMessage&) {
+      computed();
+    });
+  }
+
+  void computed() {
+    std::uint32_t rows = 0;
+    if (result_)
+      if (auto segment = result_->read())
+        rows = static_cast<std::uint32_t>(segment->rows.size());
+    end_ = std::max(now(), start_ + forward_time(config_.emulation.forward, rows));
+    if (config_.recorder != nullptr && segment_ != 0)
+      config_.recorder->worked({EmulatedWork::Kind::segment,
+                                config_.name,
+                                {},
+                                start_,
+                                rows > 0 ? end_ : start_,
+                                {segment_},
+                                rows,
+                                rows_in_ - std::min(rows, rows_in_)});
+    if (!result_) {
+      if (ready_)
+        send_ready({});
+      busy_ = false;
+      return start_next();
+    }
+    if (ready_) {
+      auto wait = end_ - EmulationSpan{config_.emulation.ready_lead_ns} - now();
+      if (wait > EmulationSpan::zero())
+        self_->delayed_send(self_, wait, tick_a_v, say_ready);
+      else
+        send_ready(end_ - now());
+    }
+    self_->delayed_send(self_, end_ - now(), tick_a_v, hand_out);
+  }
+
+  void send_ready(EmulationSpan free_in) {
+    ready_ = false;
+    auto us = std::max<EmulationSpan::rep>(
+        std::chrono::ceil<std::chrono::microseconds>(free_in).count(), 0);
+    self_->send(config_.draft, ReadyMessage{{segment_, static_cast<std::uint64_t>(us)}});
+  }
+
+  caf::event_based_actor* self_ = nullptr;
+  DeviceConfig config_;
+  PipelineActor stage_;
+  std::deque<InBand> queue_;
+  // What the device is busy with.
+  bool busy_ = false;
+  EmulationTime start_;
+  EmulationTime end_;
+  SegmentId segment_ = 0;
+  std::uint32_t rows_in_ = 0;
+  std::optional<SegmentMessage> result_;
+  bool ready_ = false;
+};
+
+caf::behavior stage_device(caf::stateful_actor<StageDevice>* self, DeviceConfig config) {
+  auto& state = self->state;
+  state.init(self, std::move(config));
+  return {
+      [&state](bind_a, PipelineActor stage) { state.bind(std::move(stage)); },
+      [&state](const OpenMessage& message) { state.in_band(message); },
+      [&state](const SegmentMessage& message) { state.in_band(message); },
+      [&state](const CloseMessage& message) { state.in_band(message); },
+      [&state](const PrunesMessage& message) { state.urgent(message); },
+      [&state](const CancelMessage& message) { state.urgent(message); },
+      [&state](const ReadyMessage& message) { state.ready(message); },
+      [&state, self](const SegmentEndMessage& message) { self->send(state.pruner(), message); },
+      [&state, self](const FaultMessage& message) { self->send(state.pruner(), message); },
+      [&state](tick_a, std::uint32_t what) { state.timer(what); },
+      [&state, self](load_a) { return self->delegate(state.stage(), load_a_v); },
+      [&state, self](stats_a) { return self->delegate(state.stage(), stats_a_v); },
+  };
+}
+
+}  // namespace
+
+PipelineActor spawn_emulated_stage(caf::actor_system& system, StageConfig config, SpawnMode mode,
+                                   const EmulatedStage& emulation, const std::string& next_device,
+                                   EmulationRecorder* recorder) {
+  auto name = fmt::format("stage {}", config.stage);
+  auto link = spawn_emulated_link(system, {emulation.link, name, next_device,
+                                           caf::actor_cast<caf::actor>(config.next), recorder});
+  auto device = system.spawn(
+      stage_device, DeviceConfig{name, emulation, link, config.pruner, config.draft, recorder});
+  config.next = caf::actor_cast<PipelineActor>(device);
+  config.pruner = caf::actor_cast<TreePrunerActor>(device);
+  config.draft = caf::actor_cast<DraftActor>(device);
+  caf::anon_send(device, bind_a_v, spawn_stage(system, std::move(config), mode));
+  return caf::actor_cast<PipelineActor>(device);
+}
+
+}  // namespace flowspec

@@ -1,0 +1,30 @@
+#pragma once
+/// An emulated device around a real stage. The stage knows nothing of it: it computes as fast as it
+/// can, and the device hands out the result when the emulated one would have it.
+///
+///   Open, Segment, Close ──► queue ──device is free──► stage computes ──► held until the emulated
+///   Prunes, Cancel ───────────────── at once ────────► stage              forward's end ──► link
+///
+/// So rows that die in the queue are dropped before they are computed, as on a device of that
+/// speed. Under the real clock the real time counts as a part of the emulated time.
+
+#include <string>
+
+#include <caf/fwd.hpp>
+
+#include "actors/pipeline.hpp"
+#include "actors/stage.hpp"
+#include "messages/types.hpp"
+
+namespace flowspec {
+
+class EmulationRecorder;
+
+/// Spawns the stage, a device around it, and the device's link to the next hop. The returned handle
+/// is the device's, which passes on requests to the stage. When one of them ends, so do the others.
+/// @param recorder  may be null.
+PipelineActor spawn_emulated_stage(caf::actor_system& system, StageConfig config, SpawnMode mode,
+                                   const EmulatedStage& emulation, const std::string& next_device,
+                                   EmulationRecorder* recorder);
+
+}  // namespace flowspec

@@ -1,0 +1,139 @@
+#include "runtime/bench/recording.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace flowspec {
+
+namespace {
+
+using Kind = EmulatedWork::Kind;
+
+double seconds(EmulationSpan span) {
+  return std::chrono::duration<double>(span).count();
+}
+
+bool within(std::span<const DecodeWindow> windows, EmulationTime time) {
+  return std::ranges::any_of(windows, [time](const DecodeWindow& window) {
+    return time >= window.start && time < window.end;
+  });
+}
+
+EmulationSpan overlap(std::span<const DecodeWindow> windows, const EmulatedWork& work) {
+  EmulationSpan sum{};
+  for (const DecodeWindow& window : windows)
+    sum += std::max<EmulationSpan>(
+        std::min(work.end, window.end) - std::max(work.start, window.start), EmulationSpan::zero());
+  return sum;
+}
+
+/// "draft" is the first device, whatever happens first.
+DeviceUse& device(BenchRun& run, const std::string& name) {
+  auto found = std::ranges::find(run.devices, name, &DeviceUse::name);
+  return found != run.devices.end() ? *found : run.devices.emplace_back(DeviceUse{name});
+}
+
+HopUse& hop(BenchRun& run, const EmulatedWork& work) {
+  auto found = std::ranges::find_if(
+      run.hops, [&](const HopUse& use) { return use.from == work.device && use.to == work.to; });
+  return found != run.hops.end() ? *found : run.hops.emplace_back(HopUse{work.device, work.to});
+}
+
+TraceEvent::Kind kind_of(Kind kind) {
+  switch (kind) {
+    case Kind::segment:
+      return TraceEvent::Kind::segment;
+    case Kind::draft:
+      return TraceEvent::Kind::draft;
+    case Kind::verify:
+      return TraceEvent::Kind::verify;
+    case Kind::transfer:
+      return TraceEvent::Kind::transfer;
+    case Kind::prune:
+      break;
+  }
+  return TraceEvent::Kind::prune;
+}
+
+}  // namespace
+
+void Recording::worked(const EmulatedWork& work) {
+  std::lock_guard lock(mutex_);
+  works_.push_back(work);
+}
+
+void Recording::sent(SegmentId segment, const std::vector<Row>& rows) {
+  std::lock_guard lock(mutex_);
+  for (const Row& row : rows)
+    segment_of_.emplace(std::pair{row.session, row.id}, segment);
+}
+
+void Recording::committed(SessionId session, const std::vector<NodeId>& path) {
+  std::lock_guard lock(mutex_);
+  for (NodeId node : path)
+    if (auto sent = segment_of_.find({session, node}); sent != segment_of_.end())
+      ++kept_[sent->second];
+}
+
+std::uint32_t Recording::rows_kept(const std::vector<SegmentId>& segments) const {
+  std::uint32_t sum = 0;
+  for (SegmentId segment : segments)
+    if (auto kept = kept_.find(segment); kept != kept_.end())
+      sum += kept->second;
+  return sum;
+}
+
+std::vector<const EmulatedWork*> Recording::by_start() const {
+  std::vector<const EmulatedWork*> sorted;
+  for (const EmulatedWork& work : works_)
+    sorted.push_back(&work);
+  std::ranges::stable_sort(sorted, {}, [](const EmulatedWork* work) { return work->start; });
+  return sorted;
+}
+
+void Recording::count(std::span<const DecodeWindow> windows, BenchRun& run) const {
+  std::lock_guard lock(mutex_);
+  for (const EmulatedWork* work : by_start()) {
+    bool counts = within(windows, work->start);
+    if (work->kind == Kind::transfer) {
+      auto& use = hop(run, *work);
+      use.segments += counts ? 1 : 0;
+      use.seconds += counts ? seconds(work->end - work->start) : 0;
+      continue;
+    }
+    if (work->kind == Kind::prune)
+      continue;
+    auto& use = device(run, work->device);
+    auto busy = seconds(overlap(windows, *work));
+    use.busy_s += busy;
+    auto kept = rows_kept(work->segments);
+    if (kept == 0 && !work->segments.empty())
+      use.wasted_s += busy;
+    if (!counts)
+      continue;
+    if (work->kind == Kind::verify)
+      run.returned_segments += work->segments.size();
+    use.segments += work->segments.size();
+    // Of the draft's device those of the LM head: draft forwards have other rows.
+    use.rows_computed += work->kind == Kind::draft ? 0 : work->rows;
+    use.rows_kept += work->rows > 0 ? kept : 0;
+    use.rows_dropped += work->rows_dropped;
+  }
+  // By name: the order of the first work depends on the prompt.
+  std::ranges::sort(run.devices, {}, [](const DeviceUse& use) {
+    return std::pair{use.name.size(), use.name};
+  });
+}
+
+std::vector<TraceEvent> Recording::trace(EmulationTime zero) const {
+  std::lock_guard lock(mutex_);
+  std::vector<TraceEvent> events;
+  for (const EmulatedWork* work : by_start())
+    events.push_back({kind_of(work->kind), work->device, work->to, seconds(work->start - zero),
+                      seconds(work->end - zero),
+                      work->segments.empty() ? SegmentId{0} : work->segments.front(), work->rows,
+                      rows_kept(work->segments)});
+  return events;
+}
+
+}  // namespace flowspec

@@ -1,0 +1,45 @@
+#pragma once
+/// What the devices of a benchmark did, kept and counted.
+
+#include <map>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "actors/emulation/recorder.hpp"
+#include "runtime/bench/bench_run.hpp"
+
+namespace flowspec {
+
+/// From a prompt's first token to its last. What begins outside of all windows is prefill, or the
+/// end of a session, and is not counted.
+struct DecodeWindow {
+  EmulationTime start;
+  EmulationTime end;
+};
+
+class Recording : public EmulationRecorder {
+ public:
+  void worked(const EmulatedWork& work) override;
+  void sent(SegmentId segment, const std::vector<Row>& rows) override;
+  void committed(SessionId session, const std::vector<NodeId>& path) override;
+
+  /// Fills in `devices`, `hops` and `returned_segments`. Windows are in order and do not overlap.
+  void count(std::span<const DecodeWindow> windows, BenchRun& run) const;
+  /// All of it, prefill too, by start; times are seconds after `zero`.
+  std::vector<TraceEvent> trace(EmulationTime zero) const;
+
+ private:
+  std::uint32_t rows_kept(const std::vector<SegmentId>& segments) const;
+  std::vector<const EmulatedWork*> by_start() const;
+
+  mutable std::mutex mutex_;
+  std::vector<EmulatedWork> works_;
+  /// Which sent row belongs to which segment, until it is known whether it is kept.
+  std::map<std::pair<SessionId, NodeId>, SegmentId> segment_of_;
+  std::map<SegmentId, std::uint32_t> kept_;
+};
+
+}  // namespace flowspec

@@ -1,0 +1,118 @@
+#include <chrono>
+#include <optional>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+
+#include "runtime/ask.hpp"
+#include "runtime/bench/runner.hpp"
+#include "runtime/bench/setup.hpp"
+#include "runtime/run.hpp"
+#include "runtime/system_config.hpp"
+
+namespace flowspec {
+
+namespace {
+
+constexpr std::chrono::seconds answer_limit{10};
+
+/// Emulated devices are slow: a forward may take most of a minute.
+constexpr std::chrono::minutes progress_limit{10};
+
+Report receive_report(caf::scoped_actor& self, const SessionConfig& session) {
+  auto limit = session.progress_limit + session.close_limit + answer_limit;
+  std::optional<Report> report;
+  std::string error;
+  while (!report && error.empty())
+    self->receive([](const TextDeltaMessage&) {},
+                  [&](const ReportMessage& message) {
+                    if (auto content = message.read())
+                      report = std::move(*content);
+                    else
+                      error = error_text(content.error());
+                  },
+                  caf::after(limit) >> [&] { error = "the session gives no sign of life"; });
+  if (!report)
+    throw RuntimeError(ExitCode::failed, error);
+  return std::move(*report);
+}
+
+/// What stages, verifier and draft say that they have done, by device.
+std::vector<DeviceUse> ask_devices(caf::scoped_actor& self, const Run& run) {
+  auto answers = ask<std::vector<StageStatsMessage>>(self, run.coordinator(), answer_limit,
+                                                     stats_a_v);
+  std::vector<DeviceUse> devices{{"draft"}};
+  for (std::size_t i = 0; i < answers.size() && answers.size() == run.hops().size(); ++i) {
+    auto stats = answers[i].read();
+    if (!stats)
+      continue;
+    // The verifier shares the draft's device.
+    const auto& name = run.hops()[i].name;
+    auto& use = name.starts_with("stage ") ? devices.emplace_back(DeviceUse{name}) : devices[0];
+    use.busy_s += static_cast<double>(stats->busy_ns) * 1e-9;
+    if (name == "draft")
+      continue;
+    use.segments += stats->segments;
+    use.rows_computed += stats->rows_computed;
+    use.rows_dropped += stats->rows_dropped;
+  }
+  return devices;
+}
+
+/// Devices that nothing was recorded of: they are elsewhere, or not emulated.
+void add_missing(const std::vector<DeviceUse>& devices, BenchRun& run) {
+  for (const DeviceUse& device : devices)
+    if (std::ranges::find(run.devices, device.name, &DeviceUse::name) == run.devices.end())
+      run.devices.push_back(device);
+}
+
+}  // namespace
+
+BenchRun run_real(const BenchCase& what, const std::vector<BenchPrompt>& prompts,
+                  const BenchNodes& nodes, const BenchExtras& extras) {
+  auto profile = profile_of(what);
+  auto options = options_of(what, profile);
+  options.cluster_file = nodes.cluster_file;
+  options.nodes = nodes.nodes;
+  options.network = nodes.network;
+  Engine engine(options);
+  SystemConfig config;
+  if (!nodes.nodes.empty() || !nodes.cluster_file.empty())
+    config.enable_network(nodes.network);
+  Recording recording;  // outlives the actors that write to it
+  caf::actor_system system(config);
+  RunChanges changes;
+  changes.policy = [&](std::uint32_t stages) { return policy_of(what, stages); };
+  if (profile)
+    changes.emulation = [&](const std::vector<StagePlace>& places) {
+      return emulation_of(*profile, what, places, engine.target().config.layers, &recording);
+    };
+  Run pipeline(system, engine, options, changes);
+
+  caf::scoped_actor self(system);
+  BenchRun run;
+  run.what = what;
+  auto now = [&] { return system.clock().now(); };
+  auto zero = now();
+  std::vector<DecodeWindow> windows;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    auto session = session_of(engine, pipeline.policy(), what, prompts[i], i);
+    session.progress_limit = progress_limit;
+    session.close_limit = std::chrono::minutes(1);
+    session.client = caf::actor_cast<caf::actor>(self);
+    auto start = now();
+    ask<SessionActor>(self, pipeline.coordinator(), answer_limit, submit_a_v,
+                      SessionRequest{session});
+    auto report = receive_report(self, session);
+    windows.push_back(add_report(report, start, i, run));
+    if (extras.texts != nullptr)
+      extras.texts->push_back(std::move(report.tokens));
+  }
+  recording.count(windows, run);
+  add_missing(ask_devices(self, pipeline), run);
+  if (extras.trace != nullptr)
+    *extras.trace = recording.trace(zero);
+  return run;
+}
+
+}  // namespace flowspec

@@ -1,0 +1,194 @@
+#include <optional>
+
+#include <caf/all.hpp>
+#include <caf/scheduler/test_coordinator.hpp>
+#include <fmt/format.h>
+
+#include "actors/end_actor.hpp"
+#include "actors/text_error.hpp"
+#include "actors/type_ids.hpp"
+#include "runtime/bench/runner.hpp"
+#include "runtime/bench/setup.hpp"
+#include "runtime/error.hpp"
+
+namespace flowspec {
+
+namespace {
+
+/// Rows of one draft forward, as in Run.
+constexpr std::uint32_t draft_rows = 64;
+
+/// More messages than any prompt's answer takes: something goes round in circles.
+constexpr std::uint64_t most_messages = 100'000'000;
+
+struct VirtualConfig : caf::actor_system_config {
+  VirtualConfig() {
+    add_message_types<caf::id_block::flowspec_messages>();
+    add_message_types<caf::id_block::flowspec_actors>();
+    // Everything in this thread, and a clock that goes when nothing else is left to do.
+    set("scheduler.policy", caf::atom("testing"));
+  }
+};
+
+caf::behavior client(caf::event_based_actor*, std::optional<Report>* report) {
+  return {
+      [](const TextDeltaMessage&) {},
+      [report](const ReportMessage& message) {
+        if (auto content = message.read())
+          *report = std::move(*content);
+      },
+  };
+}
+
+/// A pipeline on emulated devices, and the time they live in.
+class VirtualWorld {
+ public:
+  explicit VirtualWorld(const BenchCase& what)
+      : what_(what), profile_(profile_of(what)), engine_(options_of(what, checked_profile())) {
+    PlacementRequest request;
+    request.layers = engine_.target().config.layers;
+    request.stages = options_of(what, profile_).stages;
+    places_ = place_stages(request);
+    policy_ = policy_of(what, static_cast<std::uint32_t>(places_.size()));
+    emulation_.emplace(system_,
+                       emulation_of(*profile_, what, places_, request.layers, &recording_));
+    make_pipeline();
+    try {
+      load();
+    } catch (...) {
+      end();
+      throw;
+    }
+  }
+  ~VirtualWorld() { end(); }
+  VirtualWorld(const VirtualWorld&) = delete;
+  VirtualWorld& operator=(const VirtualWorld&) = delete;
+
+  EmulationTime now() const { return scheduler_.clock().now(); }
+  const Recording& recording() const { return recording_; }
+
+  /// Runs one session to its end.
+  Report run(const BenchPrompt& prompt, std::size_t index) {
+    std::optional<Report> report;
+    auto config = session_of(engine_, policy_, what_, prompt, index);
+    // Nothing takes long in virtual time: only what hangs reaches these.
+    config.progress_limit = std::chrono::hours(1);
+    config.close_limit = std::chrono::hours(1);
+    config.pruner = pipeline_.pruner;
+    config.client = system_.spawn(client, &report);
+    auto session = spawn_session(system_, config);
+    auto start = now();
+    std::uint64_t messages = 0;
+    while (!report) {
+      bool goes_on = scheduler_.try_run_once() || scheduler_.trigger_timeout();
+      if (!goes_on || ++messages > most_messages) {
+        end_actor(session);
+        end_actor(config.client);
+        auto seconds = std::chrono::duration<double>(now() - start).count();
+        throw RuntimeError(
+            ExitCode::failed,
+            fmt::format("prompt {} {} after {} messages and {} s of virtual time", index + 1,
+                        goes_on ? "comes to no end" : "hangs", messages, seconds));
+      }
+    }
+    end_actor(config.client);
+    work_off();
+    return std::move(*report);
+  }
+
+ private:
+  const std::optional<DeviceProfile>& checked_profile() const {
+    if (!profile_)
+      throw RuntimeError("virtual time needs a device profile; name one, such as paper-7b");
+    return profile_;
+  }
+
+  void work_off() {
+    while (scheduler_.try_run_once()) {
+    }
+  }
+
+  void make_pipeline() {
+    PipelineConfig config;
+    config.stages = static_cast<std::uint32_t>(places_.size());
+    config.policy = policy_;
+    config.max_rows = policy_.segment_rows;
+    config.send_features = engine_.draft_reads_features();
+    config.load_draft = engine_.draft_loader(engine_.threads(1), draft_rows, bar_);
+    config.load_head = engine_.head_loader(1, policy_.segment_rows);
+    config.mode = SpawnMode::pooled;
+    config.link = emulation_->links();
+    pipeline_ = flowspec::make_pipeline(
+        system_, config, [this](std::uint32_t index, const StagePeers& peers) {
+          StageConfig stage;
+          stage.stage = index;
+          stage.vocab_size = engine_.target().config.vocab_size;
+          stage.load = engine_.stage_loader(places_[index].layers, 1, policy_.segment_rows, bar_);
+          stage.next = peers.next;
+          stage.pruner = peers.pruner;
+          stage.draft = peers.draft;
+          return emulation_->make_stage(std::move(stage), SpawnMode::pooled);
+        });
+  }
+
+  template <class Handle>
+  void load_one(const Handle& actor) {
+    caf::scoped_actor self(system_, true);
+    auto request = self->request(actor, caf::infinite, load_a_v);
+    work_off();
+    request.receive(
+        [](const StageStatsMessage&) {},
+        [](const caf::error& error) { throw RuntimeError(ExitCode::failed, error_text(error)); });
+  }
+
+  void load() {
+    load_one(pipeline_.draft);
+    load_one(pipeline_.verifier);
+    for (const StageHandle& stage : pipeline_.stages)
+      load_one(stage.stage);
+  }
+
+  void end() {
+    stop_pipeline(system_, pipeline_);
+    emulation_.reset();
+    work_off();
+  }
+
+  const BenchCase& what_;
+  std::optional<DeviceProfile> profile_;
+  Engine engine_;
+  ProgressBar bar_{"loading", false};
+  std::vector<StagePlace> places_;
+  DraftPolicy policy_;
+  Recording recording_;
+  VirtualConfig config_;
+  caf::actor_system system_{config_};
+  caf::scheduler::test_coordinator& scheduler_ =
+      dynamic_cast<caf::scheduler::test_coordinator&>(system_.scheduler());
+  std::optional<PipelineEmulation> emulation_;
+  Pipeline pipeline_;
+};
+
+}  // namespace
+
+BenchRun run_virtual(const BenchCase& what, const std::vector<BenchPrompt>& prompts,
+                     const BenchExtras& extras) {
+  VirtualWorld world(what);
+  BenchRun run;
+  run.what = what;
+  auto zero = world.now();
+  std::vector<DecodeWindow> windows;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    auto start = world.now();
+    auto report = world.run(prompts[i], i);
+    windows.push_back(add_report(report, start, i, run));
+    if (extras.texts != nullptr)
+      extras.texts->push_back(std::move(report.tokens));
+  }
+  world.recording().count(windows, run);
+  if (extras.trace != nullptr)
+    *extras.trace = world.recording().trace(zero);
+  return run;
+}
+
+}  // namespace flowspec

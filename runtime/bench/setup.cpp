@@ -1,0 +1,108 @@
+#include "runtime/bench/setup.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "messages/limits.hpp"
+#include "runtime/error.hpp"
+
+namespace flowspec {
+
+std::optional<DeviceProfile> profile_of(const BenchCase& what) {
+  if (what.profile.empty())
+    return std::nullopt;
+  return read_profile(what.profile);
+}
+
+GenerateOptions options_of(const BenchCase& what, const std::optional<DeviceProfile>& profile) {
+  GenerateOptions options;
+  options.mode = what.mode;
+  options.draft = what.draft;
+  options.max_tokens = what.max_tokens;
+  options.sampling.temperature = what.temperature;
+  options.verbosity = Verbosity::quiet;
+  if (what.stages != 0)
+    options.stages = what.stages;
+  else if (profile)
+    options.stages = profile->stages;
+  return options;
+}
+
+DraftPolicy policy_of(const BenchCase& what, std::uint32_t stages) {
+  auto policy = mode_policy(what.mode, stages);
+  if (!policy)
+    throw RuntimeError(fmt::format("there is no mode \"{}\"; there are {}", what.mode,
+                                   fmt::join(mode_names(), ", ")));
+  if (what.ablation.empty())
+    return *policy;
+  if (what.mode != "flowspec")
+    throw RuntimeError(fmt::format(
+        "only of the mode flowspec something can be switched off, not of \"{}\"", what.mode));
+  auto ablated = without(what.ablation, *policy, stages);
+  if (!ablated)
+    throw RuntimeError(fmt::format("flowspec has no mechanism \"{}\" to switch off; there are {}",
+                                   what.ablation, fmt::join(ablation_names(), ", ")));
+  return *ablated;
+}
+
+EmulationConfig emulation_of(const DeviceProfile& profile, const BenchCase& what,
+                             const std::vector<StagePlace>& places, std::uint32_t layers,
+                             EmulationRecorder* recorder) {
+  EmulationConfig config;
+  auto lead = std::chrono::duration<double, std::milli>(profile.ready_lead_ms);
+  for (const StagePlace& place : places) {
+    double share = static_cast<double>(place.layers.end - place.layers.first) / layers;
+    config.stages.push_back(
+        {profile.stage(share * profile.model.layers), profile.link(what.link_mbps),
+         static_cast<std::uint64_t>(std::chrono::round<EmulationSpan>(lead).count())});
+  }
+  config.first_link = profile.first_link(what.link_mbps);
+  config.control_link = profile.link(what.link_mbps);
+  config.draft = profile.draft();
+  config.head = profile.head();
+  config.recorder = recorder;
+  return config;
+}
+
+SessionConfig session_of(const Engine& engine, const DraftPolicy& policy, const BenchCase& what,
+                         const BenchPrompt& prompt, std::size_t index) {
+  const Tokenizer& tokenizer = engine.target().tokenizer;
+  SessionConfig session;
+  session.open.session = index + 1;
+  session.open.root = 1;
+  session.open.prompt = tokenizer.encode(prompt.text);
+  auto size = session.open.prompt.size();
+  if (size == 0 || size >= engine.context() || size >= limits::tokens)
+    throw RuntimeError(
+        fmt::format("prompt {} has {} tokens; it needs one at least, and fewer than "
+                    "the context of {}",
+                    index + 1, size, engine.context()));
+  auto room = static_cast<std::uint32_t>(engine.context() - size);
+  session.max_tokens = std::min(what.max_tokens, room);
+  // A seed of its own for every prompt, or all would throw the same dice.
+  session.open.sampling = {what.temperature, 0, 1, what.seed + index};
+  session.open.position_limit = static_cast<Position>(size) + session.max_tokens - 1;
+  session.open.slots = session_slots(policy, session.open.position_limit);
+  session.tokenizer = std::make_shared<const Tokenizer>(tokenizer);
+  return session;
+}
+
+DecodeWindow add_report(const Report& report, EmulationTime start, std::size_t index,
+                        BenchRun& run) {
+  if (report.finish == Finish::failed)
+    throw RuntimeError(ExitCode::failed, fmt::format("prompt {}: {}", index + 1, report.error));
+  PromptRun prompt;
+  prompt.prompt_tokens = report.prompt_tokens;
+  prompt.tokens = static_cast<std::uint32_t>(report.tokens.size());
+  prompt.verifications = static_cast<std::uint32_t>(report.verifications);
+  prompt.prefill_s = static_cast<double>(report.prefill_us) * 1e-6;
+  prompt.decode_s = static_cast<double>(report.decode_us) * 1e-6;
+  run.prompts.push_back(prompt);
+  run.seconds += prompt.decode_s;
+  start += std::chrono::microseconds(report.prefill_us);
+  return {start, start + std::chrono::microseconds(report.decode_us)};
+}
+
+}  // namespace flowspec

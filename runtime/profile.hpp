@@ -1,0 +1,84 @@
+#pragma once
+/// Device profiles: how long emulated devices and links take, of a model of any size, while a small
+/// one is really computed.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "messages/types.hpp"
+
+namespace flowspec {
+
+/// The shape of the emulated model.
+struct EmulatedShape {
+  std::uint32_t hidden = 0;
+  std::uint32_t layers = 0;
+  std::uint32_t ffn = 0;
+  std::uint32_t heads = 0;
+  std::uint32_t kv_heads = 0;
+  std::uint32_t vocab = 0;
+  double bytes_per_weight = 2;
+
+  /// Weights of one decoder layer, and of the LM head.
+  double layer_weights() const;
+  double head_weights() const;
+};
+
+struct DeviceProfile {
+  /// As the user named it.
+  std::string name;
+  double memory_gb_per_s = 0;
+  double memory_efficiency = 1;
+  double tflops = 0;
+  double overhead_ms = 0;
+  EmulatedShape model;
+  /// What the profile was made for; a run may have more or fewer.
+  std::uint32_t stages = 1;
+  /// Decoder layers of the draft head.
+  std::uint32_t draft_layers = 1;
+  double link_mbps = 0;
+  double link_latency_ms = 0;
+  double ready_lead_ms = 0;
+  /// Published measurements, overhead included for draft and head. The stage's are of
+  /// model.layers / stages layers.
+  std::optional<double> stage_ms;
+  std::optional<double> stage_ms_per_row;
+  std::optional<double> draft_ms;
+  std::optional<double> head_ms;
+
+  /// A stage of so many layers of the emulated model; not always a whole number, since a stage has
+  /// its share of the real model's layers.
+  EmulatedForward stage(double layers) const;
+  /// A forward of the draft head with its LM head; rows are the nodes that it expands.
+  EmulatedForward draft() const;
+  /// LM head and verification of returned rows.
+  EmulatedForward head() const;
+
+  double stage_seconds(double layers, std::size_t rows) const;
+  double draft_seconds(std::size_t rows) const;
+  double head_seconds(std::size_t rows) const;
+
+  /// Hidden states of one row, as float16.
+  std::uint32_t row_bytes() const { return model.hidden * 2; }
+  /// From stage to stage. `mbps` replaces the profile's rate unless it is 0.
+  EmulatedLink link(double mbps = 0) const;
+  /// To the first stage: a row is its ids, token and position.
+  EmulatedLink first_link(double mbps = 0) const;
+  /// From the end of the computation to the arrival, where the link is free.
+  double link_seconds(std::size_t bytes) const;
+
+ private:
+  EmulatedForward roofline(double weights) const;
+};
+
+/// JSON with comments; unknown keys are mistakes. `name` is the file's, for errors. Throws
+/// RuntimeError.
+DeviceProfile parse_profile(const std::string& text, const std::string& name);
+
+/// A file, or the name of one in config/ without ".json". Throws RuntimeError, which names the
+/// profiles that there are.
+DeviceProfile read_profile(const std::string& name_or_file);
+
+}  // namespace flowspec
