@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "runtime/bench/bench_main.hpp"
 #include "runtime/generate.hpp"
 #include "runtime/logging.hpp"
 #include "runtime/nodes_command.hpp"
@@ -17,7 +18,7 @@ int main(int argc, char** argv) {
     if (line.nodes)
       return static_cast<int>(show_nodes(*line.nodes));
     if (line.bench)
-      throw RuntimeError(ExitCode::failed, "bench has nothing yet that it could measure with");
+      return static_cast<int>(run_bench(*line.bench));
     return line.exit_code;
   } catch (const RuntimeError& e) {
     fmt::print(stderr, "flowspec: {}\n", e.what());

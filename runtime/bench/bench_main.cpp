@@ -1,0 +1,34 @@
+#include "runtime/bench/bench_main.hpp"
+
+#include <iostream>
+
+#include "actors/policy/policy.hpp"
+#include "runtime/bench/bench_command.hpp"
+#include "runtime/bench/runner.hpp"
+
+namespace flowspec {
+
+namespace {
+
+BenchRunner runner_for(const BenchOptions& options) {
+  if (options.is_virtual)
+    return [](const BenchCase& what, const std::vector<BenchPrompt>& prompts,
+              std::vector<TraceEvent>* trace) {
+      return run_virtual(what, prompts, {.trace = trace, .texts = nullptr});
+    };
+  return [nodes = BenchNodes{options.cluster_file, options.nodes, options.network}](
+             const BenchCase& what, const std::vector<BenchPrompt>& prompts,
+             std::vector<TraceEvent>* trace) {
+    return run_real(what, prompts, nodes, {.trace = trace, .texts = nullptr});
+  };
+}
+
+}  // namespace
+
+ExitCode run_bench(const BenchOptions& options) {
+  check_tls(options.network.tls);
+  return bench(options, {mode_names(), ablation_names()}, runner_for(options), std::cout,
+               std::cerr);
+}
+
+}  // namespace flowspec
