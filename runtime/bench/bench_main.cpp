@@ -16,11 +16,7 @@ BenchRunner runner_for(const BenchOptions& options) {
               std::vector<TraceEvent>* trace) {
       return run_virtual(what, prompts, {.trace = trace, .texts = nullptr});
     };
-  return [nodes = BenchNodes{options.cluster_file, options.nodes, options.network}](
-             const BenchCase& what, const std::vector<BenchPrompt>& prompts,
-             std::vector<TraceEvent>* trace) {
-    return run_real(what, prompts, nodes, {.trace = trace, .texts = nullptr});
-  };
+  throw RuntimeError("runs on real devices are not there yet: say --virtual");
 }
 
 }  // namespace
