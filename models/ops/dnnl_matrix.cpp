@@ -103,6 +103,12 @@ bool is_expected(const Product& product, const std::string& kernel) {
 
 }  // namespace
 
+bool dnnl_is_batch_invariant() {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core);
+  return (isa & wanted) == wanted;
+}
+
 struct DnnlContext::State {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};

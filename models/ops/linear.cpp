@@ -4,18 +4,26 @@
 #include <cassert>
 
 #include "models/formats/gguf.hpp"
-#include "models/ops/quant/rows.hpp"
+#include "models/ops/packed/rows.hpp"
 
 namespace flowspec {
 
 struct LinearContext::State {
   State(unsigned thread_count, LinearForm form)
-      : dense(thread_count, form), threads(std::max(thread_count, 1U)) {}
+      : dense(thread_count, form),
+        packs_f32(form == LinearForm::packed ||
+                  (form == LinearForm::automatic && !dnnl_is_batch_invariant())),
+        threads(std::max(thread_count, 1U)) {}
+
+  bool packs(TensorType type) const {
+    return type == TensorType::f32 ? packs_f32 : packed::Matrix::takes(type);
+  }
 
   DnnlContext dense;
+  bool packs_f32;
   unsigned threads;
-  const quant::KernelSet& kernels = quant::kernels_in_use();
-  quant::RowBuffer rows;
+  const packed::KernelSet& kernels = packed::kernels_in_use();
+  packed::RowBuffer rows;
   // Outputs of a dense part that does not stand alone.
   std::vector<float> part_out;
 };
@@ -35,11 +43,11 @@ Linear::Linear(const LinearContext& context, std::span<const TensorInfo* const> 
     assert(parts[first]->shape.front() == inputs_);
     Part part{outputs_, nullptr, nullptr};
     std::size_t end = first + 1;
-    if (quant::PackedMatrix::takes(parts[first]->type)) {
-      part.quantised = std::make_shared<quant::PackedMatrix>(*parts[first]);
-      outputs_ += part.quantised->outputs();
+    if (context_->packs(parts[first]->type)) {
+      part.packed = std::make_shared<packed::Matrix>(*parts[first]);
+      outputs_ += part.packed->outputs();
     } else {
-      while (end < parts.size() && !quant::PackedMatrix::takes(parts[end]->type)) {
+      while (end < parts.size() && !context_->packs(parts[end]->type)) {
         ++end;
       }
       part.dense = std::make_shared<DnnlMatrix>(context_->dense, parts.subspan(first, end - first));
@@ -69,8 +77,8 @@ void Linear::apply(std::span<const float> in, std::size_t rows, std::span<float>
       apply_dense(part, in, rows, out);
     }
   }
-  for (const std::size_t block : {32, 256}) {
-    apply_quantised(in, rows, block, out);
+  for (const std::size_t block : {1, 32, 256}) {
+    apply_packed(in, rows, block, out);
   }
 }
 
@@ -90,23 +98,25 @@ void Linear::apply_dense(const Part& part, std::span<const float> in, std::size_
   }
 }
 
-void Linear::apply_quantised(std::span<const float> in, std::size_t rows, std::size_t block,
-                             std::span<float> out) const {
+void Linear::apply_packed(std::span<const float> in, std::size_t rows, std::size_t block,
+                          std::span<float> out) const {
   const auto takes_part = [block](const Part& part) {
-    return part.quantised != nullptr && part.quantised->block() == block;
+    return part.packed != nullptr && part.packed->block() == block;
   };
   if (std::ranges::none_of(parts_, takes_part)) {
     return;
   }
-  const quant::Rows quantised = context_->rows.quantise(in, rows, inputs_, block);
+  packed::Rows activations{.floats = in.data(), .count = rows, .inputs = inputs_};
+  if (block > 1) {
+    activations = context_->rows.quantise(in, rows, inputs_, block);
+  }
   const std::size_t threads = context_->threads;
   const auto work = [&](std::size_t thread) {
     for (const Part& part : parts_) {
       if (takes_part(part)) {
-        const std::size_t panels = part.quantised->panels();
-        part.quantised->multiply(context_->kernels, quantised, panels * thread / threads,
-                                 panels * (thread + 1) / threads, out.data() + part.column,
-                                 outputs_);
+        const std::size_t panels = part.packed->panels();
+        part.packed->multiply(context_->kernels, activations, panels * thread / threads,
+                              panels * (thread + 1) / threads, out.data() + part.column, outputs_);
       }
     }
   };

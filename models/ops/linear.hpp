@@ -7,13 +7,14 @@
 #include <vector>
 
 #include "models/ops/dnnl_matrix.hpp"
-#include "models/ops/quant/packed_matrix.hpp"
+#include "models/ops/packed/matrix.hpp"
 
 namespace flowspec {
 
 struct TensorInfo;
 
-/// What the linears of one thread share: oneDNN's part, and memory for quantised activations.
+/// What the linears of one thread share: oneDNN's part, the kernels in use, memory for quantised
+/// activations.
 class LinearContext {
  public:
   explicit LinearContext(unsigned threads, LinearForm form = LinearForm::automatic);
@@ -31,8 +32,8 @@ class LinearContext {
 /// y = x W^T. Several matrices with equal inputs are stacked to one: the outputs of the first come
 /// first. Linears of one context are used by one thread at a time.
 ///
-/// Weights that are quantised in the file stay so, and are multiplied with activations that are
-/// quantised by row and block; see models/ops/quant. Others go through oneDNN as float32.
+/// Weights stay in memory as the file has them; see models/ops/packed for the products. Only
+/// float32 goes through oneDNN, on CPUs where that is batch-invariant (AVX-512).
 class Linear {
  public:
   /// Reads and packs the weights.
@@ -53,13 +54,13 @@ class Linear {
   struct Part {
     std::size_t column = 0;
     std::shared_ptr<const DnnlMatrix> dense;
-    std::shared_ptr<const quant::PackedMatrix> quantised;
+    std::shared_ptr<const packed::Matrix> packed;
   };
 
   void apply_dense(const Part& part, std::span<const float> in, std::size_t rows,
                    std::span<float> out) const;
-  void apply_quantised(std::span<const float> in, std::size_t rows, std::size_t block,
-                       std::span<float> out) const;
+  void apply_packed(std::span<const float> in, std::size_t rows, std::size_t block,
+                    std::span<float> out) const;
 
   std::shared_ptr<LinearContext::State> context_;
   std::size_t inputs_ = 0;

@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(rope_turns_pairs_or_halves) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(linear_stacks_its_parts_in_both_forms) {
+BOOST_AUTO_TEST_CASE(linear_stacks_its_parts_in_all_forms) {
   constexpr std::size_t inputs = 40;
   const std::vector<std::size_t> outputs{300, 5, 260};
   std::vector<std::vector<float>> weights;
@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(linear_stacks_its_parts_in_both_forms) {
   }
   const std::vector<float> in = random_values(9 * inputs);
   for (const LinearForm form :
-       {LinearForm::automatic, LinearForm::matmul, LinearForm::convolution}) {
+       {LinearForm::automatic, LinearForm::packed, LinearForm::matmul, LinearForm::convolution}) {
     const LinearContext context(1, form);
     const Linear linear(context, parts);
     BOOST_TEST(linear.inputs() == inputs);

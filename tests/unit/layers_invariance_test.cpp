@@ -155,10 +155,11 @@ BOOST_AUTO_TEST_CASE(logits_do_not_depend_on_other_rows) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(quantised_models_give_the_same_bits) {
+BOOST_AUTO_TEST_CASE(models_of_every_type_give_the_same_bits) {
   const LlamaShape shape = {
       .hidden_size = 96, .layers = 5, .heads = 6, .kv_heads = 2, .ffn_size = 160};
-  for (const TensorType type : {TensorType::q8_0, TensorType::q4_0}) {
+  for (const TensorType type :
+       {TensorType::f16, TensorType::bf16, TensorType::q8_0, TensorType::q4_0}) {
     Fixture fixture(shape, {type, type, type});
     for (const std::size_t rows : {2, 3, 4, 5, 7, 9, 16, 33, 64}) {
       BOOST_TEST(fixture.differences({5}, plain_plan(fixture.trees, rows)) == 0U,
@@ -221,6 +222,7 @@ BOOST_AUTO_TEST_CASE(linears_give_the_same_bits_for_every_number_of_rows) {
   for (const LinearShape& shape : small) {
     const std::string what = std::to_string(shape.inputs) + " to " + std::to_string(shape.outputs);
     BOOST_TEST(row_counts_that_differ(shape, 1, 128, LinearForm::automatic) == 0U, what);
+    BOOST_TEST(row_counts_that_differ(shape, 1, 128, LinearForm::packed) == 0U, what);
     BOOST_TEST(row_counts_that_differ(shape, 1, 128, LinearForm::convolution) == 0U, what);
   }
   BOOST_TEST(row_counts_that_differ({192, 320}, 2, 128, LinearForm::automatic) == 0U);

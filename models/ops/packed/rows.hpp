@@ -5,11 +5,13 @@
 #include <span>
 #include <vector>
 
-namespace flowspec::quant {
+namespace flowspec::packed {
 
-/// Rows of activations as integers from -127 to 127, with one scale for each block of a row: what
-/// the products with quantised weights are computed from. A view.
+/// Rows of activations; a view. For float weights only `floats` is there. Quantised weights are
+/// multiplied with integers from -127 to 127 that have one scale for each block of a row.
 struct Rows {
+  /// rows x inputs
+  const float* floats = nullptr;
   /// rows x inputs
   const std::int8_t* values = nullptr;
   /// rows x (inputs / block)
@@ -18,8 +20,9 @@ struct Rows {
   const std::int32_t* sums = nullptr;
   std::size_t count = 0;
   std::size_t inputs = 0;
-  std::size_t block = 0;
-  std::size_t sum_block = 0;
+  /// Values that share a scale; 1 for floats.
+  std::size_t block = 1;
+  std::size_t sum_block = 1;
 };
 
 /// Memory for the integers of one activation matrix; grows only.
@@ -41,4 +44,4 @@ class RowBuffer {
   std::vector<std::int32_t> sums_;
 };
 
-}  // namespace flowspec::quant
+}  // namespace flowspec::packed

@@ -1,6 +1,6 @@
 // AVX2: the products are those of maddubs, which multiplies unsigned by signed bytes and adds pairs
 // in 16 bits.
-#include "models/ops/quant/kernels.hpp"
+#include "models/ops/packed/kernels.hpp"
 
 #if defined(__x86_64__)
 
@@ -8,8 +8,8 @@
 
 #include <immintrin.h>
 
-#include "models/ops/quant/cpu.hpp"
-#include "models/ops/quant/panel.hpp"
+#include "models/ops/packed/cpu.hpp"
+#include "models/ops/packed/panel.hpp"
 
 // Every function names its target instead of the file being compiled with flags: an inline function
 // of the standard library that was compiled here for AVX2 could else become the one that the linker
@@ -17,7 +17,7 @@
 #define FLOWSPEC_TARGET __attribute__((target("avx2,f16c")))
 #define FLOWSPEC_PART [[gnu::always_inline]] FLOWSPEC_TARGET inline
 
-namespace flowspec::quant {
+namespace flowspec::packed {
 namespace {
 
 FLOWSPEC_PART __m256i load(const std::byte* from) {
@@ -155,18 +155,20 @@ FLOWSPEC_TARGET void q4_0(const std::byte* panel, const Rows& rows, std::size_t 
 const KernelSet* avx2_kernels() {
   static constexpr Tile q8_0_tiles[] = {q8_0<1>, q8_0<2>, q8_0<3>, q8_0<4>};
   static constexpr Tile q4_0_tiles[] = {q4_0<1>, q4_0<2>, q4_0<3>, q4_0<4>, q4_0<5>, q4_0<6>};
-  static const KernelSet set{"avx2", q8_0_tiles, q4_0_tiles};
-  return __builtin_cpu_supports("avx2") && cpu_has_f16c() ? &set : nullptr;
+  static const KernelSet set{"avx2", avx2_float_tiles(), {{q8_0_tiles}, {q4_0_tiles}}};
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && cpu_has_f16c()
+             ? &set
+             : nullptr;
 }
 
-}  // namespace flowspec::quant
+}  // namespace flowspec::packed
 
 #else
 
-namespace flowspec::quant {
+namespace flowspec::packed {
 const KernelSet* avx2_kernels() {
   return nullptr;
 }
-}  // namespace flowspec::quant
+}  // namespace flowspec::packed
 
 #endif

@@ -2,10 +2,10 @@
 #include <array>
 #include <cstring>
 
-#include "models/ops/quant/kernels.hpp"
-#include "models/ops/quant/panel.hpp"
+#include "models/ops/packed/kernels.hpp"
+#include "models/ops/packed/panel.hpp"
 
-namespace flowspec::quant {
+namespace flowspec::packed {
 namespace {
 
 using Integers = std::array<std::int32_t, panel_outputs>;
@@ -67,8 +67,8 @@ void q4_0(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
 const KernelSet* plain_kernels() {
   static constexpr Tile q8_0_tiles[] = {q8_0};
   static constexpr Tile q4_0_tiles[] = {q4_0};
-  static const KernelSet set{"plain", q8_0_tiles, q4_0_tiles};
+  static const KernelSet set{"plain", plain_float_tiles(), {{q8_0_tiles}, {q4_0_tiles}}};
   return &set;
 }
 
-}  // namespace flowspec::quant
+}  // namespace flowspec::packed

@@ -1,9 +1,9 @@
 #pragma once
-/// Where things lie in a panel; see packed_matrix.hpp.
+/// Where things lie in a panel; see matrix.hpp.
 
 #include <cstddef>
 
-namespace flowspec::quant {
+namespace flowspec::packed {
 
 /// A panel of a type whose blocks have 32 inputs and 16 float16 scales; `body_bytes` for the rest.
 template <std::size_t body_bytes>
@@ -24,4 +24,4 @@ struct LegacyPanel {
   const std::byte* rest;
 };
 
-}  // namespace flowspec::quant
+}  // namespace flowspec::packed

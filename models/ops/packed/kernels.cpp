@@ -1,9 +1,9 @@
-#include "models/ops/quant/kernels.hpp"
+#include "models/ops/packed/kernels.hpp"
 
 #include <atomic>
 #include <vector>
 
-namespace flowspec::quant {
+namespace flowspec::packed {
 namespace {
 
 std::atomic<const KernelSet*>& chosen() {
@@ -13,16 +13,18 @@ std::atomic<const KernelSet*>& chosen() {
 
 }  // namespace
 
-Tiles KernelSet::find(TensorType type) const {
+TypeTiles KernelSet::find(TensorType type) const {
   switch (type) {
-    case TensorType::q8_0:
-      return q8_0;
-    case TensorType::q4_0:
-      return q4_0;
     case TensorType::f32:
+      return floats.f32;
     case TensorType::f16:
+      return floats.f16;
     case TensorType::bf16:
-      break;
+      return floats.bf16;
+    case TensorType::q8_0:
+      return blocks.q8_0;
+    case TensorType::q4_0:
+      return blocks.q4_0;
   }
   return {};
 }
@@ -49,4 +51,4 @@ const KernelSet& kernels_in_use() {
   return *chosen();
 }
 
-}  // namespace flowspec::quant
+}  // namespace flowspec::packed

@@ -1,4 +1,4 @@
-#include "models/ops/quant/packed_matrix.hpp"
+#include "models/ops/packed/matrix.hpp"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 #include "models/aligned_floats.hpp"
 #include "models/formats/gguf.hpp"
 
-namespace flowspec::quant {
+namespace flowspec::packed {
 namespace {
 
 constexpr std::size_t cache_line = 64;
@@ -32,7 +32,15 @@ void spread_legacy(const std::byte* block, std::size_t output, std::byte* front,
   }
 }
 
+template <std::size_t bytes>
+void spread_float(const std::byte* weight, std::size_t output, std::byte* /*front*/,
+                  std::byte* body) {
+  std::memcpy(body + bytes * output, weight, bytes);
+}
+
 const Format* find_format(TensorType type) {
+  static constexpr Format f32{1, 4, 0, 64, spread_float<4>};
+  static constexpr Format f16{1, 2, 0, 32, spread_float<2>};
   static constexpr Format q8_0{32, 34, 32, 512, spread_legacy<8>};
   static constexpr Format q4_0{32, 18, 32, 256, spread_legacy<4>};
   switch (type) {
@@ -41,9 +49,10 @@ const Format* find_format(TensorType type) {
     case TensorType::q4_0:
       return &q4_0;
     case TensorType::f32:
+      return &f32;
     case TensorType::f16:
     case TensorType::bf16:
-      break;
+      return &f16;
   }
   return nullptr;
 }
@@ -54,15 +63,15 @@ std::size_t front_size(const Format& format, std::size_t blocks) {
 
 }  // namespace
 
-bool PackedMatrix::takes(TensorType type) {
+bool Matrix::takes(TensorType type) {
   return find_format(type) != nullptr;
 }
 
-std::size_t PackedMatrix::block() const {
+std::size_t Matrix::block() const {
   return find_format(type_)->values;
 }
 
-PackedMatrix::PackedMatrix(const TensorInfo& tensor)
+Matrix::Matrix(const TensorInfo& tensor)
     : type_(tensor.type),
       inputs_(tensor.shape.front()),
       outputs_(tensor.elements() / tensor.shape.front()) {
@@ -91,32 +100,43 @@ PackedMatrix::PackedMatrix(const TensorInfo& tensor)
   }
 }
 
-void PackedMatrix::multiply(const KernelSet& kernels, const Rows& rows, std::size_t first,
-                            std::size_t end, float* out, std::size_t stride) const {
-  const Tiles tiles = kernels.find(type_);
-  // Parts of nearly equal size. A panel comes from memory for the first and from the cache for the
-  // others.
-  const std::size_t parts = (rows.count + tiles.size() - 1) / tiles.size();
-  for (std::size_t p = first; p < end; ++p) {
-    const std::byte* panel = panels_.get() + p * panel_bytes_;
-    const std::size_t column = p * panel_outputs;
-    const std::size_t columns = std::min(panel_outputs, outputs_ - column);
-    for (std::size_t part = 0, row = 0; part < parts; ++part) {
-      const std::size_t count = (rows.count - row) / (parts - part);
-      float* to = out + row * stride + column;
-      if (columns == panel_outputs) {
-        tiles[count - 1](panel, rows, row, to, stride);
-      } else {
-        std::array<float, 16 * panel_outputs> whole;
-        assert(count * panel_outputs <= whole.size());
-        tiles[count - 1](panel, rows, row, whole.data(), panel_outputs);
-        for (std::size_t r = 0; r < count; ++r) {
-          std::copy_n(whole.data() + r * panel_outputs, columns, to + r * stride);
-        }
-      }
-      row += count;
+void Matrix::multiply(const KernelSet& kernels, const Rows& rows, std::size_t first,
+                      std::size_t end, float* out, std::size_t stride) const {
+  const TypeTiles all = kernels.find(type_);
+  const std::size_t full = std::min(end, outputs_ / panel_outputs);
+  if (rows.count <= all.wide.size()) {
+    const WideTile& wide = all.wide[rows.count - 1];
+    for (; first + wide.panels <= full; first += wide.panels) {
+      wide.tile(panel(first), rows, 0, out + first * panel_outputs, stride);
     }
+  }
+  for (; first < full; ++first) {
+    multiply_panel(all.tiles, panel(first), rows, out + first * panel_outputs, stride);
+  }
+  if (first < end) {
+    multiply_last(all.tiles, rows, out + first * panel_outputs, stride);
   }
 }
 
-}  // namespace flowspec::quant
+void Matrix::multiply_panel(Tiles tiles, const std::byte* panel, const Rows& rows, float* out,
+                            std::size_t stride) {
+  // Parts of nearly equal size. A panel comes from memory for the first and from the cache for the
+  // others.
+  const std::size_t parts = (rows.count + tiles.size() - 1) / tiles.size();
+  for (std::size_t part = 0, row = 0; part < parts; ++part) {
+    const std::size_t count = (rows.count - row) / (parts - part);
+    tiles[count - 1](panel, rows, row, out + row * stride, stride);
+    row += count;
+  }
+}
+
+void Matrix::multiply_last(Tiles tiles, const Rows& rows, float* out, std::size_t stride) const {
+  const std::size_t columns = outputs_ % panel_outputs;
+  std::array<float, panel_outputs> whole;
+  for (std::size_t row = 0; row < rows.count; ++row) {
+    tiles[0](panel(panels() - 1), rows, row, whole.data(), panel_outputs);
+    std::copy_n(whole.data(), columns, out + row * stride);
+  }
+}
+
+}  // namespace flowspec::packed

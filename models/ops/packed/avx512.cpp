@@ -1,7 +1,7 @@
 // AVX-512 with VNNI: dpbusd multiplies unsigned by signed bytes and adds four products to 32 bits,
 // exactly. A weight plus 128 is the unsigned one; the sums of the activations take the 128 off
 // again.
-#include "models/ops/quant/kernels.hpp"
+#include "models/ops/packed/kernels.hpp"
 
 #if defined(__x86_64__)
 
@@ -9,7 +9,7 @@
 
 #include <immintrin.h>
 
-#include "models/ops/quant/panel.hpp"
+#include "models/ops/packed/panel.hpp"
 
 // GCC 12 takes the undefined upper halves in its own header for a mistake.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -18,7 +18,7 @@
 #define FLOWSPEC_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
 #define FLOWSPEC_PART [[gnu::always_inline]] FLOWSPEC_TARGET inline
 
-namespace flowspec::quant {
+namespace flowspec::packed {
 namespace {
 
 FLOWSPEC_PART __m512i load(const std::byte* from) {
@@ -120,21 +120,21 @@ const KernelSet* avx512_kernels() {
                                         q8_0<5>, q8_0<6>, q8_0<7>, q8_0<8>};
   static constexpr Tile q4_0_tiles[] = {q4_0<1>, q4_0<2>, q4_0<3>, q4_0<4>,
                                         q4_0<5>, q4_0<6>, q4_0<7>, q4_0<8>};
-  static const KernelSet set{"avx512-vnni", q8_0_tiles, q4_0_tiles};
+  static const KernelSet set{"avx512-vnni", avx512_float_tiles(), {{q8_0_tiles}, {q4_0_tiles}}};
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni")
              ? &set
              : nullptr;
 }
 
-}  // namespace flowspec::quant
+}  // namespace flowspec::packed
 
 #else
 
-namespace flowspec::quant {
+namespace flowspec::packed {
 const KernelSet* avx512_kernels() {
   return nullptr;
 }
-}  // namespace flowspec::quant
+}  // namespace flowspec::packed
 
 #endif

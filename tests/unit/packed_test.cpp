@@ -1,4 +1,4 @@
-// Products with quantised weights: the same bits from every implementation, and close to the
+// Products with packed weights: the same bits from every implementation, and close to the
 // formula in double precision.
 #include <algorithm>
 #include <array>
@@ -14,8 +14,8 @@
 
 #include "models/formats/gguf.hpp"
 #include "models/ops/linear.hpp"
-#include "models/ops/quant/kernels.hpp"
-#include "models/ops/quant/rows.hpp"
+#include "models/ops/packed/kernels.hpp"
+#include "models/ops/packed/rows.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/reference_model.hpp"
 #include "tests/support/tree_run.hpp"
@@ -25,26 +25,40 @@ using namespace flowspec::test;
 
 namespace {
 
-constexpr std::array quantised_types{TensorType::q8_0, TensorType::q4_0};
+constexpr std::array types{TensorType::f32, TensorType::f16, TensorType::bf16, TensorType::q8_0,
+                           TensorType::q4_0};
 
 /// Chooses an implementation for as long as it lives.
 class UseKernels {
  public:
-  explicit UseKernels(const quant::KernelSet& kernels) { quant::use_kernels(kernels); }
-  ~UseKernels() { quant::use_kernels(before_); }
+  explicit UseKernels(const packed::KernelSet& kernels) { packed::use_kernels(kernels); }
+  ~UseKernels() { packed::use_kernels(before_); }
   UseKernels(const UseKernels&) = delete;
   UseKernels& operator=(const UseKernels&) = delete;
 
  private:
-  const quant::KernelSet& before_ = quant::kernels_in_use();
+  const packed::KernelSet& before_ = packed::kernels_in_use();
 };
 
-/// A tensor of random bits: every scale that is finite, and every integer, may occur.
+/// Random floats, or for quantised types random bits: every small scale and every integer may
+/// occur.
 class RandomMatrix {
  public:
   RandomMatrix(TensorType type, std::size_t inputs, std::size_t outputs, std::uint32_t seed) {
     std::mt19937 random(seed);
+    tensor.type = type;
+    tensor.shape = {inputs, outputs};
     const BlockLayout layout = *block_layout(type);
+    if (layout.values == 1) {
+      std::normal_distribution<float> normal;
+      std::vector<float> values(inputs * outputs);
+      std::ranges::generate(values, [&] { return normal(random); });
+      const std::string bytes = convert(type, values);
+      const auto view = std::as_bytes(std::span(bytes));
+      bytes_.assign(view.begin(), view.end());
+      tensor.data = bytes_;
+      return;
+    }
     bytes_.resize(inputs / layout.values * layout.bytes * outputs);
     std::ranges::generate(bytes_, [&] { return static_cast<std::byte>(random()); });
     for (std::size_t block = 0; block < bytes_.size(); block += layout.bytes) {
@@ -52,8 +66,6 @@ class RandomMatrix {
         limit_scale(block + at);
       }
     }
-    tensor.type = type;
-    tensor.shape = {inputs, outputs};
     tensor.data = bytes_;
   }
   RandomMatrix(const RandomMatrix&) = delete;
@@ -99,28 +111,29 @@ struct Shape {
 };
 
 BOOST_AUTO_TEST_CASE(every_implementation_gives_the_same_bits) {
-  for (const quant::KernelSet* kernels : quant::available_kernels()) {
+  for (const packed::KernelSet* kernels : packed::available_kernels()) {
     BOOST_TEST_MESSAGE("available: " << kernels->name);
   }
-  for (const TensorType type : quantised_types) {
+  for (const TensorType type : types) {
     const std::size_t block = block_layout(type)->values;
-    for (const Shape& shape : {Shape{block, 1}, Shape{3 * block, 16}, Shape{2 * block, 53}}) {
+    for (const Shape& shape :
+         {Shape{block, 1}, Shape{3 * block, 16}, Shape{2 * block, 53}, Shape{256, 150}}) {
       const RandomMatrix matrix(type, shape.inputs, shape.outputs, 5);
       const TensorInfo* parts[] = {&matrix.tensor};
       const std::vector<float> in = random_rows(64, shape.inputs, 9);
       std::vector<float> expected;
       {
-        const UseKernels use(*quant::plain_kernels());
-        const Linear alone(LinearContext(1), parts);
+        const UseKernels use(*packed::plain_kernels());
+        const Linear alone(LinearContext(1, LinearForm::packed), parts);
         for (std::size_t r = 0; r < 64; ++r) {
           const auto row = multiply(alone, std::span(in).subspan(r * shape.inputs), 1);
           expected.insert(expected.end(), row.begin(), row.end());
         }
       }
-      for (const quant::KernelSet* kernels : quant::available_kernels()) {
+      for (const packed::KernelSet* kernels : packed::available_kernels()) {
         const UseKernels use(*kernels);
         for (const unsigned threads : {1U, 2U}) {
-          const Linear linear(LinearContext(threads), parts);
+          const Linear linear(LinearContext(threads, LinearForm::packed), parts);
           std::size_t differing = 0;
           for (std::size_t rows = 1; rows <= 64; ++rows) {
             const auto end = expected.begin() + static_cast<std::ptrdiff_t>(rows * shape.outputs);
@@ -137,6 +150,9 @@ BOOST_AUTO_TEST_CASE(every_implementation_gives_the_same_bits) {
 
 /// The row as it is multiplied: integers times scales, both computed as floats are.
 std::vector<double> quantised(std::span<const float> row, std::size_t block) {
+  if (block == 0) {
+    return {row.begin(), row.end()};
+  }
   std::vector<double> result;
   for (std::size_t first = 0; first < row.size(); first += block) {
     float largest = 0;
@@ -153,9 +169,10 @@ std::vector<double> quantised(std::span<const float> row, std::size_t block) {
 }
 
 BOOST_AUTO_TEST_CASE(products_are_close_to_the_formula) {
-  // An output is a sum of one or two terms for each block, each of which is rounded three times
-  // and added with one rounding more: u = 2^-24 bounds each relative to the sum of magnitudes.
-  for (const TensorType type : quantised_types) {
+  // An output is a sum of one or two terms for each block (or input), each of which is rounded at
+  // most three times and added with one rounding more: 2^-24 bounds each relative to the sum of
+  // magnitudes.
+  for (const TensorType type : types) {
     const std::size_t block = block_layout(type)->values;
     const std::size_t inputs = 512;
     const std::size_t outputs = 50;
@@ -163,7 +180,7 @@ BOOST_AUTO_TEST_CASE(products_are_close_to_the_formula) {
     std::vector<float> weights(inputs * outputs);
     to_float(type, matrix.tensor.data, weights);
     const TensorInfo* parts[] = {&matrix.tensor};
-    const Linear linear(LinearContext(1), parts);
+    const Linear linear(LinearContext(1, LinearForm::packed), parts);
     const std::vector<float> in = random_rows(9, inputs, 31);
     const std::vector<float> out = multiply(linear, in, 9);
     double worst = 0;
@@ -193,8 +210,8 @@ BOOST_AUTO_TEST_CASE(activations_round_to_the_nearest_integer) {
     in[i] = static_cast<float>(i) - 128.25F;
   }
   in[0] = -127;  // the block's largest magnitude is 127 exactly
-  quant::RowBuffer buffer;
-  const quant::Rows rows = buffer.quantise(in, 1, 256, 256);
+  packed::RowBuffer buffer;
+  const packed::Rows rows = buffer.quantise(in, 1, 256, 256);
   BOOST_TEST(rows.scales[0] == 127.25F / 127);
   for (std::size_t i = 0; i < in.size(); ++i) {
     BOOST_TEST(std::abs(static_cast<float>(rows.values[i]) * rows.scales[0] - in[i]) <=

@@ -5,33 +5,34 @@
 #include <span>
 
 #include "models/formats/tensor_type.hpp"
-#include "models/ops/quant/kernels.hpp"
+#include "models/ops/packed/kernels.hpp"
 
 namespace flowspec {
 
 struct TensorInfo;
 
-namespace quant {
+namespace packed {
 
-/// A quantised weight matrix with the file's own bits, in another order: panels of 16 outputs, one
-/// behind the other, missing outputs of the last one being zero. A panel starts with the scales of
-/// all its blocks, rounded up to a cache line, so that everything is aligned:
+/// A weight matrix with the file's own bits, in another order: panels of 16 outputs, one behind the
+/// other, missing outputs of the last one being zero. A panel of a quantised type starts with the
+/// scales of all its blocks, rounded up to a cache line, so that everything is aligned:
 ///
+/// F32, F16, BF16  for each input 16 weights
 /// Q8_0  block of 32 inputs: 16 float16 scales | 8 groups of 4 inputs x 16 outputs x 4 int8
 /// Q4_0  block of 32 inputs: 16 float16 scales | 4 groups of 4 inputs x 16 outputs x 4 bytes; low
 ///       halves are inputs 4g to 4g+3, high halves those 16 further on, each value plus 8
-class PackedMatrix {
+class Matrix {
  public:
   static bool takes(TensorType type);
 
   /// Copies the tensor, of shape {inputs, outputs}. Throws std::bad_alloc.
-  explicit PackedMatrix(const TensorInfo& tensor);
+  explicit Matrix(const TensorInfo& tensor);
 
   TensorType type() const { return type_; }
   std::size_t inputs() const { return inputs_; }
   std::size_t outputs() const { return outputs_; }
   std::size_t panels() const { return (outputs_ + panel_outputs - 1) / panel_outputs; }
-  /// Values that share a scale: what its activations have to be quantised by.
+  /// Activations that have to share a scale; 1: they stay floats.
   std::size_t block() const;
 
   /// Computes panels first to end - 1, of all rows. `out` is the first row's place for output 0.
@@ -39,6 +40,12 @@ class PackedMatrix {
                 float* out, std::size_t stride) const;
 
  private:
+  static void multiply_panel(Tiles tiles, const std::byte* panel, const Rows& rows, float* out,
+                             std::size_t stride);
+  /// The last panel, where it has missing outputs.
+  void multiply_last(Tiles tiles, const Rows& rows, float* out, std::size_t stride) const;
+  const std::byte* panel(std::size_t index) const { return panels_.get() + index * panel_bytes_; }
+
   TensorType type_;
   std::size_t inputs_;
   std::size_t outputs_;
@@ -46,5 +53,5 @@ class PackedMatrix {
   std::shared_ptr<std::byte[]> panels_;
 };
 
-}  // namespace quant
+}  // namespace packed
 }  // namespace flowspec

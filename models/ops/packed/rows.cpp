@@ -1,4 +1,4 @@
-#include "models/ops/quant/rows.hpp"
+#include "models/ops/packed/rows.hpp"
 
 #include <cassert>
 #include <limits>
@@ -6,7 +6,7 @@
 #include "models/ops/clones.hpp"
 #include "models/ops/vector.hpp"
 
-namespace flowspec::quant {
+namespace flowspec::packed {
 namespace {
 
 using simd::fill;
@@ -133,7 +133,7 @@ Rows RowBuffer::quantise(std::span<const float> in, std::size_t count, std::size
     quantise_row(in.data() + r * inputs, inputs, block, sum_block, values_.data() + r * inputs,
                  scales_.data() + r * (inputs / block), sums_.data() + r * (inputs / sum_block));
   }
-  return {values_.data(), scales_.data(), sums_.data(), count, inputs, block, sum_block};
+  return {nullptr, values_.data(), scales_.data(), sums_.data(), count, inputs, block, sum_block};
 }
 
-}  // namespace flowspec::quant
+}  // namespace flowspec::packed

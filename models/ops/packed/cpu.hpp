@@ -6,7 +6,7 @@
 
 #include <cpuid.h>
 
-namespace flowspec::quant {
+namespace flowspec::packed {
 
 inline bool cpu_has_f16c() {
   unsigned a = 0;
@@ -25,6 +25,6 @@ inline bool cpu_has_avx_vnni() {
   return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & avx_vnni) != 0;
 }
 
-}  // namespace flowspec::quant
+}  // namespace flowspec::packed
 
 #endif

@@ -1,5 +1,5 @@
 // AVX-VNNI, for CPUs with VNNI but without AVX-512: avx512.cpp's algorithm on half as many outputs.
-#include "models/ops/quant/kernels.hpp"
+#include "models/ops/packed/kernels.hpp"
 
 #if defined(__x86_64__)
 
@@ -7,14 +7,14 @@
 
 #include <immintrin.h>
 
-#include "models/ops/quant/cpu.hpp"
-#include "models/ops/quant/panel.hpp"
+#include "models/ops/packed/cpu.hpp"
+#include "models/ops/packed/panel.hpp"
 
 // See avx2.cpp for why this is not a flag of the file.
 #define FLOWSPEC_TARGET __attribute__((target("avx2,f16c,avxvnni")))
 #define FLOWSPEC_PART [[gnu::always_inline]] FLOWSPEC_TARGET inline
 
-namespace flowspec::quant {
+namespace flowspec::packed {
 namespace {
 
 constexpr std::size_t half = panel_outputs / 2;
@@ -100,18 +100,18 @@ const KernelSet* avx_vnni_kernels() {
                                         legacy<4, 512>, legacy<5, 512>, legacy<6, 512>};
   static constexpr Tile q4_0_tiles[] = {legacy<1, 256>, legacy<2, 256>, legacy<3, 256>,
                                         legacy<4, 256>, legacy<5, 256>, legacy<6, 256>};
-  static const KernelSet set{"avx-vnni", q8_0_tiles, q4_0_tiles};
+  static const KernelSet set{"avx-vnni", avx2_float_tiles(), {{q8_0_tiles}, {q4_0_tiles}}};
   return __builtin_cpu_supports("avx2") && cpu_has_f16c() && cpu_has_avx_vnni() ? &set : nullptr;
 }
 
-}  // namespace flowspec::quant
+}  // namespace flowspec::packed
 
 #else
 
-namespace flowspec::quant {
+namespace flowspec::packed {
 const KernelSet* avx_vnni_kernels() {
   return nullptr;
 }
-}  // namespace flowspec::quant
+}  // namespace flowspec::packed
 
 #endif

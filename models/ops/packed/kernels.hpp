@@ -1,0 +1,95 @@
+#pragma once
+/// Products with packed weights, one implementation per instruction set.
+///
+/// All give the same bits by construction. Outputs lie in the lanes of a vector, so neither its
+/// length nor the number of rows that share a weight's way from memory takes part in any sum.
+///
+/// Float weights: each output adds its inputs one by one in their order, by fused multiply-add.
+///
+/// Quantised weights are multiplied with quantised activations. Within a block everything is
+/// integers, whose sums are exact in any order. Each output adds its blocks' floats one by one in
+/// the order of the inputs, by
+///     sum += float(integers) * (weight scale * activation scale)
+/// (K-quants subtract a second such term), each operation rounded on its own, never fused.
+///
+/// These are intrinsics of our own and not a library: the integer instruction that each set is good
+/// at (maddubs with its signs, dpbusd with its offset) wants another algorithm, which a portable
+/// vector type would hide, and the few dozen lines of each file are all there is to port.
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "models/formats/tensor_type.hpp"
+#include "models/ops/packed/rows.hpp"
+
+namespace flowspec::packed {
+
+/// Outputs that a packed matrix keeps side by side: a cache line of 4-byte groups.
+inline constexpr std::size_t panel_outputs = 16;
+
+/// Multiplies one panel with a few rows, as many as the function is for.
+/// @param panel  see matrix.hpp
+/// @param row    the first of `rows` to compute.
+/// @param out    panel_outputs floats for each row, `stride` apart.
+using Tile = void (*)(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
+                      std::size_t stride);
+
+/// Tiles for 1, 2, ... rows.
+using Tiles = std::span<const Tile>;
+
+/// Multiplies several neighbouring panels with few rows: a chain of additions takes its time, and
+/// one panel has too few chains to keep the CPU busy.
+struct WideTile {
+  Tile tile = nullptr;
+  std::size_t panels = 0;
+};
+
+struct TypeTiles {
+  Tiles tiles;
+  /// For 1, 2, ... rows; may be shorter than `tiles`.
+  std::span<const WideTile> wide = {};
+};
+
+struct FloatTiles {
+  TypeTiles f32;
+  TypeTiles f16;
+  TypeTiles bf16;
+};
+
+/// Blocks of 32 with one scale.
+struct BlockTiles {
+  TypeTiles q8_0;
+  TypeTiles q4_0;
+};
+
+struct KernelSet {
+  /// For instance "avx2".
+  std::string_view name;
+  FloatTiles floats;
+  BlockTiles blocks;
+
+  /// Empty for a type without kernels.
+  TypeTiles find(TensorType type) const;
+};
+
+/// Those that this machine can run, the best first; the last is plain C++.
+std::span<const KernelSet* const> available_kernels();
+
+/// What linears are computed with from now on, if they are created later. For tests and
+/// comparisons; it changes no bit of any result.
+void use_kernels(const KernelSet& kernels);
+const KernelSet& kernels_in_use();
+
+// One file each; null where the compiler cannot build it or the machine cannot run it.
+const KernelSet* plain_kernels();
+const KernelSet* avx2_kernels();
+const KernelSet* avx_vnni_kernels();
+const KernelSet* avx512_kernels();
+
+// Parts of sets.
+FloatTiles plain_float_tiles();
+FloatTiles avx2_float_tiles();
+FloatTiles avx512_float_tiles();
+
+}  // namespace flowspec::packed
