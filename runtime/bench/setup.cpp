@@ -35,6 +35,8 @@ DraftPolicy policy_of(const BenchCase& what, std::uint32_t stages) {
   if (!policy)
     throw RuntimeError(fmt::format("there is no mode \"{}\"; there are {}", what.mode,
                                    fmt::join(mode_names(), ", ")));
+  if (!what.controller)
+    policy->adaptive = false;
   if (what.ablation.empty())
     return *policy;
   if (what.mode != "flowspec")
