@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "models/error.hpp"
+#include "models/formats/k_quants.hpp"
 
 namespace flowspec {
 namespace {
@@ -100,13 +101,16 @@ bool is_supported(TensorType type) {
     case TensorType::bf16:
     case TensorType::q8_0:
     case TensorType::q4_0:
+    case TensorType::q4_k:
+    case TensorType::q5_k:
+    case TensorType::q6_k:
       return true;
   }
   return false;
 }
 
 std::string supported_types() {
-  return "F32, F16, BF16, Q8_0, Q4_0";
+  return "F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q4_K, Q4_0";
 }
 
 float f16_to_float(std::uint16_t bits) {
@@ -130,6 +134,11 @@ void to_float(TensorType type, std::span<const std::byte> in, std::span<float> o
   }
   const std::byte* from = in.data();
   float* to = out.data();
+  const auto for_blocks = [&](auto convert) {
+    for (std::size_t b = 0; b < blocks; ++b) {
+      convert(from + b * layout.bytes, to + b * layout.values);
+    }
+  };
   switch (type) {
     case TensorType::f32:
       std::memcpy(to, from, in.size());
@@ -146,14 +155,19 @@ void to_float(TensorType type, std::span<const std::byte> in, std::span<float> o
       }
       break;
     case TensorType::q8_0:
-      for (std::size_t b = 0; b < blocks; ++b) {
-        q8_0_block(from + b * 34, to + b * 32);
-      }
+      for_blocks(q8_0_block);
       break;
     case TensorType::q4_0:
-      for (std::size_t b = 0; b < blocks; ++b) {
-        q4_0_block(from + b * 18, to + b * 32);
-      }
+      for_blocks(q4_0_block);
+      break;
+    case TensorType::q4_k:
+      for_blocks(q4_k_block);
+      break;
+    case TensorType::q5_k:
+      for_blocks(q5_k_block);
+      break;
+    case TensorType::q6_k:
+      for_blocks(q6_k_block);
       break;
   }
 }

@@ -15,6 +15,9 @@ enum class TensorType : std::uint32_t {
   f16 = 1,
   q4_0 = 2,
   q8_0 = 8,
+  q4_k = 12,
+  q5_k = 13,
+  q6_k = 14,
   bf16 = 30,
 };
 
@@ -31,15 +34,16 @@ std::string type_name(TensorType type);
 /// for numbers that were not known when this was written.
 std::optional<BlockLayout> block_layout(TensorType type);
 
-/// True for the types that `to_float` takes: F32, F16, BF16, Q8_0 and Q4_0.
+/// True for the types that `to_float` takes.
 bool is_supported(TensorType type);
 
-/// "F32, F16, BF16, Q8_0, Q4_0", for messages.
+/// "F32, F16, BF16, ...", for messages.
 std::string supported_types();
 
 /// Writes the stored values as float32, in the order of the file. `in` is a whole number of blocks,
 /// `out` has one place for each of their values. The conversion is exact (Q8_0 and Q4_0: one
-/// rounding-free or correctly rounded product of scale and integer).
+/// rounding-free or correctly rounded product of scale and integer), but for K-quants, whose values
+/// are products of three numbers and differences of such.
 /// Throws ModelError for a type that is not supported or sizes that do not match.
 void to_float(TensorType type, std::span<const std::byte> in, std::span<float> out);
 

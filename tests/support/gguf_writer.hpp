@@ -62,7 +62,7 @@ std::string bytes_of(T value) {
 /// Writes `bytes` as a file.
 void write_file(const std::filesystem::path& path, const std::string& bytes);
 
-/// float32 to F32, F16, BF16, Q8_0 or Q4_0; halves round to the nearest even.
+/// float32 to any supported type; halves round to the nearest even.
 std::string convert(TensorType type, std::span<const float> values);
 std::uint16_t float_to_f16(float value);
 

@@ -122,6 +122,11 @@ BOOST_AUTO_TEST_CASE(equals_the_reference_for_every_tensor_type) {
        {TensorType::f32, TensorType::f16, TensorType::bf16, TensorType::q8_0, TensorType::q4_0}) {
     compare_with_reference(type_name(type), shape, {type, type, type});
   }
+  LlamaShape wide = shape_of(4, 2, 64);
+  wide.ffn_size = 512;
+  for (const TensorType type : {TensorType::q4_k, TensorType::q5_k, TensorType::q6_k}) {
+    compare_with_reference(type_name(type), wide, {type, type, type});
+  }
   compare_with_reference("mixed", shape, {TensorType::q8_0, TensorType::q4_0, TensorType::f16});
 }
 

@@ -25,8 +25,8 @@ using namespace flowspec::test;
 
 namespace {
 
-constexpr std::array types{TensorType::f32, TensorType::f16, TensorType::bf16, TensorType::q8_0,
-                           TensorType::q4_0};
+constexpr std::array types{TensorType::f32,  TensorType::f16,  TensorType::bf16, TensorType::q8_0,
+                           TensorType::q4_0, TensorType::q4_k, TensorType::q5_k, TensorType::q6_k};
 
 /// Chooses an implementation for as long as it lives.
 class UseKernels {
@@ -74,7 +74,17 @@ class RandomMatrix {
   TensorInfo tensor;
 
  private:
-  static std::vector<std::size_t> scales_of(TensorType /*type*/) { return {0}; }
+  static std::vector<std::size_t> scales_of(TensorType type) {
+    switch (type) {
+      case TensorType::q4_k:
+      case TensorType::q5_k:
+        return {0, 2};
+      case TensorType::q6_k:
+        return {208};
+      default:
+        return {0};
+    }
+  }
 
   // Magnitudes below 2, among them zeros and subnormal numbers.
   void limit_scale(std::size_t at) {
@@ -251,8 +261,9 @@ BOOST_AUTO_TEST_CASE(parts_of_different_types_are_stacked) {
   const RandomMatrix second(TensorType::f32, inputs, 7, 2);
   const RandomMatrix third(TensorType::bf16, inputs, 9, 3);
   const RandomMatrix fourth(TensorType::q4_0, inputs, 33, 4);
+  const RandomMatrix fifth(TensorType::q6_k, inputs, 17, 5);
   const std::vector<const TensorInfo*> parts{&first.tensor, &second.tensor, &third.tensor,
-                                             &fourth.tensor};
+                                             &fourth.tensor, &fifth.tensor};
   const LinearContext context(1);
   const Linear stacked(context, parts);
   const LinearContext other(2);

@@ -155,7 +155,8 @@ FLOWSPEC_TARGET void q4_0(const std::byte* panel, const Rows& rows, std::size_t 
 const KernelSet* avx2_kernels() {
   static constexpr Tile q8_0_tiles[] = {q8_0<1>, q8_0<2>, q8_0<3>, q8_0<4>};
   static constexpr Tile q4_0_tiles[] = {q4_0<1>, q4_0<2>, q4_0<3>, q4_0<4>, q4_0<5>, q4_0<6>};
-  static const KernelSet set{"avx2", avx2_float_tiles(), {{q8_0_tiles}, {q4_0_tiles}}};
+  static const KernelSet set{
+      "avx2", avx2_float_tiles(), {{q8_0_tiles}, {q4_0_tiles}}, avx2_super_tiles()};
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && cpu_has_f16c()
              ? &set
              : nullptr;

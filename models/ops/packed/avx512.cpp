@@ -120,7 +120,8 @@ const KernelSet* avx512_kernels() {
                                         q8_0<5>, q8_0<6>, q8_0<7>, q8_0<8>};
   static constexpr Tile q4_0_tiles[] = {q4_0<1>, q4_0<2>, q4_0<3>, q4_0<4>,
                                         q4_0<5>, q4_0<6>, q4_0<7>, q4_0<8>};
-  static const KernelSet set{"avx512-vnni", avx512_float_tiles(), {{q8_0_tiles}, {q4_0_tiles}}};
+  static const KernelSet set{
+      "avx512-vnni", avx512_float_tiles(), {{q8_0_tiles}, {q4_0_tiles}}, avx2_super_tiles()};
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni")
              ? &set

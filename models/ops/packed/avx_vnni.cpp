@@ -100,7 +100,8 @@ const KernelSet* avx_vnni_kernels() {
                                         legacy<4, 512>, legacy<5, 512>, legacy<6, 512>};
   static constexpr Tile q4_0_tiles[] = {legacy<1, 256>, legacy<2, 256>, legacy<3, 256>,
                                         legacy<4, 256>, legacy<5, 256>, legacy<6, 256>};
-  static const KernelSet set{"avx-vnni", avx2_float_tiles(), {{q8_0_tiles}, {q4_0_tiles}}};
+  static const KernelSet set{
+      "avx-vnni", avx2_float_tiles(), {{q8_0_tiles}, {q4_0_tiles}}, avx2_super_tiles()};
   return __builtin_cpu_supports("avx2") && cpu_has_f16c() && cpu_has_avx_vnni() ? &set : nullptr;
 }
 

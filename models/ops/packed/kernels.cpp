@@ -25,6 +25,12 @@ TypeTiles KernelSet::find(TensorType type) const {
       return blocks.q8_0;
     case TensorType::q4_0:
       return blocks.q4_0;
+    case TensorType::q4_k:
+      return supers.q4_k;
+    case TensorType::q5_k:
+      return supers.q5_k;
+    case TensorType::q6_k:
+      return supers.q6_k;
   }
   return {};
 }

@@ -10,7 +10,8 @@
 /// integers, whose sums are exact in any order. Each output adds its blocks' floats one by one in
 /// the order of the inputs, by
 ///     sum += float(integers) * (weight scale * activation scale)
-/// (K-quants subtract a second such term), each operation rounded on its own, never fused.
+/// each operation rounded on its own, never fused. Q4_K and Q5_K then subtract the term of their
+/// minimums, which has the same form.
 ///
 /// These are intrinsics of our own and not a library: the integer instruction that each set is good
 /// at (maddubs with its signs, dpbusd with its offset) wants another algorithm, which a portable
@@ -63,11 +64,19 @@ struct BlockTiles {
   TypeTiles q4_0;
 };
 
+/// Super-blocks of 256 in sub-blocks with integer scales.
+struct SuperTiles {
+  TypeTiles q4_k;
+  TypeTiles q5_k;
+  TypeTiles q6_k;
+};
+
 struct KernelSet {
   /// For instance "avx2".
   std::string_view name;
   FloatTiles floats;
   BlockTiles blocks;
+  SuperTiles supers;
 
   /// Empty for a type without kernels.
   TypeTiles find(TensorType type) const;
@@ -91,5 +100,7 @@ const KernelSet* avx512_kernels();
 FloatTiles plain_float_tiles();
 FloatTiles avx2_float_tiles();
 FloatTiles avx512_float_tiles();
+SuperTiles plain_super_tiles();
+SuperTiles avx2_super_tiles();
 
 }  // namespace flowspec::packed

@@ -7,6 +7,7 @@
 
 #include "models/aligned_floats.hpp"
 #include "models/formats/gguf.hpp"
+#include "models/formats/k_quants.hpp"
 
 namespace flowspec::packed {
 namespace {
@@ -23,13 +24,41 @@ struct Format {
   void (*spread)(const std::byte* block, std::size_t output, std::byte* front, std::byte* body);
 };
 
+void spread_groups(const std::byte* from, std::size_t groups, std::size_t output, std::byte* body) {
+  for (std::size_t g = 0; g < groups; ++g) {
+    std::memcpy(body + (g * panel_outputs + output) * 4, from + 4 * g, 4);
+  }
+}
+
 /// Both types have a float16 and then the values; every four bytes go to their group.
 template <std::size_t groups>
 void spread_legacy(const std::byte* block, std::size_t output, std::byte* front, std::byte* body) {
   std::memcpy(front + 2 * output, block, 2);
-  for (std::size_t g = 0; g < groups; ++g) {
-    std::memcpy(body + (g * panel_outputs + output) * 4, block + 2 + 4 * g, 4);
+  spread_groups(block + 2, groups, output, body);
+}
+
+/// Q4_K and Q5_K: two float16, packed scales, then the groups.
+template <bool has_high_bits>
+void spread_nibbles(const std::byte* block, std::size_t output, std::byte* front, std::byte* body) {
+  std::memcpy(front + 2 * output, block, 2);
+  std::memcpy(front + 2 * (panel_outputs + output), block + 2, 2);
+  const SubScales sub = unpack_scales(block + 4);
+  for (std::size_t s = 0; s < 8; ++s) {
+    front[64 + panel_outputs * s + output] = std::byte{sub.scales[s]};
+    front[64 + panel_outputs * (8 + s) + output] = std::byte{sub.mins[s]};
   }
+  spread_groups(block + (has_high_bits ? 48 : 16), 32, output, body);
+  if (has_high_bits) {
+    spread_groups(block + 16, 8, output, body + 2048);
+  }
+}
+
+void spread_q6_k(const std::byte* block, std::size_t output, std::byte* front, std::byte* body) {
+  std::memcpy(front + 2 * output, block + 208, 2);
+  for (std::size_t s = 0; s < 16; ++s) {
+    front[32 + panel_outputs * s + output] = block[192 + s];
+  }
+  spread_groups(block, 48, output, body);
 }
 
 template <std::size_t bytes>
@@ -43,7 +72,16 @@ const Format* find_format(TensorType type) {
   static constexpr Format f16{1, 2, 0, 32, spread_float<2>};
   static constexpr Format q8_0{32, 34, 32, 512, spread_legacy<8>};
   static constexpr Format q4_0{32, 18, 32, 256, spread_legacy<4>};
+  static constexpr Format q4_k{256, 144, 320, 2048, spread_nibbles<false>};
+  static constexpr Format q5_k{256, 176, 320, 2560, spread_nibbles<true>};
+  static constexpr Format q6_k{256, 210, 288, 3072, spread_q6_k};
   switch (type) {
+    case TensorType::q4_k:
+      return &q4_k;
+    case TensorType::q5_k:
+      return &q5_k;
+    case TensorType::q6_k:
+      return &q6_k;
     case TensorType::q8_0:
       return &q8_0;
     case TensorType::q4_0:

@@ -21,6 +21,14 @@ namespace packed {
 /// Q8_0  block of 32 inputs: 16 float16 scales | 8 groups of 4 inputs x 16 outputs x 4 int8
 /// Q4_0  block of 32 inputs: 16 float16 scales | 4 groups of 4 inputs x 16 outputs x 4 bytes; low
 ///       halves are inputs 4g to 4g+3, high halves those 16 further on, each value plus 8
+/// Q4_K  block of 256: 16 float16 scales, 16 float16 of the minimums, for each of 8 sub-blocks of
+/// 32
+///       16 bytes of scales, then the same of minimums | for two sub-blocks (low and high halves)
+///       8 groups as above
+/// Q5_K  the same, then 8 groups of fifth bits: bit s of a byte is for sub-block s
+/// Q6_K  block of 256: 16 float16 scales, for each of 16 sub-blocks of 16 16 int8 scales | 32
+/// groups
+///       of low bits and 16 of the two upper bits, in the order of the file
 class Matrix {
  public:
   static bool takes(TensorType type);

@@ -24,4 +24,22 @@ struct LegacyPanel {
   const std::byte* rest;
 };
 
+/// The same for blocks of 256 inputs.
+template <std::size_t front_bytes, std::size_t body_bytes>
+struct SuperPanel {
+  [[gnu::always_inline]] SuperPanel(const std::byte* panel, std::size_t inputs)
+      : blocks(inputs / 256), start(panel), rest(panel + (blocks * front_bytes + 63) / 64 * 64) {}
+
+  [[gnu::always_inline]] const std::byte* front(std::size_t block) const {
+    return start + block * front_bytes;
+  }
+  [[gnu::always_inline]] const std::byte* body(std::size_t block) const {
+    return rest + block * body_bytes;
+  }
+
+  std::size_t blocks;
+  const std::byte* start;
+  const std::byte* rest;
+};
+
 }  // namespace flowspec::packed

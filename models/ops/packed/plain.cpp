@@ -67,7 +67,8 @@ void q4_0(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
 const KernelSet* plain_kernels() {
   static constexpr Tile q8_0_tiles[] = {q8_0};
   static constexpr Tile q4_0_tiles[] = {q4_0};
-  static const KernelSet set{"plain", plain_float_tiles(), {{q8_0_tiles}, {q4_0_tiles}}};
+  static const KernelSet set{
+      "plain", plain_float_tiles(), {{q8_0_tiles}, {q4_0_tiles}}, plain_super_tiles()};
   return &set;
 }
 
