@@ -9,7 +9,7 @@ namespace flowspec {
 namespace {
 
 /// How much of an old value the next one leaves.
-constexpr double keep_trip = 0.98;
+constexpr double keep_line = 0.98;
 constexpr double keep_rate = 0.95;
 constexpr double keep_duration = 0.9;
 
@@ -41,35 +41,39 @@ void Controller::drafted(Seconds took) {
   draft_.add(took.count(), keep_duration);
 }
 
-void Controller::first_stage(std::uint32_t, Seconds took) {
+void Controller::first_stage(std::uint32_t rows, Seconds took) {
   stage_.add(took.count(), keep_duration);
+  forwards_.add(rows, took.count());
 }
 
 void Controller::returned(std::uint32_t rows, Seconds took) {
-  double r = rows;
-  double t = took.count();
-  n_ = n_ * keep_trip + 1;
-  rows_ = rows_ * keep_trip + r;
-  trips_ = trips_ * keep_trip + t;
-  rows2_ = rows2_ * keep_trip + r * r;
-  rows_trips_ = rows_trips_ * keep_trip + r * t;
+  trips_.add(rows, took.count());
 }
 
-double Controller::seconds_per_row() const {
-  double spread = n_ * rows2_ - rows_ * rows_;
+void Controller::Line::add(double x, double y) {
+  n = n * keep_line + 1;
+  sum_x = sum_x * keep_line + x;
+  sum_y = sum_y * keep_line + y;
+  sum_xx = sum_xx * keep_line + x * x;
+  sum_xy = sum_xy * keep_line + x * y;
+}
+
+double Controller::Line::slope() const {
+  double spread = n * sum_xx - sum_x * sum_x;
   // Segments of one size say nothing of what a row costs.
-  if (n_ < 2 || spread < n_ * n_)
+  if (n < 2 || spread < n * n)
     return 0;
-  return std::max(0.0, (n_ * rows_trips_ - rows_ * trips_) / spread);
+  return std::max(0.0, (n * sum_xy - sum_x * sum_y) / spread);
+}
+
+double Controller::Line::at(double x) const {
+  return n < 2 ? 0 : sum_y / n + slope() * (x - sum_x / n);
 }
 
 double Controller::plain_rate() const {
   if (measured_plain_)
     return *measured_plain_;
-  if (n_ < 2)
-    return 0;
-  double per_row = seconds_per_row();
-  double trip = (trips_ - per_row * rows_) / n_ + per_row;
+  double trip = trips_.at(1);
   return trip > 0 ? 1 / trip : 0;
 }
 
@@ -121,7 +125,7 @@ void Controller::adjust() {
     policy_.hold = 0;
   } else {
     double rate = seconds_ > 0 ? tokens_ / seconds_ : 0;
-    double worth = std::min(rate * seconds_per_row(), 1.0);
+    double worth = std::min(rate * forwards_.slope(), 1.0);
     policy_.send_reach = std::max(base_.send_reach, worth);
     policy_.expand_reach = std::max(base_.expand_reach, worth);
     if (stage_.get() && draft_.get() && *draft_.get() > 0)

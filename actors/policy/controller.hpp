@@ -4,7 +4,7 @@
 /// told the time by its caller.
 ///
 /// Two rules. A row is worth sending if the share of a token that it stands for, its reach, is more
-/// than the tokens that come in the time it adds to a segment's trip:
+/// than the tokens that come in the time it adds to a stage's forward:
 ///
 ///     reach >= tokens per second * seconds per row
 ///
@@ -68,6 +68,15 @@ class Controller {
     }
   };
 
+  /// A straight line through points, of which older ones fade.
+  struct Line {
+    double n = 0, sum_x = 0, sum_y = 0, sum_xx = 0, sum_xy = 0;
+    void add(double x, double y);
+    /// Never negative; 0 where the points do not tell.
+    double slope() const;
+    double at(double x) const;
+  };
+
   /// Tokens and time since speculation was switched on or off.
   struct Spell {
     double tokens = 0;
@@ -76,7 +85,6 @@ class Controller {
     double rate() const { return seconds > 0 ? tokens / seconds : 0; }
   };
 
-  double seconds_per_row() const;
   double plain_rate() const;
   void judge();
   void speculate(bool on);
@@ -93,8 +101,9 @@ class Controller {
   std::optional<Seconds> last_;
   Mean draft_;
   Mean stage_;
-  /// Fading sums for a straight line through (rows, trip time).
-  double n_ = 0, rows_ = 0, trips_ = 0, rows2_ = 0, rows_trips_ = 0;
+  /// By rows: the first stage's time, and the whole trip's.
+  Line forwards_;
+  Line trips_;
   /// What plain decoding brought when it was last tried.
   std::optional<double> measured_plain_;
   /// Tokens until speculation is tried again.

@@ -24,6 +24,7 @@ struct World {
     double took = base + row * rows;
     now += took;
     tokens += gain;
+    controller.first_stage(rows, Seconds(took));
     controller.returned(rows, Seconds(took));
     controller.accepted(gain, Seconds(now));
   }
