@@ -132,8 +132,8 @@ std::string block_text(const Results& block) {
   const BenchSummary& first = block[0]->summary;
   bool with_draft = has_several_drafts(block);
   auto text =
-      fmt::format("{}: {} stages, {} prompts, up to {} tokens each\n\n", setting_of(first.what),
-                  stage_count(first), first.prompts, first.what.max_tokens);
+      fmt::format("{} (stages: {}, prompts: {}, tokens of each: up to {})\n\n",
+                  setting_of(first.what), stage_count(first), first.prompts, first.what.max_tokens);
   text.append(figures(block, with_draft)).append("\n").append(devices(block, with_draft));
   auto hop_text = hops(block, with_draft);
   return text.append(hop_text.empty() ? "" : "\n").append(hop_text);

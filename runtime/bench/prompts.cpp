@@ -61,7 +61,7 @@ std::vector<BenchPrompt> read_prompts(const std::filesystem::path& file) {
   std::ostringstream text;
   if (in)
     text << in.rdbuf();
-  if (!in || text.bad())  // bad: a folder, for example
+  if (!in || text.bad() || std::filesystem::is_directory(file))
     throw RuntimeError(fmt::format("cannot read the prompts file {} (--prompts)", file.string()));
   return parse_prompts(text.view(), file.string());
 }

@@ -39,8 +39,8 @@ Report receive_report(caf::scoped_actor& self, const SessionConfig& session) {
 
 /// What stages, verifier and draft say that they have done, by device.
 std::vector<DeviceUse> ask_devices(caf::scoped_actor& self, const Run& run) {
-  auto answers = ask<std::vector<StageStatsMessage>>(self, run.coordinator(), answer_limit,
-                                                     stats_a_v);
+  auto answers =
+      ask<std::vector<StageStatsMessage>>(self, run.coordinator(), answer_limit, stats_a_v);
   std::vector<DeviceUse> devices{{"draft"}};
   for (std::size_t i = 0; i < answers.size() && answers.size() == run.hops().size(); ++i) {
     auto stats = answers[i].read();

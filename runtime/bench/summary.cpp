@@ -112,8 +112,11 @@ BenchSummary summarize(const BenchRun& run) {
   summary.seconds = run.seconds;
   add_prompts(run.prompts, summary);
   add_devices(run, summary);
+  std::uint64_t tokens = 0;
+  for (const PromptRun& prompt : run.prompts)
+    tokens += decoded(prompt);
   summary.tokens_per_segment =
-      ratio(static_cast<double>(summary.tokens), static_cast<double>(run.returned_segments));
+      ratio(static_cast<double>(tokens), static_cast<double>(run.returned_segments));
   for (const HopUse& hop : run.hops)
     summary.hops.push_back(
         {hop.from, hop.to, hop.segments, ratio(hop.seconds, static_cast<double>(hop.segments))});

@@ -49,6 +49,7 @@ struct BenchSummary {
   Spread decode_rates;
   Spread prefill_rates;
   Spread accept_lengths;
+  /// Tokens after each prompt's first, by the segments that came back meanwhile.
   double tokens_per_segment = 0;
   /// Sums over the stages: a row that passes through four of them is computed four times.
   std::uint64_t rows_computed = 0;

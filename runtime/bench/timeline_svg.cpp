@@ -9,7 +9,6 @@
 #include "runtime/bench/cells.hpp"
 #include "runtime/bench/chrome_trace.hpp"
 #include "runtime/bench/svg_writer.hpp"
-#include "runtime/error.hpp"
 
 namespace flowspec {
 
@@ -62,15 +61,26 @@ double nice_step(double length, int steps) {
   return 10 * power;
 }
 
-bool is_sound(const TraceEvent& event) {
-  return std::isfinite(event.start_s) && std::isfinite(event.end_s) && event.start_s <= event.end_s;
+bool is_arrow(const TraceEvent& event) {
+  return event.kind == Kind::transfer || event.kind == Kind::prune;
+}
+
+/// Only these have lanes.
+std::vector<std::string> working_devices(const std::vector<TraceEvent>& trace) {
+  auto devices = devices_of(trace);
+  std::erase_if(devices, [&](const std::string& device) {
+    return std::ranges::none_of(trace, [&](const TraceEvent& event) {
+      return event.device == device && !is_arrow(event) && is_sound(event);
+    });
+  });
+  return devices;
 }
 
 class Timeline {
  public:
   Timeline(const std::vector<TraceEvent>& trace, const TimelineWindow& window)
       : window_(window),
-        lanes_(devices_of(trace)),
+        lanes_(working_devices(trace)),
         svg_(left + plot_width + right, bottom() + axis_height) {}
 
   std::string draw(const BenchCase& what, const std::vector<TraceEvent>& trace) {
@@ -100,16 +110,18 @@ class Timeline {
     double part = (seconds - window_.from) / window_.length;
     return left + plot_width * std::clamp(part, 0.0, 1.0);
   }
+  /// What has no work of its own, as the pruner, is with the first device, the draft's.
   double y(const std::string& device) const {
-    auto lane = std::ranges::find(lanes_, device) - lanes_.begin();
-    return first_lane + lane_step * static_cast<double>(lane);
+    auto lane = std::ranges::find(lanes_, device);
+    auto number = lane == lanes_.end() ? 0 : lane - lanes_.begin();
+    return first_lane + lane_step * static_cast<double>(number);
   }
   bool is_visible(const TraceEvent& event) const {
     return event.end_s >= window_.from && event.start_s <= end();
   }
 
   void draw_event(const TraceEvent& event) {
-    if (event.kind == Kind::transfer || event.kind == Kind::prune)
+    if (is_arrow(event))
       draw_arrow(event);
     else
       draw_job(event);
@@ -143,7 +155,7 @@ class Timeline {
   /// From the edge of the one lane to the edge of the other. One that crosses the window's edge is
   /// cut there.
   void draw_arrow(const TraceEvent& event) {
-    if (event.device == event.to)
+    if (y(event.device) == y(event.to))
       return;
     bool down = y(event.to) > y(event.device);
     double y1 = y(event.device) + (down ? lane_height : 0);
@@ -213,33 +225,6 @@ class Timeline {
 };
 
 }  // namespace
-
-TimelineWindow timeline_window(const std::vector<TraceEvent>& trace, std::optional<double> from,
-                               std::optional<double> length) {
-  double end = 0;
-  std::optional<double> first_verify;
-  for (const TraceEvent& event : trace) {
-    if (!is_sound(event))
-      continue;
-    end = std::max(end, event.end_s);
-    if (event.kind == Kind::verify)
-      first_verify = std::min(first_verify.value_or(event.start_s), event.start_s);
-  }
-  TimelineWindow window{.from = from.value_or(first_verify.value_or(0))};
-  if (window.from >= end)
-    throw RuntimeError(fmt::format("--plot-from {}: the run ends after {} s", window.from, end));
-  double busy = 0;
-  int segments = 0;
-  for (const TraceEvent& event : trace)
-    if (is_sound(event) && event.kind == Kind::segment && event.start_s >= window.from) {
-      busy += event.end_s - event.start_s;
-      ++segments;
-    }
-  constexpr double segments_shown = 20;
-  window.length = length.value_or(busy > 0 ? segments_shown * busy / segments : end);
-  window.length = std::min(window.length, end - window.from);
-  return window;
-}
 
 std::string timeline_svg(const BenchCase& what, const std::vector<TraceEvent>& trace,
                          const TimelineWindow& window) {

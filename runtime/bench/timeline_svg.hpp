@@ -20,6 +20,9 @@ struct TimelineWindow {
 TimelineWindow timeline_window(const std::vector<TraceEvent>& trace, std::optional<double> from,
                                std::optional<double> length);
 
+/// False for events that cannot be drawn: they end before they begin, or have no times.
+bool is_sound(const TraceEvent& event);
+
 /// A picture (SVG) of the pipeline: a lane per device over the time, segments in the colour of how
 /// much of them was kept, prunes as arrows.
 std::string timeline_svg(const BenchCase& what, const std::vector<TraceEvent>& trace,
