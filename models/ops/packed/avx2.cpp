@@ -4,6 +4,7 @@
 
 #if defined(__x86_64__)
 
+#include <cstdint>
 #include <cstring>
 
 #include <immintrin.h>
@@ -30,6 +31,16 @@ template <class T>
 FLOWSPEC_PART T* hidden(T* pointer) {
   asm volatile("" : "+r"(pointer));
   return pointer;
+}
+
+/// Asks for weights that come later. The CPU's own prefetching stops at the end of a page, and with
+/// one row there is too little else to do while the first lines of the next one are on their way.
+template <std::uintptr_t ahead>
+FLOWSPEC_PART void fetch(const std::byte* weights) {
+  // As an integer: the place may lie behind the end of the matrix, where only a prefetch may point.
+  const std::uintptr_t place = reinterpret_cast<std::uintptr_t>(weights) + ahead;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr)
+  _mm_prefetch(reinterpret_cast<const char*>(place), _MM_HINT_T0);
 }
 
 /// The same four inputs for every output.
@@ -84,6 +95,9 @@ FLOWSPEC_TARGET void q8_0(const std::byte* panel, const Rows& rows, std::size_t 
     clear(high);
 #pragma GCC unroll 2
     for (std::size_t g = 0; g < 8; ++g) {
+      if constexpr (count <= 2) {
+        fetch<2048>(body + 64 * g);
+      }
       const std::int8_t* fours = hidden(x + 4 * g);
       const __m256i w0 = load(body + 64 * g);
       const __m256i w1 = load(body + 64 * g + 32);
@@ -129,6 +143,9 @@ FLOWSPEC_TARGET void q4_0(const std::byte* panel, const Rows& rows, std::size_t 
       clear(dots);
 #pragma GCC unroll 2
       for (std::size_t g = 0; g < 4; ++g) {
+        if constexpr (count <= 2) {
+          fetch<4096>(body + 64 * g);
+        }
         const std::int8_t* fours = hidden(x + 4 * g);
         const __m256i both = load(body + 64 * g);
         const __m256i near = _mm256_and_si256(both, mask);
