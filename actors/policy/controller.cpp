@@ -25,6 +25,11 @@ constexpr double longest_patience = 4096;
 constexpr double hold_share = 0.3;
 constexpr std::uint32_t longest_hold = 6;
 
+/// Of the first stage's time: how long a segment may be on its way from one stage to the next. More
+/// rows than that come too late to be worth it. Found by the same simulation, on slow links.
+constexpr double link_share = 0.3;
+constexpr double least_rows = 16;
+
 }  // namespace
 
 Controller::Controller(const DraftPolicy& policy)
@@ -131,6 +136,12 @@ void Controller::adjust() {
     if (stage_.get() && draft_.get() && *draft_.get() > 0)
       policy_.hold = static_cast<std::uint32_t>(std::clamp(
           std::round(hold_share * *stage_.get() / *draft_.get()), 1.0, double{longest_hold}));
+    // As many stages as segments may be in flight.
+    double link = trips_.slope() / base_.window - forwards_.slope();
+    double rows = stage_.get() && link > 0 ? link_share * *stage_.get() / link : least_rows;
+    if (link > 0 && rows < base_.segment_rows)
+      policy_.segment_rows = static_cast<std::uint32_t>(
+          std::max(rows, std::min<double>(least_rows, base_.segment_rows)));
   }
   decisions_.send_reach = policy_.send_reach;
   decisions_.hold = policy_.hold;
