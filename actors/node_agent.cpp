@@ -8,6 +8,7 @@
 
 #include "actors/control_relay.hpp"
 #include "actors/dialer.hpp"
+#include "actors/emulation/stage_device.hpp"
 #include "actors/end_actor.hpp"
 #include "actors/node.hpp"
 #include "actors/stage_plan.hpp"
@@ -79,6 +80,9 @@ class NodeAgent {
       config.next = next;
       config.pruner = pruner;
       config.draft = draft;
+      if (spec->emulation)
+        return spawn_emulated_stage(self_->system(), std::move(config), SpawnMode::detached,
+                                    *spec->emulation, {}, nullptr);
       return flowspec::spawn_stage(self_->system(), std::move(config), SpawnMode::detached);
     };
     auto stage = node_->add_stage(make);

@@ -24,7 +24,8 @@ constexpr std::uint32_t draft_rows = 64;
 
 }  // namespace
 
-Run::Run(caf::actor_system& system, const Engine& engine, const GenerateOptions& options)
+Run::Run(caf::actor_system& system, const Engine& engine, const GenerateOptions& options,
+         const RunChanges& changes)
     : system_(system),
       engine_(engine),
       options_(options),
@@ -39,10 +40,13 @@ Run::Run(caf::actor_system& system, const Engine& engine, const GenerateOptions&
                       ? cluster.layers
                       : options.split;
   places_ = place_stages(request);
-  policy_ = mode_policy(options.mode, static_cast<std::uint32_t>(places_.size())).value();
+  auto stages = static_cast<std::uint32_t>(places_.size());
+  policy_ = changes.policy ? changes.policy(stages) : mode_policy(options.mode, stages).value();
   threads_ = engine.threads(cluster.nodes.empty() ? places_.size() : 0);
 
   coordinator_ = spawn_coordinator(system, {options.load_limit});
+  if (changes.emulation)
+    emulation_.emplace(system, changes.emulation(places_));
   try {
     join(cluster);
     make_stages();
@@ -88,6 +92,8 @@ StageHandle Run::make_local_stage(std::uint32_t index, const StagePeers& peers) 
   config.next = peers.next;
   config.pruner = peers.pruner;
   config.draft = peers.draft;
+  if (emulation_)
+    return emulation_->make_stage(std::move(config), SpawnMode::detached);
   auto stage = spawn_stage(system_, std::move(config), SpawnMode::detached);
   return {stage, stage};
 }
@@ -104,6 +110,8 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
   // A node gives no more than its own limit.
   spec.threads = options_.threads != 0 || threads_ == 1 ? threads_ : limits::threads;
   spec.max_rows = policy_.segment_rows;
+  if (emulation_)
+    spec.emulation = emulation_->stage(index);
 
   caf::scoped_actor self(system_);
   StageHandle handle;
@@ -132,6 +140,8 @@ void Run::make_stages() {
   config.send_features = engine_.draft_reads_features();
   config.load_draft = engine_.draft_loader(engine_.threads(1), draft_rows, bar_);
   config.load_head = engine_.head_loader(threads_, policy_.segment_rows);
+  if (emulation_)
+    config.link = emulation_->links();
   auto pipeline =
       make_pipeline(system_, config, [this](std::uint32_t index, const StagePeers& peers) {
         return nodes_.empty() ? make_local_stage(index, peers) : make_remote_stage(index, peers);

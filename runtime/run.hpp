@@ -1,12 +1,15 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <caf/fwd.hpp>
 
 #include "actors/coordinator.hpp"
+#include "actors/emulation/emulation.hpp"
 #include "actors/policy/policy.hpp"
 #include "messages/types.hpp"
 #include "runtime/engine.hpp"
@@ -25,12 +28,21 @@ struct Hop {
   LayerRange layers;
 };
 
+/// What a benchmark wants to be otherwise than the options say.
+struct RunChanges {
+  /// Devices for the stages at these places; none: this machine and its nodes as they are.
+  std::function<EmulationConfig(const std::vector<StagePlace>& places)> emulation;
+  /// Instead of the mode's policy, for so many stages.
+  std::function<DraftPolicy(std::uint32_t stages)> policy;
+};
+
 /// The actors of one run, here and on nodes. They end with the object.
 class Run {
  public:
   /// Connects, makes the actors and waits until all have loaded. Throws RuntimeError and
   /// ModelError.
-  Run(caf::actor_system& system, const Engine& engine, const GenerateOptions& options);
+  Run(caf::actor_system& system, const Engine& engine, const GenerateOptions& options,
+      const RunChanges& changes = {});
   ~Run();
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
@@ -57,6 +69,7 @@ class Run {
   unsigned threads_ = 1;
   std::string model_hash_;
   std::vector<Hop> hops_;
+  std::optional<PipelineEmulation> emulation_;
   ProgressBar bar_;
 };
 

@@ -115,7 +115,6 @@ class HeadDevice {
   }
 
   void verify() {
-    pause_draft();
     verifying_ = true;
     start_ = now();
     segments_.clear();
@@ -128,6 +127,8 @@ class HeadDevice {
         }
       std::visit([this](const auto& message) { self_->send(verifier_, message); }, entry);
     }
+    if (!segments_.empty())
+      pause_draft();
     // The answer comes behind all that the verifier has to say about the messages.
     self_->request(verifier_, caf::infinite, stats_a_v)
         .then([this, rows](const StageStatsMessage& message) {

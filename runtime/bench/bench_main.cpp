@@ -16,7 +16,11 @@ BenchRunner runner_for(const BenchOptions& options) {
               std::vector<TraceEvent>* trace) {
       return run_virtual(what, prompts, {.trace = trace, .texts = nullptr});
     };
-  throw RuntimeError("runs on real devices are not there yet: say --virtual");
+  BenchNodes nodes{options.cluster_file, options.nodes, options.network};
+  return [nodes](const BenchCase& what, const std::vector<BenchPrompt>& prompts,
+                 std::vector<TraceEvent>* trace) {
+    return run_real(what, prompts, nodes, {.trace = trace, .texts = nullptr});
+  };
 }
 
 }  // namespace

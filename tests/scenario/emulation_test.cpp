@@ -1,13 +1,32 @@
+/// Emulated devices and links: what they cost in virtual time, and that they change no text.
+
 #define BOOST_TEST_MODULE emulation
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <thread>
 
 #include <boost/test/unit_test.hpp>
+#include <caf/all.hpp>
+#include <caf/scheduler/test_coordinator.hpp>
 
-#include "runtime/bench/prompts.hpp"
+#include "actors/emulation/link.hpp"
+#include "actors/emulation/timing.hpp"
+#include "actors/end_actor.hpp"
+#include "actors/type_ids.hpp"
+#include "models/formats/gguf.hpp"
+#include "models/tokenizer/tokenizer.hpp"
 #include "runtime/bench/runner.hpp"
+#include "runtime/embedded.hpp"
+#include "runtime/error.hpp"
+#include "runtime/profile.hpp"
+#include "tests/support/plain_decoding.hpp"
+#include "tests/support/temp_folder.hpp"
 
 namespace {
 
 using namespace flowspec;
+using Kind = TraceEvent::Kind;
 
 struct Outcome {
   BenchRun run;
@@ -15,24 +34,335 @@ struct Outcome {
   std::vector<std::vector<Token>> texts;
 };
 
-Outcome run_case(const BenchCase& what, std::uint32_t prompts) {
-  auto file = FLOWSPEC_SOURCE_DIR "/models/embedded/heldout.jsonl";
+std::vector<BenchPrompt> prompts(std::uint32_t count) {
+  auto file = embedded_file("heldout.jsonl");
+  return take_prompts(read_prompts(file), file.string(), count, count);
+}
+
+BenchCase make_case(const std::string& mode, std::uint32_t tokens) {
+  BenchCase what;
+  what.mode = mode;
+  what.profile = "paper-7b";
+  what.max_tokens = tokens;
+  return what;
+}
+
+Outcome run_case(const BenchCase& what, std::uint32_t prompt_count = 1) {
   Outcome outcome;
-  outcome.run = run_virtual(what, take_prompts(read_prompts(file), file, prompts, prompts),
-                            {&outcome.trace, &outcome.texts});
+  outcome.run = run_virtual(what, prompts(prompt_count), {&outcome.trace, &outcome.texts});
   return outcome;
 }
 
-BOOST_AUTO_TEST_CASE(speculation_is_faster_and_writes_the_same_text) {
-  BenchCase what;
-  what.profile = "paper-7b";
-  what.max_tokens = 24;
-  what.mode = "ar";
-  auto plain = run_case(what, 1);
-  what.mode = "flowspec";
-  auto flowspec = run_case(what, 1);
-  BOOST_TEST(plain.texts == flowspec.texts);
-  BOOST_TEST(plain.run.seconds > 2 * flowspec.run.seconds);
+/// A flowspec run that several tests look at.
+const Outcome& speculative() {
+  static const auto outcome = run_case(make_case("flowspec", 40), 2);
+  return outcome;
+}
+
+std::vector<TraceEvent> events(const Outcome& outcome, Kind kind, const std::string& device,
+                               const std::string& to = {}) {
+  std::vector<TraceEvent> found;
+  for (const TraceEvent& event : outcome.trace)
+    if (event.kind == kind && event.device == device && event.to == to)
+      found.push_back(event);
+  return found;
+}
+
+bool same_time(double a, double b) {
+  return std::abs(a - b) < 1e-9;
+}
+
+std::vector<Token> plain_text(const BenchPrompt& prompt, std::size_t count) {
+  auto file = embedded_file("target.gguf");
+  auto tokens = Tokenizer::from_gguf(GgufFile::open(file)).encode(prompt.text);
+  return test::plain_decoding(file, tokens, count, {});
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_CASE(plain_decoding_costs_every_stage_hop_and_head_to_the_microsecond) {
+  auto profile = read_profile("paper-7b");
+  auto outcome = run_case(make_case("ar", 20));
+  const PromptRun& prompt = outcome.run.prompts.at(0);
+  BOOST_TEST_REQUIRE(prompt.tokens == 20U);
+  BOOST_TEST(prompt.verifications == 20U);
+  auto hop = profile.link_seconds(profile.row_bytes());
+  auto first_hop = profile.link_seconds(24);
+  auto per_token = first_hop + 4 * (profile.stage_seconds(8, 1) + hop) + profile.head_seconds(1);
+  BOOST_TEST(std::abs(prompt.decode_s - 19 * per_token) < 1e-6);
+  // The prompt's rows are one segment of the same cost, but for the hops, and behind a small
+  // message that opens the session.
+  auto rows = prompt.prompt_tokens;
+  auto prefill = profile.link_seconds(24 * rows) +
+                 4 * (profile.stage_seconds(8, rows) + profile.link_seconds(8192 * rows)) +
+                 profile.head_seconds(rows);
+  BOOST_TEST(std::abs(prompt.prefill_s - prefill) < 5e-6);
+}
+
+BOOST_AUTO_TEST_CASE(devices_and_hops_count_what_they_did_while_tokens_were_generated) {
+  auto profile = read_profile("paper-7b");
+  auto outcome = run_case(make_case("ar", 11));
+  const BenchRun& run = outcome.run;
+  BOOST_TEST(run.returned_segments == 10U);
+  BOOST_TEST(run.seconds == run.prompts.at(0).decode_s);
+  BOOST_TEST_REQUIRE(run.devices.size() == 5U);
+  std::vector<std::string> names{"draft", "stage 0", "stage 1", "stage 2", "stage 3"};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const DeviceUse& use = run.devices[i];
+    BOOST_TEST(use.name == names[i]);
+    BOOST_TEST(use.segments == 10U);
+    BOOST_TEST(use.rows_computed == 10U);
+    BOOST_TEST(use.rows_kept == 10U);
+    BOOST_TEST(use.rows_dropped == 0U);
+    BOOST_TEST(use.wasted_s == 0);
+    auto each = i == 0 ? profile.head_seconds(1) : profile.stage_seconds(8, 1);
+    BOOST_TEST(std::abs(use.busy_s - 10 * each) < 2e-6);
+  }
+  BOOST_TEST_REQUIRE(run.hops.size() == 5U);
+  BOOST_TEST(run.hops[0].from == "draft");
+  BOOST_TEST(run.hops[4].to == "draft");
+  BOOST_TEST(same_time(run.hops[1].seconds, 10 * profile.link_seconds(8192)));
+}
+
+BOOST_AUTO_TEST_CASE(text_is_that_of_plain_decoding) {
+  auto file = prompts(2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto& text = speculative().texts.at(i);
+    BOOST_TEST(text == plain_text(file[i], text.size()), boost::test_tools::per_element());
+  }
+  for (const char* mode : {"ar", "chunk-pp", "pruned-pp", "pipedec"})
+    BOOST_TEST((run_case(make_case(mode, 40), 2).texts == speculative().texts));
+}
+
+BOOST_AUTO_TEST_CASE(the_same_run_twice_is_the_same_even_in_two_threads) {
+  Outcome other;
+  Outcome sampled;
+  Outcome sampled_again;
+  auto what = make_case("flowspec", 24);
+  what.temperature = 1;
+  what.seed = 3;
+  std::thread thread([&] {
+    other = run_case(make_case("flowspec", 40), 2);
+    sampled = run_case(what);
+  });
+  sampled_again = run_case(what);
+  speculative();
+  thread.join();
+  for (const auto& [a, b] : {std::pair{&speculative(), &other}, {&sampled, &sampled_again}}) {
+    BOOST_TEST((a->texts == b->texts));
+    BOOST_TEST((a->trace == b->trace));
+    BOOST_TEST((a->run.prompts == b->run.prompts));
+    BOOST_TEST((a->run.devices == b->run.devices));
+    BOOST_TEST((a->run.hops == b->run.hops));
+  }
+  BOOST_TEST((sampled.texts.at(0) != other.texts.at(0)));
+}
+
+BOOST_AUTO_TEST_CASE(every_prompt_has_dice_of_its_own) {
+  auto what = make_case("ar", 16);
+  what.temperature = 1;
+  what.seed = 5;
+  auto prompt = prompts(1);
+  prompt.push_back(prompt[0]);
+  std::vector<std::vector<Token>> texts;
+  run_virtual(what, prompt, {nullptr, &texts});
+  BOOST_TEST((texts.at(0) != texts.at(1)));
+}
+
+BOOST_AUTO_TEST_CASE(a_verification_pauses_a_draft_forward) {
+  auto draft = events(speculative(), Kind::draft, "draft");
+  auto verify = events(speculative(), Kind::verify, "draft");
+  auto needed = read_profile("paper-7b").draft_seconds(16);
+  std::size_t pauses = 0;
+  double used = 0;
+  for (std::size_t i = 0; i < draft.size(); ++i) {
+    used += draft[i].end_s - draft[i].start_s;
+    if (draft[i].rows > 0) {
+      BOOST_TEST(same_time(used, needed));
+      used = 0;
+      continue;
+    }
+    // Interrupted: the LM head has the device until the forward goes on.
+    BOOST_TEST_REQUIRE(i + 1 < draft.size());
+    auto head = std::ranges::find_if(
+        verify, [&](const TraceEvent& event) { return event.start_s == draft[i].end_s; });
+    BOOST_TEST_REQUIRE((head != verify.end()));
+    BOOST_TEST(draft[i + 1].start_s >= head->end_s);
+    // A segment whose rows have all died costs nothing.
+    pauses += head->end_s > head->start_s ? 1 : 0;
+  }
+  BOOST_TEST(pauses > 0U);
+}
+
+BOOST_AUTO_TEST_CASE(no_device_does_two_things_at_once) {
+  for (const char* name : {"draft", "stage 0", "stage 1", "stage 2", "stage 3"}) {
+    double free_at = 0;
+    for (const TraceEvent& event : speculative().trace)
+      if (event.device == name && event.kind != Kind::transfer && event.kind != Kind::prune) {
+        BOOST_TEST(event.start_s >= free_at - 1e-9);
+        free_at = std::max(free_at, event.end_s);
+      }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_stage_drops_rows_that_died_while_they_waited) {
+  // Sent as soon as they are drafted, so that they queue at the first stage.
+  auto what = make_case("flowspec", 40);
+  what.ablation = "late-dispatch";
+  auto outcome = run_case(what);
+  auto prunes = events(outcome, Kind::prune, "pruner", "stage 0");
+  auto forwards = events(outcome, Kind::segment, "stage 0");
+  std::size_t cases = 0;
+  for (const TraceEvent& arrival : events(outcome, Kind::transfer, "draft", "stage 0")) {
+    auto forward = std::ranges::find(forwards, arrival.segment, &TraceEvent::segment);
+    BOOST_TEST_REQUIRE((forward != forwards.end()));
+    bool pruned = std::ranges::any_of(prunes, [&](const TraceEvent& prune) {
+      return prune.end_s > arrival.end_s && prune.end_s < forward->start_s;
+    });
+    if (pruned && forward->rows < arrival.rows)
+      ++cases;
+  }
+  BOOST_TEST(cases > 0U);
+  BOOST_TEST(outcome.run.devices.at(1).rows_dropped > 0U);
+  for (const DeviceUse& use : speculative().run.devices)
+    BOOST_TEST(use.rows_kept == speculative().run.devices.front().rows_kept);
+}
+
+BOOST_AUTO_TEST_CASE(a_slower_link_takes_what_it_should) {
+  auto what = make_case("ar", 6);
+  what.link_mbps = 125;
+  auto outcome = run_case(what);
+  for (const TraceEvent& event : events(outcome, Kind::transfer, "stage 1", "stage 2"))
+    BOOST_TEST(same_time(event.end_s - event.start_s, event.rows * 8192 * 8 / 125e6 + 0.0002));
+  for (const TraceEvent& event : events(outcome, Kind::transfer, "draft", "stage 0"))
+    if (event.segment > 1)  // the first one waits for the message that opens the session
+      BOOST_TEST(same_time(event.end_s - event.start_s, event.rows * 24 * 8 / 125e6 + 0.0002));
+  auto fast = run_case(make_case("ar", 6));
+  auto slower = 4 * 8192 * 8 * (1 / 125e6 - 1 / 1e9) + 24 * 8 * (1 / 125e6 - 1 / 1e9);
+  BOOST_TEST(std::abs(outcome.run.seconds - fast.run.seconds - 5 * slower) < 1e-6);
+}
+
+BOOST_AUTO_TEST_CASE(stages_of_another_number_have_their_share_of_the_layers) {
+  auto what = make_case("ar", 3);
+  what.stages = 2;
+  auto outcome = run_case(what);
+  auto forwards = events(outcome, Kind::segment, "stage 1");
+  BOOST_TEST_REQUIRE(!forwards.empty());
+  auto expected = read_profile("paper-7b").stage_seconds(16, 1);
+  BOOST_TEST(same_time(forwards.back().end_s - forwards.back().start_s, expected));
+}
+
+BOOST_AUTO_TEST_CASE(cases_that_cannot_be_run_are_refused) {
+  auto refused = [](const BenchCase& what, const std::string& text) {
+    BOOST_CHECK_EXCEPTION(run_virtual(what, prompts(1)), RuntimeError, [&](const RuntimeError& e) {
+      return std::string(e.what()).find(text) != std::string::npos;
+    });
+  };
+  auto what = make_case("flowspec", 4);
+  what.profile.clear();
+  refused(what, "needs a device profile");
+  what.profile = "paper-70b";
+  refused(what, "paper-70b");
+  what = make_case("flowspec", 4);
+  what.ablation = "luck";
+  refused(what, "\"luck\"");
+  what = make_case("ar", 4);
+  what.ablation = "pruning";
+  refused(what, "only of the mode flowspec");
+  refused(make_case("fast", 4), "\"fast\"");
+}
+
+BOOST_AUTO_TEST_CASE(under_the_real_clock_the_text_is_the_same) {
+  test::TempFolder folder;
+  auto file = folder.path() / "fast.json";
+  std::ofstream(file) << R"({
+    "device": {"memory_gb_per_s": 1, "memory_efficiency": 1, "tflops": 1, "overhead_ms": 0},
+    "model": {"hidden": 256, "layers": 8, "ffn": 512, "heads": 4, "kv_heads": 4, "vocab": 2048,
+              "bytes_per_weight": 2},
+    "stages": 4, "draft": {"layers": 1}, "link": {"mbps": 1000, "latency_ms": 0.1},
+    "measured": {"stage_ms": 4, "draft_ms": 1, "head_ms": 0.5}
+  })";
+  for (const char* mode : {"ar", "flowspec"}) {
+    auto what = make_case(mode, 24);
+    what.profile = file;
+    Outcome real;
+    real.run = run_real(what, prompts(2), {}, {&real.trace, &real.texts});
+    auto emulated = run_case(what, 2);
+    BOOST_TEST((real.texts == emulated.texts));
+    BOOST_TEST(real.run.devices.size() == 5U);
+    BOOST_TEST(!real.trace.empty());
+    BOOST_TEST_MESSAGE(mode << ": " << real.run.seconds << " s, in virtual time "
+                            << emulated.run.seconds << " s");
+  }
+  auto what = make_case("flowspec", 24);
+  what.profile.clear();
+  Outcome plain;
+  plain.run = run_real(what, prompts(1), {}, {&plain.trace, &plain.texts});
+  BOOST_TEST(plain.texts.at(0) == plain_text(prompts(1)[0], plain.texts.at(0).size()),
+             boost::test_tools::per_element());
+  BOOST_TEST(plain.trace.empty());
+  BOOST_TEST(plain.run.devices.size() >= 2U);
+}
+
+namespace {
+
+struct TestConfig : caf::actor_system_config {
+  TestConfig() {
+    add_message_types<caf::id_block::flowspec_messages>();
+    add_message_types<caf::id_block::flowspec_actors>();
+    set("scheduler.policy", caf::atom("testing"));
+  }
+};
+
+struct Arrival {
+  std::string what;
+  EmulationSpan at;
+};
+
+caf::behavior receiver(caf::event_based_actor* self, std::vector<Arrival>* arrivals) {
+  auto note = [self, arrivals, start = self->clock().now()](const std::string& what) {
+    arrivals->push_back({what, self->clock().now() - start});
+  };
+  return {
+      [note](const SegmentMessage& message) { note(std::to_string(message.read()->id)); },
+      [note](const CloseMessage&) { note("close"); },
+      [note](const PrunesMessage&) { note("prunes"); },
+  };
+}
+
+SegmentMessage segment_of(SegmentId id, std::size_t rows) {
+  Segment segment;
+  segment.id = id;
+  for (NodeId node = 1; node <= rows; ++node)
+    segment.rows.push_back({1, node, node - 1, 5, static_cast<Position>(node)});
+  return SegmentMessage{segment};
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_link_takes_one_transfer_at_a_time_and_keeps_the_order) {
+  TestConfig config;
+  caf::actor_system system{config};
+  auto& scheduler = dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler());
+  std::vector<Arrival> arrivals;
+  auto target = system.spawn(receiver, &arrivals);
+  // A row takes 1 ms, then 5 ms.
+  auto link = spawn_emulated_link(system, {{8'000'000, 5'000'000, 1000}, "a", "b", target});
+  CloseMessage close{{1}};
+  caf::anon_send(link, segment_of(1, 4));
+  caf::anon_send(link, segment_of(2, 1));
+  caf::anon_send(link, close);
+  while (scheduler.try_run_once() || scheduler.trigger_timeout()) {
+  }
+  BOOST_TEST_REQUIRE(arrivals.size() == 3U);
+  BOOST_TEST(arrivals[0].what == "1");
+  BOOST_TEST(arrivals[1].what == "2");
+  BOOST_TEST(arrivals[2].what == "close");
+  BOOST_TEST(arrivals[0].at.count() == 9'000'000);
+  BOOST_TEST(arrivals[1].at.count() == 10'000'000);
+  BOOST_TEST(arrivals[2].at.count() == 10'000'000 + static_cast<int>(close.bytes()) * 1000);
+  end_actor(link);
+  end_actor(target);
+  while (scheduler.try_run_once()) {
+  }
+}
