@@ -110,6 +110,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   BenchOptions bench_options;
   auto* bench = app.add_subcommand("bench", "Measure modes and devices, emulated or real");
   add_bench(*bench, bench_options);
+  VerifyOptions verify_options;
+  auto* verify = app.add_subcommand("verify", "Prove that every pipeline writes the model's text");
+  add_verify(*verify, verify_options);
 
   CommandLine line;
   if (auto code = parse(app, argc, argv)) {
@@ -120,6 +123,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   } else if (bench->parsed()) {
     check(bench_options);
     line.bench = std::move(bench_options);
+  } else if (verify->parsed()) {
+    check(verify_options);
+    line.verify = std::move(verify_options);
   } else {
     line.nodes = std::move(nodes_options);
   }

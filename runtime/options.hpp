@@ -10,6 +10,7 @@
 #include "runtime/bench/bench_options.hpp"
 #include "runtime/cluster.hpp"
 #include "runtime/network_options.hpp"
+#include "runtime/verify/verify_options.hpp"
 
 namespace flowspec {
 
@@ -56,6 +57,7 @@ struct CommandLine {
   std::optional<GenerateOptions> generate;
   std::optional<NodesOptions> nodes;
   std::optional<BenchOptions> bench;
+  std::optional<VerifyOptions> verify;
   int exit_code = 0;
 };
 
