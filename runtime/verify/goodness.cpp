@@ -103,20 +103,19 @@ ChiSquare chi_square(std::vector<Outcome> outcomes) {
     return {std::numeric_limits<double>::infinity(), 1, 0};
   std::sort(outcomes.begin(), outcomes.end(),
             [](const Outcome& a, const Outcome& b) { return a.expected > b.expected; });
-  auto pool = [&outcomes] {
-    auto rarest = outcomes.back();
+  Outcome rare;
+  while (!outcomes.empty() && (outcomes.back().expected < least_expected ||
+                               (rare.expected > 0 && rare.expected < least_expected))) {
+    rare.expected += outcomes.back().expected;
+    rare.observed += outcomes.back().observed;
     outcomes.pop_back();
-    outcomes.back().expected += rarest.expected;
-    outcomes.back().observed += rarest.observed;
-  };
-  // The rarest join until together they are enough. A joined kind stays the last, though it may
-  // have become less rare than the one before.
-  while (outcomes.size() > 1 && outcomes.back().expected < least_expected)
-    pool();
+  }
+  if (rare.expected > 0)
+    outcomes.push_back(rare);
   ChiSquare result;
   for (const Outcome& outcome : outcomes) {
     auto off = static_cast<double>(outcome.observed) - outcome.expected;
-    result.statistic += outcome.expected > 0 ? off * off / outcome.expected : 0;
+    result.statistic += off * off / outcome.expected;
   }
   result.degrees_of_freedom =
       outcomes.empty() ? 0 : static_cast<std::uint32_t>(outcomes.size() - 1);
