@@ -33,6 +33,10 @@ void add_generate(CLI::App& app, GenerateOptions& options) {
                     "vocabulary, lookup (in the text so far), self (the model), none");
   model->add_option("--mode", options.mode, "How to decode (default flowspec)")
       ->check(CLI::IsMember(std::vector<std::string>(mode_names().begin(), mode_names().end())));
+  model
+      ->add_option("--controller", options.controller,
+                   "Speculate less, or not, where it does not pay: on, off (default on)")
+      ->transform(CLI::IsMember({"on", "off"}));
   model->add_option("--context", options.context,
                     "Tokens of prompt and answer together at most (default: as the model says)");
 

@@ -31,6 +31,8 @@ struct GenerateOptions {
   std::vector<std::string> nodes;
   NetworkOptions network;
   std::uint32_t max_tokens = 256;
+  /// Speculation adapts to what it brings, in the modes that can.
+  bool controller = true;
   /// 0: as the model file says.
   std::uint32_t context = 0;
   SamplerOptions sampling;

@@ -40,6 +40,7 @@ Run::Run(caf::actor_system& system, const Engine& engine, const GenerateOptions&
                       : options.split;
   places_ = place_stages(request);
   policy_ = mode_policy(options.mode, static_cast<std::uint32_t>(places_.size())).value();
+  policy_.adaptive = policy_.adaptive && options.controller;
   threads_ = engine.threads(cluster.nodes.empty() ? places_.size() : 0);
 
   coordinator_ = spawn_coordinator(system, {options.load_limit});

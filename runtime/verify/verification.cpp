@@ -94,6 +94,7 @@ GenerateOptions Verification::run_options(const VerifyCase& what) const {
   how.draft = what.draft;
   how.mode = what.mode;
   how.stages = what.stages;
+  how.controller = options_.controller;
   how.network = options_.network;
   how.threads = options_.threads;
   how.load_limit = options_.load_limit;

@@ -2,11 +2,11 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
 
+#include "runtime/bench/output_file.hpp"
 #include "runtime/signals.hpp"
 #include "runtime/system_config.hpp"
 #include "runtime/verify/verification.hpp"
@@ -20,31 +20,8 @@ void print(const std::string& text) {
   std::fflush(stdout);
 }
 
-/// Writes nothing yet: only to find out early that it could not.
-std::ofstream open_json(const std::string& path) {
-  if (path.empty())
-    return {};
-  std::ofstream file(path, std::ios::binary | std::ios::app);
-  if (!file)
-    throw RuntimeError(
-        fmt::format("cannot write {} (--json): name a file in a folder that exists "
-                    "and may be written to",
-                    path));
-  return file;
-}
-
-void write_json(const std::string& path, const std::string& text) {
-  if (path.empty())
-    return;
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << text << std::flush;
-  if (!file)
-    throw RuntimeError(ExitCode::failed, fmt::format("{} (--json) could not be written: is the "
-                                                     "disk full?",
-                                                     path));
-}
-
-ExitCode run(caf::actor_system& system, const VerifyOptions& options, Verification& verification) {
+ExitCode run(caf::actor_system& system, const VerifyOptions& options, Verification& verification,
+             const OutputFile& json) {
   const Tokenizer& tokenizer = verification.model().tokenizer;
   auto text = [&](Token token) { return tokenizer.text(token); };
   auto temperature = options.sampling.temperature;
@@ -60,7 +37,8 @@ ExitCode run(caf::actor_system& system, const VerifyOptions& options, Verificati
       print(verify_line(fit, temperature));
   if (!options.quiet)
     print(verify_result(report));
-  write_json(options.json_file, verify_json(report));
+  if (json.is_wanted())
+    json.write(verify_json(report));
   return report.passed() ? ExitCode::ok : ExitCode::failed;
 }
 
@@ -76,7 +54,7 @@ ExitCode verify(const VerifyOptions& options) {
   try {
     Signals signals([](int) { std::_Exit(static_cast<int>(ExitCode::cancelled)); });
     check_tls(options.network.tls);
-    open_json(options.json_file);
+    const OutputFile json("--json", options.json_file);
     Verification verification(options);
     SystemConfig config;
     if (!options.nodes.empty() || !options.cluster_file.empty())
@@ -84,7 +62,7 @@ ExitCode verify(const VerifyOptions& options) {
     std::optional<ExitLimit> exit_limit;  // outlives the system
     caf::actor_system system(config);
     try {
-      code = run(system, options, verification);
+      code = run(system, options, verification, json);
     } catch (const RuntimeError& e) {
       code = tell(e.code(), e.what());
     }

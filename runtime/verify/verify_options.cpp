@@ -42,6 +42,9 @@ void add_what(CLI::App& app, VerifyOptions& options) {
       ->allow_extra_args(false);
   add_list(*what, "--modes", options.modes, "How to decode (default: all modes)")
       ->check(CLI::IsMember(std::vector<std::string>(mode_names().begin(), mode_names().end())));
+  what->add_option("--controller", options.controller,
+                   "Speculate less where it does not pay, as generate does: on, off (default off)")
+      ->transform(CLI::IsMember({"on", "off"}));
   add_list(*what, "--stages", options.stages,
            "Numbers of stages, as 1,2,4 (default: 1,2,4,7 and the number of nodes, as far as the "
            "model has the layers)")

@@ -27,6 +27,8 @@ struct VerifyOptions {
   /// 0: all of the file, or a few of those that come with the program.
   std::uint32_t prompt_count = 0;
   std::uint32_t max_tokens = 24;
+  /// As in `generate`; without it there is more speculation to be verified.
+  bool controller = false;
   /// Of the runs that sample, beside those that do not.
   SamplerOptions sampling{.temperature = 1, .seed = 1000};
   /// Texts per prompt that are drawn for the goodness-of-fit test; 0: no such test.

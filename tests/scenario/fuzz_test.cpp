@@ -131,6 +131,17 @@ BOOST_AUTO_TEST_CASE(a_limit_inside_a_segment_ends_the_text_there) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_controller_changes_the_policy_never_the_text) {
+  for (std::uint64_t seed = 1; seed <= 2 * seeds(); ++seed)
+    expect_plain_text({.seed = seed,
+                       .stages = 1 + static_cast<std::uint32_t>(seed % 4),
+                       .tokens = 40,
+                       .sampled = seed % 2 == 0,
+                       .features = seed % 4 < 2,
+                       .adaptive = true,
+                       .knowledge = seed % 3 == 0 ? Knowledge::nothing : Knowledge::usual});
+}
+
 BOOST_AUTO_TEST_CASE(a_draft_that_is_always_or_never_right) {
   for (Knowledge knowledge : {Knowledge::all, Knowledge::nothing})
     for_all_modes(seeds() / 4 + 1, [knowledge](std::uint64_t seed) {

@@ -45,6 +45,13 @@ class Scheduler {
     return allowed_[random_() % allowed_.size()];
   }
 
+  /// Mostly nothing: at times so long that what is under way looks slow.
+  std::chrono::milliseconds pause() {
+    constexpr std::uint64_t seldom = 8;
+    constexpr std::uint64_t longest = 40;
+    return std::chrono::milliseconds(random_() % seldom == 0 ? random_() % longest : 0);
+  }
+
  private:
   std::size_t best_rank(const std::vector<const std::string*>& channels) {
     constexpr std::uint64_t change = 40;
@@ -93,6 +100,7 @@ WorldOptions world_options(const ScheduleCase& c) {
   options.policy.top_k = 4;
   options.policy.window = 1 + random() % (c.stages + 2);
   options.policy.hold = random() % 3;
+  options.policy.adaptive = options.policy.adaptive && c.adaptive;
   auto skill_seed = random();
   if (options.policy.speculates())
     options.draft = [&story, skill_seed, skill = skill_of(c.knowledge),
@@ -133,6 +141,8 @@ std::optional<std::string> failure(const ScheduleCase& c) {
          world.run_chosen([&](const auto& channels) { return scheduler.choose(channels); })) {
     if (world.broken())
       return fmt::format("after {} deliveries: {}", world.deliveries(), *world.broken());
+    if (c.adaptive)
+      world.advance(scheduler.pause());
     if (c.cancel_after != 0 && world.deliveries() == c.cancel_after)
       world.cancel(1);
   }
@@ -154,8 +164,8 @@ std::string describe(const ScheduleCase& c) {
   constexpr const char* knowledge[] = {"usual", "all", "nothing"};
   std::string text = fmt::format(
       "{{.seed = {}, .mode = \"{}\", .stages = {}, .sessions = {}, .tokens = {}, .sampled = {}, "
-      ".ends = {}, .features = {}, .knowledge = Knowledge::{}, .order = Order::{}",
-      c.seed, c.mode, c.stages, c.sessions, c.tokens, c.sampled, c.ends, c.features,
+      ".ends = {}, .features = {}, .adaptive = {}, .knowledge = Knowledge::{}, .order = Order::{}",
+      c.seed, c.mode, c.stages, c.sessions, c.tokens, c.sampled, c.ends, c.features, c.adaptive,
       knowledge[static_cast<int>(c.knowledge)], orders[static_cast<int>(c.order)]);
   if (!c.starved.empty())
     text += fmt::format(", .starved = {{\"{}\"}}", fmt::join(c.starved, "\", \""));
@@ -181,6 +191,7 @@ ScheduleCase shrink(ScheduleCase failing) {
     with(c.sampled, [](Case& x) { x.sampled = false; });
     with(c.ends, [](Case& x) { x.ends = false; });
     with(c.features, [](Case& x) { x.features = false; });
+    with(c.adaptive, [](Case& x) { x.adaptive = false; });
     with(!c.starved.empty(), [](Case& x) { x.starved.pop_back(); });
     with(c.cancel_after > 0, [](Case& x) { x.cancel_after = 0; });
     with(c.knowledge != Knowledge::all, [](Case& x) { x.knowledge = Knowledge::all; });

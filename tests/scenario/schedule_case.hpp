@@ -34,6 +34,9 @@ struct ScheduleCase {
   bool ends = false;
   /// The draft reads the target's hidden states.
   bool features = false;
+  /// In modes that have one, a controller changes the policy while the clock goes on by random
+  /// steps.
+  bool adaptive = false;
   Knowledge knowledge = Knowledge::usual;
   Order order = Order::random;
   /// Channels that get nothing through while anything else can happen.

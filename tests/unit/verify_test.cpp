@@ -233,7 +233,7 @@ BOOST_AUTO_TEST_CASE(options_of_the_command) {
   BOOST_CHECK(options.max_tokens == 5 && options.prompts_file == "p.txt");
   BOOST_CHECK(options.prompt_count == 2 && options.json_file == "v.json" && options.quiet);
   BOOST_CHECK((options.nodes == std::vector<std::string>{"a", "b:5"}));
-  BOOST_CHECK(options.draws == 60);
+  BOOST_CHECK(options.draws == 60 && !options.controller);
   BOOST_CHECK(parse_line({}).verify);
   BOOST_CHECK(parse_line({"--modes", "fast"}).exit_code == 2);
   BOOST_CHECK(parse_line({"--stages", "0"}).exit_code == 2);
