@@ -7,6 +7,7 @@
 #include "runtime/generate.hpp"
 #include "runtime/logging.hpp"
 #include "runtime/nodes_command.hpp"
+#include "runtime/verify/verify.hpp"
 
 int main(int argc, char** argv) {
   using namespace flowspec;
@@ -19,6 +20,8 @@ int main(int argc, char** argv) {
       return static_cast<int>(show_nodes(*line.nodes));
     if (line.bench)
       return static_cast<int>(run_bench(*line.bench));
+    if (line.verify)
+      return static_cast<int>(verify(*line.verify));
     return line.exit_code;
   } catch (const RuntimeError& e) {
     fmt::print(stderr, "flowspec: {}\n", e.what());

@@ -33,6 +33,10 @@ void add_generate(CLI::App& app, GenerateOptions& options) {
                     "vocabulary, lookup (in the text so far), self (the model), none");
   model->add_option("--mode", options.mode, "How to decode (default flowspec)")
       ->check(CLI::IsMember(std::vector<std::string>(mode_names().begin(), mode_names().end())));
+  model
+      ->add_option("--controller", options.controller,
+                   "Speculate less, or not, where it does not pay: on, off (default on)")
+      ->transform(CLI::IsMember({"on", "off"}));
   model->add_option("--context", options.context,
                     "Tokens of prompt and answer together at most (default: as the model says)");
 
@@ -110,6 +114,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   BenchOptions bench_options;
   auto* bench = app.add_subcommand("bench", "Measure modes and devices, emulated or real");
   add_bench(*bench, bench_options);
+  VerifyOptions verify_options;
+  auto* verify = app.add_subcommand("verify", "Prove that every pipeline writes the model's text");
+  add_verify(*verify, verify_options);
 
   CommandLine line;
   if (auto code = parse(app, argc, argv)) {
@@ -120,6 +127,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   } else if (bench->parsed()) {
     check(bench_options);
     line.bench = std::move(bench_options);
+  } else if (verify->parsed()) {
+    check(verify_options);
+    line.verify = std::move(verify_options);
   } else {
     line.nodes = std::move(nodes_options);
   }

@@ -10,6 +10,7 @@
 #include "runtime/bench/bench_options.hpp"
 #include "runtime/cluster.hpp"
 #include "runtime/network_options.hpp"
+#include "runtime/verify/verify_options.hpp"
 
 namespace flowspec {
 
@@ -30,6 +31,8 @@ struct GenerateOptions {
   std::vector<std::string> nodes;
   NetworkOptions network;
   std::uint32_t max_tokens = 256;
+  /// Speculation adapts to what it brings, in the modes that can.
+  bool controller = true;
   /// 0: as the model file says.
   std::uint32_t context = 0;
   SamplerOptions sampling;
@@ -56,6 +59,7 @@ struct CommandLine {
   std::optional<GenerateOptions> generate;
   std::optional<NodesOptions> nodes;
   std::optional<BenchOptions> bench;
+  std::optional<VerifyOptions> verify;
   int exit_code = 0;
 };
 

@@ -42,6 +42,7 @@ Run::Run(caf::actor_system& system, const Engine& engine, const GenerateOptions&
   places_ = place_stages(request);
   auto stages = static_cast<std::uint32_t>(places_.size());
   policy_ = changes.policy ? changes.policy(stages) : mode_policy(options.mode, stages).value();
+  policy_.adaptive = policy_.adaptive && options.controller;
   threads_ = engine.threads(cluster.nodes.empty() ? places_.size() : 0);
 
   coordinator_ = spawn_coordinator(system, {options.load_limit});

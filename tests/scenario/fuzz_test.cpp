@@ -4,199 +4,153 @@
 #include <cstdlib>
 
 #include <boost/test/unit_test.hpp>
-#include <fmt/format.h>
 
-#include "tests/scenario/stories.hpp"
-#include "tests/support/oracle_draft.hpp"
-#include "tests/support/pipeline_world.hpp"
+#include "actors/policy/policy.hpp"
+#include "tests/scenario/schedule_case.hpp"
 
 namespace flowspec::test {
 namespace {
 
-/// One run of the fuzzer: what is run, and in which order.
-struct Case {
-  std::uint64_t seed = 0;
-  std::string mode = "flowspec";
-  std::uint32_t stages = 2;
-  std::uint32_t sessions = 1;
-  std::uint32_t tokens = 24;
-  bool sampled = false;
-  /// The draft reads the target's hidden states.
-  bool features = false;
-  /// The channel that gets nothing through while anything else can happen; none: all alike.
-  std::string starved = {};
-  /// Deliveries after which session 1 is cancelled; 0: never.
-  std::size_t cancel_after = 0;
-};
-
-std::string describe(const Case& c) {
-  return fmt::format(
-      "seed {} mode {} stages {} sessions {} tokens {} sampled {} features {} starved '{}' "
-      "cancel_after {}",
-      c.seed, c.mode, c.stages, c.sessions, c.tokens, c.sampled, c.features, c.starved,
-      c.cancel_after);
-}
-
-/// Runs the case; gives what went wrong, if anything.
-std::optional<std::string> failure(const Case& c) {
-  std::mt19937_64 random{c.seed};
-  const Story& story = tiny_story(c.sampled);
-  WorldOptions options;
-  options.model = story.model;
-  options.stages = c.stages;
-  options.policy = *mode_policy(c.mode, c.stages);
-  // Small numbers, so that credits run out and segments are cut.
-  options.policy.segment_rows = 8;
-  options.policy.draft_width = 4;
-  options.policy.top_k = 4;
-  options.policy.window = 1 + random() % (c.stages + 2);
-  options.policy.hold = random() % 3;
-  auto skill_seed = random();
-  if (options.policy.speculates())
-    options.draft = [&story, skill_seed, size = c.features ? story.hidden_size : 0] {
-      return std::make_unique<OracleDraft>(story.text, story.vocab_size, skill_seed,
-                                           OracleDraft::Skill{}, size);
-    };
-  options.send_features = c.features;
-  PipelineWorld world{options};
-  for (std::uint32_t i = 0; i < c.sessions; ++i)
-    world.submit(story.prompt, c.tokens, story.sampling, story.text);
-
-  auto allowed = [&](const std::string& channel) { return channel != c.starved; };
-  constexpr std::size_t limit = 200000;
-  while (world.deliveries() < limit && world.run_random(random, allowed)) {
-    if (world.broken())
-      return fmt::format("after {} deliveries: {}", world.deliveries(), *world.broken());
-    if (c.cancel_after != 0 && world.deliveries() == c.cancel_after)
-      world.cancel(1);
-  }
-  if (world.deliveries() >= limit)
-    return "does not end";
-  for (SessionId id = 1; id <= c.sessions; ++id) {
-    if (!world.report(id))
-      return fmt::format("session {} hangs: no message is left", id);
-    const Report& report = *world.report(id);
-    if (report.finish == Finish::failed)
-      return "session failed: " + report.error;
-    bool cancelled = id == 1 && c.cancel_after != 0;
-    if (!cancelled && report.finish != Finish::length)
-      return "the session ended early";
-    auto expected = std::vector<Token>(
-        story.text.begin() + static_cast<std::ptrdiff_t>(story.prompt.size()),
-        story.text.begin() +
-            static_cast<std::ptrdiff_t>(story.prompt.size() +
-                                        (cancelled ? report.tokens.size() : c.tokens)));
-    if (report.tokens != expected)
-      return fmt::format("session {}: other tokens than plain decoding", id);
-  }
-  if (world.slots_used() != 0)
-    return fmt::format("{} KV slots are still taken", world.slots_used());
-  return std::nullopt;
-}
-
-/// The simplest case that still fails, near the given one.
-Case shrink(Case failing) {
-  auto simpler = [](const Case& c) {
-    std::vector<Case> all;
-    auto with = [&](auto change) {
-      all.push_back(c);
-      change(all.back());
-    };
-    if (c.sessions > 1)
-      with([](Case& x) { --x.sessions; });
-    if (c.stages > 1)
-      with([](Case& x) { --x.stages; });
-    if (c.tokens > 1) {
-      with([](Case& x) { x.tokens /= 2; });
-      with([](Case& x) { --x.tokens; });
-    }
-    if (c.sampled)
-      with([](Case& x) { x.sampled = false; });
-    if (c.features)
-      with([](Case& x) { x.features = false; });
-    if (!c.starved.empty())
-      with([](Case& x) { x.starved.clear(); });
-    if (c.cancel_after > 0)
-      with([](Case& x) { x.cancel_after = 0; });
-    return all;
-  };
-  for (bool smaller = true; smaller;) {
-    smaller = false;
-    for (const Case& candidate : simpler(failing))
-      if (failure(candidate)) {
-        failing = candidate;
-        smaller = true;
-        break;
-      }
-  }
-  return failing;
-}
-
-void expect_plain_text(const Case& c) {
-  auto error = failure(c);
-  if (!error) {
-    BOOST_TEST(true);
-    return;
-  }
-  auto small = shrink(c);
-  BOOST_ERROR(describe(c) + ": " + *error + "\n  shrunk to: " + describe(small) + ": " +
-              failure(small).value_or("(does not fail)"));
-}
-
 /// Orders per combination; FLOWSPEC_FUZZ_SEEDS asks for more or less.
 std::uint64_t seeds() {
   const char* text = std::getenv("FLOWSPEC_FUZZ_SEEDS");
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : 30;
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : 16;
 }
 
-BOOST_AUTO_TEST_CASE(any_order_gives_the_text_of_plain_decoding) {
+/// Runs `make` for all modes and seeds 1, 2, ... up to `count`.
+template <class Make>
+void for_all_modes(std::uint64_t count, const Make& make) {
   for (std::string_view mode : mode_names())
-    for (std::uint32_t stages : {1U, 2U, 3U, 5U})
-      for (std::uint64_t seed = 1; seed <= seeds(); ++seed)
-        expect_plain_text({.seed = seed,
-                           .mode = std::string(mode),
-                           .stages = stages,
-                           .sampled = seed % 2 == 0,
-                           .features = seed % 4 < 2});
+    for (std::uint64_t seed = 1; seed <= count; ++seed) {
+      ScheduleCase c = make(seed);
+      c.seed = seed;
+      c.mode = mode;
+      expect_plain_text(c);
+    }
+}
+
+/// All channels of two stages.
+const std::vector<std::string> channels{
+    "draft > pruner",  "draft > stage 0",  "stage 0 > stage 1", "stage 0 > pruner",
+    "stage 0 > draft", "stage 1 > pruner", "verifier > pruner", "stage 1 > verifier",
+    "pruner > draft",  "pruner > stage 0", "pruner > stage 1",  "pruner > verifier",
+    "verifier > draft"};
+
+BOOST_AUTO_TEST_CASE(any_order_gives_the_text_of_plain_decoding) {
+  for (std::uint32_t stages : {1U, 2U, 3U, 5U})
+    for_all_modes(seeds(), [stages](std::uint64_t seed) {
+      return ScheduleCase{.stages = stages, .sampled = seed % 2 == 0, .features = seed % 4 < 2};
+    });
+}
+
+BOOST_AUTO_TEST_CASE(channels_of_changing_rank_change_nothing) {
+  for_all_modes(seeds(), [](std::uint64_t seed) {
+    return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 4),
+                        .sampled = seed % 2 == 0,
+                        .features = seed % 4 < 2,
+                        .order = Order::ranked};
+  });
+}
+
+BOOST_AUTO_TEST_CASE(the_newest_and_the_oldest_message_first) {
+  for (Order order : {Order::newest, Order::oldest})
+    for_all_modes(seeds() / 4 + 1, [order](std::uint64_t seed) {
+      return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 3),
+                          .sampled = seed % 2 == 0,
+                          .features = seed % 4 < 2,
+                          .order = order};
+    });
 }
 
 BOOST_AUTO_TEST_CASE(a_starved_channel_costs_rows_never_the_text) {
-  std::vector<std::string> channels{"draft > pruner",    "draft > stage 0",    "stage 0 > stage 1",
-                                    "stage 0 > pruner",  "stage 0 > draft",    "stage 1 > pruner",
-                                    "verifier > pruner", "stage 1 > verifier", "pruner > draft",
-                                    "pruner > stage 0",  "pruner > stage 1",   "pruner > verifier",
-                                    "verifier > draft"};
-  for (std::string_view mode : mode_names())
-    for (const auto& channel : channels)
-      for (std::uint64_t seed = 1; seed <= std::max<std::uint64_t>(1, seeds() / 6); ++seed)
-        expect_plain_text({.seed = seed,
-                           .mode = std::string(mode),
-                           .stages = 2,
-                           .sampled = seed % 2 == 1,
-                           .features = true,
-                           .starved = channel});
+  for (const auto& channel : channels)
+    for_all_modes(seeds() / 8 + 1, [&](std::uint64_t seed) {
+      return ScheduleCase{.sampled = seed % 2 == 1, .features = true, .starved = {channel}};
+    });
+}
+
+BOOST_AUTO_TEST_CASE(two_starved_channels) {
+  // Another pair for every seed.
+  for_all_modes(seeds(), [](std::uint64_t seed) {
+    auto first = seed % channels.size();
+    auto second = (first + 1 + seed / 3 % (channels.size() - 1)) % channels.size();
+    return ScheduleCase{
+        .sampled = seed % 2 == 1, .features = true, .starved = {channels[first], channels[second]}};
+  });
+}
+
+BOOST_AUTO_TEST_CASE(prunes_last_and_features_last) {
+  const std::vector<std::string> prunes{"pruner > stage 0", "pruner > stage 1",
+                                        "pruner > verifier"};
+  auto all_prunes = prunes;
+  all_prunes.emplace_back("pruner > draft");
+  for (const auto& starved : {prunes, all_prunes, std::vector<std::string>{"verifier > draft"},
+                              std::vector<std::string>{"draft > pruner", "pruner > draft"}})
+    for_all_modes(seeds() / 4 + 1, [&](std::uint64_t seed) {
+      return ScheduleCase{.sampled = seed % 2 == 0, .features = true, .starved = starved};
+    });
 }
 
 BOOST_AUTO_TEST_CASE(sessions_share_the_pipeline_and_do_not_meet) {
-  for (std::string_view mode : mode_names())
-    for (std::uint64_t seed = 1; seed <= seeds() / 3 + 1; ++seed)
-      expect_plain_text({.seed = seed,
-                         .mode = std::string(mode),
-                         .stages = 3,
-                         .sessions = 3,
-                         .sampled = seed % 2 == 0,
-                         .features = seed % 4 < 2});
+  for_all_modes(seeds() / 4 + 1, [](std::uint64_t seed) {
+    return ScheduleCase{.stages = 3,
+                        .sessions = 3,
+                        .sampled = seed % 2 == 0,
+                        .features = seed % 4 < 2,
+                        .order = seed % 3 == 0 ? Order::ranked : Order::random};
+  });
 }
 
 BOOST_AUTO_TEST_CASE(a_cancelled_session_leaves_nothing_behind_and_the_others_alone) {
-  for (std::string_view mode : mode_names())
-    for (std::uint64_t seed = 1; seed <= seeds() / 3 + 1; ++seed)
-      expect_plain_text({.seed = seed,
-                         .mode = std::string(mode),
-                         .stages = 2,
-                         .sessions = 2,
-                         .features = seed % 2 == 0,
-                         .cancel_after = seed * 17});
+  for_all_modes(seeds() / 2 + 1, [](std::uint64_t seed) {
+    return ScheduleCase{.sessions = 2,
+                        .features = seed % 2 == 0,
+                        .order = seed % 4 == 3 ? Order::ranked : Order::random,
+                        .cancel_after = seed * 17};
+  });
+}
+
+BOOST_AUTO_TEST_CASE(an_end_of_text_inside_a_segment_ends_the_text_there) {
+  for_all_modes(seeds() / 2 + 1, [](std::uint64_t seed) {
+    return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 3),
+                        .sessions = 1 + static_cast<std::uint32_t>(seed % 2),
+                        .sampled = seed % 4 == 2,
+                        .ends = true,
+                        .features = seed % 4 < 2,
+                        .knowledge = seed % 3 == 0 ? Knowledge::usual : Knowledge::all};
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_inside_a_segment_ends_the_text_there) {
+  for_all_modes(seeds() / 2 + 1, [](std::uint64_t seed) {
+    return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 3),
+                        .tokens = 1 + static_cast<std::uint32_t>(seed * 5 % 13),
+                        .sampled = seed % 2 == 0,
+                        .features = seed % 4 < 2,
+                        .knowledge = seed % 3 == 0 ? Knowledge::nothing : Knowledge::all};
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_controller_changes_the_policy_never_the_text) {
+  for (std::uint64_t seed = 1; seed <= 2 * seeds(); ++seed)
+    expect_plain_text({.seed = seed,
+                       .stages = 1 + static_cast<std::uint32_t>(seed % 4),
+                       .tokens = 40,
+                       .sampled = seed % 2 == 0,
+                       .features = seed % 4 < 2,
+                       .adaptive = true,
+                       .knowledge = seed % 3 == 0 ? Knowledge::nothing : Knowledge::usual});
+}
+
+BOOST_AUTO_TEST_CASE(a_draft_that_is_always_or_never_right) {
+  for (Knowledge knowledge : {Knowledge::all, Knowledge::nothing})
+    for_all_modes(seeds() / 4 + 1, [knowledge](std::uint64_t seed) {
+      return ScheduleCase{.stages = 3,
+                          .sampled = seed % 2 == 0,
+                          .features = seed % 4 < 2,
+                          .knowledge = knowledge,
+                          .order = seed % 2 == 0 ? Order::ranked : Order::random};
+    });
 }
 
 }  // namespace

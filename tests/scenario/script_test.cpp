@@ -22,6 +22,7 @@ WorldOptions two_stages(OracleDraft::Skill skill) {
   options.model = story.model;
   options.stages = 2;
   options.policy = *mode_policy("flowspec", 2);
+  options.policy.adaptive = false;
   options.policy.window = 3;
   options.policy.segment_rows = 8;
   options.policy.draft_width = 4;

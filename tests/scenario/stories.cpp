@@ -1,6 +1,8 @@
 #include "tests/scenario/stories.hpp"
 
+#include <algorithm>
 #include <filesystem>
+#include <memory>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -14,8 +16,7 @@ namespace {
 
 /// The model's file, removed when the program ends.
 struct ModelFile {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / fmt::format("flowspec-scenario-{}.gguf", getpid());
+  std::filesystem::path path;
   LlamaShape shape{.hidden_size = 16,
                    .layers = 5,
                    .heads = 2,
@@ -24,12 +25,21 @@ struct ModelFile {
                    .vocab_size = least_vocab_size,
                    .context_length = 256};
 
-  ModelFile() { write_llama_gguf(path, shape, {}, 7); }
+  explicit ModelFile(std::uint32_t eos_token) : path(path_for(eos_token)) {
+    shape.eos_token = eos_token;
+    write_llama_gguf(path, shape, {}, 7);
+  }
   ~ModelFile() { std::filesystem::remove(path); }
+  ModelFile(const ModelFile&) = delete;
+  ModelFile& operator=(const ModelFile&) = delete;
+
+  static std::filesystem::path path_for(std::uint32_t eos_token) {
+    return std::filesystem::temp_directory_path() /
+           fmt::format("flowspec-scenario-{}-{}.gguf", getpid(), eos_token);
+  }
 };
 
-Story make_story(bool sampled) {
-  static const ModelFile file;
+Story make_story(const ModelFile& file, bool sampled) {
   Story story;
   story.model = file.path;
   story.vocab_size = static_cast<Token>(file.shape.vocab_size);
@@ -39,19 +49,47 @@ Story make_story(bool sampled) {
   if (sampled)
     story.sampling = {.temperature = 1, .top_k = 50, .top_p = 0.95F, .seed = 42};
   const auto& how = story.sampling;
-  auto tokens = plain_decoding(file.path, story.prompt, 64,
+  auto tokens = plain_decoding(file.path, story.prompt, story.length,
                                {how.temperature, how.top_k, how.top_p, how.seed});
   story.text = story.prompt;
   story.text.insert(story.text.end(), tokens.begin(), tokens.end());
   return story;
 }
 
+/// The same text with a token that ends it. No weight depends on which token that is.
+struct Ending {
+  Story story;
+  std::unique_ptr<ModelFile> file;
+
+  explicit Ending(const Story& endless) : story(endless) {
+    constexpr std::ptrdiff_t least = 9;
+    auto begin = story.text.begin() + static_cast<std::ptrdiff_t>(story.prompt.size());
+    auto end = begin + least;
+    while (std::find(begin, end, *end) != end)
+      ++end;
+    file = std::make_unique<ModelFile>(static_cast<std::uint32_t>(*end));
+    story.model = file->path;
+    story.length = static_cast<std::uint32_t>(end - begin) + 1;
+  }
+};
+
+const ModelFile& endless_file() {
+  static const ModelFile file(2);
+  return file;
+}
+
 }  // namespace
 
 const Story& tiny_story(bool sampled) {
-  static const Story greedy = make_story(false);
-  static const Story at_random = make_story(true);
+  static const Story greedy = make_story(endless_file(), false);
+  static const Story at_random = make_story(endless_file(), true);
   return sampled ? at_random : greedy;
+}
+
+const Story& ending_story(bool sampled) {
+  static const Ending greedy(tiny_story(false));
+  static const Ending at_random(tiny_story(true));
+  return sampled ? at_random.story : greedy.story;
 }
 
 }  // namespace flowspec::test

@@ -16,9 +16,14 @@ struct Story {
   SamplingParams sampling;
   /// The prompt and 64 tokens after it.
   std::vector<Token> text;
+  /// Tokens after the prompt up to the first that ends the text, that one included; what `text` has
+  /// behind it is what the model would go on with.
+  std::uint32_t length = 64;
 };
 
 /// Five layers, greedy or sampled at temperature 1. Made on first use.
 const Story& tiny_story(bool sampled);
+/// The same with an end after some ten tokens.
+const Story& ending_story(bool sampled);
 
 }  // namespace flowspec::test

@@ -333,7 +333,8 @@ std::string convert(TensorType type, std::span<const float> values) {
   throw std::invalid_argument("cannot write tensors of " + type_name(type));
 }
 
-void add_vocabulary(GgufWriter& writer, std::uint32_t size, std::uint64_t seed) {
+void add_vocabulary(GgufWriter& writer, std::uint32_t size, std::uint64_t seed,
+                    std::uint32_t eos_token) {
   if (size < least_vocab_size) {
     throw std::invalid_argument("the vocabulary is too small");
   }
@@ -373,14 +374,14 @@ void add_vocabulary(GgufWriter& writer, std::uint32_t size, std::uint64_t seed) 
   writer.add_floats("tokenizer.ggml.scores", scores);
   writer.add_ints("tokenizer.ggml.token_type", types);
   writer.add_uint("tokenizer.ggml.bos_token_id", 1);
-  writer.add_uint("tokenizer.ggml.eos_token_id", 2);
+  writer.add_uint("tokenizer.ggml.eos_token_id", eos_token);
   writer.add_uint("tokenizer.ggml.unknown_token_id", 0);
 }
 
 GgufWriter make_llama(const LlamaShape& shape, const LlamaTypes& types, std::uint64_t seed) {
   GgufWriter writer;
   add_metadata(writer, shape);
-  add_vocabulary(writer, shape.vocab_size, seed);
+  add_vocabulary(writer, shape.vocab_size, seed, shape.eos_token);
   Random random(seed);
   const auto add_matrix = [&](const std::string& name, TensorType type, std::uint64_t in,
                               std::uint64_t out, float deviation) {

@@ -83,6 +83,8 @@ struct LlamaShape {
   float rms_eps = 1e-5F;
   /// No output.weight: the embedding serves for both.
   bool tied = false;
+  /// The token that ends a text.
+  std::uint32_t eos_token = 2;
 };
 
 /// Norms are always F32. Row lengths must be multiples of 32 for Q8_0 and Q4_0.
@@ -97,7 +99,8 @@ inline constexpr std::uint32_t least_vocab_size = 300;
 
 /// Adds a SentencePiece-style vocabulary: <unk>, <s>, </s>, the 256 bytes, "▁", a to z, some marks,
 /// then words made by joining two earlier pieces at random, with falling scores.
-void add_vocabulary(GgufWriter& writer, std::uint32_t size, std::uint64_t seed);
+void add_vocabulary(GgufWriter& writer, std::uint32_t size, std::uint64_t seed,
+                    std::uint32_t eos_token = 2);
 
 /// A LLaMA model with random weights, scaled so that hidden states stay near 1 and the likeliest
 /// tokens differ clearly. The same arguments give the same file.

@@ -15,6 +15,7 @@
 #include "actors/type_ids.hpp"
 #include "models/config.hpp"
 #include "models/formats/gguf.hpp"
+#include "models/tokenizer/tokenizer.hpp"
 
 namespace flowspec::test {
 
@@ -27,19 +28,6 @@ struct Config : caf::actor_system_config {
     set("scheduler.policy", caf::atom("testing"));
   }
 };
-
-/// Passes everything on, one message each time the scheduler lets it, but loses the next `*losing`.
-caf::behavior channel_actor(caf::event_based_actor* self, caf::actor target, int* losing) {
-  self->set_default_handler(
-      [=](caf::scheduled_actor*, caf::message_view& content) -> caf::result<caf::message> {
-        if (*losing > 0)
-          --*losing;
-        else
-          self->send(target, content.move_content_to_message());
-        return caf::delegated<caf::message>{};
-      });
-  return {[](tick_a) {}};
-}
 
 caf::behavior client_actor(caf::event_based_actor*, std::optional<Report>* report) {
   return {
@@ -66,7 +54,8 @@ struct PipelineWorld::System {
   caf::scoped_actor self{system, true};
   std::map<std::string, caf::actor> channels;
   std::map<caf::resumable*, std::string> channel_jobs;
-  std::map<std::string, int> losing;
+  std::map<std::string, ChannelState> channel_states;
+  std::shared_ptr<const Tokenizer> tokenizer;
   Pipeline pipeline;
   std::map<SessionId, SessionActor> sessions;
   std::map<SessionId, std::optional<Report>> reports;
@@ -86,6 +75,8 @@ PipelineWorld::PipelineWorld(WorldOptions options)
   auto file = std::make_shared<GgufFile>(GgufFile::open(options_.model));
   auto model = read_config(*file);
   auto rows = options_.policy.segment_rows;
+  if (options_.knows_end)
+    world.tokenizer = std::make_shared<const Tokenizer>(Tokenizer::from_gguf(*file));
 
   PipelineConfig config;
   config.stages = options_.stages;
@@ -100,13 +91,16 @@ PipelineWorld::PipelineWorld(WorldOptions options)
   config.send_features = options_.send_features;
   config.mode = SpawnMode::pooled;
   config.probe = this;
-  config.link = [&world](const std::string& from, const std::string& to, caf::actor target) {
-    if (from == to)  // an actor's own mailbox
+  config.link = [&world, this](const std::string& from, const std::string& to, caf::actor target) {
+    if (from == to && !options_.holds_drafting)  // an actor's own mailbox
       return target;
-    auto channel =
-        world.system.spawn(channel_actor, std::move(target), &world.losing[from + " > " + to]);
-    world.channels.emplace(from + " > " + to, channel);
-    world.channel_jobs.emplace(job_of(channel), from + " > " + to);
+    auto name = from + " > " + to;
+    auto& state = world.channel_states[name];
+    state.name = name;
+    state.log = options_.keeps_log ? &log_ : nullptr;
+    auto channel = spawn_channel(world.system, std::move(target), &state);
+    world.channels.emplace(name, channel);
+    world.channel_jobs.emplace(job_of(channel), name);
     return channel;
   };
   world.pipeline = make_pipeline(
@@ -173,6 +167,7 @@ SessionId PipelineWorld::submit(std::vector<Token> prompt, std::uint32_t max_tok
   config.max_tokens = max_tokens;
   config.pruner = world.pipeline.pruner;
   config.client = client;
+  config.tokenizer = world.tokenizer;
   world.sessions.emplace(id, spawn_session(world.system, std::move(config)));
   return id;
 }
@@ -194,9 +189,10 @@ caf::actor PipelineWorld::channel(const std::string& name) const {
   return system_->channels.at(name);
 }
 
-std::string PipelineWorld::channel_of(std::size_t job) const {
+const std::string& PipelineWorld::channel_of(std::size_t job) const {
+  static const std::string none;
   auto found = system_->channel_jobs.find(system_->scheduler.jobs[job]);
-  return found == system_->channel_jobs.end() ? std::string{} : found->second;
+  return found == system_->channel_jobs.end() ? none : found->second;
 }
 
 void PipelineWorld::run_job(std::size_t index) {
@@ -210,7 +206,7 @@ void PipelineWorld::run_job(std::size_t index) {
 std::vector<std::string> PipelineWorld::waiting() const {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < system_->scheduler.jobs.size(); ++i)
-    if (auto name = channel_of(i); !name.empty())
+    if (const auto& name = channel_of(i); !name.empty())
       names.push_back(name);
   return names;
 }
@@ -256,24 +252,29 @@ void PipelineWorld::run(const std::set<std::string>& held) {
 }
 
 void PipelineWorld::lose_next(const std::string& channel) {
-  ++system_->losing.at(channel);
+  ++system_->channel_states.at(channel).losing;
 }
 
 void PipelineWorld::advance(std::chrono::milliseconds time) {
   system_->scheduler.advance_time(time);
 }
 
-bool PipelineWorld::run_random(std::mt19937_64& random,
-                               const std::function<bool(const std::string& channel)>& eligible) {
-  auto count = system_->scheduler.jobs.size();
-  if (count == 0)
+bool PipelineWorld::run_chosen(const Choose& choose) {
+  ready_.clear();
+  for (std::size_t i = 0; i < system_->scheduler.jobs.size(); ++i)
+    ready_.push_back(&channel_of(i));
+  if (ready_.empty())
     return false;
-  std::vector<std::size_t> allowed;
-  for (std::size_t i = 0; i < count; ++i)
-    if (auto name = channel_of(i); name.empty() || eligible(name))
-      allowed.push_back(i);
-  run_job(allowed.empty() ? random() % count : allowed[random() % allowed.size()]);
+  run_job(choose(ready_));
   return true;
+}
+
+const Delivery& PipelineWorld::last(const std::string& channel) const {
+  auto found = std::find_if(log_.rbegin(), log_.rend(),
+                            [&](const Delivery& delivery) { return delivery.channel == channel; });
+  if (found == log_.rend())
+    throw std::out_of_range("nothing was delivered by " + channel);
+  return *found;
 }
 
 std::size_t PipelineWorld::slots_used() const {
@@ -285,11 +286,17 @@ std::size_t PipelineWorld::slots_used() const {
 void PipelineWorld::after_hop(const HopSessions& hop) {
   auto stats = hop.stats();
   Hop& seen = hops_[stats.stage];
-  seen = {stats, {}};
+  seen = {};
+  seen.stats = stats;
   auto broken = hop.broken_invariant();
   for (const auto& [id, session] : hop.all()) {
     seen.versions[id] = session.view.version();
     auto committed = session.view.committed_tokens();
+    if (options_.keeps_log) {
+      seen.committed[id].assign(committed.begin(), committed.end());
+      for (const LiveView::Node& node : session.view.live())
+        seen.live[id].push_back(node.id);
+    }
     const auto& expected = expected_.at(id);
     if (!broken && (committed.size() > expected.size() ||
                     !std::equal(committed.begin(), committed.end(), expected.begin())))

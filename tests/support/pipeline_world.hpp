@@ -8,7 +8,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -19,6 +18,7 @@
 #include "actors/probe.hpp"
 #include "messages/types.hpp"
 #include "models/drafts/draft_model.hpp"
+#include "tests/support/channel.hpp"
 
 namespace flowspec::test {
 
@@ -30,6 +30,12 @@ struct WorldOptions {
   std::function<std::unique_ptr<DraftModel>()> draft;
   /// The draft reads the target's hidden states.
   bool send_features = false;
+  /// Sessions know the tokens that end a text.
+  bool knows_end = false;
+  /// The draft's steps wait in a channel "draft > draft": two messages for each forward.
+  bool holds_drafting = false;
+  /// Keep what has been delivered, and the nodes of all hops.
+  bool keeps_log = false;
 };
 
 class PipelineWorld : private PipelineProbe {
@@ -62,10 +68,11 @@ class PipelineWorld : private PipelineProbe {
   /// Lets the actors' clock go on.
   void advance(std::chrono::milliseconds time);
 
-  /// Runs one job, an actor's or a channel's, of those that `eligible` allows; of all where it
-  /// allows none. False if there is no job at all.
-  bool run_random(std::mt19937_64& random,
-                  const std::function<bool(const std::string& channel)>& eligible);
+  /// Runs the job that `choose` names by its index, an actor's or a channel's. It is given the
+  /// channels of all jobs, in the order in which they became ready; an actor's is the empty text.
+  /// False if there is no job at all.
+  using Choose = std::function<std::size_t(const std::vector<const std::string*>& channels)>;
+  bool run_chosen(const Choose& choose);
 
   /// The way into a channel, for messages of the test's own.
   caf::actor channel(const std::string& name) const;
@@ -78,8 +85,15 @@ class PipelineWorld : private PipelineProbe {
   struct Hop {
     StageStats stats;
     std::map<SessionId, TreeVersion> versions;
+    /// With `keeps_log`: ids of the live nodes, parents before children.
+    std::map<SessionId, std::vector<NodeId>> live;
+    std::map<SessionId, std::vector<Token>> committed;
   };
   Hop hop(std::uint32_t stage) const { return hops_.contains(stage) ? hops_.at(stage) : Hop{}; }
+  /// With `keeps_log`: what has been delivered so far.
+  const std::vector<Delivery>& log() const { return log_; }
+  /// The last delivery of a channel; throws where there is none.
+  const Delivery& last(const std::string& channel) const;
   /// KV slots in use at all hops.
   std::size_t slots_used() const;
 
@@ -89,13 +103,15 @@ class PipelineWorld : private PipelineProbe {
   void after_hop(const HopSessions& hop) override;
   void after_draft(const Drafter& drafter, std::size_t in_flight) override;
   void run_job(std::size_t index);
-  std::string channel_of(std::size_t job) const;
+  const std::string& channel_of(std::size_t job) const;
 
   WorldOptions options_;
   std::size_t deliveries_ = 0;
   std::optional<std::string> broken_;
   std::map<SessionId, std::vector<Token>> expected_;
   std::map<std::uint32_t, Hop> hops_;
+  std::vector<Delivery> log_;
+  std::vector<const std::string*> ready_;
   std::unique_ptr<System> system_;
 };
 

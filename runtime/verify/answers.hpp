@@ -1,0 +1,52 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include <caf/fwd.hpp>
+
+#include "messages/types.hpp"
+#include "models/sampler.hpp"
+#include "models/tokenizer/tokenizer.hpp"
+#include "runtime/run.hpp"
+
+namespace flowspec {
+
+/// A text to go on with.
+struct Question {
+  std::vector<Token> prompt;
+  std::uint32_t max_tokens = 1;
+  SamplerOptions sampling;
+};
+
+struct Answer {
+  std::vector<Token> tokens;
+  /// Times that the root moved.
+  std::uint64_t verifications = 0;
+};
+
+/// Sends texts through one pipeline, two at a time, so that they also meet in it.
+class Answers {
+ public:
+  /// `run` has to outlive the object.
+  Answers(caf::actor_system& system, const Run& run, const Tokenizer& tokenizer,
+          std::chrono::seconds progress_limit);
+
+  /// The answers, in the order of the questions. Throws RuntimeError with the error of the first
+  /// session that fails.
+  std::vector<Answer> get(std::span<const Question> questions);
+
+ private:
+  SessionConfig make_session(const Question& question);
+
+  caf::actor_system& system_;
+  const Run& run_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::chrono::seconds progress_limit_;
+  SessionId last_session_ = 0;
+};
+
+}  // namespace flowspec

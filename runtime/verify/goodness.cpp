@@ -1,0 +1,165 @@
+#include "runtime/verify/goodness.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <numeric>
+
+namespace flowspec {
+
+std::vector<double> token_probabilities(std::span<const float> logits,
+                                        const SamplerOptions& options) {
+  std::vector<Token> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  auto logit = [&](Token token) { return logits[static_cast<std::size_t>(token)]; };
+  std::sort(order.begin(), order.end(),
+            [&](Token a, Token b) { return logit(a) != logit(b) ? logit(a) > logit(b) : a < b; });
+  if (options.top_k > 0 && options.top_k < order.size())
+    order.resize(options.top_k);
+  std::vector<double> result(logits.size());
+  double sum = 0;
+  for (Token token : order)
+    sum += result[static_cast<std::size_t>(token)] =
+        std::exp((double{logit(token)} - double{logit(order.front())}) / options.temperature);
+  double kept = 0;
+  for (Token token : order) {
+    auto& probability = result[static_cast<std::size_t>(token)];
+    bool enough = kept >= options.top_p * sum;
+    probability = enough ? 0 : probability;
+    kept += probability;
+  }
+  for (double& probability : result)
+    probability /= kept;
+  return result;
+}
+
+namespace {
+
+class OutcomeCounter {
+ public:
+  OutcomeCounter(std::size_t count, std::size_t length, const NextToken& next,
+                 const std::function<bool(Token)>& is_end)
+      : count_(static_cast<double>(count)), length_(length), next_(next), is_end_(is_end) {}
+
+  /// `texts`: those that begin with `prefix_`, which has the probability `mass`.
+  void split(const std::vector<const std::vector<Token>*>& texts, double mass) {
+    if (prefix_.size() == length_ || (!prefix_.empty() && is_end_(prefix_.back()))) {
+      outcomes.push_back({count_ * mass, texts.size()});
+      return;
+    }
+    auto probabilities = next_(prefix_);
+    std::map<Token, std::vector<const std::vector<Token>*>> by_token;
+    Outcome rest{count_ * mass, texts.size()};
+    for (const auto* text : texts)
+      if (text->size() > prefix_.size())
+        by_token[(*text)[prefix_.size()]].push_back(text);
+    for (std::size_t i = 0; i < probabilities.size(); ++i) {
+      auto part = mass * probabilities[i];
+      if (count_ * part < least_expected)
+        continue;
+      auto token = static_cast<Token>(i);
+      prefix_.push_back(token);
+      split(by_token[token], part);
+      prefix_.pop_back();
+      rest.expected -= count_ * part;
+      rest.observed -= by_token[token].size();
+    }
+    // What rounding leaves is nothing, unless something was seen there.
+    rest.expected = rest.expected > 1e-9 * count_ ? rest.expected : 0;
+    if (rest.expected > 0 || rest.observed > 0)
+      outcomes.push_back(rest);
+  }
+
+  std::vector<Outcome> outcomes;
+
+ private:
+  double count_;
+  std::size_t length_;
+  const NextToken& next_;
+  const std::function<bool(Token)>& is_end_;
+  std::vector<Token> prefix_;
+};
+
+}  // namespace
+
+std::vector<Outcome> count_outcomes(std::span<const std::vector<Token>> texts, std::size_t length,
+                                    const NextToken& next,
+                                    const std::function<bool(Token)>& is_end) {
+  std::vector<const std::vector<Token>*> all;
+  for (const auto& text : texts)
+    all.push_back(&text);
+  OutcomeCounter counter(texts.size(), length, next, is_end);
+  if (!all.empty())
+    counter.split(all, 1);
+  return std::move(counter.outcomes);
+}
+
+ChiSquare chi_square(std::vector<Outcome> outcomes) {
+  bool impossible = std::any_of(outcomes.begin(), outcomes.end(), [](const Outcome& outcome) {
+    return outcome.expected <= 0 && outcome.observed > 0;
+  });
+  if (impossible)
+    return {std::numeric_limits<double>::infinity(), 1, 0};
+  std::sort(outcomes.begin(), outcomes.end(),
+            [](const Outcome& a, const Outcome& b) { return a.expected > b.expected; });
+  Outcome rare;
+  while (!outcomes.empty() && (outcomes.back().expected < least_expected ||
+                               (rare.expected > 0 && rare.expected < least_expected))) {
+    rare.expected += outcomes.back().expected;
+    rare.observed += outcomes.back().observed;
+    outcomes.pop_back();
+  }
+  if (rare.expected > 0)
+    outcomes.push_back(rare);
+  ChiSquare result;
+  for (const Outcome& outcome : outcomes) {
+    auto off = static_cast<double>(outcome.observed) - outcome.expected;
+    result.statistic += off * off / outcome.expected;
+  }
+  result.degrees_of_freedom =
+      outcomes.empty() ? 0 : static_cast<std::uint32_t>(outcomes.size() - 1);
+  result.p_value = chi_square_tail(result.statistic, result.degrees_of_freedom);
+  return result;
+}
+
+/// The regularised incomplete gamma function Q(a, x): its series below a + 1, its continued
+/// fraction above, where each converges fast.
+double chi_square_tail(double statistic, std::uint32_t degrees_of_freedom) {
+  if (degrees_of_freedom == 0 || statistic <= 0)
+    return 1;
+  if (std::isinf(statistic))
+    return 0;
+  auto a = degrees_of_freedom / 2.0;
+  auto x = statistic / 2;
+  auto factor = std::exp(a * std::log(x) - x - std::lgamma(a));
+  constexpr double precision = 1e-12;
+  constexpr int most_terms = 100000;
+  if (x < a + 1) {
+    double term = 1 / a;
+    double sum = term;
+    for (int n = 1; n < most_terms && term > sum * precision; ++n)
+      sum += term *= x / (a + n);
+    return 1 - factor * sum;
+  }
+  // Lentz's method.
+  constexpr double tiny = 1e-300;
+  double b = x + 1 - a;
+  double c = 1 / tiny;
+  double d = 1 / b;
+  double fraction = d;
+  for (int n = 1; n < most_terms; ++n) {
+    double numerator = -n * (n - a);
+    b += 2;
+    d = numerator * d + b;
+    d = 1 / (std::abs(d) < tiny ? tiny : d);
+    c = b + numerator / c;
+    c = std::abs(c) < tiny ? tiny : c;
+    fraction *= d * c;
+    if (std::abs(d * c - 1) < precision)
+      break;
+  }
+  return factor * fraction;
+}
+
+}  // namespace flowspec

@@ -1,0 +1,53 @@
+#include "runtime/verify/plain_decoder.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "runtime/error.hpp"
+
+namespace flowspec {
+
+PlainDecoder::PlainDecoder(const OpenModel& model, unsigned threads, std::uint32_t length)
+    : tokenizer_(model.tokenizer),
+      layers_(model.file, model.config, {{0, model.config.layers}, threads, 1}),
+      head_(model.file, model.config, threads, 1),
+      cache_(layers_.make_cache(length)),
+      slots_(length),
+      hidden_(model.config.hidden_size),
+      logits_(model.config.vocab_size) {
+  std::iota(slots_.begin(), slots_.end(), Slot{0});
+}
+
+std::vector<Token> PlainDecoder::decode(std::span<const Token> prompt, std::uint32_t count,
+                                        const SamplerOptions& sampling) {
+  std::vector<Token> text(prompt.begin(), prompt.end());
+  while (text.size() < prompt.size() + count) {
+    text.push_back(sample(logits_after(text), sampling, static_cast<Position>(text.size())));
+    if (tokenizer_.is_end_of_text(text.back()))
+      break;
+  }
+  return {text.begin() + static_cast<std::ptrdiff_t>(prompt.size()), text.end()};
+}
+
+std::span<const float> PlainDecoder::logits_after(std::span<const Token> tokens) {
+  if (tokens.empty() || tokens.size() > slots_.size())
+    throw RuntimeError(ExitCode::failed, "plain decoding: a text of a length that was not agreed");
+  // The last token is always computed: what is wanted is its row.
+  auto limit = std::min(cached_.size(), tokens.size() - 1);
+  auto same = std::mismatch(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(limit),
+                            cached_.begin());
+  cached_.erase(same.second, cached_.end());
+  while (cached_.size() < tokens.size()) {
+    auto position = static_cast<Position>(cached_.size());
+    cached_.push_back(tokens[position]);
+    std::span<const Slot> slots(slots_);
+    RowContext row{&cache_, position, slots_[position], slots.first(position),
+                   slots.subspan(position, 1)};
+    layers_.forward_tokens({&cached_.back(), 1}, {&row, 1}, hidden_);
+  }
+  head_.features(hidden_, 1, hidden_);
+  head_.logits(hidden_, 1, logits_);
+  return logits_;
+}
+
+}  // namespace flowspec

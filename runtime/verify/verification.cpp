@@ -1,0 +1,238 @@
+#include "runtime/verify/verification.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+
+#include "messages/limits.hpp"
+#include "models/numerics.hpp"
+#include "runtime/bench/prompts.hpp"
+#include "runtime/embedded.hpp"
+#include "runtime/error.hpp"
+
+namespace flowspec {
+
+namespace {
+
+/// Prompts that are taken where the user names no file.
+constexpr std::uint32_t usual_prompts = 3;
+
+/// Tokens of every text of the goodness-of-fit test, and prompts that they follow.
+constexpr std::uint32_t fit_tokens = 3;
+constexpr std::size_t fit_prompts = 2;
+
+/// For models other than the embedded one.
+const std::vector<BenchPrompt> built_in_prompts{
+    {"Once upon a time"}, {"The most important thing is"}, {"1, 2, 3, 4, 5, 6,"}};
+
+std::vector<std::string> default_drafts(const std::string& model) {
+  if (!model.empty())
+    return {"lookup", "self"};
+  return {embedded_file("eagle/config.json").parent_path().string(),
+          embedded_file("draft.gguf").string()};
+}
+
+}  // namespace
+
+Verification::~Verification() = default;
+
+Verification::Verification(const VerifyOptions& options)
+    : options_(options), cluster_(named_cluster(options.cluster_file, options.nodes)) {
+  if (options_.drafts.empty())
+    options_.drafts = default_drafts(options_.model);
+  if (options_.modes.empty())
+    options_.modes.assign(mode_names().begin(), mode_names().end());
+  auto drafts = options_.drafts;
+  drafts.emplace_back("none");  // what plain decoding in a pipeline uses, and the reference
+  for (const std::string& draft : drafts) {
+    GenerateOptions how;
+    how.model = options_.model;
+    how.draft = draft;
+    how.threads = options_.threads;
+    engines_.emplace(draft, std::make_unique<const Engine>(how));
+  }
+  auto stages = verify_stages(options_, model().config.layers, cluster_.nodes.size());
+  cases_ = plan_verify(options_.modes, options_.drafts, stages);
+  read_prompts();
+}
+
+const OpenModel& Verification::model() const {
+  return engine("none").target();
+}
+
+void Verification::read_prompts() {
+  std::vector<BenchPrompt> prompts;
+  bool is_own = !options_.prompts_file.empty();
+  if (is_own)
+    prompts = flowspec::read_prompts(options_.prompts_file);
+  else if (options_.model.empty())
+    prompts = flowspec::read_prompts(embedded_file("heldout.jsonl"));
+  else
+    prompts = built_in_prompts;
+  auto wanted = options_.prompt_count != 0 ? std::optional(options_.prompt_count) : std::nullopt;
+  auto usual = is_own ? static_cast<std::uint32_t>(prompts.size()) : usual_prompts;
+  prompts = take_prompts(std::move(prompts), is_own ? options_.prompts_file : "the default", wanted,
+                         usual);
+  auto context = std::min<std::size_t>(engine("none").context(), limits::tokens);
+  for (const BenchPrompt& prompt : prompts) {
+    prompt_texts_.push_back(prompt.text);
+    prompts_.push_back(model().tokenizer.encode(prompt.text));
+    auto size = prompts_.back().size();
+    if (size == 0 || size + options_.max_tokens > context)
+      throw RuntimeError(
+          fmt::format("prompt {} has {} tokens; it needs one at least, and with {} of the answer "
+                      "(--max-tokens) at most the model's context of {}",
+                      prompts_.size(), size, options_.max_tokens, context));
+  }
+}
+
+GenerateOptions Verification::run_options(const VerifyCase& what) const {
+  GenerateOptions how;
+  how.model = options_.model;
+  how.draft = what.draft;
+  how.mode = what.mode;
+  how.stages = what.stages;
+  how.controller = options_.controller;
+  how.network = options_.network;
+  how.threads = options_.threads;
+  how.load_limit = options_.load_limit;
+  how.progress_limit = options_.progress_limit;
+  how.verbosity = options_.quiet ? Verbosity::quiet : Verbosity::normal;
+  // Every node needs a stage: fewer stages go to the first nodes.
+  if (what.stages >= cluster_.nodes.size()) {
+    how.cluster_file = options_.cluster_file;
+    how.nodes = options_.nodes;
+  } else {
+    for (std::uint32_t i = 0; i < what.stages; ++i)
+      how.nodes.push_back(cluster_.nodes[i].text());
+  }
+  return how;
+}
+
+std::vector<Question> Verification::questions(bool sampled) const {
+  std::vector<Question> questions;
+  for (const auto& prompt : prompts_) {
+    auto sampling = sampled ? options_.sampling : SamplerOptions{};
+    sampling.seed += questions.size();
+    questions.push_back({prompt, options_.max_tokens, sampling});
+  }
+  return questions;
+}
+
+/// What the texts have to be.
+void Verification::expect(PlainDecoder& plain) {
+  for (bool sampled : {false, true}) {
+    auto& texts = sampled ? sampled_ : greedy_;
+    texts.clear();
+    for (const Question& question : questions(sampled))
+      texts.push_back(plain.decode(question.prompt, question.max_tokens, question.sampling));
+  }
+}
+
+VerifyRun Verification::compare(Answers& answers, const VerifyCase& what) const {
+  VerifyRun run{.what = what};
+  for (bool sampled : {false, true}) {
+    auto got = answers.get(questions(sampled));
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      (sampled ? run.sampled : run.greedy)
+          .add(i, static_cast<Position>(prompts_[i].size()), (sampled ? sampled_ : greedy_)[i],
+               got[i].tokens);
+      run.verifications += got[i].verifications;
+    }
+  }
+  return run;
+}
+
+/// The texts come out of the pipeline, the probabilities from the model's own logits.
+VerifyFit Verification::fit(Answers& answers, const VerifyCase& what, PlainDecoder& plain) const {
+  VerifyFit fit{.what = what};
+  fit.tokens = std::min(fit_tokens, options_.max_tokens);
+  auto seed = options_.sampling.seed;
+  for (; fit.prompts < std::min(prompts_.size(), fit_prompts); ++fit.prompts) {
+    const auto& prompt = prompts_[fit.prompts];
+    std::vector<Question> questions;
+    for (std::uint32_t i = 0; i < options_.draws; ++i) {
+      questions.push_back({prompt, fit.tokens, options_.sampling});
+      questions.back().sampling.seed = seed++;
+    }
+    std::vector<std::vector<Token>> texts;
+    for (Answer& answer : answers.get(questions)) {
+      texts.push_back(std::move(answer.tokens));
+      fit.verifications += answer.verifications;
+    }
+    fit.texts += texts.size();
+    auto next = [&](std::span<const Token> tokens) {
+      auto text = prompt;
+      text.insert(text.end(), tokens.begin(), tokens.end());
+      return token_probabilities(plain.logits_after(text), options_.sampling);
+    };
+    auto test = chi_square(count_outcomes(texts, fit.tokens, next, [this](Token token) {
+      return model().tokenizer.is_end_of_text(token);
+    }));
+    // The prompts' draws have nothing to do with each other, so that the statistics add up.
+    fit.test.statistic += test.statistic;
+    fit.test.degrees_of_freedom += test.degrees_of_freedom;
+  }
+  fit.test.p_value = chi_square_tail(fit.test.statistic, fit.test.degrees_of_freedom);
+  return fit;
+}
+
+/// One is enough: the others write the same texts, or `compare` says otherwise.
+VerifyCase Verification::fit_case() const {
+  auto better = [](const VerifyCase& a, const VerifyCase& b) {
+    auto worth = [](const VerifyCase& c) {
+      return (c.mode == "flowspec" ? 2 : 0) + (c.stages > 1 ? 1 : 0);
+    };
+    return worth(a) < worth(b);
+  };
+  return *std::max_element(cases_.begin(), cases_.end(), better);
+}
+
+VerifyReport Verification::run(caf::actor_system& system, const OpenModel& reference,
+                               const Listener& listener) {
+  auto start = std::chrono::steady_clock::now();
+  VerifyReport report;
+  report.model = model().file.path().filename().string();
+  report.numerics = numerics_id();
+  report.sampling = options_.sampling;
+  report.prompts = prompt_texts_;
+
+  std::size_t longest = 0;
+  for (const auto& prompt : prompts_)
+    longest = std::max(longest, prompt.size());
+  PlainDecoder plain(reference, engine("none").threads(1),
+                     static_cast<std::uint32_t>(longest) + options_.max_tokens);
+  expect(plain);
+  auto fitted = fit_case();
+  for (const VerifyCase& what : cases_) {
+    auto how = run_options(what);
+    auto shown = what;
+    shown.draft = engine(what.draft).draft_name();
+    // What has been done when something fails is told before it.
+    VerifyRun done{.what = shown};
+    VerifyFit fit{.what = shown};
+    bool fits = options_.draws > 0 && what == fitted;
+    try {
+      Run pipeline(system, engine(what.draft), how);
+      Answers answers(system, pipeline, model().tokenizer, options_.progress_limit);
+      done = compare(answers, shown);
+      if (fits)
+        fit = this->fit(answers, shown, plain);
+    } catch (const RuntimeError& e) {
+      if (e.code() == ExitCode::usage)
+        throw;
+      done.error = fit.error = e.what();
+    }
+    report.runs.push_back(done);
+    if (fits)
+      report.fits.push_back(fit);
+    report.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    listener(done, report);
+  }
+  return report;
+}
+
+}  // namespace flowspec

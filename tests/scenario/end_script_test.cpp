@@ -1,0 +1,97 @@
+/// Texts that end while more of them is on its way, in every mode.
+#include <boost/test/unit_test.hpp>
+
+#include "tests/scenario/scripted_world.hpp"
+#include "tests/support/oracle_draft.hpp"
+
+namespace flowspec::test {
+namespace {
+
+/// A draft that is always right, so that segments reach far.
+WorldOptions right_draft(const Story& story, const std::string& mode) {
+  WorldOptions options;
+  options.model = story.model;
+  options.policy = *mode_policy(mode, options.stages);
+  options.policy.adaptive = false;
+  options.policy.segment_rows = 8;
+  options.policy.draft_width = 4;
+  options.policy.top_k = 4;
+  if (options.policy.speculates())
+    options.draft = [&story] {
+      return std::make_unique<OracleDraft>(story.text, story.vocab_size, 1,
+                                           OracleDraft::Skill{1, 0});
+    };
+  return options;
+}
+
+void check_text(const Story& story, const Report& report, std::size_t count) {
+  auto first = story.text.begin() + static_cast<std::ptrdiff_t>(story.prompt.size());
+  check_tokens(report.tokens, {first, first + static_cast<std::ptrdiff_t>(count)});
+}
+
+BOOST_AUTO_TEST_CASE(a_text_ends_inside_a_segment) {
+  const Story& story = ending_story(false);
+  for (std::string_view mode : mode_names()) {
+    auto options = right_draft(story, std::string(mode));
+    options.knows_end = true;
+    PipelineWorld world{options};
+    auto session = world.submit(story.prompt, 40, story.sampling, story.text);
+    world.run();
+    BOOST_TEST_CONTEXT(mode) {
+      BOOST_TEST(world.broken().value_or("") == "");
+      BOOST_REQUIRE(world.report(session).has_value());
+      BOOST_TEST((world.report(session)->finish == Finish::end_of_text));
+      check_text(story, *world.report(session), story.length);
+      BOOST_TEST(world.slots_used() == 0U);
+      // More was on its way than the text has.
+      if (options.policy.speculates())
+        BOOST_TEST(world.hop(0).stats.rows_computed > story.prompt.size() + story.length);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_is_reached_inside_a_segment) {
+  const Story& story = tiny_story(false);
+  for (std::string_view mode : mode_names())
+    for (std::uint32_t limit : {1U, 2U, 5U}) {
+      PipelineWorld world{right_draft(story, std::string(mode))};
+      auto session = world.submit(story.prompt, limit, story.sampling, story.text);
+      world.run();
+      BOOST_TEST_CONTEXT(mode << ", " << limit) {
+        BOOST_TEST(world.broken().value_or("") == "");
+        BOOST_REQUIRE(world.report(session).has_value());
+        BOOST_TEST((world.report(session)->finish == Finish::length));
+        check_text(story, *world.report(session), limit);
+        BOOST_TEST(world.slots_used() == 0U);
+      }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(in_every_mode_a_session_may_be_cancelled_with_segments_in_flight) {
+  const Story& story = tiny_story(false);
+  for (std::string_view mode : mode_names()) {
+    PipelineWorld world{right_draft(story, std::string(mode))};
+    auto first = world.submit(story.prompt, 30, story.sampling, story.text);
+    auto second = world.submit(story.prompt, 20, story.sampling, story.text);
+    // Some way into the answer, with rows of both between the stages.
+    world.settle();
+    while (world.hop(1).versions[first] < 4) {
+      BOOST_REQUIRE(!world.waiting().empty());
+      world.deliver(world.waiting().front());
+    }
+    world.cancel(first);
+    world.run();
+    BOOST_TEST_CONTEXT(mode) {
+      BOOST_TEST(world.broken().value_or("") == "");
+      BOOST_REQUIRE((world.report(first).has_value() && world.report(second).has_value()));
+      BOOST_TEST((world.report(first)->finish == Finish::cancelled));
+      check_text(story, *world.report(first), world.report(first)->tokens.size());
+      BOOST_TEST(world.report(first)->tokens.size() < 30U);
+      check_text(story, *world.report(second), 20);
+      BOOST_TEST(world.slots_used() == 0U);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace flowspec::test

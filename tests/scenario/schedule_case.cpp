@@ -1,0 +1,229 @@
+#include "tests/scenario/schedule_case.hpp"
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include <boost/test/unit_test.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "tests/scenario/stories.hpp"
+#include "tests/support/oracle_draft.hpp"
+#include "tests/support/pipeline_world.hpp"
+
+namespace flowspec::test {
+
+namespace {
+
+constexpr std::size_t most_deliveries = 200000;
+
+/// Chooses the next job of a world.
+class Scheduler {
+ public:
+  explicit Scheduler(const ScheduleCase& c) : case_(c), random_(c.seed ^ 0x5eed) {}
+
+  std::size_t choose(const std::vector<const std::string*>& channels) {
+    if (++choices_ > case_.wild)
+      return 0;
+    allowed_.clear();
+    for (std::size_t i = 0; i < channels.size(); ++i)
+      if (std::ranges::find(case_.starved, *channels[i]) == case_.starved.end())
+        allowed_.push_back(i);
+    if (allowed_.empty())
+      return random_() % channels.size();
+    switch (case_.order) {
+      case Order::newest:
+        return allowed_.back();
+      case Order::oldest:
+        return allowed_.front();
+      case Order::ranked:
+        return best_rank(channels);
+      case Order::random:
+        break;
+    }
+    return allowed_[random_() % allowed_.size()];
+  }
+
+  /// Mostly nothing: at times so long that what is under way looks slow.
+  std::chrono::milliseconds pause() {
+    constexpr std::uint64_t seldom = 8;
+    constexpr std::uint64_t longest = 40;
+    return std::chrono::milliseconds(random_() % seldom == 0 ? random_() % longest : 0);
+  }
+
+ private:
+  std::size_t best_rank(const std::vector<const std::string*>& channels) {
+    constexpr std::uint64_t change = 40;
+    if (random_() % change == 0)
+      rank_[*channels[allowed_[random_() % allowed_.size()]]] = random_();
+    auto rank = [&](std::size_t i) {
+      return rank_.try_emplace(*channels[i], random_()).first->second;
+    };
+    return *std::ranges::max_element(allowed_, {}, rank);
+  }
+
+  const ScheduleCase& case_;
+  std::mt19937_64 random_;
+  std::size_t choices_ = 0;
+  std::map<std::string, std::uint64_t> rank_;
+  std::vector<std::size_t> allowed_;
+};
+
+OracleDraft::Skill skill_of(Knowledge knowledge) {
+  switch (knowledge) {
+    case Knowledge::all:
+      return {1, 0};
+    case Knowledge::nothing:
+      return {0, 0};
+    case Knowledge::usual:
+      break;
+  }
+  return {};
+}
+
+const Story& story_of(const ScheduleCase& c) {
+  return c.ends ? ending_story(c.sampled) : tiny_story(c.sampled);
+}
+
+WorldOptions world_options(const ScheduleCase& c) {
+  std::mt19937_64 random{c.seed};
+  const Story& story = story_of(c);
+  WorldOptions options;
+  options.model = story.model;
+  options.stages = c.stages;
+  options.knows_end = c.ends;
+  options.policy = *mode_policy(c.mode, c.stages);
+  // Small numbers, so that credits run out and segments are cut.
+  options.policy.segment_rows = 8;
+  options.policy.draft_width = 4;
+  options.policy.top_k = 4;
+  options.policy.window = 1 + random() % (c.stages + 2);
+  options.policy.hold = random() % 3;
+  options.policy.adaptive = options.policy.adaptive && c.adaptive;
+  auto skill_seed = random();
+  if (options.policy.speculates())
+    options.draft = [&story, skill_seed, skill = skill_of(c.knowledge),
+                     size = c.features ? story.hidden_size : 0] {
+      return std::make_unique<OracleDraft>(story.text, story.vocab_size, skill_seed, skill, size);
+    };
+  options.send_features = c.features;
+  return options;
+}
+
+/// What is wrong with the end of one session.
+std::optional<std::string> wrong_end(const ScheduleCase& c, SessionId id, const Report& report) {
+  const Story& story = story_of(c);
+  if (report.finish == Finish::failed)
+    return fmt::format("session {} failed: {}", id, report.error);
+  bool cancelled = id == 1 && c.cancel_after != 0 && report.finish == Finish::cancelled;
+  auto length = c.ends ? std::min(c.tokens, story.length) : c.tokens;
+  bool at_end = c.ends && story.length <= c.tokens;
+  if (!cancelled && report.finish != (at_end ? Finish::end_of_text : Finish::length))
+    return fmt::format("session {} ended for another reason: {}", id,
+                       static_cast<int>(report.finish));
+  auto first = story.text.begin() + static_cast<std::ptrdiff_t>(story.prompt.size());
+  auto count = cancelled ? std::min<std::size_t>(report.tokens.size(), length) : length;
+  if (report.tokens != std::vector<Token>(first, first + static_cast<std::ptrdiff_t>(count)))
+    return fmt::format("session {}: other tokens than plain decoding", id);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> failure(const ScheduleCase& c) {
+  const Story& story = story_of(c);
+  PipelineWorld world{world_options(c)};
+  for (std::uint32_t i = 0; i < c.sessions; ++i)
+    world.submit(story.prompt, c.tokens, story.sampling, story.text);
+  Scheduler scheduler(c);
+  while (world.deliveries() < most_deliveries &&
+         world.run_chosen([&](const auto& channels) { return scheduler.choose(channels); })) {
+    if (world.broken())
+      return fmt::format("after {} deliveries: {}", world.deliveries(), *world.broken());
+    if (c.adaptive)
+      world.advance(scheduler.pause());
+    if (c.cancel_after != 0 && world.deliveries() == c.cancel_after)
+      world.cancel(1);
+  }
+  if (world.deliveries() >= most_deliveries)
+    return "does not end";
+  for (SessionId id = 1; id <= c.sessions; ++id) {
+    if (!world.report(id))
+      return fmt::format("session {} hangs: no message is left", id);
+    if (auto wrong = wrong_end(c, id, *world.report(id)))
+      return wrong;
+  }
+  if (world.slots_used() != 0)
+    return fmt::format("{} KV slots are still taken", world.slots_used());
+  return std::nullopt;
+}
+
+std::string describe(const ScheduleCase& c) {
+  constexpr const char* orders[] = {"random", "newest", "oldest", "ranked"};
+  constexpr const char* knowledge[] = {"usual", "all", "nothing"};
+  std::string text = fmt::format(
+      "{{.seed = {}, .mode = \"{}\", .stages = {}, .sessions = {}, .tokens = {}, .sampled = {}, "
+      ".ends = {}, .features = {}, .adaptive = {}, .knowledge = Knowledge::{}, .order = Order::{}",
+      c.seed, c.mode, c.stages, c.sessions, c.tokens, c.sampled, c.ends, c.features, c.adaptive,
+      knowledge[static_cast<int>(c.knowledge)], orders[static_cast<int>(c.order)]);
+  if (!c.starved.empty())
+    text += fmt::format(", .starved = {{\"{}\"}}", fmt::join(c.starved, "\", \""));
+  if (c.cancel_after != 0)
+    text += fmt::format(", .cancel_after = {}", c.cancel_after);
+  if (c.wild <= most_deliveries)
+    text += fmt::format(", .wild = {}", c.wild);
+  return text + "}";
+}
+
+ScheduleCase shrink(ScheduleCase failing) {
+  auto simpler = [](const ScheduleCase& c) {
+    std::vector<ScheduleCase> all;
+    auto with = [&](bool possible, auto change) {
+      if (possible)
+        change(all.emplace_back(c));
+    };
+    using Case = ScheduleCase;
+    with(c.sessions > 1, [](Case& x) { --x.sessions; });
+    with(c.stages > 1, [](Case& x) { --x.stages; });
+    with(c.tokens > 1, [](Case& x) { x.tokens /= 2; });
+    with(c.tokens > 1, [](Case& x) { --x.tokens; });
+    with(c.sampled, [](Case& x) { x.sampled = false; });
+    with(c.ends, [](Case& x) { x.ends = false; });
+    with(c.features, [](Case& x) { x.features = false; });
+    with(c.adaptive, [](Case& x) { x.adaptive = false; });
+    with(!c.starved.empty(), [](Case& x) { x.starved.pop_back(); });
+    with(c.cancel_after > 0, [](Case& x) { x.cancel_after = 0; });
+    with(c.knowledge != Knowledge::all, [](Case& x) { x.knowledge = Knowledge::all; });
+    with(c.order != Order::random && c.order != Order::oldest,
+         [](Case& x) { x.order = Order::random; });
+    // The first that has to come in another order than that of sending.
+    auto wild = std::min(c.wild, most_deliveries);
+    for (std::size_t part : {wild / 2, wild - wild / 4, wild - std::min<std::size_t>(wild, 1)})
+      with(part < wild, [part](Case& x) { x.wild = part; });
+    return all;
+  };
+  for (bool smaller = true; smaller;) {
+    smaller = false;
+    for (const ScheduleCase& candidate : simpler(failing))
+      if (failure(candidate)) {
+        failing = candidate;
+        smaller = true;
+        break;
+      }
+  }
+  return failing;
+}
+
+void expect_plain_text(const ScheduleCase& c) {
+  auto error = failure(c);
+  if (!error) {
+    BOOST_TEST(true);
+    return;
+  }
+  auto small = shrink(c);
+  BOOST_ERROR(describe(c) + ": " + *error + "\n  shrunk to: " + describe(small) + ": " +
+              failure(small).value_or("(does not fail)"));
+}
+
+}  // namespace flowspec::test

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tests/scenario/stories.hpp"
+#include "tests/support/pipeline_world.hpp"
+#include "tests/support/scripted_draft.hpp"
+
+namespace flowspec::test {
+
+using Ids = std::vector<NodeId>;
+using Tokens = std::vector<Token>;
+
+/// A candidate of a scripted draft.
+Candidate likely(Token token, double probability);
+Ids ids_of(const std::vector<Row>& rows);
+Tokens tokens_of(const std::vector<Row>& rows);
+void check_ids(const Ids& actual, const Ids& expected);
+void check_tokens(const Tokens& actual, const Tokens& expected);
+
+/// A pipeline with one session of the greedy story and a draft whose guesses are a table. Every
+/// channel is in the test's hand, the draft's own steps too.
+struct ScriptedWorld {
+  struct Setup {
+    std::string mode = "flowspec";
+    std::uint32_t stages = 2;
+    std::uint32_t max_tokens = 12;
+    /// The draft reads the target's features.
+    bool features = false;
+    std::uint32_t draft_width = 4;
+    std::uint32_t top_k = 4;
+    /// 0: as many as the mode has.
+    std::uint32_t window = 0;
+    std::uint32_t segment_rows = 64;
+  };
+
+  explicit ScriptedWorld(const Setup& setup);
+  ScriptedWorld(const ScriptedWorld&) = delete;
+  ScriptedWorld& operator=(const ScriptedWorld&) = delete;
+
+  /// The target's token number `i` after the prompt, and the first `count` of them.
+  Token right(std::size_t i) const { return story.text[story.prompt.size() + i]; }
+  Tokens right_path(std::size_t count) const;
+  /// One of several tokens that the target does not write.
+  Token wrong(std::size_t i) const;
+
+  /// Delivers one message. Fails the test where none waits there, or an invariant is broken.
+  void deliver(const std::string& channel);
+  bool waits(const std::string& channel) const;
+  /// Lets the prompt go through, until the first root has been sampled and everybody knows it;
+  /// nothing is drafted meanwhile.
+  void finish_prompt();
+  /// One draft forward: its computation, and its result.
+  void draft();
+  /// A segment goes from the draft to stage 0, and the pruner hears of it.
+  std::vector<Row> send();
+  /// Delivers everything; the session has to end with the text of plain decoding.
+  void finish();
+
+  /// Ids of the live nodes of a hop.
+  Ids live(std::uint32_t hop) const;
+  /// Tokens behind the prompt that a hop has committed.
+  std::size_t committed(std::uint32_t hop) const;
+
+  const Story& story = tiny_story(false);
+  Setup setup;
+  /// What the draft says; it may change its mind between two forwards.
+  ScriptedDraft::Table table;
+  /// What the draft was asked, by forward.
+  std::vector<std::vector<ScriptedDraft::Asked>> asked;
+  PipelineWorld world;
+  SessionId session;
+
+ private:
+  WorldOptions options();
+};
+
+}  // namespace flowspec::test

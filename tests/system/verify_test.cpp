@@ -1,0 +1,136 @@
+/// `flowspec verify` passes where all is well, and says what differs where it is not.
+
+#include <fstream>
+
+#include <boost/test/unit_test.hpp>
+#include <caf/all.hpp>
+
+#include "runtime/system_config.hpp"
+#include "runtime/verify/verification.hpp"
+#include "tests/support/gguf_writer.hpp"
+#include "tests/support/temp_folder.hpp"
+#include "tests/system/models.hpp"
+#include "tests/system/programs.hpp"
+
+using namespace flowspec::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+using Json = nlohmann::json;
+
+Json read_json(const fs::path& path) {
+  std::ifstream file(path);
+  return Json::parse(file);
+}
+
+flowspec::VerifyOptions small_options() {
+  flowspec::VerifyOptions options;
+  options.model = (model_folder() / "target.gguf").string();
+  options.drafts = {"lookup"};
+  options.modes = {"flowspec"};
+  options.stages = {2};
+  options.max_tokens = 12;
+  options.draws = 100;
+  options.quiet = true;
+  return options;
+}
+
+/// Verifies the model of the options against plain decoding of another.
+flowspec::VerifyReport verify_against(const flowspec::VerifyOptions& options,
+                                      const fs::path& reference) {
+  flowspec::Verification verification(options);
+  flowspec::GenerateOptions other;
+  other.model = reference.string();
+  other.draft = "none";
+  flowspec::Engine engine(other);
+  flowspec::SystemConfig config;
+  caf::actor_system system(config);
+  return verification.run(system, engine.target(), [](const auto&, const auto&) {});
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(verify)
+
+BOOST_AUTO_TEST_CASE(all_modes_drafts_and_splits_of_a_small_model_pass) {
+  TempFolder folder;
+  auto target = (model_folder() / "target.gguf").string();
+  auto json_file = (folder / "verify.json").string();
+  auto result = flowspec_program({"verify", "--model", target, "--draft",
+                                  (model_folder() / "draft.gguf").string(), "--draft", "lookup",
+                                  "-n", "12", "--draws", "100", "--json", json_file});
+  BOOST_CHECK_MESSAGE(result.exit_code == 0, result.output << result.error);
+  auto json = read_json(json_file);
+  BOOST_CHECK(json.at("passed") == true);
+  // 1, 2 and 4 stages of 6 layers; ar once and four modes with two drafts each.
+  BOOST_CHECK(json.at("runs").size() == 27);
+  for (const Json& run : json.at("runs"))
+    BOOST_CHECK_MESSAGE(run.at("greedy").at("tokens") > 12 && run.at("sampled").at("tokens") > 12,
+                        run.dump());
+  const auto& fit = json.at("goodness_of_fit").at(0);
+  BOOST_CHECK_MESSAGE(fit.at("mode") == "flowspec" && fit.at("p_value") > 0.001, fit.dump());
+  for (const char* part : {"pipedec", "DIFFERENT", "lookup", "PASSED: 27 of 27", "p = "})
+    BOOST_CHECK_MESSAGE(result.output.find(part) != std::string::npos, result.output);
+}
+
+BOOST_AUTO_TEST_CASE(the_same_over_nodes) {
+  std::vector<std::unique_ptr<NodeProcess>> nodes;
+  for (const char* name : {"a", "b"})
+    nodes.push_back(std::make_unique<NodeProcess>(name, model_folder()));
+  auto result = flowspec_program(
+      Arguments{"verify", "--model", (model_folder() / "target.gguf").string(), "--draft", "lookup",
+                "--modes", "ar,flowspec", "--stages", "1,2,3", "-n", "8", "--draws", "60"} +
+      node_arguments(nodes));
+  BOOST_CHECK_MESSAGE(result.exit_code == 0, result.output << result.error);
+  BOOST_CHECK_MESSAGE(result.output.find("PASSED: 6 of 6") != std::string::npos, result.output);
+}
+
+BOOST_AUTO_TEST_CASE(another_text_and_another_distribution_are_found) {
+  TempFolder folder;
+  flowspec::test::LlamaShape shape;
+  shape.layers = 6;
+  write_llama_gguf(folder / "other.gguf", shape, {}, 99);
+  auto options = small_options();
+  auto right = verify_against(options, options.model);
+  BOOST_CHECK(right.passed());
+  BOOST_CHECK(right.runs.at(0).greedy.differences == 0);
+
+  auto wrong = verify_against(options, folder / "other.gguf");
+  BOOST_CHECK(!wrong.passed());
+  const auto& run = wrong.runs.at(0);
+  BOOST_CHECK(run.error.empty());
+  BOOST_CHECK(run.greedy.differences > 0 && run.sampled.differences > 0);
+  BOOST_REQUIRE(run.greedy.first && run.greedy.first->prompt == 0);
+  BOOST_CHECK(run.greedy.first->position >= 4);
+  BOOST_CHECK(wrong.fits.at(0).test.p_value < flowspec::least_p_value);
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_fails_is_told_and_the_exit_code_is_1) {
+  std::vector<std::unique_ptr<NodeProcess>> nodes;
+  TempFolder empty;
+  nodes.push_back(std::make_unique<NodeProcess>("empty", empty.path()));
+  auto result =
+      flowspec_program(Arguments{"verify", "--model", (model_folder() / "target.gguf").string(),
+                                 "--draft", "lookup", "--modes", "ar", "--stages", "1", "-q"} +
+                       node_arguments(nodes));
+  BOOST_CHECK(result.exit_code == 1);
+  BOOST_CHECK_MESSAGE(result.output.find("target.gguf") != std::string::npos, result.output);
+}
+
+BOOST_AUTO_TEST_CASE(mistakes_of_verify_are_told_with_exit_code_2) {
+  auto target = (model_folder() / "target.gguf").string();
+  auto check = [&](const Arguments& arguments, const std::string& text) {
+    auto result = flowspec_program(Arguments{"verify", "--model", target} + arguments);
+    BOOST_CHECK_MESSAGE(
+        result.exit_code == 2 && result.complains(text),
+        "expected \"" << text << "\" and 2, got " << result.exit_code << " and " << result.error);
+  };
+  check({"--stages", "7"}, "--stages asks for 7 stages, but the model has 6 layers");
+  check({"--draft", (model_folder() / "slow.gguf").string()}, "vocabulary");
+  check({"--prompts", "/nowhere.txt"}, "/nowhere.txt");
+  check({"--json", "/nowhere/v.json"}, "--json");
+  check({"-n", "100000"}, "--max-tokens");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
