@@ -194,9 +194,10 @@ class HeadDevice {
     forward_.reset();
   }
 
+  /// Nothing where the draft found nothing to draft, and said no more.
   void record_draft(std::uint32_t rows) const {
     auto start = *forward_->running_since;
-    if (config_.recorder != nullptr && (rows > 0 || now() > start))
+    if (config_.recorder != nullptr && forward_->needed && (rows > 0 || now() > start))
       config_.recorder->worked({EmulatedWork::Kind::draft, "draft", {}, start, now(), {}, rows});
   }
 

@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(emulated_devices_on_nodes_are_as_slow_as_in_virtual_time) {
     nodes.push_back(std::make_unique<NodeProcess>("bench-" + std::to_string(i),
                                                   FLOWSPEC_SOURCE_DIR "/models/embedded"));
   for (const char* mode : {"ar", "flowspec"}) {
-    Arguments what{"--mode", mode, "--controller", "false"};
+    Arguments what{"--modes", mode, "--controller", "off"};
     auto ideal = bench(folder, what + Arguments{"--virtual"});
     auto real = bench(folder, what + node_arguments(nodes));
     BOOST_TEST_MESSAGE(mode << ": " << ideal.dump() << "\n" << real.dump());
