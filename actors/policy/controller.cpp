@@ -13,10 +13,13 @@ constexpr double keep_line = 0.98;
 constexpr double keep_rate = 0.95;
 constexpr double keep_duration = 0.9;
 
-/// Moves of the root before a spell is judged.
-constexpr std::uint32_t least_moves = 24;
-/// Speculation has to lose by this much before it is given up: it is seldom steady.
-constexpr double margin = 0.95;
+/// Moves of the root that are left out of a spell, that one has to have before it is judged, and
+/// that are enough to see what plain decoding brings.
+constexpr std::uint32_t first_moves = 2;
+constexpr std::uint32_t least_moves = 12;
+constexpr std::uint32_t looking_moves = 8;
+/// Speculation is questioned when it is not faster than one token per shortest trip by so much.
+constexpr double doubt = 1.2;
 constexpr double first_patience = 64;
 constexpr double longest_patience = 4096;
 
@@ -33,7 +36,7 @@ constexpr double least_rows = 16;
 }  // namespace
 
 Controller::Controller(const DraftPolicy& policy)
-    : base_(policy), policy_(policy), patience_(first_patience) {
+    : base_(policy), policy_(policy), speculating_(policy.speculates()), patience_(first_patience) {
   decisions_.send_reach = policy.send_reach;
   decisions_.hold = policy.hold;
 }
@@ -53,6 +56,9 @@ void Controller::first_stage(std::uint32_t rows, Seconds took) {
 
 void Controller::returned(std::uint32_t rows, Seconds took) {
   trips_.add(rows, took.count());
+  constexpr double fade = 1.001;
+  double trip = took.count();
+  shortest_trip_ = shortest_trip_ > 0 ? std::min(shortest_trip_ * fade, trip) : trip;
 }
 
 void Controller::Line::add(double x, double y) {
@@ -75,43 +81,57 @@ double Controller::Line::at(double x) const {
   return n < 2 ? 0 : sum_y / n + slope() * (x - sum_x / n);
 }
 
-double Controller::plain_rate() const {
-  if (measured_plain_)
-    return *measured_plain_;
-  double trip = trips_.at(1);
-  return trip > 0 ? 1 / trip : 0;
+void Controller::Spell::add(double gained, double took) {
+  if (++moves <= first_moves)
+    return;
+  tokens += gained;
+  seconds += took;
 }
 
 void Controller::accepted(std::uint32_t tokens, Seconds now) {
   (speculating_ ? decisions_.guessed_tokens : decisions_.plain_tokens) += tokens;
   auto before = std::exchange(last_, now);
-  if (!before)
+  if (!before || !base_.adaptive)
     return;
   double seconds = (now - *before).count();
   tokens_ = tokens_ * keep_rate + tokens;
   seconds_ = seconds_ * keep_rate + seconds;
-  spell_.tokens += tokens;
-  spell_.seconds += seconds;
-  ++spell_.moves;
-  judge();
+  spell_.add(tokens, seconds);
+  speculating_ ? judge_speculation() : judge_plain();
   adjust();
 }
 
-void Controller::judge() {
-  if (spell_.moves < least_moves)
+void Controller::judge_speculation() {
+  if (spell_.moves < least_moves || spell_.seconds <= 0)
     return;
-  if (!speculating_) {
-    if (spell_.tokens < patience_)
-      return;
-    measured_plain_ = spell_.rate();
-    speculate(true);
-  } else if (spell_.rate() < margin * plain_rate()) {
-    patience_ = measured_plain_ ? std::min(2 * patience_, longest_patience) : first_patience;
-    speculate(false);
-  } else {
-    // It pays; what lies long behind is not to weigh for ever.
-    patience_ = first_patience;
+  guessed_rate_ = spell_.rate();
+  if (std::exchange(trial_, false)) {
+    bool lost = guessed_rate_ < plain_rate_;
+    patience_ = lost ? std::min(2 * patience_, longest_patience) : first_patience;
+    if (lost)
+      return speculate(false);
+  }
+  if (guessed_rate_ * shortest_trip_ >= doubt) {
+    // What lies long behind is not to weigh for ever.
     spell_ = {spell_.tokens / 2, spell_.seconds / 2, least_moves / 2};
+  } else if (decisions_.switches == 0 || spell_.tokens >= patience_) {
+    looking_ = true;
+    speculate(false);
+  }
+}
+
+void Controller::judge_plain() {
+  if (spell_.moves < first_moves + looking_moves || spell_.seconds <= 0)
+    return;
+  plain_rate_ = spell_.rate();
+  if (std::exchange(looking_, false)) {
+    if (plain_rate_ > guessed_rate_)
+      return;
+    patience_ = std::min(2 * patience_, longest_patience);
+    speculate(true);
+  } else if (spell_.tokens >= patience_) {
+    trial_ = true;
+    speculate(true);
   }
 }
 

@@ -9,8 +9,9 @@
 ///     reach >= tokens per second * seconds per row
 ///
 /// so where rows are nearly free the tree is wide, and where every row costs it shrinks to a chain.
-/// And when tokens come slower than a trip of one row would bring them, nothing is guessed for some
-/// time; then speculation is tried again, after ever longer times if it loses again.
+/// And when tokens come hardly faster than the shortest trip would bring them one by one, it looks
+/// what plain decoding brings. If that is more, nothing is guessed for some time; then speculation
+/// is tried again. Whatever wins is questioned again after ever longer times.
 
 #include <chrono>
 #include <cstdint>
@@ -77,23 +78,29 @@ class Controller {
     double at(double x) const;
   };
 
-  /// Tokens and time since speculation was switched on or off.
+  /// Tokens and time since speculation was switched on or off, without the first moves of the root:
+  /// they come from segments that were under way.
   struct Spell {
     double tokens = 0;
     double seconds = 0;
     std::uint32_t moves = 0;
+    void add(double gained, double took);
     double rate() const { return seconds > 0 ? tokens / seconds : 0; }
   };
 
-  double plain_rate() const;
-  void judge();
+  void judge_speculation();
+  void judge_plain();
   void speculate(bool on);
   void adjust();
 
   DraftPolicy base_;
   DraftPolicy policy_;
   Decisions decisions_;
-  bool speculating_ = true;
+  bool speculating_;
+  /// A short spell of plain decoding, to see what it brings.
+  bool looking_ = false;
+  /// A short spell of speculation, after plain decoding had won.
+  bool trial_ = false;
   Spell spell_;
   /// Recent tokens and seconds, older ones fading.
   double tokens_ = 0;
@@ -104,9 +111,12 @@ class Controller {
   /// By rows: the first stage's time, and the whole trip's.
   Line forwards_;
   Line trips_;
-  /// What plain decoding brought when it was last tried.
-  std::optional<double> measured_plain_;
-  /// Tokens until speculation is tried again.
+  /// Of the segments so far; very long ones fade in.
+  double shortest_trip_ = 0;
+  /// Tokens per second of the last spells of speculation and of plain decoding.
+  double guessed_rate_ = 0;
+  double plain_rate_ = 0;
+  /// Tokens until the winner is questioned again.
   double patience_;
 };
 

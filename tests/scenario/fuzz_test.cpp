@@ -142,6 +142,17 @@ BOOST_AUTO_TEST_CASE(a_controller_changes_the_policy_never_the_text) {
                        .knowledge = seed % 3 == 0 ? Knowledge::nothing : Knowledge::usual});
 }
 
+BOOST_AUTO_TEST_CASE(without_any_one_of_its_mechanisms_flowspec_writes_the_same) {
+  for (std::string_view ablation : ablation_names())
+    for (std::uint64_t seed = 1; seed <= seeds() / 4 + 1; ++seed)
+      expect_plain_text({.seed = seed,
+                         .ablation = std::string(ablation),
+                         .stages = 1 + static_cast<std::uint32_t>(seed % 4),
+                         .sampled = seed % 2 == 0,
+                         .features = seed % 4 < 2,
+                         .order = seed % 3 == 0 ? Order::ranked : Order::random});
+}
+
 BOOST_AUTO_TEST_CASE(a_draft_that_is_always_or_never_right) {
   for (Knowledge knowledge : {Knowledge::all, Knowledge::nothing})
     for_all_modes(seeds() / 4 + 1, [knowledge](std::uint64_t seed) {

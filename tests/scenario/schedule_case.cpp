@@ -94,6 +94,8 @@ WorldOptions world_options(const ScheduleCase& c) {
   options.stages = c.stages;
   options.knows_end = c.ends;
   options.policy = *mode_policy(c.mode, c.stages);
+  if (!c.ablation.empty())
+    options.policy = *without(c.ablation, options.policy, c.stages);
   // Small numbers, so that credits run out and segments are cut.
   options.policy.segment_rows = 8;
   options.policy.draft_width = 4;
@@ -163,10 +165,11 @@ std::string describe(const ScheduleCase& c) {
   constexpr const char* orders[] = {"random", "newest", "oldest", "ranked"};
   constexpr const char* knowledge[] = {"usual", "all", "nothing"};
   std::string text = fmt::format(
-      "{{.seed = {}, .mode = \"{}\", .stages = {}, .sessions = {}, .tokens = {}, .sampled = {}, "
+      "{{.seed = {}, .mode = \"{}\", .ablation = \"{}\", .stages = {}, .sessions = {}, .tokens = "
+      "{}, .sampled = {}, "
       ".ends = {}, .features = {}, .adaptive = {}, .knowledge = Knowledge::{}, .order = Order::{}",
-      c.seed, c.mode, c.stages, c.sessions, c.tokens, c.sampled, c.ends, c.features, c.adaptive,
-      knowledge[static_cast<int>(c.knowledge)], orders[static_cast<int>(c.order)]);
+      c.seed, c.mode, c.ablation, c.stages, c.sessions, c.tokens, c.sampled, c.ends, c.features,
+      c.adaptive, knowledge[static_cast<int>(c.knowledge)], orders[static_cast<int>(c.order)]);
   if (!c.starved.empty())
     text += fmt::format(", .starved = {{\"{}\"}}", fmt::join(c.starved, "\", \""));
   if (c.cancel_after != 0)
@@ -185,6 +188,7 @@ ScheduleCase shrink(ScheduleCase failing) {
     };
     using Case = ScheduleCase;
     with(c.sessions > 1, [](Case& x) { --x.sessions; });
+    with(!c.ablation.empty(), [](Case& x) { x.ablation.clear(); });
     with(c.stages > 1, [](Case& x) { --x.stages; });
     with(c.tokens > 1, [](Case& x) { x.tokens /= 2; });
     with(c.tokens > 1, [](Case& x) { --x.tokens; });

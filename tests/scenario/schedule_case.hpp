@@ -26,6 +26,8 @@ enum class Knowledge { usual, all, nothing };
 struct ScheduleCase {
   std::uint64_t seed = 0;
   std::string mode = "flowspec";
+  /// What of the mode is switched off; empty: nothing.
+  std::string ablation = {};
   std::uint32_t stages = 2;
   std::uint32_t sessions = 1;
   std::uint32_t tokens = 24;

@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(a_draft_that_costs_more_than_it_brings_is_given_up) {
   World world;
   world.row = 0.02;  // a tree takes seven times as long as a row
   world.accepted = 2;
-  world.run(60);
+  world.run(20);
   BOOST_TEST(world.plain());
   world.run(1000);
   // Most of the time nothing is guessed, but it is tried again now and then.
@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(speculation_comes_back_when_the_draft_gets_better) {
   World world;
   world.row = 0.02;
   world.accepted = 1;
-  world.run(60);
+  world.run(30);
   BOOST_TEST(world.plain());
   world.accepted = 12;
   world.run(600);
