@@ -100,7 +100,7 @@ class Draft {
         applied(prune);
     }
     for (SegmentId segment : prunes->ended)
-      returned(segment);
+      returned(segment, !prunes->prunes.empty());
     go_on();
   }
 
@@ -180,12 +180,13 @@ class Draft {
     }
   }
 
-  void returned(SegmentId segment) {
+  void returned(SegmentId segment, bool moved_root) {
     at_first_stage_.erase(segment);
     auto sent = in_flight_.find(segment);
     if (sent == in_flight_.end())
       return;
-    controller_->returned(sent->second.rows, now() - sent->second.at);
+    if (moved_root)
+      controller_->verified(sent->second.rows, now() - sent->second.at);
     in_flight_.erase(sent);
   }
 

@@ -28,9 +28,10 @@ constexpr double longest_patience = 4096;
 constexpr double hold_share = 0.3;
 constexpr std::uint32_t longest_hold = 6;
 
-/// Of the first stage's time: how long a segment may be on its way from one stage to the next. More
-/// rows than that come too late to be worth it. Found by the same simulation, on slow links.
-constexpr double link_share = 0.3;
+/// Of the first stage's time: how much longer than an empty segment a full one may be on its way
+/// from one stage to the next. More rows than that come too late to be worth it. Found by the same
+/// simulation, on slow links.
+constexpr double link_share = 0.08;
 constexpr double least_rows = 16;
 
 }  // namespace
@@ -54,11 +55,13 @@ void Controller::first_stage(std::uint32_t rows, Seconds took) {
   forwards_.add(rows, took.count());
 }
 
-void Controller::returned(std::uint32_t rows, Seconds took) {
-  trips_.add(rows, took.count());
+void Controller::verified(std::uint32_t rows, Seconds took) {
   constexpr double fade = 1.001;
   double trip = took.count();
   shortest_trip_ = shortest_trip_ > 0 ? std::min(shortest_trip_ * fade, trip) : trip;
+  // Least squares for a line through the shortest trip, which is taken for one of no rows.
+  delay_per_row_.sum_xx = delay_per_row_.sum_xx * keep_line + static_cast<double>(rows) * rows;
+  delay_per_row_.sum_xy = delay_per_row_.sum_xy * keep_line + rows * (trip - shortest_trip_);
 }
 
 void Controller::Line::add(double x, double y) {
@@ -75,10 +78,6 @@ double Controller::Line::slope() const {
   if (n < 2 || spread < n * n)
     return 0;
   return std::max(0.0, (n * sum_xy - sum_x * sum_y) / spread);
-}
-
-double Controller::Line::at(double x) const {
-  return n < 2 ? 0 : sum_y / n + slope() * (x - sum_x / n);
 }
 
 void Controller::Spell::add(double gained, double took) {
@@ -156,10 +155,10 @@ void Controller::adjust() {
     if (stage_.get() && draft_.get() && *draft_.get() > 0)
       policy_.hold = static_cast<std::uint32_t>(std::clamp(
           std::round(hold_share * *stage_.get() / *draft_.get()), 1.0, double{longest_hold}));
-    // As many stages as segments may be in flight.
-    double link = trips_.slope() / base_.window - forwards_.slope();
-    double rows = stage_.get() && link > 0 ? link_share * *stage_.get() / link : least_rows;
-    if (link > 0 && rows < base_.segment_rows)
+    // On every hop and stage of the trip; there are as many stages as segments may be in flight.
+    double link = delay_per_row_.get() / base_.window - forwards_.slope();
+    double rows = stage_.get() && link > 0 ? link_share * *stage_.get() / link : base_.segment_rows;
+    if (rows < base_.segment_rows)
       policy_.segment_rows = static_cast<std::uint32_t>(
           std::max(rows, std::min<double>(least_rows, base_.segment_rows)));
   }

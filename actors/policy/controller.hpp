@@ -46,8 +46,9 @@ class Controller {
   void drafted(Seconds took);
   /// The first stage was done with a segment this long after it left.
   void first_stage(std::uint32_t rows, Seconds took);
-  /// A segment's credit came back this long after it left.
-  void returned(std::uint32_t rows, Seconds took);
+  /// A segment moved the root this long after it left. (Those that died on the way come back
+  /// sooner, which says nothing.)
+  void verified(std::uint32_t rows, Seconds took);
   /// A root moved, by so many tokens of the answer; `now` counts from any moment.
   void accepted(std::uint32_t tokens, Seconds now);
 
@@ -75,7 +76,12 @@ class Controller {
     void add(double x, double y);
     /// Never negative; 0 where the points do not tell.
     double slope() const;
-    double at(double x) const;
+  };
+
+  /// What a row adds to the time of a trip.
+  struct DelayPerRow {
+    double sum_xx = 0, sum_xy = 0;
+    double get() const { return sum_xx > 0 ? sum_xy / sum_xx : 0; }
   };
 
   /// Tokens and time since speculation was switched on or off, without the first moves of the root:
@@ -108,10 +114,11 @@ class Controller {
   std::optional<Seconds> last_;
   Mean draft_;
   Mean stage_;
-  /// By rows: the first stage's time, and the whole trip's.
+  /// The first stage's time by rows.
   Line forwards_;
-  Line trips_;
-  /// Of the segments so far; very long ones fade in.
+  DelayPerRow delay_per_row_;
+  /// Of the segments so far; a little longer with each, so that an exception does not weigh for
+  /// ever.
   double shortest_trip_ = 0;
   /// Tokens per second of the last spells of speculation and of plain decoding.
   double guessed_rate_ = 0;

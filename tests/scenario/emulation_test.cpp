@@ -228,6 +228,13 @@ BOOST_AUTO_TEST_CASE(a_stage_drops_rows_that_died_while_they_waited) {
     BOOST_TEST(use.rows_kept == speculative().run.devices.front().rows_kept);
 }
 
+BOOST_AUTO_TEST_CASE(a_controller_without_anything_to_gain_changes_nothing) {
+  auto what = make_case("flowspec", 200);
+  auto with = run_case(what, 4);
+  what.controller = false;
+  BOOST_TEST((run_case(what, 4).trace == with.trace));
+}
+
 BOOST_AUTO_TEST_CASE(a_slower_link_takes_what_it_should) {
   auto what = make_case("ar", 6);
   what.link_mbps = 125;

@@ -25,7 +25,7 @@ struct World {
     now += took;
     tokens += gain;
     controller.first_stage(rows, Seconds(took));
-    controller.returned(rows, Seconds(took));
+    controller.verified(rows, Seconds(took));
     controller.accepted(gain, Seconds(now));
   }
 
@@ -56,6 +56,29 @@ BOOST_AUTO_TEST_CASE(where_rows_cost_a_row_has_to_be_worth_its_time) {
   BOOST_TEST(world.controller.policy().send_reach == rate * world.row,
              boost::test_tools::tolerance(0.2));
   BOOST_TEST(world.controller.policy().expand_reach >= world.controller.policy().send_reach);
+}
+
+BOOST_AUTO_TEST_CASE(segments_are_shorter_where_links_take_long_for_a_row) {
+  for (double link : {0.0, 0.0001, 0.0005}) {
+    // Four stages of 80 ms, and what four hops take for a row.
+    World world;
+    world.base = 0.32;
+    for (std::uint32_t i = 0; i < 100; ++i) {
+      std::uint32_t rows = i % 8 == 0 ? 1 : 64;
+      double took = world.base + 4 * link * rows;
+      world.now += took;
+      world.controller.first_stage(rows, Seconds(0.08));
+      world.controller.verified(rows, Seconds(took));
+      world.controller.accepted(4, Seconds(world.now));
+    }
+    auto rows = world.controller.policy().segment_rows;
+    BOOST_TEST_CONTEXT("link of " << link << " s a row, " << rows << " rows") {
+      if (link < 0.0005)
+        BOOST_TEST(rows == mode_policy("flowspec", 4)->segment_rows);
+      else
+        BOOST_TEST((rows >= 12 && rows <= 20));
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_draft_that_costs_more_than_it_brings_is_given_up) {
