@@ -96,14 +96,6 @@ void check_target(const fs::path& path, const ModelConfig& config, const LmHead&
   check("vocabulary size", config.vocab_size, lm_head.vocab_size());
 }
 
-std::vector<float> values_of(const TensorInfo* tensor) {
-  std::vector<float> values(tensor != nullptr ? tensor->elements() : 0);
-  if (tensor != nullptr) {
-    to_float(tensor->type, tensor->data, values);
-  }
-  return values;
-}
-
 /// The row's context without the text's first position.
 RowContext shifted(const RowContext& row) {
   assert(row.prefix.size() + row.tail.size() == std::size_t{row.position} + 1);
@@ -121,10 +113,10 @@ struct EagleHead::State {
   State(const Tensors& tensors, std::shared_ptr<const void> mapping, const ModelConfig& model,
         LmHead head, unsigned threads, std::uint32_t rows)
       : config(model),
-        workspace(model, threads, rows, RopeLayout::halves),
+        workspace(model, threads, rows),
         embedding(std::move(mapping), *tensors.embedding),
         join(workspace.linears, std::array{tensors.join}),
-        bias(values_of(tensors.join_bias)),
+        bias(tensors.join_bias != nullptr ? tensors.join_bias->floats() : std::vector<float>{}),
         layer(tensors.layer, model, workspace),
         lm_head(std::move(head)),
         joined(std::size_t{rows} * 2 * model.hidden_size),

@@ -7,10 +7,10 @@
 
 namespace flowspec {
 
-SmallLm::SmallLm(const GgufFile& file, const ModelConfig& config, unsigned threads,
+SmallLm::SmallLm(const ModelFiles& files, const ModelConfig& config, unsigned threads,
                  std::uint32_t max_rows, const LoadProgress& progress)
-    : model_(file, config, {{0, config.layers}, threads, max_rows}, progress),
-      head_(file, config, threads, max_rows),
+    : model_(files, config, {{0, config.layers}, threads, max_rows}, progress),
+      head_(files, config, threads, max_rows),
       hidden_(std::size_t{model_.max_rows()} * config.hidden_size),
       logits_(std::size_t{model_.max_rows()} * config.vocab_size) {
   tokens_.reserve(model_.max_rows());

@@ -12,7 +12,7 @@ namespace flowspec {
 class SmallLm : public DraftModel {
  public:
   /// Throws ModelError as `StageModel` does.
-  SmallLm(const GgufFile& file, const ModelConfig& config, unsigned threads = 1,
+  SmallLm(const ModelFiles& files, const ModelConfig& config, unsigned threads = 1,
           std::uint32_t max_rows = 64, const LoadProgress& progress = {});
 
   std::uint32_t feature_size() const override { return 0; }

@@ -90,19 +90,6 @@ std::span<const std::uint64_t> without_trailing_ones(std::span<const std::uint64
 
 }  // namespace
 
-std::uint64_t TensorInfo::elements() const {
-  std::uint64_t product = 1;
-  for (const std::uint64_t size : shape) {
-    product *= size;
-  }
-  return product;
-}
-
-std::span<const std::byte> TensorInfo::row(std::uint64_t index) const {
-  const std::size_t row_bytes = data.size() / (elements() / (shape.empty() ? 1 : shape[0]));
-  return data.subspan(index * row_bytes, row_bytes);
-}
-
 struct GgufFile::Content {
   explicit Content(const std::filesystem::path& file)
       : path(file),
@@ -159,6 +146,9 @@ GgufFile GgufFile::open(const std::filesystem::path& path) {
 
 const std::filesystem::path& GgufFile::path() const {
   return content_->path;
+}
+std::vector<std::filesystem::path> GgufFile::parts() const {
+  return {path()};
 }
 std::uint64_t GgufFile::file_size() const {
   return content_->mapping->bytes().size();
@@ -326,11 +316,6 @@ const TensorInfo& GgufFile::require(std::string_view name,
                      supported_types() + ". Convert the model to one of these.");
   }
   return *tensor;
-}
-
-const TensorInfo& GgufFile::require(std::string_view name,
-                                    std::initializer_list<std::uint64_t> shape) const {
-  return require(name, std::span(shape.begin(), shape.size()));
 }
 
 }  // namespace flowspec

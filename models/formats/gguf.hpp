@@ -10,27 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "models/formats/tensor_type.hpp"
+#include "models/formats/model_files.hpp"
 
 namespace flowspec {
-
-/// One tensor of a file. `shape` is in GGUF's order: shape[0] is the row length, so a matrix that
-/// maps k inputs to n outputs has shape {k, n} and n rows of k values.
-struct TensorInfo {
-  std::string name;
-  TensorType type = TensorType::f32;
-  std::vector<std::uint64_t> shape;
-  /// Of the first byte, from the start of the file.
-  std::uint64_t offset = 0;
-  /// The stored bytes, in the file's mapping; at least 8-byte aligned. Empty for a type whose
-  /// layout is not known.
-  std::span<const std::byte> data;
-
-  /// How many values the tensor has: the product of its shape.
-  std::uint64_t elements() const;
-  /// Row `index` of a matrix, as stored. The type's layout must be known and the index in range.
-  std::span<const std::byte> row(std::uint64_t index) const;
-};
 
 /// A GGUF file (version 2 or 3, little-endian), mapped into memory. Opening reads the header only;
 /// a tensor's pages are read when its bytes are. Everything in the header is checked: counts,
@@ -39,24 +21,22 @@ struct TensorInfo {
 ///
 /// Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 ///
-/// Movable, not copyable. Spans of `data` stay valid as long as this object or a copy of
-/// `mapping()` lives. The file must not be truncated while it is open.
-class GgufFile {
+/// Movable, not copyable. The bytes of tensors are at least 8-byte aligned.
+class GgufFile : public ModelFiles {
  public:
   /// Throws ModelError when the file cannot be read or is not a sound GGUF file.
   static GgufFile open(const std::filesystem::path& path);
 
   GgufFile(GgufFile&&) noexcept;
   GgufFile& operator=(GgufFile&&) noexcept;
-  ~GgufFile();
+  ~GgufFile() override;
 
-  const std::filesystem::path& path() const;
-  /// In bytes.
-  std::uint64_t file_size() const;
+  const std::filesystem::path& path() const override;
+  std::vector<std::filesystem::path> parts() const override;
+  std::uint64_t file_size() const override;
   /// 2 or 3.
   std::uint32_t version() const;
-  /// Keeps the mapped bytes alive on its own.
-  std::shared_ptr<const void> mapping() const;
+  std::shared_ptr<const void> mapping() const override;
 
   /// Metadata. The find functions give nothing for a key that the file lacks, and throw ModelError,
   /// naming the key and the type found, for one that has another type. Any integer type is taken
@@ -82,13 +62,11 @@ class GgufFile {
 
   /// All tensors in the file's order.
   std::span<const TensorInfo> tensors() const;
-  /// Null if there is none of that name. Valid as long as this object, moved or not.
-  const TensorInfo* find(std::string_view name) const;
-  /// Throws ModelError when the tensor is missing, has another shape, or a type that `to_float`
-  /// does not take. Trailing dimensions of 1 do not matter.
-  const TensorInfo& require(std::string_view name, std::span<const std::uint64_t> shape) const;
+  const TensorInfo* find(std::string_view name) const override;
+  /// Trailing dimensions of 1 do not matter.
   const TensorInfo& require(std::string_view name,
-                            std::initializer_list<std::uint64_t> shape) const;
+                            std::span<const std::uint64_t> shape) const override;
+  using ModelFiles::require;
 
  private:
   struct Content;

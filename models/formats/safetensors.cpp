@@ -40,6 +40,10 @@ const std::filesystem::path& SafetensorsFile::path() const {
   return content_->path;
 }
 
+std::uint64_t SafetensorsFile::file_size() const {
+  return content_->mapping->bytes().size();
+}
+
 std::shared_ptr<const void> SafetensorsFile::mapping() const {
   return content_->mapping;
 }
@@ -55,6 +59,11 @@ const TensorInfo* SafetensorsFile::find(std::string_view name) const {
 
 const TensorInfo& SafetensorsFile::require(std::string_view name,
                                            std::initializer_list<std::uint64_t> shape) const {
+  return require(name, std::span(shape.begin(), shape.size()));
+}
+
+const TensorInfo& SafetensorsFile::require(std::string_view name,
+                                           std::span<const std::uint64_t> shape) const {
   const auto it = content_->by_name.find(name);
   const std::string quoted = path().string() + ": tensor '" + std::string(name) + "'";
   if (it == content_->by_name.end()) {

@@ -1,12 +1,13 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <initializer_list>
 #include <memory>
 #include <span>
 #include <string_view>
 
-#include "models/formats/gguf.hpp"
+#include "models/formats/tensor_info.hpp"
 
 namespace flowspec {
 
@@ -28,6 +29,8 @@ class SafetensorsFile {
   static SafetensorsFile open(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const;
+  /// In bytes.
+  std::uint64_t file_size() const;
   /// Keeps the mapped bytes alive on its own.
   std::shared_ptr<const void> mapping() const;
 
@@ -38,6 +41,7 @@ class SafetensorsFile {
   /// Throws ModelError when the tensor is missing, has another shape, or a type that cannot be
   /// used.
   /// @param shape  as the file says it: {outputs, inputs} for a matrix.
+  const TensorInfo& require(std::string_view name, std::span<const std::uint64_t> shape) const;
   const TensorInfo& require(std::string_view name,
                             std::initializer_list<std::uint64_t> shape) const;
 

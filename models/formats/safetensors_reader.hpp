@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "models/formats/gguf.hpp"
+#include "models/formats/tensor_info.hpp"
 
 namespace flowspec {
 

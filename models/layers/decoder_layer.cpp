@@ -6,47 +6,74 @@
 #include <string>
 
 #include "models/error.hpp"
-#include "models/formats/gguf.hpp"
+#include "models/formats/error_text.hpp"
+#include "models/formats/model_files.hpp"
 #include "models/ops/kernels.hpp"
 
 namespace flowspec {
-
 namespace {
 
-/// A layer's tensors in a GGUF file, and how many bytes they take there.
-struct FoundTensors : LayerTensors {
-  FoundTensors(const GgufFile& file, const ModelConfig& config, std::uint32_t layer) {
-    const std::string prefix = "blk." + std::to_string(layer) + ".";
+/// A layer's tensors, and how many bytes they take in the files.
+class FoundTensors : public LayerTensors {
+ public:
+  FoundTensors(const ModelFiles& files, const ModelConfig& config, std::uint32_t layer)
+      : files_(files), prefix_("blk." + std::to_string(layer) + ".") {
     const std::uint64_t hidden = config.hidden_size;
     const std::uint64_t ffn = config.ffn_size;
     const std::uint64_t q_size = std::uint64_t{config.heads} * config.head_dim;
     const std::uint64_t kv_size = std::uint64_t{config.kv_heads} * config.head_dim;
-    const auto require = [&](const char* name, std::initializer_list<std::uint64_t> shape) {
-      const TensorInfo& tensor = file.require(prefix + name + ".weight", shape);
-      bytes += tensor.data.size();
-      if (file.find(prefix + name + ".bias") != nullptr) {
-        throw ModelError(file.path().string() + ": tensor '" + prefix + name +
-                         ".bias' is there, but biases are not supported. Use a plain LLaMA model.");
-      }
-      return &tensor;
-    };
-    attention_norm = require("attn_norm", {hidden});
-    qkv = {require("attn_q", {hidden, q_size}), require("attn_k", {hidden, kv_size}),
-           require("attn_v", {hidden, kv_size})};
-    output = {require("attn_output", {q_size, hidden})};
-    ffn_norm = require("ffn_norm", {hidden});
-    gate_up = {require("ffn_gate", {hidden, ffn}), require("ffn_up", {hidden, ffn})};
-    down = {require("ffn_down", {ffn, hidden})};
+    attention_norm = require("attn_norm.weight", {hidden});
+    qkv = {require("attn_q.weight", {hidden, q_size}), require("attn_k.weight", {hidden, kv_size}),
+           require("attn_v.weight", {hidden, kv_size})};
+    if (config.qkv_bias) {
+      qkv_bias = {require("attn_q.bias", {q_size}), require("attn_k.bias", {kv_size}),
+                  require("attn_v.bias", {kv_size})};
+    } else {
+      refuse(config, {"attn_q.bias", "attn_k.bias", "attn_v.bias"});
+    }
+    if (config.qk_norm) {
+      q_norm = require("attn_q_norm.weight", {config.head_dim});
+      k_norm = require("attn_k_norm.weight", {config.head_dim});
+    } else {
+      refuse(config, {"attn_q_norm.weight", "attn_k_norm.weight"});
+    }
+    output = {require("attn_output.weight", {q_size, hidden})};
+    ffn_norm = require("ffn_norm.weight", {hidden});
+    gate_up = {require("ffn_gate.weight", {hidden, ffn}), require("ffn_up.weight", {hidden, ffn})};
+    down = {require("ffn_down.weight", {ffn, hidden})};
+    refuse(config, {"attn_norm.bias", "attn_output.bias", "ffn_norm.bias", "ffn_gate.bias",
+                    "ffn_up.bias", "ffn_down.bias"});
   }
 
   std::uint64_t bytes = 0;
+
+ private:
+  const TensorInfo* require(const char* name, std::initializer_list<std::uint64_t> shape) {
+    const TensorInfo& tensor = files_.require(prefix_ + name, shape);
+    bytes += tensor.data.size();
+    return &tensor;
+  }
+
+  /// What is there but is not computed would change the result.
+  void refuse(const ModelConfig& config, std::initializer_list<const char*> names) const {
+    for (const char* name : names) {
+      if (const TensorInfo* tensor = files_.find(prefix_ + name); tensor != nullptr) {
+        throw ModelError(files_.path().string() + ": tensor '" + printable(tensor->name) +
+                         "' is there, but is not supported in a model of the architecture '" +
+                         config.architecture + "'. Use a model without it.");
+      }
+    }
+  }
+
+  const ModelFiles& files_;
+  std::string prefix_;
 };
 
 }  // namespace
 
-DecoderLayer::DecoderLayer(const GgufFile& file, const ModelConfig& config, std::uint32_t layer,
+DecoderLayer::DecoderLayer(const ModelFiles& files, const ModelConfig& config, std::uint32_t layer,
                            const Workspace& workspace)
-    : DecoderLayer(FoundTensors(file, config, layer), config, workspace) {}
+    : DecoderLayer(FoundTensors(files, config, layer), config, workspace) {}
 
 DecoderLayer::DecoderLayer(const LayerTensors& tensors, const ModelConfig& config,
                            const Workspace& workspace)
@@ -61,11 +88,22 @@ DecoderLayer::DecoderLayer(const LayerTensors& tensors, const ModelConfig& confi
   if (tensors.attention_norm != nullptr) {
     attention_norm_.emplace(*tensors.attention_norm, config.rms_eps);
   }
+  for (const TensorInfo* bias : tensors.qkv_bias) {
+    if (bias != nullptr) {
+      const std::vector<float> values = bias->floats();
+      qkv_bias_.insert(qkv_bias_.end(), values.begin(), values.end());
+    }
+  }
+  assert(qkv_bias_.empty() || qkv_bias_.size() == qkv_.outputs());
+  if (tensors.q_norm != nullptr) {
+    q_norm_.emplace(*tensors.q_norm, config.rms_eps);
+    k_norm_.emplace(*tensors.k_norm, config.rms_eps);
+  }
 }
 
-std::uint64_t DecoderLayer::stored_bytes(const GgufFile& file, const ModelConfig& config,
+std::uint64_t DecoderLayer::stored_bytes(const ModelFiles& files, const ModelConfig& config,
                                          std::uint32_t layer) {
-  return FoundTensors(file, config, layer).bytes;
+  return FoundTensors(files, config, layer).bytes;
 }
 
 void DecoderLayer::forward(Workspace& workspace, std::span<const RowContext> rows,
@@ -80,6 +118,7 @@ void DecoderLayer::forward(Workspace& workspace, std::span<const RowContext> row
   } else {
     qkv_.apply(hidden, count, workspace.qkv);
   }
+  adjust_qkv(std::span(workspace.qkv).first(count * qkv_.outputs()));
   attend(workspace, rows, cache_layer);
   output_.apply(workspace.attended, count, workspace.projected);
   kernels::add(hidden.data(), workspace.projected.data(), size);
@@ -89,6 +128,22 @@ void DecoderLayer::forward(Workspace& workspace, std::span<const RowContext> row
   workspace.swiglu.apply(workspace.gate_up, count, workspace.activated);
   down_.apply(workspace.activated, count, workspace.projected);
   kernels::add(hidden.data(), workspace.projected.data(), size);
+}
+
+void DecoderLayer::adjust_qkv(std::span<float> qkv) const {
+  const std::size_t row_size = qkv_.outputs();
+  const std::size_t q_size = std::size_t{heads_} * head_dim_;
+  for (std::size_t row = 0; row < qkv.size(); row += row_size) {
+    if (!qkv_bias_.empty()) {
+      kernels::add(qkv.data() + row, qkv_bias_.data(), row_size);
+    }
+    if (q_norm_) {
+      const std::span<float> q = qkv.subspan(row, q_size);
+      const std::span<float> k = qkv.subspan(row + q_size, std::size_t{kv_heads_} * head_dim_);
+      q_norm_->apply(q, heads_, q);
+      k_norm_->apply(k, kv_heads_, k);
+    }
+  }
 }
 
 void DecoderLayer::attend(Workspace& workspace, std::span<const RowContext> rows,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "models/layers/kv_cache.hpp"
 #include "models/layers/workspace.hpp"
@@ -13,7 +14,7 @@
 
 namespace flowspec {
 
-class GgufFile;
+class ModelFiles;
 
 /// The tensors of one layer, wherever they come from; their shapes have been checked.
 struct LayerTensors {
@@ -21,24 +22,31 @@ struct LayerTensors {
   const TensorInfo* attention_norm = nullptr;
   /// Query, key, value.
   std::array<const TensorInfo*, 3> qkv{};
+  /// Null: query, key and value have no biases.
+  std::array<const TensorInfo*, 3> qkv_bias{};
+  /// Null: queries and keys are not normalised.
+  const TensorInfo* q_norm = nullptr;
+  const TensorInfo* k_norm = nullptr;
   std::array<const TensorInfo*, 1> output{};
   const TensorInfo* ffn_norm = nullptr;
   std::array<const TensorInfo*, 2> gate_up{};
   std::array<const TensorInfo*, 1> down{};
 };
 
-/// One LLaMA layer: x += O attention(norm(x)), x += down(silu(gate(norm(x))) * up(norm(x))).
-/// Query, key and value matrices are stacked to one product, gate and up to another.
+/// One layer: x += O attention(norm(x)), x += down(silu(gate(norm(x))) * up(norm(x))).
+/// Query, key and value matrices are stacked to one product, gate and up to another. Biases of
+/// query, key and value are added after it; then, where the model has norms for them, every head of
+/// query and key is normalised by itself, before it is turned.
 class DecoderLayer {
  public:
-  /// Loads layer `layer` of the file. Throws ModelError for missing and misshapen tensors, and for
-  /// biases, which are not computed.
-  DecoderLayer(const GgufFile& file, const ModelConfig& config, std::uint32_t layer,
+  /// Loads layer `layer` of the model. Throws ModelError for missing and misshapen tensors, and for
+  /// biases and norms that the configuration does not have: they would not be computed.
+  DecoderLayer(const ModelFiles& files, const ModelConfig& config, std::uint32_t layer,
                const Workspace& workspace);
   DecoderLayer(const LayerTensors& tensors, const ModelConfig& config, const Workspace& workspace);
 
   /// Stored bytes of a layer's tensors, without reading them. Throws as the constructor does.
-  static std::uint64_t stored_bytes(const GgufFile& file, const ModelConfig& config,
+  static std::uint64_t stored_bytes(const ModelFiles& files, const ModelConfig& config,
                                     std::uint32_t layer);
 
   /// Writes the rows' keys and values to their slots, then computes all rows in place. At most
@@ -49,6 +57,7 @@ class DecoderLayer {
                std::span<float> hidden) const;
 
  private:
+  void adjust_qkv(std::span<float> qkv) const;
   void attend(Workspace& workspace, std::span<const RowContext> rows,
               std::uint32_t cache_layer) const;
 
@@ -57,6 +66,9 @@ class DecoderLayer {
   std::uint32_t head_dim_;
   std::optional<RmsNorm> attention_norm_;
   Linear qkv_;
+  std::vector<float> qkv_bias_;
+  std::optional<RmsNorm> q_norm_;
+  std::optional<RmsNorm> k_norm_;
   Linear output_;
   RmsNorm ffn_norm_;
   Linear gate_up_;

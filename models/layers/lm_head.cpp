@@ -6,16 +6,16 @@
 #include <utility>
 
 #include "models/config.hpp"
-#include "models/formats/gguf.hpp"
+#include "models/formats/model_files.hpp"
 #include "models/ops/linear.hpp"
 #include "models/ops/rms_norm.hpp"
 
 namespace flowspec {
 namespace {
 
-const TensorInfo& output_matrix(const GgufFile& file, const ModelConfig& config) {
-  const char* name = file.find("output.weight") != nullptr ? "output.weight" : "token_embd.weight";
-  return file.require(name, {config.hidden_size, config.vocab_size});
+const TensorInfo& output_matrix(const ModelFiles& files, const ModelConfig& config) {
+  const char* name = config.tied_embeddings ? "token_embd.weight" : "output.weight";
+  return files.require(name, {config.hidden_size, config.vocab_size});
 }
 
 }  // namespace
@@ -40,10 +40,10 @@ struct LmHead::State {
   std::size_t max_rows;
 };
 
-LmHead::LmHead(const GgufFile& file, const ModelConfig& config, unsigned threads,
+LmHead::LmHead(const ModelFiles& files, const ModelConfig& config, unsigned threads,
                std::uint32_t max_rows)
-    : state_(std::make_unique<State>(file.require("output_norm.weight", {config.hidden_size}),
-                                     output_matrix(file, config), config, threads, max_rows)) {}
+    : state_(std::make_unique<State>(files.require("output_norm.weight", {config.hidden_size}),
+                                     output_matrix(files, config), config, threads, max_rows)) {}
 
 LmHead::LmHead(std::unique_ptr<State> state) : state_(std::move(state)) {}
 

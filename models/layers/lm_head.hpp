@@ -9,16 +9,17 @@
 
 namespace flowspec {
 
-class GgufFile;
+class ModelFiles;
 struct ModelConfig;
 
-/// The end of the model: output_norm and output.weight, or the tied token_embd.weight where the
-/// file has no output matrix of its own. Batch-invariant as `StageModel` is; calls are made by one
+/// The end of the model: output_norm and output.weight, or token_embd.weight where the model's
+/// embeddings are tied. Batch-invariant as `StageModel` is; calls are made by one
 /// thread at a time.
 class LmHead {
  public:
   /// Throws ModelError when a tensor is missing or misshapen.
-  LmHead(const GgufFile& file, const ModelConfig& config, unsigned threads, std::uint32_t max_rows);
+  LmHead(const ModelFiles& files, const ModelConfig& config, unsigned threads,
+         std::uint32_t max_rows);
   ~LmHead();
   LmHead(LmHead&&) noexcept;
   LmHead& operator=(LmHead&&) noexcept;

@@ -8,7 +8,7 @@
 
 #include "models/config.hpp"
 #include "models/error.hpp"
-#include "models/formats/gguf.hpp"
+#include "models/formats/model_files.hpp"
 #include "models/layers/decoder_layer.hpp"
 #include "models/layers/workspace.hpp"
 #include "models/ops/embedding.hpp"
@@ -57,35 +57,46 @@ struct StageModel::State {
   std::vector<DecoderLayer> layers;
 };
 
-StageModel::StageModel(const GgufFile& file, const ModelConfig& config, const StageOptions& options,
-                       const LoadProgress& progress) {
+StageModel::StageModel(const ModelFiles& files, const ModelConfig& config,
+                       const StageOptions& options, const LoadProgress& progress) {
   const LayerRange range = options.layers;
   if (range.first >= range.end || range.end > config.layers) {
-    throw ModelError(file.path().string() + ": there are no layers " + std::to_string(range.first) +
-                     " to " + std::to_string(range.end) + ", the model has " +
-                     std::to_string(config.layers) + ". Choose another split.");
+    throw ModelError(files.path().string() + ": there are no layers " +
+                     std::to_string(range.first) + " to " + std::to_string(range.end) +
+                     ", the model has " + std::to_string(config.layers) +
+                     ". Choose another split.");
   }
+  // All shapes are checked before memory is taken for them.
+  const TensorInfo* embedding =
+      range.first == 0
+          ? &files.require("token_embd.weight", {config.hidden_size, config.vocab_size})
+          : nullptr;
+  const std::uint64_t total = stored_bytes(files, config, range);
   StageOptions checked = options;
   checked.threads = std::max(checked.threads, 1U);
   checked.max_rows = std::max(checked.max_rows, 1U);
   state_ = std::make_unique<State>(config, checked);
-  if (range.first == 0) {
-    state_->embedding.emplace(
-        file.mapping(), file.require("token_embd.weight", {config.hidden_size, config.vocab_size}));
-  }
-  std::uint64_t total = 0;
-  for (std::uint32_t layer = range.first; layer < range.end; ++layer) {
-    total += DecoderLayer::stored_bytes(file, config, layer);
+  if (embedding != nullptr) {
+    state_->embedding.emplace(files.mapping(), *embedding);
   }
   std::uint64_t done = 0;
   state_->layers.reserve(range.size());
   for (std::uint32_t layer = range.first; layer < range.end; ++layer) {
-    state_->layers.emplace_back(file, config, layer, state_->workspace);
-    done += DecoderLayer::stored_bytes(file, config, layer);
+    state_->layers.emplace_back(files, config, layer, state_->workspace);
+    done += DecoderLayer::stored_bytes(files, config, layer);
     if (progress) {
       progress(done, total);
     }
   }
+}
+
+std::uint64_t StageModel::stored_bytes(const ModelFiles& files, const ModelConfig& config,
+                                       LayerRange layers) {
+  std::uint64_t bytes = 0;
+  for (std::uint32_t layer = layers.first; layer < layers.end; ++layer) {
+    bytes += DecoderLayer::stored_bytes(files, config, layer);
+  }
+  return bytes;
 }
 
 StageModel::~StageModel() = default;

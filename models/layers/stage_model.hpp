@@ -13,7 +13,7 @@
 
 namespace flowspec {
 
-class GgufFile;
+class ModelFiles;
 struct ModelConfig;
 
 /// Told how many bytes of weights are in memory and how many there will be.
@@ -28,9 +28,9 @@ struct StageOptions {
   std::uint32_t max_rows = 64;
 };
 
-/// A range of decoder layers of a LLaMA model, with the token embedding where the range starts at
+/// A range of decoder layers of a model, with the token embedding where the range starts at
 /// layer 0. Reads only the pages of its own layers' tensors (the embedding's rows as they are
-/// asked for); it keeps the file's mapping alive, the `GgufFile` itself may go.
+/// asked for); it keeps their mapping alive, the `ModelFiles` itself may go.
 ///
 /// A row's result depends on the row and its context alone: the same bits whatever other rows share
 /// the segment, however the layers are split, and whichever slots the context lies in.
@@ -41,9 +41,14 @@ class StageModel {
  public:
   /// Throws ModelError, which names file and tensor, when a tensor is missing or has another shape
   /// than the configuration says.
-  StageModel(const GgufFile& file, const ModelConfig& config, const StageOptions& options,
+  StageModel(const ModelFiles& files, const ModelConfig& config, const StageOptions& options,
              const LoadProgress& progress = {});
   ~StageModel();
+
+  /// Bytes of the layers' weights in the files, which is about what they take in memory. Reads no
+  /// weights. Throws as the constructor does.
+  static std::uint64_t stored_bytes(const ModelFiles& files, const ModelConfig& config,
+                                    LayerRange layers);
   StageModel(StageModel&&) noexcept;
   StageModel& operator=(StageModel&&) noexcept;
 

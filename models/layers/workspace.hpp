@@ -15,11 +15,10 @@ namespace flowspec {
 /// What the layers of one model share: the ops without weights, and scratch memory for `max_rows`
 /// rows. Used by one thread at a time.
 struct Workspace {
-  Workspace(const ModelConfig& config, unsigned threads, std::uint32_t rows,
-            RopeLayout rope_layout = RopeLayout::pairs)
+  Workspace(const ModelConfig& config, unsigned threads, std::uint32_t rows)
       : linears(threads),
         rope(config.head_dim, config.rope_dims, static_cast<double>(config.rope_theta),
-             rope_layout),
+             config.rope_layout, config.rope_scaling),
         attention({config.heads, config.kv_heads, config.head_dim}, threads),
         swiglu(config.ffn_size),
         max_rows(rows),

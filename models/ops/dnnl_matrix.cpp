@@ -10,7 +10,7 @@
 #include <dnnl.hpp>
 
 #include "models/aligned_floats.hpp"
-#include "models/formats/gguf.hpp"
+#include "models/formats/tensor_info.hpp"
 
 // From omp.h, which clang-tidy cannot read where it is GCC's.
 extern "C" void omp_set_num_threads(int threads) noexcept;

@@ -5,7 +5,7 @@
 #include <memory>
 #include <span>
 
-#include "models/formats/gguf.hpp"
+#include "models/formats/tensor_info.hpp"
 #include "models/types.hpp"
 
 namespace flowspec {

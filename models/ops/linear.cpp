@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
-#include "models/formats/gguf.hpp"
+#include "models/formats/tensor_info.hpp"
 #include "models/ops/packed/rows.hpp"
 
 namespace flowspec {

@@ -3,15 +3,13 @@
 #include <cassert>
 #include <cmath>
 
-#include "models/formats/gguf.hpp"
+#include "models/formats/tensor_info.hpp"
 #include "models/ops/kernels.hpp"
 
 namespace flowspec {
 
 RmsNorm::RmsNorm(const TensorInfo& weight, float epsilon)
-    : weight_(weight.elements()), epsilon_(epsilon) {
-  to_float(weight.type, weight.data, weight_);
-}
+    : weight_(weight.floats()), epsilon_(epsilon) {}
 
 void RmsNorm::apply(std::span<const float> in, std::size_t rows, std::span<float> out) const {
   assert(in.size() >= rows * size() && out.size() >= rows * size());

@@ -8,12 +8,14 @@
 
 namespace flowspec {
 
-Rope::Rope(std::uint32_t head_dim, std::uint32_t dims, double base, RopeLayout layout)
-    : head_dim_(head_dim), dims_(dims), layout_(layout), frequencies_(dims / 2) {
+Rope::Rope(std::uint32_t head_dim, std::uint32_t dims, double base, RopeLayout layout,
+           const RopeScaling& scaling)
+    : head_dim_(head_dim),
+      dims_(dims),
+      layout_(layout),
+      frequencies_(rope_frequencies(dims, base, scaling)),
+      magnitude_(scaling.magnitude) {
   assert(dims % 2 == 0 && dims <= head_dim);
-  for (std::size_t i = 0; i < frequencies_.size(); ++i) {
-    frequencies_[i] = std::pow(base, -2.0 * static_cast<double>(i) / dims);
-  }
 }
 
 void Rope::prepare(std::size_t count) {
@@ -29,8 +31,8 @@ void Rope::prepare(std::size_t count) {
   for (std::size_t p = done; p < end; ++p) {
     for (std::size_t i = 0; i < pairs; ++i) {
       const double angle = static_cast<double>(p) * frequencies_[i];
-      cosines_[p * pairs + i] = static_cast<float>(std::cos(angle));
-      sines_[p * pairs + i] = static_cast<float>(std::sin(angle));
+      cosines_[p * pairs + i] = static_cast<float>(magnitude_ * std::cos(angle));
+      sines_[p * pairs + i] = static_cast<float>(magnitude_ * std::sin(angle));
     }
   }
 }

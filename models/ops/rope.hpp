@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "models/ops/rope_scaling.hpp"
 #include "models/types.hpp"
 
 namespace flowspec {
@@ -12,16 +13,17 @@ namespace flowspec {
 enum class RopeLayout {
   /// (0, 1), (2, 3), ...: how GGUF's `llama` stores the query and key matrices.
   pairs,
-  /// (0, n/2), (1, n/2 + 1), ...: how the original checkpoints store them.
+  /// (0, n/2), (1, n/2 + 1), ...: how Hugging Face's checkpoints and other GGUF files store them.
   halves,
 };
 
-/// Rotary position embedding: pair i at position p turns by p * base^(-2i / dims).
+/// Rotary position embedding: pair i at position p turns by p times `rope_frequencies`' i-th.
 /// Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", 2021.
 class Rope {
  public:
   /// @param dims  leading components of each head that turn; the others are copied. Even.
-  Rope(std::uint32_t head_dim, std::uint32_t dims, double base, RopeLayout layout);
+  Rope(std::uint32_t head_dim, std::uint32_t dims, double base, RopeLayout layout,
+       const RopeScaling& scaling = {});
 
   /// Computes the angles of all positions below `count`; grows only.
   void prepare(std::size_t count);
@@ -36,6 +38,7 @@ class Rope {
   std::uint32_t dims_;
   RopeLayout layout_;
   std::vector<double> frequencies_;
+  double magnitude_;
   // positions x dims / 2
   std::vector<float> cosines_;
   std::vector<float> sines_;

@@ -155,23 +155,27 @@ class Random {
 };
 
 void add_metadata(GgufWriter& writer, const LlamaShape& shape) {
-  writer.add_string("general.architecture", "llama");
-  writer.add_string("general.name", "random llama");
-  writer.add_uint("llama.context_length", shape.context_length);
-  writer.add_uint("llama.embedding_length", shape.hidden_size);
-  writer.add_uint("llama.block_count", shape.layers);
-  writer.add_uint("llama.feed_forward_length", shape.ffn_size);
-  writer.add_uint("llama.attention.head_count", shape.heads);
-  writer.add_uint("llama.attention.head_count_kv", shape.kv_heads);
+  const std::string prefix = shape.architecture + ".";
+  writer.add_string("general.architecture", shape.architecture);
+  writer.add_string("general.name", "random " + shape.architecture);
+  writer.add_uint(prefix + "context_length", shape.context_length);
+  writer.add_uint(prefix + "embedding_length", shape.hidden_size);
+  writer.add_uint(prefix + "block_count", shape.layers);
+  writer.add_uint(prefix + "feed_forward_length", shape.ffn_size);
+  writer.add_uint(prefix + "attention.head_count", shape.heads);
+  writer.add_uint(prefix + "attention.head_count_kv", shape.kv_heads);
   if (shape.head_dim != 0) {
-    writer.add_uint("llama.attention.key_length", shape.head_dim);
-    writer.add_uint("llama.attention.value_length", shape.head_dim);
+    writer.add_uint(prefix + "attention.key_length", shape.head_dim);
+    writer.add_uint(prefix + "attention.value_length", shape.head_dim);
   }
   if (shape.rope_dims != 0) {
-    writer.add_uint("llama.rope.dimension_count", shape.rope_dims);
+    writer.add_uint(prefix + "rope.dimension_count", shape.rope_dims);
   }
-  writer.add_float("llama.rope.freq_base", shape.rope_theta);
-  writer.add_float("llama.attention.layer_norm_rms_epsilon", shape.rms_eps);
+  if (shape.window != 0) {
+    writer.add_uint(prefix + "attention.sliding_window", shape.window);
+  }
+  writer.add_float(prefix + "rope.freq_base", shape.rope_theta);
+  writer.add_float(prefix + "attention.layer_norm_rms_epsilon", shape.rms_eps);
 }
 
 }  // namespace
@@ -389,10 +393,14 @@ GgufWriter make_llama(const LlamaShape& shape, const LlamaTypes& types, std::uin
     std::ranges::generate(values, [&] { return random.value(deviation); });
     writer.add_tensor(name, type, {in, out}, values);
   };
+  const auto add_vector = [&](const std::string& name, std::uint64_t size, float mean,
+                              float deviation) {
+    std::vector<float> values(size);
+    std::ranges::generate(values, [&] { return mean + random.value(deviation); });
+    writer.add_tensor(name, TensorType::f32, {size}, values);
+  };
   const auto add_norm = [&](const std::string& name) {
-    std::vector<float> values(shape.hidden_size);
-    std::ranges::generate(values, [&] { return 1 + random.value(0.2F); });
-    writer.add_tensor(name, TensorType::f32, {shape.hidden_size}, values);
+    add_vector(name, shape.hidden_size, 1, 0.2F);
   };
   const std::uint64_t hidden = shape.hidden_size;
   const std::uint64_t head_dim = shape.head_dim != 0 ? shape.head_dim : hidden / shape.heads;
@@ -407,6 +415,15 @@ GgufWriter make_llama(const LlamaShape& shape, const LlamaTypes& types, std::uin
     add_matrix(block + "attn_k.weight", type, hidden, shape.kv_heads * head_dim,
                1.5F * keep(hidden));
     add_matrix(block + "attn_v.weight", type, hidden, shape.kv_heads * head_dim, keep(hidden));
+    if (shape.architecture == "qwen2") {
+      add_vector(block + "attn_q.bias", shape.heads * head_dim, 0, 0.5F);
+      add_vector(block + "attn_k.bias", shape.kv_heads * head_dim, 0, 0.5F);
+      add_vector(block + "attn_v.bias", shape.kv_heads * head_dim, 0, 0.5F);
+    }
+    if (shape.architecture == "qwen3") {
+      add_vector(block + "attn_q_norm.weight", head_dim, 1, 0.3F);
+      add_vector(block + "attn_k_norm.weight", head_dim, 1, 0.3F);
+    }
     add_matrix(block + "attn_output.weight", type, shape.heads * head_dim, hidden,
                keep(shape.heads * head_dim));
     add_norm(block + "ffn_norm.weight");

@@ -67,6 +67,8 @@ std::string convert(TensorType type, std::span<const float> values);
 std::uint16_t float_to_f16(float value);
 
 struct LlamaShape {
+  /// "llama", "qwen2" (which has biases), "qwen3" (which has norms of heads).
+  std::string architecture = "llama";
   std::uint32_t hidden_size = 64;
   std::uint32_t layers = 2;
   std::uint32_t heads = 4;
@@ -83,11 +85,13 @@ struct LlamaShape {
   float rms_eps = 1e-5F;
   /// No output.weight: the embedding serves for both.
   bool tied = false;
+  /// Tokens that a row attends to, as the file says it; 0: it does not say it.
+  std::uint32_t window = 0;
   /// The token that ends a text.
   std::uint32_t eos_token = 2;
 };
 
-/// Norms are always F32. Row lengths must be multiples of 32 for Q8_0 and Q4_0.
+/// Norms and biases are always F32. Row lengths must be multiples of 32 for Q8_0 and Q4_0.
 struct LlamaTypes {
   TensorType embedding = TensorType::f32;
   TensorType matrices = TensorType::f32;
@@ -102,7 +106,7 @@ inline constexpr std::uint32_t least_vocab_size = 300;
 void add_vocabulary(GgufWriter& writer, std::uint32_t size, std::uint64_t seed,
                     std::uint32_t eos_token = 2);
 
-/// A LLaMA model with random weights, scaled so that hidden states stay near 1 and the likeliest
+/// A model with random weights, scaled so that hidden states stay near 1 and the likeliest
 /// tokens differ clearly. The same arguments give the same file.
 GgufWriter make_llama(const LlamaShape& shape, const LlamaTypes& types, std::uint64_t seed);
 void write_llama_gguf(const std::filesystem::path& path, const LlamaShape& shape,

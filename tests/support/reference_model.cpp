@@ -8,6 +8,8 @@ namespace {
 
 using Vector = ReferenceModel::Vector;
 
+constexpr double pi = 3.14159265358979323846;
+
 /// What a product with weights of this type is computed from: blocks of integers from -127 to 127
 /// times a scale where the weights are quantised.
 Vector as_input(TensorType type, Vector x) {
@@ -48,17 +50,63 @@ Vector normalised(const Vector& x, const Vector& weight, double eps) {
   return y;
 }
 
-/// Turns the pairs (0, 1), (2, 3), ... of every head.
+/// The angle per position of pair `pair`, as transformers' modeling_rope_utils.py computes it, with
+/// llama.cpp's divisors.
+double frequency_of(const ModelConfig& config, std::size_t pair) {
+  const RopeScaling& scaling = config.rope_scaling;
+  const double dims = config.rope_dims;
+  const double base = static_cast<double>(config.rope_theta);
+  double original = 1 / std::pow(base, 2.0 * static_cast<double>(pair) / dims);
+  if (!scaling.divisors.empty()) {
+    original /= static_cast<double>(scaling.divisors[pair]);
+  }
+  const double interpolated = original / scaling.factor;
+  const double context = scaling.original_context;
+  if (scaling.kind == RopeScalingKind::llama3) {
+    const double wavelength = 2 * pi / original;
+    if (wavelength < context / scaling.high_freq_factor) {
+      return original;
+    }
+    if (wavelength > context / scaling.low_freq_factor) {
+      return interpolated;
+    }
+    const double smooth = (context / wavelength - scaling.low_freq_factor) /
+                          (scaling.high_freq_factor - scaling.low_freq_factor);
+    return (1 - smooth) * interpolated + smooth * original;
+  }
+  if (scaling.kind == RopeScalingKind::yarn) {
+    const auto correction_dim = [&](double rotations) {
+      return dims * std::log(context / (rotations * 2 * pi)) / (2 * std::log(base));
+    };
+    double low = correction_dim(scaling.beta_fast);
+    double high = correction_dim(scaling.beta_slow);
+    if (scaling.truncate) {
+      low = std::floor(low);
+      high = std::ceil(high);
+    }
+    low = std::max(low, 0.0);
+    high = std::min(high, dims - 1);
+    const double ramp = low == high ? (static_cast<double>(pair) - low) / 0.001
+                                    : (static_cast<double>(pair) - low) / (high - low);
+    const double extrapolated = 1 - std::min(1.0, std::max(0.0, ramp));
+    return interpolated * (1 - extrapolated) + original * extrapolated;
+  }
+  return interpolated;
+}
+
+/// Turns the pairs (0, 1), (2, 3), ... or (0, n/2), (1, n/2 + 1), ... of every head.
 void turn(Vector& x, std::size_t head_dim, const ModelConfig& config, std::size_t position) {
+  const std::size_t pairs = config.rope_dims / 2;
+  const bool is_halves = config.rope_layout == RopeLayout::halves;
   for (std::size_t head = 0; head < x.size(); head += head_dim) {
-    for (std::size_t i = 0; i < config.rope_dims; i += 2) {
-      const double frequency = std::pow(static_cast<double>(config.rope_theta),
-                                        -static_cast<double>(i) / config.rope_dims);
-      const double angle = static_cast<double>(position) * frequency;
-      const double a = x[head + i];
-      const double b = x[head + i + 1];
-      x[head + i] = a * std::cos(angle) - b * std::sin(angle);
-      x[head + i + 1] = a * std::sin(angle) + b * std::cos(angle);
+    for (std::size_t i = 0; i < pairs; ++i) {
+      const double angle = static_cast<double>(position) * frequency_of(config, i);
+      double& first = x[head + (is_halves ? i : 2 * i)];
+      double& second = x[head + (is_halves ? i + pairs : 2 * i + 1)];
+      const double a = first * config.rope_scaling.magnitude;
+      const double b = second * config.rope_scaling.magnitude;
+      first = a * std::cos(angle) - b * std::sin(angle);
+      second = a * std::sin(angle) + b * std::cos(angle);
     }
   }
 }
@@ -92,6 +140,15 @@ void add(Vector& x, const Vector& y) {
   }
 }
 
+/// Normalises every head by itself.
+void normalise_heads(Vector& x, const Vector& weight, double eps) {
+  for (auto head = x.begin(); head != x.end();) {
+    const auto end = head + static_cast<std::ptrdiff_t>(weight.size());
+    const Vector normed = normalised(Vector(head, end), weight, eps);
+    head = std::copy(normed.begin(), normed.end(), head);
+  }
+}
+
 }  // namespace
 
 std::size_t quantised_block(TensorType type) {
@@ -100,7 +157,7 @@ std::size_t quantised_block(TensorType type) {
 }
 
 ReferenceModel::Matrix ReferenceModel::matrix(const std::string& name) const {
-  const TensorInfo& info = *file_.find(name);
+  const TensorInfo& info = *files_.find(name);
   std::vector<float> values(info.elements());
   to_float(info.type, info.data, values);
   return {{values.begin(), values.end()}, info.type};
@@ -121,9 +178,8 @@ std::vector<Vector> ReferenceModel::hidden(const std::vector<Token>& text,
     x[p].assign(row, row + config_.hidden_size);
   }
   for (std::size_t layer = 0; layer < layers; ++layer) {
-    const auto weights = [&](const std::string& name) {
-      return matrix("blk." + std::to_string(layer) + "." + name + ".weight");
-    };
+    const std::string prefix = "blk." + std::to_string(layer) + ".";
+    const auto weights = [&](const std::string& name) { return matrix(prefix + name + ".weight"); };
     const Matrix wq = weights("attn_q");
     const Matrix wk = weights("attn_k");
     const Matrix wv = weights("attn_v");
@@ -137,6 +193,15 @@ std::vector<Vector> ReferenceModel::hidden(const std::vector<Token>& text,
       queries[p] = product(wq, normed);
       keys[p] = product(wk, normed);
       values[p] = product(wv, normed);
+      if (config_.qkv_bias) {
+        add(queries[p], tensor(prefix + "attn_q.bias"));
+        add(keys[p], tensor(prefix + "attn_k.bias"));
+        add(values[p], tensor(prefix + "attn_v.bias"));
+      }
+      if (config_.qk_norm) {
+        normalise_heads(queries[p], tensor(prefix + "attn_q_norm.weight"), eps);
+        normalise_heads(keys[p], tensor(prefix + "attn_k_norm.weight"), eps);
+      }
       turn(queries[p], dim, config_, p);
       turn(keys[p], dim, config_, p);
     }
@@ -170,8 +235,7 @@ Vector ReferenceModel::features(const Vector& hidden) const {
 }
 
 Vector ReferenceModel::logits(const Vector& features) const {
-  const bool is_tied = file_.find("output.weight") == nullptr;
-  return product(matrix(is_tied ? "token_embd.weight" : "output.weight"), features);
+  return product(matrix(config_.tied_embeddings ? "token_embd.weight" : "output.weight"), features);
 }
 
 }  // namespace flowspec::test

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "models/config.hpp"
-#include "models/formats/gguf.hpp"
+#include "models/formats/model_files.hpp"
 #include "models/types.hpp"
 
 namespace flowspec::test {
@@ -14,8 +14,9 @@ namespace flowspec::test {
 /// types that are computed as floats.
 std::size_t quantised_block(TensorType type);
 
-/// A LLaMA transformer in double precision, written from the architecture's formulas and as plainly
-/// as possible: no cache, no batching, none of the ops under test. Only the file reader is shared.
+/// A transformer like LLaMA in double precision, written from the architecture's formulas and as
+/// plainly as possible: no cache, no batching, none of the ops under test. Only the file readers
+/// are shared.
 ///
 /// Products with quantised weights are taken, as there, with activations that are quantised by
 /// block.
@@ -27,7 +28,8 @@ class ReferenceModel {
     TensorType type;
   };
 
-  ReferenceModel(const GgufFile& file, const ModelConfig& config) : file_(file), config_(config) {}
+  ReferenceModel(const ModelFiles& files, const ModelConfig& config)
+      : files_(files), config_(config) {}
 
   /// The hidden state of every token of the text after layers 0 to `layers` - 1.
   std::vector<Vector> hidden(const std::vector<Token>& text, std::size_t layers) const;
@@ -40,7 +42,7 @@ class ReferenceModel {
   Matrix matrix(const std::string& name) const;
   Vector tensor(const std::string& name) const;
 
-  const GgufFile& file_;
+  const ModelFiles& files_;
   ModelConfig config_;
 };
 

@@ -2,7 +2,9 @@
 
 #include "models/config.hpp"
 
+#include <cmath>
 #include <functional>
+#include <limits>
 
 #include <boost/test/unit_test.hpp>
 
@@ -18,7 +20,8 @@ namespace {
 
 /// The metadata of a small model, less the key `without`, and with what `change` adds.
 ModelConfig config_of(const std::string& without = "",
-                      const std::function<void(GgufWriter&)>& change = {}) {
+                      const std::function<void(GgufWriter&)>& change = {},
+                      const std::string& architecture = "llama") {
   const TempFolder folder;
   GgufWriter writer;
   const auto add = [&](const std::string& key, std::uint32_t value) {
@@ -27,15 +30,15 @@ ModelConfig config_of(const std::string& without = "",
     }
   };
   if (without != "general.architecture") {
-    writer.add_string("general.architecture", "llama");
+    writer.add_string("general.architecture", architecture);
   }
-  add("llama.context_length", 256);
-  add("llama.embedding_length", 48);
-  add("llama.block_count", 3);
-  add("llama.feed_forward_length", 100);
-  add("llama.attention.head_count", 6);
-  if (without != "llama.attention.layer_norm_rms_epsilon") {
-    writer.add_float("llama.attention.layer_norm_rms_epsilon", 1e-6F);
+  add(architecture + ".context_length", 256);
+  add(architecture + ".embedding_length", 48);
+  add(architecture + ".block_count", 3);
+  add(architecture + ".feed_forward_length", 100);
+  add(architecture + ".attention.head_count", 6);
+  if (without != architecture + ".attention.layer_norm_rms_epsilon") {
+    writer.add_float(architecture + ".attention.layer_norm_rms_epsilon", 1e-6F);
   }
   if (without != "tokenizer.ggml.tokens") {
     writer.add_strings("tokenizer.ggml.tokens", std::vector<std::string>{"a", "b", "c"});
@@ -112,18 +115,14 @@ BOOST_AUTO_TEST_CASE(unsupported_features_are_named) {
   const auto add_uint = [](const std::string& key, std::uint32_t value) {
     return [=](GgufWriter& writer) { writer.add_uint(key, value); };
   };
-  check_refused("'qwen2', supported is: llama", "general.architecture",
-                add_string("general.architecture", "qwen2"));
+  check_refused("'phi3', supported are: llama (also Mistral), qwen2, qwen3", "general.architecture",
+                add_string("general.architecture", "phi3"));
   check_refused("'adapter'", "", add_string("general.type", "adapter"));
-  check_refused("'yarn'", "", add_string("llama.rope.scaling.type", "yarn"));
-  check_refused("'linear'", "", [](GgufWriter& writer) {
-    writer.add_string("llama.rope.scaling.type", "linear");
-    writer.add_float("llama.rope.scaling.factor", 4);
-  });
+  check_refused("'longrope'", "", add_string("llama.rope.scaling.type", "longrope"));
   check_refused("8 experts", "", add_uint("llama.expert_count", 8));
   check_refused("3 parts", "", add_uint("split.count", 3));
-  check_refused("rope_freqs.weight", "", [](GgufWriter& writer) {
-    writer.add_tensor("rope_freqs.weight", TensorType::f32, {1}, std::vector<float>{1});
+  check_refused("rope_factors_long.weight", "", [](GgufWriter& writer) {
+    writer.add_tensor("rope_factors_long.weight", TensorType::f32, {4}, std::vector<float>(4, 1));
   });
   config_of("", add_string("llama.rope.scaling.type", "none"));
   config_of("", add_uint("llama.expert_count", 0));
@@ -145,6 +144,100 @@ BOOST_AUTO_TEST_CASE(contradictions_are_named) {
   check_refused("3 tokens", "", [](GgufWriter& writer) {
     writer.add_tensor("token_embd.weight", TensorType::f32, {48, 2}, std::vector<float>(96));
   });
+}
+
+BOOST_AUTO_TEST_CASE(keys_begin_with_the_architecture) {
+  const ModelConfig qwen2 = config_of("", {}, "qwen2");
+  BOOST_TEST(qwen2.architecture == "qwen2");
+  BOOST_TEST(qwen2.hidden_size == 48U);
+  BOOST_TEST(qwen2.qkv_bias);
+  BOOST_TEST(!qwen2.qk_norm);
+  BOOST_TEST((qwen2.rope_layout == RopeLayout::halves));
+  const ModelConfig qwen3 = config_of(
+      "", [](GgufWriter& writer) { writer.add_uint("qwen3.attention.key_length", 32); }, "qwen3");
+  BOOST_TEST(qwen3.head_dim == 32U);
+  BOOST_TEST(!qwen3.qkv_bias);
+  BOOST_TEST(qwen3.qk_norm);
+  BOOST_TEST((qwen3.rope_layout == RopeLayout::halves));
+  BOOST_TEST((config_of().rope_layout == RopeLayout::pairs));
+  BOOST_CHECK_EXCEPTION(
+      config_of("qwen2.block_count", {}, "qwen2"), ModelError, [](const ModelError& error) {
+        return std::string(error.what()).find("'qwen2.block_count'") != std::string::npos;
+      });
+}
+
+BOOST_AUTO_TEST_CASE(a_sliding_window_is_told) {
+  BOOST_TEST(config_of().attention_window == 0U);
+  const ModelConfig config = config_of(
+      "", [](GgufWriter& writer) { writer.add_uint("llama.attention.sliding_window", 64); });
+  BOOST_TEST(config.attention_window == 64U);
+  BOOST_TEST(config.context_length == 256U);
+}
+
+BOOST_AUTO_TEST_CASE(rope_scaling_is_read_as_llama_cpp_does) {
+  const auto scaling_of = [](const std::function<void(GgufWriter&)>& change) {
+    return config_of("", change).rope_scaling;
+  };
+  BOOST_TEST((config_of().rope_scaling == RopeScaling{}));
+  // A factor without a type is linear; 0 means none; a type "none" switches the factor off.
+  for (const std::string key : {"llama.rope.scaling.factor", "llama.rope.scale_linear"}) {
+    const RopeScaling linear = scaling_of([&](GgufWriter& writer) { writer.add_float(key, 4); });
+    BOOST_TEST((linear == RopeScaling{.factor = 4, .divisors = {}}));
+    BOOST_TEST(
+        (scaling_of([&](GgufWriter& writer) { writer.add_float(key, 0); }) == RopeScaling{}));
+  }
+  BOOST_TEST((scaling_of([](GgufWriter& writer) {
+                writer.add_string("llama.rope.scaling.type", "none");
+                writer.add_float("llama.rope.scaling.factor", 4);
+              }) == RopeScaling{}));
+  const RopeScaling yarn = scaling_of([](GgufWriter& writer) {
+    writer.add_string("llama.rope.scaling.type", "yarn");
+    writer.add_float("llama.rope.scaling.factor", 4);
+    writer.add_float("llama.rope.scaling.attn_factor", 2);
+    writer.add_uint("llama.rope.scaling.original_context_length", 64);
+    writer.add_float("llama.rope.scaling.yarn_beta_fast", 16);
+    writer.add_float("llama.rope.scaling.yarn_ext_factor", -1);
+  });
+  BOOST_TEST((yarn.kind == RopeScalingKind::yarn));
+  BOOST_TEST(yarn.factor == 4.0);
+  BOOST_TEST(yarn.original_context == 64U);
+  BOOST_TEST(yarn.beta_fast == 16.0);
+  BOOST_TEST(yarn.beta_slow == 1.0);
+  BOOST_TEST(yarn.magnitude == 2 * (0.1 * std::log(4.0) + 1), boost::test_tools::tolerance(1e-12));
+  const RopeScaling divided = scaling_of([](GgufWriter& writer) {
+    writer.add_tensor("rope_freqs.weight", TensorType::f32, {4}, std::vector<float>{1, 1, 2, 8});
+  });
+  BOOST_TEST(divided.divisors == (std::vector<float>{1, 1, 2, 8}));
+}
+
+BOOST_AUTO_TEST_CASE(rope_scaling_that_makes_no_sense_is_named) {
+  const auto add_yarn = [](const std::string& key, float value) {
+    return [=](GgufWriter& writer) {
+      writer.add_string("llama.rope.scaling.type", "yarn");
+      writer.add_float("llama.rope.scaling." + key, value);
+    };
+  };
+  const float not_a_number = std::numeric_limits<float>::quiet_NaN();
+  check_refused("'llama.rope.scaling.factor' is 0.5", "", add_yarn("factor", 0.5F));
+  check_refused("llama.rope.scaling.factor", "", add_yarn("factor", -4));
+  check_refused("llama.rope.scaling.factor", "", add_yarn("factor", not_a_number));
+  check_refused("llama.rope.scaling.attn_factor", "", add_yarn("attn_factor", 0));
+  check_refused("llama.rope.scaling.yarn_beta_fast", "", add_yarn("yarn_beta_fast", 0.5F));
+  check_refused("llama.rope.scaling.yarn_beta_slow", "", add_yarn("yarn_beta_slow", 0));
+  check_refused("llama.rope.scaling.yarn_ext_factor", "", add_yarn("yarn_ext_factor", 0.5F));
+  check_refused("llama.rope.scaling.yarn_log_multiplier", "", add_yarn("yarn_log_multiplier", 1));
+  check_refused("llama.rope.freq_base", "", [&](GgufWriter& writer) {
+    add_yarn("factor", 4)(writer);
+    writer.add_float("llama.rope.freq_base", 1);
+  });
+  const auto add_divisors = [](std::vector<float> values) {
+    return [values = std::move(values)](GgufWriter& writer) {
+      writer.add_tensor("rope_freqs.weight", TensorType::f32, {values.size()}, values);
+    };
+  };
+  check_refused("'rope_freqs.weight' has shape [3], expected [4]", "", add_divisors({1, 1, 1}));
+  check_refused("rope_freqs.weight", "", add_divisors({1, 0, 1, 1}));
+  check_refused("rope_freqs.weight", "", add_divisors({1, 1, not_a_number, 1}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

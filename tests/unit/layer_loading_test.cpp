@@ -63,18 +63,40 @@ BOOST_AUTO_TEST_CASE(unfit_tensors_are_named) {
   check_error(load(config, {1, 1}), {path.string(), "1 to 1"});
 }
 
-BOOST_AUTO_TEST_CASE(biases_are_refused) {
-  const TempFolder folder;
-  GgufWriter writer = make_llama({}, {}, 1);
-  writer.add_tensor("blk.1.attn_q.bias", TensorType::f32, {64}, std::vector<float>(64));
-  writer.write(folder / "model.gguf");
-  const GgufFile file = GgufFile::open(folder / "model.gguf");
-  const ModelConfig config = read_config(file);
-  check_error(
-      [&] {
-        const StageModel model(file, config, {{1, 2}});
-      },
-      {"blk.1.attn_q.bias", "not supported"});
+BOOST_AUTO_TEST_CASE(tensors_that_would_not_be_computed_are_refused) {
+  const auto check = [](const std::string& architecture, const std::string& tensor,
+                        std::uint32_t size) {
+    const TempFolder folder;
+    GgufWriter writer = make_llama({.architecture = architecture}, {}, 1);
+    writer.add_tensor(tensor, TensorType::f32, {size}, std::vector<float>(size));
+    writer.write(folder / "model.gguf");
+    const GgufFile file = GgufFile::open(folder / "model.gguf");
+    const ModelConfig config = read_config(file);
+    check_error(
+        [&] {
+          const StageModel model(file, config, {{1, 2}});
+        },
+        {"'" + tensor + "'", "not supported", "'" + architecture + "'"});
+  };
+  check("llama", "blk.1.attn_q.bias", 64);
+  check("llama", "blk.1.attn_k_norm.weight", 16);
+  check("qwen2", "blk.1.attn_output.bias", 64);
+  check("qwen3", "blk.1.attn_v.bias", 32);
+  check("qwen3", "blk.1.ffn_down.bias", 64);
+}
+
+BOOST_AUTO_TEST_CASE(biases_and_norms_of_an_architecture_have_to_be_there) {
+  const auto check = [](const std::string& architecture, const std::string& tensor) {
+    const TempFolder folder;
+    write_llama_gguf(folder / "model.gguf", {}, {}, 1);
+    const GgufFile file = GgufFile::open(folder / "model.gguf");
+    ModelConfig config = read_config(file);
+    config.qkv_bias = architecture == "qwen2";
+    config.qk_norm = architecture == "qwen3";
+    check_error([&] { const StageModel model(file, config, {{1, 2}}); }, {tensor, "missing"});
+  };
+  check("qwen2", "'blk.1.attn_q.bias' of shape [64]");
+  check("qwen3", "'blk.1.attn_q_norm.weight' of shape [16]");
 }
 
 BOOST_AUTO_TEST_CASE(progress_counts_the_bytes_of_the_stage) {

@@ -62,10 +62,23 @@ struct Fixture {
 };
 
 std::vector<LlamaShape> shapes() {
-  std::vector<LlamaShape> result(3);
+  std::vector<LlamaShape> result(5);
   result[0] = {.hidden_size = 64, .layers = 5, .heads = 8, .kv_heads = 4, .ffn_size = 172};
   result[1] = {.hidden_size = 60, .layers = 5, .heads = 5, .kv_heads = 1, .ffn_size = 101};
   result[2] = {.hidden_size = 192, .layers = 5, .heads = 3, .kv_heads = 3, .ffn_size = 512};
+  result[3] = {.architecture = "qwen2",
+               .hidden_size = 70,
+               .layers = 5,
+               .heads = 7,
+               .kv_heads = 1,
+               .ffn_size = 90};
+  result[4] = {.architecture = "qwen3",
+               .hidden_size = 48,
+               .layers = 5,
+               .heads = 4,
+               .kv_heads = 2,
+               .head_dim = 20,
+               .ffn_size = 130};
   return result;
 }
 

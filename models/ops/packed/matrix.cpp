@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "models/aligned_floats.hpp"
-#include "models/formats/gguf.hpp"
 #include "models/formats/k_quants.hpp"
+#include "models/formats/tensor_info.hpp"
 
 namespace flowspec::packed {
 namespace {

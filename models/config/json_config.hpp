@@ -1,0 +1,58 @@
+#pragma once
+/// A checkpoint's config.json. Internal to models/: the header drags the JSON library in.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "models/config.hpp"
+
+namespace flowspec {
+
+/// The keys of a config.json, or of an object in it. A key that is null counts as missing. The
+/// functions throw ModelError, which names file and key, for a value of another kind.
+class JsonConfig {
+ public:
+  /// @param advice  what the user can do about a bad file; ends the messages.
+  JsonConfig(const std::filesystem::path& path, std::string advice);
+
+  [[noreturn]] void fail(const std::string& what) const;
+  /// The same with advice of its own.
+  [[noreturn]] void fail(const std::string& what, const std::string& advice) const;
+  /// "'rope_scaling.factor'", for messages.
+  std::string quoted(const char* key) const;
+
+  bool has(const char* key) const { return find(key) != nullptr; }
+  /// The key is there, and null.
+  bool is_null(const char* key) const;
+  /// From `least` to `most`. Without a fallback the key has to be there.
+  std::uint32_t size(const char* key, std::optional<std::uint32_t> fallback, std::uint64_t most,
+                     std::uint64_t least = 1) const;
+  /// Finite and more than 0.
+  double positive(const char* key, std::optional<double> fallback) const;
+  bool boolean(const char* key, bool fallback) const;
+  std::optional<std::string> text(const char* key) const;
+  std::optional<std::vector<std::string>> texts(const char* key) const;
+  std::optional<JsonConfig> object(const char* key) const;
+  bool is_same(const JsonConfig& other) const { return root_ == other.root_; }
+
+ private:
+  const nlohmann::json* find(const char* key) const;
+
+  std::filesystem::path path_;
+  std::string advice_;
+  /// "rope_scaling." in that object.
+  std::string prefix_;
+  nlohmann::json root_;
+};
+
+/// Reads what Hugging Face's LLaMA, Mistral and Qwen configurations have in common: heads, and the
+/// rotation with its scaling. `config` has architecture, hidden_size and context_length already.
+void read_hf_heads(const JsonConfig& json, ModelConfig& config);
+void read_hf_rope(const JsonConfig& json, ModelConfig& config);
+
+}  // namespace flowspec

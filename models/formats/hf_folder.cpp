@@ -1,0 +1,246 @@
+#include "models/formats/hf_folder.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "models/error.hpp"
+#include "models/formats/error_text.hpp"
+#include "models/formats/json_file.hpp"
+#include "models/formats/safetensors.hpp"
+
+namespace flowspec {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* single_name = "model.safetensors";
+constexpr const char* index_name = "model.safetensors.index.json";
+// A model of 400 thousand million parameters has an index of 100 kilobytes and 200 files.
+constexpr std::size_t max_index_bytes = std::size_t{4} << 20;
+constexpr std::size_t max_shards = 1024;
+
+struct NamePair {
+  std::string_view gguf;
+  std::string_view hf;
+};
+
+constexpr std::array whole_names{
+    NamePair{"token_embd.weight", "model.embed_tokens.weight"},
+    NamePair{"output_norm.weight", "model.norm.weight"},
+    NamePair{"output.weight", "lm_head.weight"},
+};
+
+/// Of a layer, without ".weight" or ".bias".
+constexpr std::array layer_names{
+    NamePair{"attn_norm", "input_layernorm"},    NamePair{"attn_q", "self_attn.q_proj"},
+    NamePair{"attn_k", "self_attn.k_proj"},      NamePair{"attn_v", "self_attn.v_proj"},
+    NamePair{"attn_q_norm", "self_attn.q_norm"}, NamePair{"attn_k_norm", "self_attn.k_norm"},
+    NamePair{"attn_output", "self_attn.o_proj"}, NamePair{"ffn_norm", "post_attention_layernorm"},
+    NamePair{"ffn_gate", "mlp.gate_proj"},       NamePair{"ffn_up", "mlp.up_proj"},
+    NamePair{"ffn_down", "mlp.down_proj"},
+};
+
+/// Nothing for a tensor that these folders have no name for.
+std::optional<std::string> hf_name(std::string_view gguf) {
+  const auto* whole = std::ranges::find(whole_names, gguf, &NamePair::gguf);
+  if (whole != whole_names.end()) {
+    return std::string(whole->hf);
+  }
+  constexpr std::string_view block = "blk.";
+  const std::size_t layer_end = gguf.find('.', block.size());
+  const std::size_t kind = gguf.rfind('.');
+  if (!gguf.starts_with(block) || layer_end == gguf.npos || kind <= layer_end) {
+    return std::nullopt;
+  }
+  const std::string_view inner = gguf.substr(layer_end + 1, kind - layer_end - 1);
+  const auto* name = std::ranges::find(layer_names, inner, &NamePair::gguf);
+  if (name == layer_names.end()) {
+    return std::nullopt;
+  }
+  return "model.layers." + std::string(gguf.substr(block.size(), layer_end - block.size())) + "." +
+         std::string(name->hf) + std::string(gguf.substr(kind));
+}
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;  // what cannot be examined cannot be opened either, which is reported
+  return fs::exists(path, ignored);
+}
+
+/// Says what the folder has instead of weights that can be read.
+[[noreturn]] void fail_without_weights(const fs::path& folder) {
+  std::string advice = "Give a complete model folder, or a GGUF file.";
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string extension = entry.path().extension().string();
+    if (extension == ".gguf") {
+      advice = "Give the GGUF file in it: " + entry.path().filename().string() + ".";
+      break;
+    }
+    if (extension == ".bin" || extension == ".pth") {
+      advice =
+          "PyTorch checkpoints may hold programs and are not read: convert it with "
+          "transformers, model.save_pretrained(folder, safe_serialization=True).";
+    }
+  }
+  throw ModelError(folder.string() + ": has neither " + single_name + " nor " + index_name + ". " +
+                   advice);
+}
+
+/// Which file of the folder holds which tensor, by the index.
+std::map<std::string, std::string> read_index(const fs::path& path) {
+  const std::string advice = "The folder is damaged or incomplete: get the model again.";
+  const nlohmann::json index = read_json_object(path, max_index_bytes, advice);
+  const auto fail = [&](const std::string& what) {
+    throw ModelError(path.string() + ": " + what + ". " + advice);
+  };
+  const auto weight_map = index.find("weight_map");
+  if (weight_map == index.end() || !weight_map->is_object() || weight_map->empty()) {
+    fail("'weight_map' is not an object that says which file has which tensor");
+  }
+  std::map<std::string, std::string> result;
+  for (const auto& [tensor, file] : weight_map->items()) {
+    const std::string name = file.is_string() ? file.get<std::string>() : "";
+    // A folder must not make the program read files elsewhere.
+    if (!name.ends_with(".safetensors") ||
+        name.find_first_of(std::string("/\\\0", 3)) != name.npos) {
+      fail("tensor '" + printable(tensor) + "' is said to be in '" + printable(name) +
+           "', expected the name of a safetensors file in the same folder");
+    }
+    result.emplace(tensor, name);
+  }
+  return result;
+}
+
+}  // namespace
+
+struct HfFolder::Content {
+  explicit Content(const fs::path& folder) : path(folder) {
+    if (is_there(path / single_name)) {
+      files.push_back(SafetensorsFile::open(path / single_name));
+      check_kind();
+      return;
+    }
+    if (!is_there(path / index_name)) {
+      fail_without_weights(path);
+    }
+    const auto shard_of = read_index(path / index_name);
+    std::map<std::string, std::size_t> numbers;
+    for (const auto& [tensor, file] : shard_of) {
+      numbers.emplace(file, 0);
+    }
+    if (numbers.size() > max_shards) {
+      throw ModelError((path / index_name).string() + ": names " + std::to_string(numbers.size()) +
+                       " files, expected at most " + std::to_string(max_shards) +
+                       ". Is this the index of one model?");
+    }
+    for (auto& [file, number] : numbers) {
+      number = files.size();
+      files.push_back(SafetensorsFile::open(path / file));
+    }
+    for (const auto& [tensor, file] : shard_of) {
+      file_of.emplace(tensor, numbers.at(file));
+    }
+  }
+
+  /// A folder with another kind of network is a mistake that has a better message than a missing
+  /// tensor.
+  void check_kind() const {
+    if (files[0].find("fc.weight") != nullptr && files[0].find("model.norm.weight") == nullptr) {
+      throw ModelError(path.string() +
+                       ": holds an EAGLE head (tensor 'fc.weight'), expected a whole language "
+                       "model. Give it with --draft, and its target with --model.");
+    }
+  }
+
+  /// The file that has to have the tensor; null where the index knows none of that name.
+  const SafetensorsFile* file_with(const std::string& name) const {
+    if (file_of.empty()) {
+      return &files[0];
+    }
+    const auto it = file_of.find(name);
+    return it == file_of.end() ? nullptr : &files[it->second];
+  }
+
+  fs::path path;
+  /// By name.
+  std::vector<SafetensorsFile> files;
+  /// Which of them has a tensor, by the index; empty where there is none.
+  std::map<std::string, std::size_t> file_of;
+};
+
+HfFolder::HfFolder(std::shared_ptr<const Content> content) : content_(std::move(content)) {}
+
+HfFolder HfFolder::open(const fs::path& path) {
+  // "model/" and "." have names too.
+  fs::path folder = fs::absolute(path).lexically_normal();
+  if (!folder.has_filename()) {
+    folder = folder.parent_path();
+  }
+  if (!is_model_folder(folder)) {
+    if (is_there(folder / single_name) || is_there(folder / index_name)) {
+      throw ModelError(folder.string() +
+                       ": has no config.json. Give the whole folder that the model came in.");
+    }
+    fail_without_weights(folder);
+  }
+  return HfFolder(std::make_shared<const Content>(folder));
+}
+
+bool HfFolder::is_model_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored) && fs::is_regular_file(path / "config.json", ignored);
+}
+
+const fs::path& HfFolder::path() const {
+  return content_->path;
+}
+
+std::vector<fs::path> HfFolder::parts() const {
+  std::vector<fs::path> parts{config_path()};
+  for (const SafetensorsFile& file : content_->files) {
+    parts.push_back(file.path());
+  }
+  return parts;
+}
+
+std::uint64_t HfFolder::file_size() const {
+  std::uint64_t size = 0;
+  for (const SafetensorsFile& file : content_->files) {
+    size += file.file_size();
+  }
+  return size;
+}
+
+std::shared_ptr<const void> HfFolder::mapping() const {
+  return content_;
+}
+
+fs::path HfFolder::config_path() const {
+  return content_->path / "config.json";
+}
+
+const TensorInfo* HfFolder::find(std::string_view name) const {
+  const auto own_name = hf_name(name);
+  const SafetensorsFile* file = own_name ? content_->file_with(*own_name) : nullptr;
+  return file != nullptr ? file->find(*own_name) : nullptr;
+}
+
+const TensorInfo& HfFolder::require(std::string_view name,
+                                    std::span<const std::uint64_t> shape) const {
+  const std::string own_name = hf_name(name).value_or(std::string(name));
+  const SafetensorsFile* file = content_->file_with(own_name);
+  if (file == nullptr) {
+    throw ModelError((content_->path / index_name).string() + ": tensor '" + own_name +
+                     "' is missing. Is this a complete language model?");
+  }
+  // The file says the shape the other way round.
+  const std::vector<std::uint64_t> reversed(shape.rbegin(), shape.rend());
+  return file->require(own_name, reversed);
+}
+
+}  // namespace flowspec

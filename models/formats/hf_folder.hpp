@@ -1,0 +1,42 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "models/formats/model_files.hpp"
+
+namespace flowspec {
+
+/// A model in a folder, as Hugging Face's transformers save it: config.json, and the weights in
+/// model.safetensors or in the files that model.safetensors.index.json names. Opening reads the
+/// headers only. Tensors are found by their GGUF names: `blk.0.attn_q.weight` is
+/// `model.layers.0.self_attn.q_proj.weight` here.
+class HfFolder : public ModelFiles {
+ public:
+  /// Throws ModelError when the folder has no such files, or they are not sound.
+  static HfFolder open(const std::filesystem::path& path);
+  /// Whether this looks like a model's or an EAGLE head's folder: it has a config.json.
+  static bool is_model_folder(const std::filesystem::path& path);
+
+  const std::filesystem::path& path() const override;
+  /// config.json, then the files with weights by name.
+  std::vector<std::filesystem::path> parts() const override;
+  std::uint64_t file_size() const override;
+  std::shared_ptr<const void> mapping() const override;
+  std::filesystem::path config_path() const;
+
+  const TensorInfo* find(std::string_view name) const override;
+  const TensorInfo& require(std::string_view name,
+                            std::span<const std::uint64_t> shape) const override;
+  using ModelFiles::require;
+
+ private:
+  struct Content;
+  explicit HfFolder(std::shared_ptr<const Content> content);
+  std::shared_ptr<const Content> content_;
+};
+
+}  // namespace flowspec

@@ -1,0 +1,37 @@
+#include "models/formats/json_file.hpp"
+
+#include "models/error.hpp"
+#include "models/formats/file_mapping.hpp"
+
+namespace flowspec {
+
+using nlohmann::json;
+
+json read_json_object(const std::filesystem::path& path, std::size_t most_bytes,
+                      const std::string& advice) {
+  constexpr int max_depth = 16;
+  const auto fail = [&](const std::string& what) {
+    throw ModelError(path.string() + ": " + what + ". " + advice);
+  };
+  const FileMapping mapping(path);
+  if (mapping.bytes().size() > most_bytes) {
+    fail("has " + std::to_string(mapping.bytes().size()) + " bytes, expected at most " +
+         std::to_string(most_bytes) + " in a " + path.filename().string());
+  }
+  const auto check = [&](int depth, json::parse_event_t event, json& /*value*/) {
+    const bool is_start =
+        event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
+    if (is_start && depth >= max_depth) {
+      fail("is nested more than " + std::to_string(max_depth) + " deep");
+    }
+    return true;
+  };
+  const auto* text = reinterpret_cast<const char*>(mapping.bytes().data());
+  json root = json::parse(text, text + mapping.bytes().size(), check, false);
+  if (!root.is_object()) {
+    fail("is not a JSON object");
+  }
+  return root;
+}
+
+}  // namespace flowspec

@@ -1,0 +1,18 @@
+#pragma once
+/// JSON files that are not trusted. Internal to models/: the header drags the JSON library in.
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+namespace flowspec {
+
+/// Reads a file whose content is one JSON object. Throws ModelError when it cannot be read, has
+/// more than `most_bytes`, is nested deeper than any file of its kind, or is no sound JSON.
+/// @param advice  what the user can do; ends the messages.
+nlohmann::json read_json_object(const std::filesystem::path& path, std::size_t most_bytes,
+                                const std::string& advice);
+
+}  // namespace flowspec

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/formats/tensor_type.hpp"
+
+namespace flowspec {
+
+/// One tensor of a file. `shape` is in GGUF's order: shape[0] is the row length, so a matrix that
+/// maps k inputs to n outputs has shape {k, n} and n rows of k values.
+struct TensorInfo {
+  std::string name;
+  TensorType type = TensorType::f32;
+  std::vector<std::uint64_t> shape;
+  /// Of the first byte, from the start of the file.
+  std::uint64_t offset = 0;
+  /// The stored bytes, in the file's mapping. Empty for a type whose layout is not known.
+  std::span<const std::byte> data;
+
+  /// How many values the tensor has: the product of its shape.
+  std::uint64_t elements() const;
+  /// Row `index` of a matrix, as stored. The type's layout must be known and the index in range.
+  std::span<const std::byte> row(std::uint64_t index) const;
+  /// All values as float32. Throws ModelError for a type that `to_float` does not take.
+  std::vector<float> floats() const;
+};
+
+}  // namespace flowspec

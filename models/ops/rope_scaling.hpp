@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace flowspec {
+
+enum class RopeScalingKind {
+  /// All frequencies are divided by `factor`; 1 changes nothing. Chen et al., "Extending Context
+  /// Window of Large Language Models via Positional Interpolation", 2023.
+  linear,
+  /// Only those that turn less than `beta_slow` times in the original context are, those that turn
+  /// more than `beta_fast` times are not, and between them it changes gradually. Peng et al.,
+  /// "YaRN: Efficient Context Window Extension of Large Language Models", 2023.
+  yarn,
+  /// The same with `low_freq_factor` and `high_freq_factor` turns, where what is between is blended
+  /// by frequency and not by index, as LLaMA 3.1 does.
+  llama3,
+};
+
+/// How a model that was trained with short texts turns positions of longer ones. What a kind does
+/// not name does not matter to it.
+struct RopeScaling {
+  RopeScalingKind kind = RopeScalingKind::linear;
+  double factor = 1;
+  /// Tokens.
+  std::uint32_t original_context = 0;
+  double beta_fast = 32;
+  double beta_slow = 1;
+  /// YaRN's bounds are rounded outwards to whole indices.
+  bool truncate = true;
+  double low_freq_factor = 1;
+  double high_freq_factor = 4;
+  /// What turns of queries and keys becomes this much longer; any kind. The "attention factor".
+  double magnitude = 1;
+  /// Before all that, the frequency of every pair is divided by its own divisor; any kind. Empty:
+  /// by 1.
+  std::vector<float> divisors;
+
+  friend bool operator==(const RopeScaling&, const RopeScaling&) = default;
+};
+
+/// What YaRN makes of `magnitude` unless the model says another value: 0.1 ln(factor) + 1.
+double yarn_magnitude(double factor);
+
+/// Radians per position for each of the dims / 2 pairs: base^(-2i / dims), scaled.
+/// The formulas are those of Hugging Face's transformers (modeling_rope_utils.py), which agree with
+/// llama.cpp's (ggml_rope_yarn_corr_dims, rope_yarn).
+std::vector<double> rope_frequencies(std::uint32_t dims, double base, const RopeScaling& scaling);
+
+}  // namespace flowspec
