@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include "models/error.hpp"
+#include "models/formats/hf_folder.hpp"
+#include "models/open_model.hpp"
 
 namespace flowspec {
 
@@ -14,14 +16,22 @@ namespace {
 constexpr int max_depth = 6;
 constexpr std::size_t max_entries = 50000;
 
+bool is_model(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored) || HfFolder::is_model_folder(path);
+}
+
 }  // namespace
 
-fs::path ModelLibrary::find(const std::string& file_name) const {
+fs::path ModelLibrary::find(const std::string& name) const {
   std::size_t seen = 0;
   for (const fs::path& folder : folders_) {
     std::error_code error;
-    if (fs::is_regular_file(folder / file_name, error))
-      return folder / file_name;
+    if (is_model(folder / name))
+      return folder / name;
+    // --models may name the model's folder itself.
+    if ((folder / "").parent_path().filename() == name && HfFolder::is_model_folder(folder))
+      return folder;
     fs::recursive_directory_iterator entry(folder, fs::directory_options::skip_permission_denied,
                                            error);
     for (; !error && entry != fs::recursive_directory_iterator{}; entry.increment(error)) {
@@ -29,8 +39,7 @@ fs::path ModelLibrary::find(const std::string& file_name) const {
         break;
       if (entry.depth() >= max_depth)
         entry.disable_recursion_pending();
-      std::error_code ignored;
-      if (entry->path().filename() == file_name && entry->is_regular_file(ignored))
+      if (entry->path().filename() == name && is_model(entry->path()))
         return entry->path();
     }
   }
@@ -38,12 +47,16 @@ fs::path ModelLibrary::find(const std::string& file_name) const {
   for (const fs::path& folder : folders_)
     names.push_back(folder.string());
   throw ModelError(fmt::format(
-      "has no file {} in its model folders ({}). Copy the model there, or start the node with "
+      "has no model {} in its model folders ({}). Copy the model there, or start the node with "
       "--models.",
-      file_name, names.empty() ? "none were given" : fmt::format("{}", fmt::join(names, ", "))));
+      name, names.empty() ? "none were given" : fmt::format("{}", fmt::join(names, ", "))));
 }
 
-std::string ModelLibrary::hash(const fs::path& file, const HashProgress& progress) {
+std::string ModelLibrary::hash(const ModelFiles& files, const HashProgress& progress) {
+  return hash_model(files, [&](const fs::path& file) { return hash_of_file(file, progress); });
+}
+
+std::string ModelLibrary::hash_of_file(const fs::path& file, const HashProgress& progress) {
   std::error_code error;
   auto size = fs::file_size(file, error);
   auto time = error ? fs::file_time_type{} : fs::last_write_time(file, error);

@@ -9,27 +9,14 @@
 
 #include "actors/node.hpp"
 #include "actors/text_error.hpp"
-#include "models/config.hpp"
 #include "models/error.hpp"
-#include "models/formats/gguf.hpp"
 #include "models/layers/stage_model.hpp"
 #include "models/numerics.hpp"
+#include "models/open_model.hpp"
 
 namespace flowspec {
 
 namespace {
-
-/// What the layers' weights take in memory: they are computed as float32.
-std::uint64_t bytes_of_layers(const GgufFile& file, LayerRange layers) {
-  std::uint64_t bytes = 0;
-  for (std::uint32_t layer = layers.first; layer < layers.end; ++layer) {
-    auto prefix = fmt::format("blk.{}.", layer);
-    for (const TensorInfo& tensor : file.tensors())
-      if (tensor.name.starts_with(prefix))
-        bytes += tensor.elements() * sizeof(float);
-  }
-  return bytes;
-}
 
 void check_agreement(const StageSpec& spec) {
   if (spec.protocol != protocol_version)
@@ -42,24 +29,24 @@ void check_agreement(const StageSpec& spec) {
                     own, spec.numerics));
 }
 
-void check_fit(const StageSpec& spec, const GgufFile& file, const ModelConfig& config) {
-  if (spec.first_layer >= spec.end_layer || spec.end_layer > config.layers)
-    throw ModelError(fmt::format("{} has {} layers, there are no layers {} to {}",
-                                 file.path().string(), config.layers, spec.first_layer,
-                                 spec.end_layer));
-  auto needed = bytes_of_layers(file, {spec.first_layer, spec.end_layer});
+void check_fit(const StageSpec& spec, const OpenModel& model) {
+  auto path = model.files->path().string();
+  if (spec.first_layer >= spec.end_layer || spec.end_layer > model.config.layers)
+    throw ModelError(fmt::format("{} has {} layers, there are no layers {} to {}", path,
+                                 model.config.layers, spec.first_layer, spec.end_layer));
+  auto needed =
+      StageModel::stored_bytes(*model.files, model.config, {spec.first_layer, spec.end_layer});
   auto memory = machine_memory();
   if (memory.free != 0 && needed > memory.free)
-    throw ModelError(fmt::format(
-        "layers {} to {} of {} do not fit: they need {} MiB of memory, {} MiB are free",
-        spec.first_layer, spec.end_layer, file.path().string(), needed >> 20, memory.free >> 20));
+    throw ModelError(
+        fmt::format("layers {} to {} of {} do not fit: they need {} MiB of memory, {} MiB are free",
+                    spec.first_layer, spec.end_layer, path, needed >> 20, memory.free >> 20));
 }
 
 struct Loading {
   std::shared_ptr<Node> node;
   StageSpec spec;
-  GgufFile file;
-  ModelConfig config;
+  OpenModel model;
   std::shared_ptr<const std::atomic<bool>> given_up;
 
   std::unique_ptr<StageModel> run() const {
@@ -67,16 +54,17 @@ struct Loading {
       if (*given_up || node->closed())
         throw ModelError("stopped loading");
     };
-    auto hash = node->library().hash(file.path(), stop_if_unwanted);
+    auto hash = node->library().hash(*model.files, stop_if_unwanted);
     if (!std::ranges::equal(hash, spec.model_hash,
                             [](char a, char b) { return std::tolower(a) == std::tolower(b); }))
       throw ModelError(
-          fmt::format("{} is not the file that the coordinator has: its hash is {}, not {}",
-                      file.path().string(), hash, spec.model_hash));
+          fmt::format("{} is not the model that the coordinator has: its hash is {}, not {}",
+                      model.files->path().string(), hash, spec.model_hash));
     StageOptions options{{spec.first_layer, spec.end_layer},
                          std::min(spec.threads, node->options().threads),
                          spec.max_rows};
-    auto stage = std::make_unique<StageModel>(file, config, options, stop_if_unwanted);
+    auto stage =
+        std::make_unique<StageModel>(*model.files, model.config, options, stop_if_unwanted);
     for (const std::string& kernel : stage->unexpected_kernels())
       spdlog::warn("slow, or not known to be exact: {}", kernel);
     return stage;
@@ -99,12 +87,11 @@ caf::expected<StagePlan> plan_stage(const std::shared_ptr<Node>& node, const Sta
                                     std::shared_ptr<const std::atomic<bool>> given_up) {
   return guarded(*node, [&]() -> StagePlan {
     check_agreement(spec);
-    auto file = GgufFile::open(node->library().find(spec.model_file));
-    auto config = read_config(file);
-    check_fit(spec, file, config);
-    auto vocab_size = config.vocab_size;
-    auto loading = std::make_shared<const Loading>(
-        Loading{node, spec, std::move(file), std::move(config), std::move(given_up)});
+    auto model = open_model(node->library().find(spec.model_file));
+    check_fit(spec, model);
+    auto vocab_size = model.config.vocab_size;
+    auto loading =
+        std::make_shared<const Loading>(Loading{node, spec, std::move(model), std::move(given_up)});
     return {vocab_size,
             [loading] { return guarded(*loading->node, [&] { return loading->run(); }); }};
   });

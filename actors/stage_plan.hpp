@@ -16,12 +16,12 @@ class Node;
 /// How a node makes the stage that a peer asks for.
 struct StagePlan {
   std::uint32_t vocab_size = 0;
-  /// Checks the file's hash and loads; long, so on the stage's own thread.
+  /// Checks the model's hash and loads; long, so on the stage's own thread.
   StageLoader load;
 };
 
 /// Checks whether the node can make the stage: protocol, numerics, file, layers, memory. Reads no
-/// more than the file's header. Errors name the node and, where there is one, the file.
+/// more than the files' headers. Errors name the node and, where there is one, the file.
 /// @param given_up  set when nobody wants the stage any more; ends the loading.
 caf::expected<StagePlan> plan_stage(const std::shared_ptr<Node>& node, const StageSpec& spec,
                                     std::shared_ptr<const std::atomic<bool>> given_up);

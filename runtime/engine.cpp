@@ -11,6 +11,7 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/text_error.hpp"
+#include "models/drafts/draft_files.hpp"
 #include "models/drafts/eagle_head.hpp"
 #include "models/drafts/prompt_lookup_draft.hpp"
 #include "models/drafts/small_lm.hpp"
@@ -25,12 +26,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::shared_ptr<const OpenModel> open_model(const fs::path& path) {
-  auto file = GgufFile::open(path);
-  auto config = read_config(file);
-  auto tokenizer = Tokenizer::from_gguf(file);
-  return std::make_shared<const OpenModel>(
-      OpenModel{std::move(file), std::move(config), std::move(tokenizer)});
+std::shared_ptr<const TextModel> open_text_model(const fs::path& path) {
+  auto model = open_model(path);
+  return std::make_shared<const TextModel>(TextModel{std::move(model), open_tokenizer(path)});
 }
 
 /// Runs `make` on the calling actor's thread; what it throws becomes an error.
@@ -50,8 +48,8 @@ struct Engine::SharedHead {
   std::once_flag loaded;
   std::optional<LmHead> head;
 
-  LmHead get(const OpenModel& model, unsigned threads, std::uint32_t max_rows) {
-    std::call_once(loaded, [&] { head.emplace(model.file, model.config, threads, max_rows); });
+  LmHead get(const TextModel& model, unsigned threads, std::uint32_t max_rows) {
+    std::call_once(loaded, [&] { head.emplace(*model.files, model.config, threads, max_rows); });
     return head->share(threads, max_rows);
   }
 };
@@ -59,8 +57,8 @@ struct Engine::SharedHead {
 Engine::Engine(const GenerateOptions& options)
     : head_(std::make_shared<SharedHead>()), threads_(options.threads) {
   bool is_embedded = options.model.empty();
-  target_ = open_model(is_embedded ? embedded_file("target.gguf") : fs::path(options.model));
-  context_ = options.context != 0 ? options.context : target_->config.context_length;
+  target_ = open_text_model(is_embedded ? embedded_file("target.gguf") : fs::path(options.model));
+  set_context(options.context);
 
   draft_name_ = options.draft;
   if (options.mode == "ar")
@@ -70,22 +68,37 @@ Engine::Engine(const GenerateOptions& options)
         is_embedded ? embedded_file("eagle/config.json").parent_path().string() : "lookup";
   if (draft_name_ == "none" || draft_name_ == "lookup")
     return;
-  if (fs::is_directory(draft_name_) || fs::path(draft_name_).extension() == ".safetensors") {
-    eagle_ = draft_name_;
-    draft_name_ = eagle_.filename().string();
-    return;
-  }
   if (draft_name_ == "self") {
     draft_ = target_;
     return;
   }
-  draft_ = open_model(draft_name_);
+  if (draft_kind(draft_name_) == DraftKind::eagle_head) {
+    eagle_ = draft_name_;
+    draft_name_ = eagle_.filename().string();
+    return;
+  }
+  draft_ = open_text_model(draft_name_);
   if (auto problem = difference(target_->tokenizer, draft_->tokenizer))
     throw RuntimeError(fmt::format(
         "the draft {} has another vocabulary than the model {}: {}. A draft has to have the "
         "model's own vocabulary.",
-        draft_->file.path().string(), target_->file.path().string(), *problem));
-  draft_name_ = fs::path(draft_name_).filename().string();
+        draft_->files->path().string(), target_->files->path().string(), *problem));
+  draft_name_ = draft_->files->path().filename().string();
+}
+
+void Engine::set_context(std::uint32_t wanted) {
+  const ModelConfig& config = target_->config;
+  context_ = wanted != 0 ? wanted : config.context_length;
+  if (config.attention_window == 0 || context_ <= config.attention_window)
+    return;
+  if (wanted != 0)
+    throw RuntimeError(fmt::format(
+        "the model {} attends to the last {} tokens (sliding window), and longer texts "
+        "are not supported with it: --context can be at most {}, not {}",
+        target_->files->path().string(), config.attention_window, config.attention_window, wanted));
+  context_ = config.attention_window;
+  spdlog::warn("{} attends to the last {} tokens (sliding window): texts end there", config.name,
+               config.attention_window);
 }
 
 unsigned Engine::threads(std::size_t stages) const {
@@ -93,7 +106,7 @@ unsigned Engine::threads(std::size_t stages) const {
     return threads_;
   // For a small model, waking threads costs more than they save.
   constexpr std::uint64_t small_model = std::uint64_t{32} << 20;
-  if (target_->file.file_size() < small_model)
+  if (target_->files->file_size() < small_model)
     return 1;
   auto users = static_cast<unsigned>(std::max<std::size_t>(stages, 1)) + (draft_ ? 1 : 0);
   return std::max(1U, std::thread::hardware_concurrency() / users);
@@ -102,8 +115,9 @@ unsigned Engine::threads(std::size_t stages) const {
 StageLoader Engine::stage_loader(LayerRange layers, unsigned threads, std::uint32_t max_rows,
                                  ProgressBar& bar) const {
   return [model = target_, options = StageOptions{layers, threads, max_rows}, update = bar.part()] {
-    return load<StageModel>(
-        [&] { return std::make_unique<StageModel>(model->file, model->config, options, update); });
+    return load<StageModel>([&] {
+      return std::make_unique<StageModel>(*model->files, model->config, options, update);
+    });
   };
 }
 
@@ -128,7 +142,7 @@ DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, Progr
     };
   return [model = draft_, threads, max_rows, update = bar.part()] {
     return load<DraftModel>([&] {
-      return std::make_unique<SmallLm>(model->file, model->config, threads, max_rows, update);
+      return std::make_unique<SmallLm>(*model->files, model->config, threads, max_rows, update);
     });
   };
 }

@@ -8,18 +8,15 @@
 #include "actors/draft.hpp"
 #include "actors/stage.hpp"
 #include "actors/verifier.hpp"
-#include "models/config.hpp"
-#include "models/formats/gguf.hpp"
+#include "models/open_model.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "runtime/options.hpp"
 #include "runtime/progress_bar.hpp"
 
 namespace flowspec {
 
-/// A model file that is open; its weights are not read.
-struct OpenModel {
-  GgufFile file;
-  ModelConfig config;
+/// A model that is open, with its tokenizer.
+struct TextModel : OpenModel {
   Tokenizer tokenizer;
 };
 
@@ -30,10 +27,11 @@ class Engine {
   /// and ModelError.
   explicit Engine(const GenerateOptions& options);
 
-  const OpenModel& target() const { return *target_; }
+  const TextModel& target() const { return *target_; }
   /// For the report: the name of a file or folder, "lookup", "self" or "none".
   const std::string& draft_name() const { return draft_name_; }
-  /// Tokens of prompt and answer together.
+  /// Tokens of prompt and answer together; never more than a sliding window of the model, beyond
+  /// which its result would not be the model's own.
   std::uint32_t context() const { return context_; }
   /// Threads of a stage where `stages` of them run in this process.
   unsigned threads(std::size_t stages) const;
@@ -48,11 +46,13 @@ class Engine {
  private:
   struct SharedHead;
 
-  std::shared_ptr<const OpenModel> target_;
+  void set_context(std::uint32_t wanted);
+
+  std::shared_ptr<const TextModel> target_;
   /// Loaded once, for the verifier and for an EAGLE head.
   std::shared_ptr<SharedHead> head_;
   /// Null where no model file drafts.
-  std::shared_ptr<const OpenModel> draft_;
+  std::shared_ptr<const TextModel> draft_;
   /// Folder or file of an EAGLE head; empty: something else drafts.
   std::filesystem::path eagle_;
   std::string draft_name_;

@@ -26,10 +26,12 @@ void add_generate(CLI::App& app, GenerateOptions& options) {
   app.add_option("--file", options.prompt_file, "Read the prompt from a file");
 
   auto* model = app.add_option_group("Model");
-  model->add_option("-m,--model", options.model,
-                    "GGUF file (default: the small pair that comes with the program)");
+  model->add_option(
+      "-m,--model", options.model,
+      "GGUF file, or folder with config.json and safetensors (default: the small pair "
+      "that comes with the program)");
   model->add_option("-d,--draft", options.draft,
-                    "What guesses ahead: a folder with an EAGLE head, a GGUF file with the same "
+                    "What guesses ahead: a folder with an EAGLE head, a model with the same "
                     "vocabulary, lookup (in the text so far), self (the model), none");
   model->add_option("--mode", options.mode, "How to decode (default flowspec)")
       ->check(CLI::IsMember(std::vector<std::string>(mode_names().begin(), mode_names().end())));

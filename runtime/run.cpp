@@ -9,8 +9,8 @@
 
 #include "actors/end_actor.hpp"
 #include "messages/limits.hpp"
-#include "models/formats/file_hash.hpp"
 #include "models/numerics.hpp"
+#include "models/open_model.hpp"
 #include "runtime/ask.hpp"
 
 namespace flowspec {
@@ -82,7 +82,7 @@ void Run::join(const Cluster& cluster) {
     if (pair.first != pair.second && connected.insert(pair).second)
       connect_nodes(system_, nodes_[places_[i].node], nodes_[places_[i + 1].node]);
   }
-  model_hash_ = hash_file(engine_.target().file.path(), bar_.part());
+  model_hash_ = hash_model(*engine_.target().files, bar_.part());
 }
 
 StageHandle Run::make_local_stage(std::uint32_t index, const StagePeers& peers) {
@@ -105,7 +105,7 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
   spec.stage = index;
   spec.first_layer = place.layers.first;
   spec.end_layer = place.layers.end;
-  spec.model_file = engine_.target().file.path().filename().string();
+  spec.model_file = engine_.target().files->path().filename().string();
   spec.model_hash = model_hash_;
   spec.numerics = numerics_id();
   // A node gives no more than its own limit.

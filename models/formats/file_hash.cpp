@@ -11,6 +11,22 @@
 #include "models/error.hpp"
 
 namespace flowspec {
+namespace {
+
+std::string as_hex(XXH128_hash_t hash) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, hash);
+  constexpr std::array digits{'0', '1', '2', '3', '4', '5', '6', '7',
+                              '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
+  std::string hex;
+  for (const unsigned char byte : canonical.digest) {
+    hex += digits[byte >> 4];
+    hex += digits[byte & 15];
+  }
+  return hex;
+}
+
+}  // namespace
 
 std::string hash_file(const std::filesystem::path& path, const HashProgress& progress) {
   constexpr std::size_t chunk_bytes = std::size_t{4} << 20;
@@ -45,16 +61,11 @@ std::string hash_file(const std::filesystem::path& path, const HashProgress& pro
   if (file.bad() || done != total) {
     fail("could read only " + std::to_string(done) + " of " + std::to_string(total) + " bytes");
   }
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state.get()));
-  constexpr std::array digits{'0', '1', '2', '3', '4', '5', '6', '7',
-                              '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
-  std::string hex;
-  for (const unsigned char byte : canonical.digest) {
-    hex += digits[byte >> 4];
-    hex += digits[byte & 15];
-  }
-  return hex;
+  return as_hex(XXH3_128bits_digest(state.get()));
+}
+
+std::string hash_bytes(std::string_view bytes) {
+  return as_hex(XXH3_128bits(bytes.data(), bytes.size()));
 }
 
 }  // namespace flowspec

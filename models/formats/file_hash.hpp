@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace flowspec {
 
@@ -14,5 +15,8 @@ using HashProgress = std::function<void(std::uint64_t done_bytes, std::uint64_t 
 /// copies of a model apart; it is no protection against somebody who forges one. Reads the whole
 /// file. Throws ModelError when the file cannot be read.
 std::string hash_file(const std::filesystem::path& path, const HashProgress& progress = {});
+
+/// The same of bytes in memory.
+std::string hash_bytes(std::string_view bytes);
 
 }  // namespace flowspec

@@ -7,10 +7,10 @@
 
 namespace flowspec {
 
-PlainDecoder::PlainDecoder(const OpenModel& model, unsigned threads, std::uint32_t length)
+PlainDecoder::PlainDecoder(const TextModel& model, unsigned threads, std::uint32_t length)
     : tokenizer_(model.tokenizer),
-      layers_(model.file, model.config, {{0, model.config.layers}, threads, 1}),
-      head_(model.file, model.config, threads, 1),
+      layers_(*model.files, model.config, {{0, model.config.layers}, threads, 1}),
+      head_(*model.files, model.config, threads, 1),
       cache_(layers_.make_cache(length)),
       slots_(length),
       hidden_(model.config.hidden_size),

@@ -58,7 +58,7 @@ Verification::Verification(const VerifyOptions& options)
   read_prompts();
 }
 
-const OpenModel& Verification::model() const {
+const TextModel& Verification::model() const {
   return engine("none").target();
 }
 
@@ -190,11 +190,11 @@ VerifyCase Verification::fit_case() const {
   return *std::max_element(cases_.begin(), cases_.end(), better);
 }
 
-VerifyReport Verification::run(caf::actor_system& system, const OpenModel& reference,
+VerifyReport Verification::run(caf::actor_system& system, const TextModel& reference,
                                const Listener& listener) {
   auto start = std::chrono::steady_clock::now();
   VerifyReport report;
-  report.model = model().file.path().filename().string();
+  report.model = model().files->path().filename().string();
   report.numerics = numerics_id();
   report.sampling = options_.sampling;
   report.prompts = prompt_texts_;

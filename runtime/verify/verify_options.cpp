@@ -34,7 +34,8 @@ CLI::Option* add_list(CLI::App& app, const std::string& name, std::vector<T>& li
 void add_what(CLI::App& app, VerifyOptions& options) {
   auto* what = app.add_option_group("What to verify");
   what->add_option("-m,--model", options.model,
-                   "GGUF file (default: the small pair that comes with the program)");
+                   "GGUF file, or folder with config.json and safetensors (default: the small pair "
+                   "that comes with the program)");
   what->add_option("-d,--draft", options.drafts,
                    "What guesses ahead, as for generate; may be repeated (default: the EAGLE head "
                    "and the small model of the pair; for other models lookup and self)")

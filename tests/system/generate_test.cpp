@@ -84,6 +84,30 @@ BOOST_AUTO_TEST_CASE(embedded_pair_gives_the_same_tokens_everywhere) {
                    start_nodes(2, fs::path(FLOWSPEC_SOURCE_DIR) / "models/embedded"));
 }
 
+BOOST_AUTO_TEST_CASE(other_architectures_give_the_same_tokens_everywhere) {
+  auto nodes = start_nodes(2, model_folder());
+  for (const char* name : {"qwen2.gguf", "qwen3.gguf"}) {
+    Arguments common{"--model", (model_folder() / name).string(), "-n", "40", "once upon a time"};
+    auto expected = tokens_of(common + Arguments{"--mode", "ar", "--stages", "1"});
+    auto over_nodes = common + Arguments{"--stages", "3"} + node_arguments(nodes);
+    for (const char* draft : {"lookup", "self"})
+      BOOST_CHECK_MESSAGE(tokens_of(over_nodes + Arguments{"--draft", draft}) == expected,
+                          "OTHER TOKENS of " << name << " with --draft " << draft);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(texts_end_at_a_sliding_window) {
+  Arguments common{"generate", "--json", "--model", (model_folder() / "window.gguf").string(),
+                   "-n",       "100",    "hello"};
+  auto result = flowspec_program(common);
+  auto json = result.json();
+  auto length = json.at("prompt_tokens").get<std::size_t>() + json.at("tokens").size();
+  BOOST_CHECK_MESSAGE(length == 40 && json.at("finish_reason") == "length", json.dump());
+  BOOST_CHECK_MESSAGE(result.complains("last 40 tokens"), result.error);
+  auto shorter = flowspec_program(common + Arguments{"--context", "30"});
+  BOOST_CHECK_MESSAGE(!shorter.complains("tokens (sliding"), shorter.error);
+}
+
 BOOST_AUTO_TEST_CASE(other_drafts_change_nothing) {
   const auto& folder = model_folder();
   Arguments common{"--model", (folder / "target.gguf").string(), "-n", "40", "a b a b a b"};
@@ -173,6 +197,10 @@ BOOST_AUTO_TEST_CASE(mistakes_are_told_with_exit_code_2) {
   check({"--model", target, "--split", "2,3"}, "the split has 5 layers, the model has 6");
   check({"--model", target, "--context", "2"}, "--context");
   check({"--model", target, "--draft", (model_folder() / "slow.gguf").string()}, "vocabulary");
+  check({"--model", (model_folder() / "window.gguf").string(), "--context", "41"},
+        "--context can be at most 40, not 41");
+  check({"--model", model_folder().string()}, "model.safetensors");
+  check({"--model", target, "--draft", model_folder().string()}, "model.safetensors");
   check({"--model", target, "--top-p", "7"}, "top");
   check({"--model", target, "--node", "x:y"}, "\"x:y\" is no address");
   check({"--model", target, "--cluster", "/nowhere.json"}, "/nowhere.json");

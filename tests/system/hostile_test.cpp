@@ -14,6 +14,7 @@
 #include "actors/tree_pruner.hpp"
 #include "models/formats/file_hash.hpp"
 #include "models/numerics.hpp"
+#include "models/open_model.hpp"
 #include "runtime/ask.hpp"
 #include "runtime/nodes.hpp"
 #include "runtime/system_config.hpp"
@@ -171,6 +172,24 @@ BOOST_AUTO_TEST_CASE(a_node_refuses_stages_that_it_cannot_make) {
                           return std::string(e.what()).find("hash") != std::string::npos;
                         });
   BOOST_CHECK(serves(node));
+}
+
+BOOST_AUTO_TEST_CASE(a_node_loads_its_layers_from_a_folder) {
+  NodeProcess node("host", model_folder());
+  Peer peer(node);
+  auto spec = peer.good_spec();
+  spec.model_file = "target-hf";
+  std::string error;
+  auto load = [&] {
+    auto stage = peer.spawn(StageSpecMessage{spec}, peer.next, error);
+    BOOST_REQUIRE_MESSAGE(stage, error);
+    return ask<StageStatsMessage>(peer.self, stage->stage, seconds(10), load_a_v).read();
+  };
+  BOOST_CHECK_EXCEPTION(load(), RuntimeError, [](const RuntimeError& e) {
+    return std::string(e.what()).find("target-hf is not the model") != std::string::npos;
+  });
+  spec.model_hash = hash_model(*open_model(model_folder() / "target-hf").files);
+  BOOST_CHECK(load());
 }
 
 BOOST_AUTO_TEST_CASE(a_stage_lives_through_garbage) {

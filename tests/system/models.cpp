@@ -4,6 +4,7 @@
 
 #include "models/formats/gguf.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/hf_writer.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace flowspec::test {
@@ -43,6 +44,17 @@ const std::filesystem::path& model_folder() {
     slow.context_length = 20000;
     write_llama_gguf(folder / "slow.gguf", slow, {}, 2);
     silence_end_of_text(folder / "slow.gguf");
+    LlamaShape window;
+    window.window = 40;
+    write_llama_gguf(folder / "window.gguf", window, {}, 3);
+    silence_end_of_text(folder / "window.gguf");
+    for (const std::string architecture : {"qwen2", "qwen3"}) {
+      LlamaShape qwen;
+      qwen.architecture = architecture;
+      qwen.layers = 3;
+      write_llama_gguf(folder / (architecture + ".gguf"), qwen, {}, 4);
+    }
+    HfWriter(GgufFile::open(folder / "target.gguf")).write(folder / "target-hf", 2);
     return true;
   }();
   static_cast<void>(is_written);

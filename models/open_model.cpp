@@ -1,0 +1,73 @@
+#include "models/open_model.hpp"
+
+#include <system_error>
+#include <utility>
+
+#include "models/error.hpp"
+#include "models/formats/gguf.hpp"
+#include "models/formats/hf_folder.hpp"
+
+namespace flowspec {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;  // what cannot be examined cannot be opened either, which is reported
+  return fs::is_directory(path, ignored);
+}
+
+template <class Files>
+OpenModel opened(Files files) {
+  ModelConfig config = read_config(files);
+  return {std::make_shared<const Files>(std::move(files)), std::move(config)};
+}
+
+}  // namespace
+
+OpenModel open_model(const fs::path& path) {
+  return is_folder(path) ? opened(HfFolder::open(path)) : opened(GgufFile::open(path));
+}
+
+Tokenizer open_tokenizer(const fs::path& path) {
+  if (is_folder(path)) {
+    throw ModelError(path.string() +
+                     ": the tokenizer of a model folder is not supported yet. Use a GGUF file.");
+  }
+  return Tokenizer::from_gguf(GgufFile::open(path));
+}
+
+std::string hash_model(const ModelFiles& files, const FileHasher& hash) {
+  const std::vector<fs::path> parts = files.parts();
+  if (parts.size() == 1) {
+    return hash(parts[0]);
+  }
+  std::string listing;
+  for (const fs::path& part : parts) {
+    listing += hash(part) + "  " + part.filename().string() + "\n";
+  }
+  return hash_bytes(listing);
+}
+
+std::string hash_model(const ModelFiles& files, const HashProgress& progress) {
+  std::uint64_t total = 0;
+  for (const fs::path& part : files.parts()) {
+    std::error_code ignored;  // reported when the file is hashed
+    const std::uint64_t size = fs::file_size(part, ignored);
+    total += ignored ? 0 : size;
+  }
+  std::uint64_t done = 0;
+  return hash_model(files, [&](const fs::path& part) {
+    std::uint64_t part_size = 0;
+    std::string hash = hash_file(part, [&](std::uint64_t bytes, std::uint64_t size) {
+      part_size = size;
+      if (progress) {
+        progress(done + bytes, total);
+      }
+    });
+    done += part_size;
+    return hash;
+  });
+}
+
+}  // namespace flowspec

@@ -1,0 +1,268 @@
+/// A model in a folder: its files, their hash, and what is refused.
+
+#include "models/formats/hf_folder.hpp"
+
+#include <string>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+
+#include "models/drafts/draft_files.hpp"
+#include "models/error.hpp"
+#include "models/formats/gguf.hpp"
+#include "models/layers/lm_head.hpp"
+#include "models/open_model.hpp"
+#include "tests/support/eagle_files.hpp"
+#include "tests/support/gguf_writer.hpp"
+#include "tests/support/hf_writer.hpp"
+#include "tests/support/safetensors_writer.hpp"
+#include "tests/support/temp_folder.hpp"
+
+using namespace flowspec;
+using namespace flowspec::test;
+
+namespace {
+
+HfWriter small_model() {
+  const TempFolder folder;
+  write_llama_gguf(folder / "model.gguf", {}, {}, 1);
+  return HfWriter(GgufFile::open(folder / "model.gguf"));
+}
+
+template <class Action>
+void check_refused(const Action& action, const std::vector<std::string>& words) {
+  BOOST_CHECK_EXCEPTION(action(), ModelError, [&](const ModelError& error) {
+    BOOST_TEST_MESSAGE(error.what());
+    for (const std::string& word : words) {
+      BOOST_TEST(std::string(error.what()).find(word) != std::string::npos,
+                 "no \"" << word << "\" in: " << error.what());
+    }
+    return true;
+  });
+}
+
+std::string names(const HfFolder& folder) {
+  std::string result;
+  for (const std::filesystem::path& part : folder.parts()) {
+    result += part.filename().string() + " ";
+  }
+  return result;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(hf_folder)
+
+BOOST_AUTO_TEST_CASE(tensors_are_found_by_their_gguf_names) {
+  for (const std::size_t shards : {1U, 3U}) {
+    const TempFolder folder;
+    small_model().write(folder / "m", shards);
+    const HfFolder files = HfFolder::open(folder / "m");
+    // Shapes are in GGUF's order: the row length first.
+    BOOST_TEST(files.require("blk.1.ffn_down.weight", {96, 64}).name ==
+               "model.layers.1.mlp.down_proj.weight");
+    files.require("blk.0.attn_norm.weight", {64});
+    files.require("token_embd.weight", {64, 320});
+    files.require("output_norm.weight", {64});
+    files.require("output.weight", {64, 320});
+    for (const char* name :
+         {"blk.2.attn_q.weight", "blk.0.attn_q.bias", "blk.0.other.weight", "blk.0.weight", "blk.",
+          "other", "", "rope_freqs.weight", "model.layers.1.mlp.down_proj.weight"}) {
+      BOOST_TEST(files.find(name) == nullptr, name);
+    }
+    check_refused(
+        [&] {
+          files.require("blk.2.attn_q.weight", {64, 64});
+        },
+        {"model.layers.2.self_attn.q_proj.weight", "missing",
+         shards == 1 ? "model.safetensors:" : "model.safetensors.index.json:"});
+    check_refused(
+        [&] {
+          files.require("blk.1.ffn_down.weight", {64, 96});
+        },
+        {"model.layers.1.mlp.down_proj.weight", "shape [64, 96], expected [96, 64]"});
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_folder_has_the_name_of_its_path) {
+  const TempFolder folder;
+  small_model().write(folder / "some-model", 2);
+  for (const std::string suffix : {"", "/", "/.", "/../some-model//"}) {
+    const HfFolder files = HfFolder::open((folder / "some-model").string() + suffix);
+    BOOST_TEST(files.path().filename() == "some-model");
+    BOOST_TEST(names(files) == "config.json model-1.safetensors model-2.safetensors ");
+  }
+  const HfFolder files = HfFolder::open(folder / "some-model");
+  BOOST_TEST(files.file_size() ==
+             std::filesystem::file_size(folder / "some-model/model-1.safetensors") +
+                 std::filesystem::file_size(folder / "some-model/model-2.safetensors"));
+}
+
+BOOST_AUTO_TEST_CASE(spans_outlive_the_folder_by_its_mapping) {
+  const TempFolder folder;
+  small_model().write(folder / "m", 2);
+  std::shared_ptr<const void> mapping;
+  const TensorInfo* tensor = nullptr;
+  {
+    const HfFolder files = HfFolder::open(folder / "m");
+    mapping = files.mapping();
+    tensor = files.find("output_norm.weight");
+  }
+  BOOST_TEST(tensor->floats().size() == 64U);
+}
+
+BOOST_AUTO_TEST_CASE(an_untied_model_needs_its_output_matrix) {
+  const TempFolder folder;
+  HfWriter writer = small_model();
+  writer.tensors.erase("lm_head.weight");
+  writer.write(folder / "m");
+  const auto load = [&] {
+    const OpenModel model = open_model(folder / "m");
+    const LmHead head(*model.files, model.config, 1, 1);
+  };
+  check_refused(load, {"lm_head.weight", "missing"});
+  writer.config["tie_word_embeddings"] = "true";
+  writer.write(folder / "m");
+  load();
+}
+
+BOOST_AUTO_TEST_CASE(folders_that_are_no_models_are_told) {
+  const TempFolder folder;
+  const auto open = [&] { HfFolder::open(folder / "m"); };
+  check_refused(open, {"/m: has neither model.safetensors nor"});
+  std::filesystem::create_directory(folder / "m");
+  check_refused(open, {"/m: has neither model.safetensors nor", "complete"});
+  write_file(folder / "m/model-q8.gguf", "GGUF");
+  check_refused(open, {"Give the GGUF file in it: model-q8.gguf"});
+  std::filesystem::remove(folder / "m/model-q8.gguf");
+  write_file(folder / "m/pytorch_model.bin", "x");
+  check_refused(open, {"PyTorch", "safe_serialization"});
+  small_model().write(folder / "m");
+  open();
+  std::filesystem::remove(folder / "m/config.json");
+  check_refused(open, {"/m: has no config.json"});
+  EagleFiles({}, 1).write(folder / "m", TensorType::f32);
+  check_refused(open, {"EAGLE head", "--draft"});
+  check_refused([&] { open_model(folder / "none"); }, {"/none: cannot open"});
+}
+
+BOOST_AUTO_TEST_CASE(a_bad_index_is_told) {
+  const TempFolder folder;
+  small_model().write(folder / "m", 2);
+  const auto refused = [&](const std::string& index, std::vector<std::string> words) {
+    write_file(folder / "m/model.safetensors.index.json", index);
+    words.insert(words.begin(), "/m/");
+    check_refused([&] { HfFolder::open(folder / "m"); }, words);
+  };
+  const auto map = [](const std::string& entries) {
+    return R"({"weight_map": {)" + entries + "}}";
+  };
+  refused("[]", {"not a JSON object"});
+  refused("{", {"not a JSON object"});
+  refused("{}", {"'weight_map'"});
+  refused(R"({"weight_map": 3})", {"'weight_map'"});
+  refused(map(""), {"'weight_map'"});
+  refused(map(R"("a": 3)"), {"'a'", "name of a safetensors file"});
+  refused(map(R"("a": "../m/model-1.safetensors")"), {"'../m/model-1.safetensors'"});
+  refused(map(R"("a": "/etc/passwd")"), {"'/etc/passwd'"});
+  refused(map(R"("a": "model-1.safetensors\u0000.safetensors")"), {"name of a safetensors file"});
+  refused(map(R"("a": "model-1.bin")"), {"'model-1.bin'"});
+  refused(map(R"("a": "model-3.safetensors")"), {"model-3.safetensors: cannot open"});
+  refused(std::string(5 << 20, ' '), {"at most 4194304"});
+  std::string many;
+  for (int i = 0; i < 1025; ++i) {
+    const std::string number = std::to_string(i);
+    many.append(i == 0 ? "\"" : ",\"").append(number).append("\":\"");
+    many.append(number).append(".safetensors\"");
+  }
+  refused(map(many), {"names 1025 files", "at most 1024"});
+
+  // An index that is sound but wrong is found out when the tensor is wanted.
+  write_file(folder / "m/model.safetensors.index.json",
+             map(R"("model.norm.weight": "model-1.safetensors",
+                    "lm_head.weight": "model-2.safetensors")"));
+  const HfFolder files = HfFolder::open(folder / "m");
+  const bool is_norm_there = files.find("output_norm.weight") != nullptr;
+  const bool is_head_there = files.find("output.weight") != nullptr;
+  BOOST_TEST(is_norm_there != is_head_there);
+  check_refused(
+      [&] {
+        files.require("output_norm.weight", {64});
+        files.require("output.weight", {64, 320});
+      },
+      {"missing", ".safetensors: tensor"});
+  check_refused(
+      [&] {
+        files.require("token_embd.weight", {64, 320});
+      },
+      {"index.json: tensor 'model.embed_tokens.weight' is missing"});
+}
+
+BOOST_AUTO_TEST_CASE(the_hash_is_that_of_what_xxh128sum_prints) {
+  const TempFolder folder;
+  small_model().write(folder / "m", 2);
+  std::string listing;
+  for (const std::string name : {"config.json", "model-1.safetensors", "model-2.safetensors"}) {
+    listing += hash_file(folder / ("m/" + name)) + "  " + name + "\n";
+  }
+  write_file(folder / "listing", listing);
+  const auto hash = [&] { return hash_model(*open_model(folder / "m").files); };
+  const std::string before = hash();
+  BOOST_TEST(before == hash_file(folder / "listing"));
+
+  // It depends on config and weights, not on what does not change the result.
+  write_file(folder / "m/README.md", "x");
+  BOOST_TEST(hash() == before);
+  HfWriter writer = small_model();
+  writer.config["rms_norm_eps"] = "2e-5";
+  writer.write(folder / "m", 2);
+  BOOST_TEST(hash() != before);
+  writer = small_model();
+  writer.tensors["model.norm.weight"].bytes[2] ^= 1;
+  writer.write(folder / "m", 2);
+  BOOST_TEST(hash() != before);
+  small_model().write(folder / "m", 2);
+  BOOST_TEST(hash() == before);
+
+  write_llama_gguf(folder / "model.gguf", {}, {}, 1);
+  BOOST_TEST(hash_model(*open_model(folder / "model.gguf").files) ==
+             hash_file(folder / "model.gguf"));
+}
+
+BOOST_AUTO_TEST_CASE(progress_of_a_hash_is_that_of_all_files) {
+  const TempFolder folder;
+  small_model().write(folder / "m", 3);
+  std::uint64_t total = 0;
+  const HfFolder files = HfFolder::open(folder / "m");
+  for (const std::filesystem::path& part : files.parts()) {
+    total += std::filesystem::file_size(part);
+  }
+  std::uint64_t last = 0;
+  hash_model(files, [&](std::uint64_t done, std::uint64_t of) {
+    BOOST_TEST(of == total);
+    BOOST_TEST(done > last);
+    last = done;
+  });
+  BOOST_TEST(last == total);
+}
+
+BOOST_AUTO_TEST_CASE(a_draft_is_a_head_or_a_model) {
+  const TempFolder folder;
+  small_model().write(folder / "single");
+  small_model().write(folder / "sharded", 2);
+  std::filesystem::create_directory(folder / "eagle");
+  EagleFiles({}, 1).write(folder / "eagle", TensorType::f32);
+  BOOST_TEST((draft_kind(folder / "single") == DraftKind::model));
+  BOOST_TEST((draft_kind(folder / "sharded") == DraftKind::model));
+  BOOST_TEST((draft_kind(folder / "eagle") == DraftKind::eagle_head));
+  BOOST_TEST((draft_kind(folder / "eagle/model.safetensors") == DraftKind::eagle_head));
+  BOOST_TEST((draft_kind(folder / "model.gguf") == DraftKind::model));
+  SafetensorsWriter other;
+  other.add_tensor("weight", TensorType::f32, {1}, std::vector<float>{1});
+  std::filesystem::create_directory(folder / "other");
+  other.write(folder / "other/model.safetensors");
+  check_refused([&] { draft_kind(folder / "other"); },
+                {"other/model.safetensors: is neither", "'fc.weight'", "'model.norm.weight'"});
+}
+
+BOOST_AUTO_TEST_SUITE_END()
