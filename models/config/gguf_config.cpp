@@ -84,7 +84,7 @@ std::string read_architecture(const GgufFile& file) {
   if (kind != "model") {
     fail("holds a '" + printable(kind) + "', expected a 'model'. Give the language model itself.");
   }
-  const std::string architecture = file.require_string("general.architecture");
+  std::string architecture = file.require_string("general.architecture");
   if (std::ranges::find(architectures, architecture) == std::end(architectures)) {
     fail("has the architecture '" + printable(architecture) +
          "', supported are: llama (also Mistral), qwen2, qwen3. Use a model of one of these.");

@@ -1,6 +1,10 @@
 /// The config.json of a model folder: what is read, and what is refused.
 
 #include <cmath>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -244,6 +248,39 @@ BOOST_AUTO_TEST_CASE(rope_scaling_that_cannot_be_computed_is_named) {
                 {{"rope_scaling", R"({"rope_type": "linear", "factor": 2})"},
                  {"rope_parameters", R"({"rope_type": "linear", "factor": 4})"}},
                 {"'rope_scaling'", "'rope_parameters'", "differ"});
+}
+
+// Wherever bytes are wrong: a configuration or a ModelError, nothing else.
+BOOST_AUTO_TEST_CASE(any_bytes_are_read_or_refused) {
+  const TempFolder folder;
+  HfWriter writer = small_model("qwen2");
+  writer.config["rope_scaling"] = R"({"rope_type": "yarn", "factor": 4, "beta_fast": 16,
+      "original_max_position_embeddings": 64, "attention_factor": 1.5})";
+  writer.config["use_sliding_window"] = "true";
+  writer.config["sliding_window"] = "64";
+  writer.write(folder / "m");
+  const HfFolder files = HfFolder::open(folder / "m");
+  std::ifstream in(folder / "m/config.json", std::ios::binary);
+  const std::string good{std::istreambuf_iterator<char>(in), {}};
+  std::mt19937 random(1);
+  const std::string marks = "{}[]\",:-0123456789e.\\ntx\xff";
+  std::size_t refused = 0;
+  for (int i = 0; i < 1000; ++i) {
+    std::string bytes = good;
+    for (std::uint32_t changes = 1 + random() % 3; changes > 0; --changes) {
+      bytes[random() % bytes.size()] = marks[random() % marks.size()];
+    }
+    write_file(folder / "m/config.json", bytes);
+    try {
+      const ModelConfig config = read_config(files);
+      BOOST_TEST(config.head_dim > 0U);
+      BOOST_TEST(std::isfinite(config.rope_scaling.magnitude));
+    } catch (const ModelError&) {
+      ++refused;
+    }
+  }
+  BOOST_TEST(refused > 100U);
+  BOOST_TEST(refused < 1000U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
