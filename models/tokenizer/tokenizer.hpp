@@ -24,16 +24,17 @@ struct EncodeOptions {
   bool parse_special = false;
 };
 
-/// Text to tokens and back, with the SentencePiece-style vocabulary of a model file. Copies share
-/// one vocabulary; all functions may be called from several threads at once.
+/// Text to tokens and back, with a model's own vocabulary: SentencePiece-style or byte-level BPE.
+/// Copies share one vocabulary; all functions may be called from several threads at once.
 class Tokenizer {
  public:
-  /// Throws ModelError when the file has no vocabulary, another type of tokenizer, or contradicts
-  /// itself.
+  /// Throws ModelError when the file has no vocabulary, one of a kind that is not computed, or
+  /// contradicts itself.
   static Tokenizer from_gguf(const GgufFile& file);
 
   /// Any bytes are taken: those that are not UTF-8, like characters that the vocabulary lacks,
-  /// become byte tokens. User-defined tokens are recognised in every text.
+  /// become byte tokens (where it lacks these too, what it has for unknown text). User-defined
+  /// tokens are recognised in every text.
   std::vector<Token> encode(std::string_view text, const EncodeOptions& options = {}) const;
 
   /// The bytes that a token stands for; they may be a part of a character. Nothing for control and
