@@ -1,6 +1,7 @@
 #include "models/tokenizer/byte_pairs.hpp"
 
 #include "models/tokenizer/byte_alphabet.hpp"
+#include "models/tokenizer/nfc.hpp"
 #include "models/tokenizer/utf8.hpp"
 
 namespace flowspec {
@@ -58,10 +59,14 @@ void BytePairs::append_bytes(std::string_view bytes, std::vector<Token>& out) co
 }
 
 void BytePairs::encode(std::string_view text, TextPlace /*place*/, std::vector<Token>& out) const {
-  std::string prefixed;
+  std::string changed;
+  if (options_.composes) {
+    changed = to_nfc(text);
+    text = changed;
+  }
   if (options_.add_space_prefix && !text.starts_with(' ')) {
-    prefixed.append(" ").append(text);
-    text = prefixed;
+    changed = std::string(1, ' ').append(text);
+    text = changed;
   }
   const auto is_token = [this](std::int32_t id) {
     return id >= 0 && static_cast<std::size_t>(id) < token_count_;

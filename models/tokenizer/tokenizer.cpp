@@ -6,6 +6,7 @@
 
 #include <xxhash.h>
 
+#include "models/error.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/tokenizer/special_tokens.hpp"
@@ -18,6 +19,20 @@ Tokenizer::Tokenizer(std::shared_ptr<const Vocabulary> vocabulary)
 
 Tokenizer Tokenizer::from_gguf(const GgufFile& file) {
   return Tokenizer(std::make_shared<const Vocabulary>(read_gguf_vocabulary(file)));
+}
+
+Tokenizer Tokenizer::from_folder(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  if (std::filesystem::exists(folder / "tokenizer.json", ignored)) {
+    return Tokenizer(std::make_shared<const Vocabulary>(read_json_vocabulary(folder)));
+  }
+  if (std::filesystem::exists(folder / "tokenizer.model", ignored)) {
+    return Tokenizer(std::make_shared<const Vocabulary>(read_sentencepiece_vocabulary(folder)));
+  }
+  throw ModelError(
+      folder.string() +
+      ": is no folder with a tokenizer.json or a tokenizer.model. Name the folder of a "
+      "model, or a GGUF file.");
 }
 
 std::vector<Token> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -31,6 +32,11 @@ class Tokenizer {
   /// Throws ModelError when the file has no vocabulary, one of a kind that is not computed, or
   /// contradicts itself.
   static Tokenizer from_gguf(const GgufFile& file);
+  /// From a folder as Hugging Face has them: tokenizer.json, or else tokenizer.model
+  /// (SentencePiece); and what tokenizer_config.json, special_tokens_map.json,
+  /// generation_config.json and config.json beside it say about special tokens. Throws ModelError
+  /// as above.
+  static Tokenizer from_folder(const std::filesystem::path& folder);
 
   /// Any bytes are taken: those that are not UTF-8, like characters that the vocabulary lacks,
   /// become byte tokens (where it lacks these too, what it has for unknown text). User-defined

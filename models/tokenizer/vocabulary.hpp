@@ -26,5 +26,9 @@ struct Vocabulary {
 /// Each throws ModelError when the vocabulary is missing, of a kind that is not computed, or
 /// contradicts itself.
 Vocabulary read_gguf_vocabulary(const GgufFile& file);
+/// From tokenizer.json and the files beside it.
+Vocabulary read_json_vocabulary(const std::filesystem::path& folder);
+/// From tokenizer.model (SentencePiece) and the files beside it.
+Vocabulary read_sentencepiece_vocabulary(const std::filesystem::path& folder);
 
 }  // namespace flowspec

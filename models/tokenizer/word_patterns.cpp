@@ -1,5 +1,6 @@
 #include "models/tokenizer/word_patterns.hpp"
 
+#include <algorithm>
 #include <map>
 
 namespace flowspec {
@@ -100,6 +101,13 @@ const std::map<std::string, WordRules, std::less<>>& table() {
 std::optional<WordRules> find_word_rules(std::string_view name) {
   const auto it = table().find(name);
   return it == table().end() ? std::nullopt : std::optional(it->second);
+}
+
+bool is_own_pattern(std::string_view pattern) {
+  return std::ranges::any_of(table(), [pattern](const auto& entry) {
+    return std::ranges::any_of(
+        entry.second.steps, [pattern](const SplitStep& step) { return step.pattern == pattern; });
+  });
 }
 
 std::string word_rule_names() {

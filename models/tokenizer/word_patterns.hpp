@@ -25,6 +25,9 @@ std::optional<WordRules> find_word_rules(std::string_view name);
 /// All names, for messages: "command-r, deepseek-coder, ...".
 std::string word_rule_names();
 
+/// Whether a pattern is that of one of the families, and so takes linear time.
+bool is_own_pattern(std::string_view pattern);
+
 /// GPT-2's pattern, which is also that of the pre-tokenizer "ByteLevel" of tokenizer.json.
 extern const std::string_view gpt2_words;
 
