@@ -122,11 +122,9 @@ Vocabulary read_byte_pairs(const GgufFile& file) {
                      ". Use a model that splits text in one of these ways.");
   }
   TokenTable table = read_table(file, {.add_bos = rules->add_bos});
-  const BytePairOptions options{
-      .whole_words_first = rules->whole_words_first,
-      .add_space_prefix = file.find_bool("tokenizer.ggml.add_space_prefix").value_or(false)};
   auto model =
-      std::make_unique<BytePairs>(table, read_merges(file), WordSplitter(rules->steps), options);
+      std::make_unique<BytePairs>(table, read_merges(file), WordSplitter(rules->steps),
+                                  BytePairOptions{.whole_words_first = rules->whole_words_first});
   return {std::move(table), std::move(model)};
 }
 

@@ -17,9 +17,10 @@ class GgufFile;
 struct Vocabulary;
 
 struct EncodeOptions {
-  /// Put the begin-of-text token first; default: as the model file says (true if it says nothing).
+  /// Put the begin-of-text token first; default: as the model's files say, or else as is usual for
+  /// its kind of vocabulary.
   std::optional<bool> add_bos = std::nullopt;
-  /// Put the end-of-text token last; default: as the model file says (false if it says nothing).
+  /// Put the end-of-text token last; default: as the model's files say (false if they say nothing).
   std::optional<bool> add_eos = std::nullopt;
   /// Read the texts of control tokens ("</s>") as these tokens. Off for text from outside.
   bool parse_special = false;

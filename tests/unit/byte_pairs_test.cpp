@@ -9,6 +9,7 @@
 #include "models/error.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/tokenizer/byte_alphabet.hpp"
+#include "models/tokenizer/text_stream.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "tests/support/byte_vocabulary.hpp"
 #include "tests/support/gguf_writer.hpp"
@@ -226,6 +227,37 @@ BOOST_AUTO_TEST_CASE(bad_vocabularies_are_refused) {
   BOOST_CHECK_NO_THROW(open(unknown_words));
   unknown_words.add_string("tokenizer.ggml.pre", "kimi-k2");
   BOOST_CHECK_EXCEPTION(open(unknown_words), ModelError, says("'kimi-k2', supported are: a.x"));
+}
+
+BOOST_AUTO_TEST_CASE(text_streams_by_whole_characters) {
+  TextStream stream(make({.merges = {{"\xa9", "\xc3"}}}));
+  std::vector<std::string> parts;
+  for (const Token token : {Token{0xc3}, Token{256}, Token{0xa9}, Token{'!'}}) {
+    parts.push_back(stream.push(token));
+  }
+  BOOST_TEST(parts == (std::vector<std::string>{"", "\xc3\xa9", "\xc3\xa9", "!"}));
+}
+
+BOOST_AUTO_TEST_CASE(damaged_files) {
+  GgufWriter writer;
+  writer.add_string("tokenizer.ggml.model", "gpt2");
+  writer.add_string("tokenizer.ggml.pre", "gpt-2");
+  writer.add_strings("tokenizer.ggml.tokens", std::vector<std::string>{"a", "b", "ab", "<s>"});
+  writer.add_ints("tokenizer.ggml.token_type", std::vector<std::int32_t>{1, 1, 1, 3});
+  writer.add_strings("tokenizer.ggml.merges", std::vector<std::string>{"a b", "ab a"});
+  writer.add_uint("tokenizer.ggml.bos_token_id", 3);
+  const std::string good = writer.bytes();
+  const TempFolder folder;
+  for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
+    std::string bytes = good;
+    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
+    write_file(folder / "v.gguf", bytes);
+    try {
+      const Tokenizer t = Tokenizer::from_gguf(GgufFile::open(folder / "v.gguf"));
+      t.decode(t.encode("ab a\xff<s>", {.parse_special = true}));
+    } catch (const ModelError&) {
+    }
+  }
 }
 
 /// The public vocabularies, where they lie beside the checkout.
