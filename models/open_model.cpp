@@ -30,11 +30,8 @@ OpenModel open_model(const fs::path& path) {
 }
 
 Tokenizer open_tokenizer(const fs::path& path) {
-  if (is_folder(path)) {
-    throw ModelError(path.string() +
-                     ": the tokenizer of a model folder is not supported yet. Use a GGUF file.");
-  }
-  return Tokenizer::from_gguf(GgufFile::open(path));
+  return is_folder(path) ? Tokenizer::from_folder(path)
+                         : Tokenizer::from_gguf(GgufFile::open(path));
 }
 
 std::string hash_model(const ModelFiles& files, const FileHasher& hash) {

@@ -22,6 +22,8 @@ int main(int argc, char** argv) {
       return static_cast<int>(run_bench(*line.bench));
     if (line.verify)
       return static_cast<int>(verify(*line.verify));
+    if (line.tokenize)
+      return static_cast<int>(tokenize(*line.tokenize));
     return line.exit_code;
   } catch (const RuntimeError& e) {
     fmt::print(stderr, "flowspec: {}\n", e.what());

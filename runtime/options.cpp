@@ -119,6 +119,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   VerifyOptions verify_options;
   auto* verify = app.add_subcommand("verify", "Prove that every pipeline writes the model's text");
   add_verify(*verify, verify_options);
+  TokenizeOptions tokenize_options;
+  auto* tokenize = app.add_subcommand("tokenize", "Show a text's tokens, or the text of tokens");
+  add_tokenize(*tokenize, tokenize_options);
 
   CommandLine line;
   if (auto code = parse(app, argc, argv)) {
@@ -132,6 +135,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   } else if (verify->parsed()) {
     check(verify_options);
     line.verify = std::move(verify_options);
+  } else if (tokenize->parsed()) {
+    line.tokenize = std::move(tokenize_options);
   } else {
     line.nodes = std::move(nodes_options);
   }

@@ -10,6 +10,7 @@
 #include "runtime/bench/bench_options.hpp"
 #include "runtime/cluster.hpp"
 #include "runtime/network_options.hpp"
+#include "runtime/tokenize.hpp"
 #include "runtime/verify/verify_options.hpp"
 
 namespace flowspec {
@@ -60,6 +61,7 @@ struct CommandLine {
   std::optional<NodesOptions> nodes;
   std::optional<BenchOptions> bench;
   std::optional<VerifyOptions> verify;
+  std::optional<TokenizeOptions> tokenize;
   int exit_code = 0;
 };
 

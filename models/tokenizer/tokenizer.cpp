@@ -1,84 +1,38 @@
 #include "models/tokenizer/tokenizer.hpp"
 
 #include <algorithm>
-#include <list>
 #include <utility>
 #include <variant>
 
 #include <xxhash.h>
 
+#include "models/error.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/gguf.hpp"
-#include "models/tokenizer/piece_merger.hpp"
+#include "models/tokenizer/special_tokens.hpp"
 #include "models/tokenizer/vocabulary.hpp"
 
 namespace flowspec {
-namespace {
-
-/// A stretch of text, or one special token that was found in it.
-using Fragment = std::variant<std::string_view, Token>;
-
-/// Cuts every occurrence of `token` out of the texts in `fragments`.
-void cut_out(std::list<Fragment>& fragments, Token token, std::string_view token_text) {
-  for (auto it = fragments.begin(); it != fragments.end(); ++it) {
-    const auto* found = std::get_if<std::string_view>(&*it);
-    if (found == nullptr) {
-      continue;
-    }
-    std::string_view rest = *found;
-    for (std::size_t at = 0; (at = rest.find(token_text)) != std::string_view::npos;) {
-      if (at != 0) {
-        fragments.insert(it, rest.substr(0, at));
-      }
-      fragments.insert(it, token);
-      rest.remove_prefix(at + token_text.size());
-    }
-    *it = rest;
-  }
-}
-
-std::list<Fragment> split_special(const Vocabulary& vocabulary, std::string_view text,
-                                  bool parse_special) {
-  std::list<Fragment> fragments{text};
-  for (const Token token : vocabulary.special) {
-    const auto index = static_cast<std::size_t>(token);
-    if (parse_special || vocabulary.kinds[index] == TokenKind::user_defined) {
-      cut_out(fragments, token, vocabulary.texts[index]);
-    }
-  }
-  return fragments;
-}
-
-std::string mark_spaces(std::string_view text, bool add_prefix) {
-  std::string marked(add_prefix ? space_mark : "");
-  for (const char c : text) {
-    if (c == ' ') {
-      marked += space_mark;
-    } else {
-      marked += c;
-    }
-  }
-  return marked;
-}
-
-std::string unmark_spaces(std::string_view text) {
-  std::string plain;
-  for (std::size_t at = 0; (at = text.find(space_mark)) != std::string_view::npos;) {
-    plain.append(text.substr(0, at));
-    plain += ' ';
-    text.remove_prefix(at + space_mark.size());
-  }
-  plain.append(text);
-  return plain;
-}
-
-}  // namespace
 
 Tokenizer::Tokenizer(std::shared_ptr<const Vocabulary> vocabulary)
     : vocabulary_(std::move(vocabulary)) {}
 
 Tokenizer Tokenizer::from_gguf(const GgufFile& file) {
-  return Tokenizer(std::make_shared<const Vocabulary>(file));
+  return Tokenizer(std::make_shared<const Vocabulary>(read_gguf_vocabulary(file)));
+}
+
+Tokenizer Tokenizer::from_folder(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  if (std::filesystem::exists(folder / "tokenizer.json", ignored)) {
+    return Tokenizer(std::make_shared<const Vocabulary>(read_json_vocabulary(folder)));
+  }
+  if (std::filesystem::exists(folder / "tokenizer.model", ignored)) {
+    return Tokenizer(std::make_shared<const Vocabulary>(read_sentencepiece_vocabulary(folder)));
+  }
+  throw ModelError(
+      folder.string() +
+      ": is no folder with a tokenizer.json or a tokenizer.model. Name the folder of a "
+      "model, or a GGUF file.");
 }
 
 std::vector<Token> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
@@ -86,15 +40,13 @@ std::vector<Token> Tokenizer::encode(std::string_view text, const EncodeOptions&
   if (options.add_bos.value_or(adds_bos()) && bos() != no_token) {
     tokens.push_back(bos());
   }
-  bool after_special = true;  // a text that begins a line of its own gets the space prefix
+  TextPlace place = TextPlace::begin;
   for (const Fragment& fragment : split_special(*vocabulary_, text, options.parse_special)) {
     if (const auto* token = std::get_if<Token>(&fragment)) {
       tokens.push_back(*token);
-      after_special = true;
-    } else if (const auto part = std::get<std::string_view>(fragment); !part.empty()) {
-      merge_pieces(*vocabulary_, mark_spaces(part, after_special && vocabulary_->add_space_prefix),
-                   tokens);
-      after_special = false;
+      place = TextPlace::after_special;
+    } else {
+      vocabulary_->model->encode(std::get<std::string_view>(fragment), place, tokens);
     }
   }
   if (options.add_eos.value_or(adds_eos()) && eos() != no_token) {
@@ -104,35 +56,34 @@ std::vector<Token> Tokenizer::encode(std::string_view text, const EncodeOptions&
 }
 
 std::string Tokenizer::piece(Token token) const {
-  if (token < 0 || static_cast<std::size_t>(token) >= vocab_size()) {
+  if (!vocabulary_->table.has(token)) {
     return {};
   }
-  const auto index = static_cast<std::size_t>(token);
-  switch (vocabulary_->kinds[index]) {
+  const std::string& text = vocabulary_->table.text(token);
+  switch (vocabulary_->table.kind(token)) {
     case TokenKind::unknown:
     case TokenKind::control:
       return {};
     case TokenKind::user_defined:
-      return vocabulary_->texts[index];
+      return text;
     case TokenKind::byte:
-      return {static_cast<char>(vocabulary_->bytes[index])};
+      return {static_cast<char>(parse_byte(text).value())};
     case TokenKind::normal:
     case TokenKind::unused:
       break;
   }
-  return unmark_spaces(vocabulary_->texts[index]);
+  return vocabulary_->model->bytes_of(text);
 }
 
 std::string Tokenizer::decode(std::span<const Token> tokens) const {
   std::string out;
-  bool is_first = vocabulary_->add_space_prefix;
+  bool is_first = vocabulary_->model->adds_space();
   for (const Token token : tokens) {
     std::string part = piece(token);
     if (part.empty()) {
       continue;
     }
-    const auto index = static_cast<std::size_t>(token);
-    const bool is_text = vocabulary_->kinds[index] != TokenKind::user_defined;
+    const bool is_text = vocabulary_->table.kind(token) != TokenKind::user_defined;
     if (is_first && is_text && part[0] == ' ') {
       part.erase(0, 1);
     }
@@ -143,36 +94,34 @@ std::string Tokenizer::decode(std::span<const Token> tokens) const {
 }
 
 std::string Tokenizer::text(Token token) const {
-  const bool is_known = token >= 0 && static_cast<std::size_t>(token) < vocab_size();
-  return is_known ? vocabulary_->texts[static_cast<std::size_t>(token)] : std::string();
+  return vocabulary_->table.has(token) ? vocabulary_->table.text(token) : std::string();
 }
 
 std::size_t Tokenizer::vocab_size() const {
-  return vocabulary_->texts.size();
+  return vocabulary_->table.size();
 }
 Token Tokenizer::bos() const {
-  return vocabulary_->bos;
+  return vocabulary_->table.bos;
 }
 Token Tokenizer::eos() const {
-  return vocabulary_->eos;
+  return vocabulary_->table.eos;
 }
 Token Tokenizer::unknown() const {
-  return vocabulary_->unknown;
+  return vocabulary_->table.unknown;
 }
 bool Tokenizer::adds_bos() const {
-  return vocabulary_->add_bos;
+  return vocabulary_->table.add_bos;
 }
 bool Tokenizer::adds_eos() const {
-  return vocabulary_->add_eos;
+  return vocabulary_->table.add_eos;
 }
 
 bool Tokenizer::is_end_of_text(Token token) const {
-  return std::ranges::binary_search(vocabulary_->end_of_text, token);
+  return std::ranges::binary_search(vocabulary_->table.end_of_text, token);
 }
 
 bool Tokenizer::is_control(Token token) const {
-  return token >= 0 && static_cast<std::size_t>(token) < vocab_size() &&
-         vocabulary_->kinds[static_cast<std::size_t>(token)] == TokenKind::control;
+  return vocabulary_->table.has(token) && vocabulary_->table.kind(token) == TokenKind::control;
 }
 
 std::string Tokenizer::vocab_hash() const {
@@ -180,7 +129,7 @@ std::string Tokenizer::vocab_hash() const {
   const auto add = [&content](const std::string& text) {
     content += std::to_string(text.size()) + ":" + text;  // lengths keep neighbours apart
   };
-  for (const std::string& text : vocabulary_->texts) {
+  for (const std::string& text : vocabulary_->table.texts) {
     add(text);
   }
   add(std::to_string(bos()));
@@ -196,8 +145,8 @@ std::string Tokenizer::vocab_hash() const {
 }
 
 std::optional<std::string> difference(const Tokenizer& a, const Tokenizer& b) {
-  const std::vector<std::string>& first = a.vocabulary_->texts;
-  const std::vector<std::string>& second = b.vocabulary_->texts;
+  const std::vector<std::string>& first = a.vocabulary_->table.texts;
+  const std::vector<std::string>& second = b.vocabulary_->table.texts;
   if (first.size() != second.size()) {
     return "the first vocabulary has " + std::to_string(first.size()) + " tokens, the second " +
            std::to_string(second.size());

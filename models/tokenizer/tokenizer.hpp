@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -16,24 +17,31 @@ class GgufFile;
 struct Vocabulary;
 
 struct EncodeOptions {
-  /// Put the begin-of-text token first; default: as the model file says (true if it says nothing).
+  /// Put the begin-of-text token first; default: as the model's files say, or else as is usual for
+  /// its kind of vocabulary.
   std::optional<bool> add_bos = std::nullopt;
-  /// Put the end-of-text token last; default: as the model file says (false if it says nothing).
+  /// Put the end-of-text token last; default: as the model's files say (false if they say nothing).
   std::optional<bool> add_eos = std::nullopt;
   /// Read the texts of control tokens ("</s>") as these tokens. Off for text from outside.
   bool parse_special = false;
 };
 
-/// Text to tokens and back, with the SentencePiece-style vocabulary of a model file. Copies share
-/// one vocabulary; all functions may be called from several threads at once.
+/// Text to tokens and back, with a model's own vocabulary: SentencePiece-style or byte-level BPE.
+/// Copies share one vocabulary; all functions may be called from several threads at once.
 class Tokenizer {
  public:
-  /// Throws ModelError when the file has no vocabulary, another type of tokenizer, or contradicts
-  /// itself.
+  /// Throws ModelError when the file has no vocabulary, one of a kind that is not computed, or
+  /// contradicts itself.
   static Tokenizer from_gguf(const GgufFile& file);
+  /// From a folder as Hugging Face has them: tokenizer.json, or else tokenizer.model
+  /// (SentencePiece); and what tokenizer_config.json, special_tokens_map.json,
+  /// generation_config.json and config.json beside it say about special tokens. Throws ModelError
+  /// as above.
+  static Tokenizer from_folder(const std::filesystem::path& folder);
 
   /// Any bytes are taken: those that are not UTF-8, like characters that the vocabulary lacks,
-  /// become byte tokens. User-defined tokens are recognised in every text.
+  /// become byte tokens (where it lacks these too, what it has for unknown text). User-defined
+  /// tokens are recognised in every text.
   std::vector<Token> encode(std::string_view text, const EncodeOptions& options = {}) const;
 
   /// The bytes that a token stands for; they may be a part of a character. Nothing for control and

@@ -132,6 +132,13 @@ BOOST_AUTO_TEST_CASE(command_lines) {
   BOOST_CHECK(line.generate->sampling.temperature == 0.5F);
   BOOST_CHECK(parse_line({"nodes", "--node", "a"}).nodes);
   BOOST_CHECK(parse_line({"status", "--node", "a"}).nodes);
+  line = parse_line({"tokenize", "--ids", "--no-bos", "--special", "a text"});
+  BOOST_REQUIRE(line.tokenize);
+  BOOST_CHECK(line.tokenize->text == "a text");
+  BOOST_CHECK(line.tokenize->ids && line.tokenize->no_bos && line.tokenize->special);
+  line = parse_line({"tokenize", "--decode", "1,2", "3", "--json"});
+  BOOST_REQUIRE(line.tokenize);
+  BOOST_CHECK((line.tokenize->decode == std::vector<std::string>{"1,2", "3"}));
   for (std::vector<const char*> wrong :
        std::vector<std::vector<const char*>>{{},
                                              {"fly"},
@@ -141,7 +148,11 @@ BOOST_AUTO_TEST_CASE(command_lines) {
                                              {"generate", "a", "-n", "-5"},
                                              {"generate", "a", "--stages", "0"},
                                              {"generate", "a", "--node", "x", "--cluster", "y"},
-                                             {"generate", "a", "-q", "-v"}})
+                                             {"generate", "a", "-q", "-v"},
+                                             {"tokenize", "a", "b"},
+                                             {"tokenize", "a", "--file", "b"},
+                                             {"tokenize", "--decode"},
+                                             {"tokenize", "--ids", "--json"}})
     BOOST_CHECK(parse_line(wrong).exit_code == static_cast<int>(ExitCode::usage));
   check_error([] { parse_line({"generate", "a", "--top-p", "2"}); }, "");
   check_error([] { parse_line({"generate", "a", "--stop", ""}); }, "stop string");

@@ -1,0 +1,175 @@
+#include "models/tokenizer/folder_settings.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "models/formats/error_text.hpp"
+
+namespace flowspec {
+namespace {
+
+using nlohmann::json;
+
+/// Vocabularies have few gaps; one large id must not make a huge table.
+constexpr std::size_t largest_gap = 65536;
+
+/// A token's text, written as such or as an object that has more about it.
+void read_name(const JsonFile& file, const char* key, std::optional<std::string>& name) {
+  const json* value = JsonFile::find(file.root(), key);
+  if (value == nullptr || name) {
+    return;
+  }
+  if (value->is_string()) {
+    name = value->get<std::string>();
+  } else if (value->is_object()) {
+    name = file.get_string(*value, key, "content", "");
+  } else {
+    file.fail(std::string(key) + " is neither text nor an object");
+  }
+}
+
+void read_names(const JsonFile& file, FolderSettings& settings) {
+  read_name(file, "bos_token", settings.bos);
+  read_name(file, "eos_token", settings.eos);
+  read_name(file, "unk_token", settings.unknown);
+}
+
+void read_flag(const JsonFile& file, const char* key, std::optional<bool>& flag) {
+  if (JsonFile::find(file.root(), key) != nullptr) {
+    flag = file.get_bool(file.root(), "the file", key, false);
+  }
+}
+
+/// Ids, as a number or a list.
+std::vector<std::int64_t> read_ids(const JsonFile& file, const char* key) {
+  const json* value = JsonFile::find(file.root(), key);
+  std::vector<std::int64_t> ids;
+  if (value == nullptr) {
+    return ids;
+  }
+  for (const json& id : value->is_array() ? *value : json::array({*value})) {
+    if (!id.is_number_integer()) {
+      file.fail(std::string(key) + " is neither an integer nor a list of integers");
+    }
+    ids.push_back(id.get<std::int64_t>());
+  }
+  return ids;
+}
+
+void read_added(const JsonFile& file, std::vector<AddedToken>& added) {
+  const json* entries = JsonFile::find(file.root(), "added_tokens_decoder");
+  if (entries == nullptr) {
+    return;
+  }
+  if (!entries->is_object()) {
+    file.fail("added_tokens_decoder is no object");
+  }
+  for (const auto& [key, entry] : entries->items()) {
+    AddedToken token = read_added_token(file, entry);
+    const char* end = key.data() + key.size();
+    if (std::from_chars(key.data(), end, token.id).ptr != end) {
+      file.fail("added_tokens_decoder has the key '" + printable(key) + "', expected a number");
+    }
+    added.push_back(std::move(token));
+  }
+}
+
+Token find_text(const TokenTable& table, const std::string& text) {
+  const auto it = std::ranges::find(table.texts, text);
+  return it == table.texts.end() ? no_token : static_cast<Token>(it - table.texts.begin());
+}
+
+}  // namespace
+
+AddedToken read_added_token(const JsonFile& file, const json& entry) {
+  AddedToken token;
+  token.text = file.get_string(entry, "an added token", "content", "");
+  if (token.text.empty()) {
+    file.fail("an added token has no content");
+  }
+  if (file.get_bool(entry, "an added token", "single_word", false)) {
+    file.refuse("its added token '" + printable(token.text) + "' is a single_word");
+  }
+  token.is_special = file.get_bool(entry, "an added token", "special", false);
+  token.spaces = {.takes_left = file.get_bool(entry, "an added token", "lstrip", false),
+                  .takes_right = file.get_bool(entry, "an added token", "rstrip", false)};
+  return token;
+}
+
+void add_tokens(TokenTable& table, const std::vector<AddedToken>& added, const JsonFile& file) {
+  const std::size_t most = table.size() + added.size() + largest_gap;
+  for (const AddedToken& token : added) {
+    if (token.id < 0 || static_cast<std::size_t>(token.id) > most) {
+      file.fail("the added token '" + printable(token.text) + "' has the id " +
+                std::to_string(token.id) + ", expected 0 to " + std::to_string(most));
+    }
+    const auto index = static_cast<std::size_t>(token.id);
+    if (index >= table.size()) {
+      table.texts.resize(index + 1);
+      table.kinds.resize(index + 1, TokenKind::unused);
+    }
+    table.space_rules.resize(table.size());
+    if (!table.texts[index].empty() && table.texts[index] != token.text) {
+      file.fail("token " + std::to_string(token.id) + " is '" + printable(table.texts[index]) +
+                "' and also the added token '" + printable(token.text) + "'");
+    }
+    table.texts[index] = token.text;
+    table.space_rules[index] = token.spaces;
+    if (table.kinds[index] != TokenKind::unknown) {
+      table.kinds[index] = token.is_special ? TokenKind::control : TokenKind::user_defined;
+    }
+  }
+}
+
+FolderSettings FolderSettings::read(const std::filesystem::path& folder) {
+  FolderSettings settings;
+  if (const auto file = JsonFile::find(folder / "tokenizer_config.json")) {
+    read_names(*file, settings);
+    read_flag(*file, "add_bos_token", settings.add_bos);
+    read_flag(*file, "add_eos_token", settings.add_eos);
+    read_added(*file, settings.added);
+  }
+  if (const auto file = JsonFile::find(folder / "special_tokens_map.json")) {
+    read_names(*file, settings);
+  }
+  for (const char* name : {"generation_config.json", "config.json"}) {
+    const auto file = JsonFile::find(folder / name);
+    if (!file) {
+      continue;
+    }
+    const auto begin = read_ids(*file, "bos_token_id");
+    if (!settings.bos_id && !begin.empty()) {
+      settings.bos_id = begin.front();
+    }
+    const auto ends = read_ids(*file, "eos_token_id");
+    settings.eos_ids.insert(settings.eos_ids.end(), ends.begin(), ends.end());
+  }
+  return settings;
+}
+
+void FolderSettings::apply(TokenTable& table) const {
+  // A name or number that the vocabulary lacks says nothing, as in GGUF files.
+  const auto set = [&table](Token& token, const std::optional<std::string>& name,
+                            std::optional<std::int64_t> id) {
+    const Token named = name && !name->empty() ? find_text(table, *name) : no_token;
+    if (named != no_token) {
+      token = named;
+    } else if (id && *id >= 0 && *id < static_cast<std::int64_t>(table.size())) {
+      token = static_cast<Token>(*id);
+    }
+  };
+  set(table.bos, bos, bos_id);
+  set(table.eos, eos, eos_ids.empty() ? std::nullopt : std::optional(eos_ids.front()));
+  set(table.unknown, unknown, std::nullopt);
+  std::set<Token> ends;
+  for (const std::int64_t id : eos_ids) {
+    if (id >= 0 && id < static_cast<std::int64_t>(table.size())) {
+      ends.insert(static_cast<Token>(id));
+    }
+  }
+  table.set_ends(std::move(ends));
+  table.add_bos = add_bos.value_or(table.add_bos) && table.bos != no_token;
+  table.add_eos = add_eos.value_or(table.add_eos) && table.eos != no_token;
+}
+
+}  // namespace flowspec

@@ -1,0 +1,50 @@
+#pragma once
+/// Internal to models/tokenizer.
+
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "models/tokenizer/json_file.hpp"
+#include "models/tokenizer/token_table.hpp"
+
+namespace flowspec {
+
+/// A token that a folder adds to the vocabulary, or says more about.
+struct AddedToken {
+  Token id = no_token;
+  std::string text;
+  bool is_special = false;
+  SpaceRule spaces;
+};
+
+/// Reads an entry of `added_tokens` or `added_tokens_decoder`, all but its id.
+AddedToken read_added_token(const JsonFile& file, const nlohmann::json& entry);
+
+/// Puts tokens into the table, which grows where they lie behind its end. Throws ModelError, which
+/// names `file`, where an id has another text already or lies far out.
+void add_tokens(TokenTable& table, const std::vector<AddedToken>& added, const JsonFile& file);
+
+/// What tokenizer_config.json, special_tokens_map.json, generation_config.json and config.json of a
+/// folder say about special tokens, all of them optional. An earlier file wins.
+struct FolderSettings {
+  std::optional<std::string> bos;
+  std::optional<std::string> eos;
+  std::optional<std::string> unknown;
+  std::optional<bool> add_bos;
+  std::optional<bool> add_eos;
+  std::optional<std::int64_t> bos_id;
+  /// The first is eos, unless `eos` names it; all end a text.
+  std::vector<std::int64_t> eos_ids;
+  std::vector<AddedToken> added;
+
+  /// Throws ModelError.
+  static FolderSettings read(const std::filesystem::path& folder);
+
+  /// Sets what they say; the rest stays. Sets `end_of_text` too.
+  void apply(TokenTable& table) const;
+};
+
+}  // namespace flowspec

@@ -1,0 +1,71 @@
+#include "models/tokenizer/json_file.hpp"
+
+#include "models/error.hpp"
+#include "models/formats/file_mapping.hpp"
+
+namespace flowspec {
+
+using nlohmann::json;
+
+namespace {
+
+/// Twice the largest that is published; parsed it may take some twelve times as much.
+constexpr std::size_t max_file_bytes = std::size_t{64} << 20;
+
+}  // namespace
+
+JsonFile::JsonFile(const std::filesystem::path& path) : path_(path) {
+  const FileMapping mapping(path);
+  if (mapping.bytes().size() > max_file_bytes) {
+    fail("has " + std::to_string(mapping.bytes().size()) + " bytes, expected at most " +
+         std::to_string(max_file_bytes));
+  }
+  const auto* text = reinterpret_cast<const char*>(mapping.bytes().data());
+  root_ = json::parse(text, text + mapping.bytes().size(), nullptr, false);
+  if (!root_.is_object()) {
+    fail("is not a JSON object");
+  }
+}
+
+std::optional<JsonFile> JsonFile::find(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored) ? std::optional<JsonFile>(std::in_place, path)
+                                                : std::nullopt;
+}
+
+const json* JsonFile::find(const json& object, const std::string& key) {
+  if (!object.is_object()) {
+    return nullptr;
+  }
+  const auto it = object.find(key);
+  return it == object.end() || it->is_null() ? nullptr : &*it;
+}
+
+bool JsonFile::get_bool(const json& object, const std::string& where, const std::string& key,
+                        bool fallback) const {
+  const json* value = find(object, key);
+  if (value != nullptr && !value->is_boolean()) {
+    fail(where + "." + key + " is neither true nor false");
+  }
+  return value == nullptr ? fallback : value->get<bool>();
+}
+
+std::string JsonFile::get_string(const json& object, const std::string& where,
+                                 const std::string& key, const std::string& fallback) const {
+  const json* value = find(object, key);
+  if (value != nullptr && !value->is_string()) {
+    fail(where + "." + key + " is no text");
+  }
+  return value == nullptr ? fallback : value->get<std::string>();
+}
+
+void JsonFile::fail(const std::string& what) const {
+  throw ModelError(path_.string() + ": " + what + ". Get the model from another source.");
+}
+
+void JsonFile::refuse(const std::string& what) const {
+  throw ModelError(path_.string() + ": " + what +
+                   ", which is not computed. Use the model as a GGUF file, or another model.");
+}
+
+}  // namespace flowspec

@@ -1,0 +1,29 @@
+#pragma once
+/// Internal to models/tokenizer.
+
+#include <vector>
+
+#include "models/tokenizer/json_file.hpp"
+#include "models/tokenizer/sentence_pieces.hpp"
+#include "models/tokenizer/word_splitter.hpp"
+
+namespace flowspec {
+
+/// What the `normalizer` and the `pre_tokenizer` of a tokenizer.json do to a text.
+struct TextRules {
+  /// ByteLevel: tokens are written in the alphabet of bytes.
+  bool byte_level = false;
+  /// Spaces become "▁".
+  bool marks_spaces = false;
+  /// Text becomes NFC first.
+  bool composes = false;
+  /// No token may contain "▁" but at its beginning.
+  bool splits_at_marks = false;
+  SpacePrefix prefix{.at_begin = false, .after_special = false};
+  std::vector<SplitStep> steps = {};
+};
+
+/// Throws ModelError, by name, for what is not computed.
+TextRules read_text_rules(const JsonFile& file);
+
+}  // namespace flowspec

@@ -1,0 +1,67 @@
+#pragma once
+/// What every vocabulary has, whatever its kind: token texts, their kinds, and the special tokens.
+/// Internal to models/tokenizer: others use Tokenizer.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/types.hpp"
+
+namespace flowspec {
+
+inline constexpr Token no_token = -1;
+
+/// Numbered as in tokenizer.ggml.token_type and in SentencePiece's files.
+enum class TokenKind : std::int32_t {
+  normal = 1,
+  unknown = 2,
+  control = 3,
+  user_defined = 4,
+  unused = 5,
+  byte = 6,
+};
+
+/// Spaces beside a special token in a text that belong to it.
+struct SpaceRule {
+  bool takes_left = false;
+  bool takes_right = false;
+};
+
+struct TokenTable {
+  /// As the file writes them.
+  std::vector<std::string> texts;
+  /// One for each text. Where it is `byte`, `parse_byte` of the text has a value.
+  std::vector<TokenKind> kinds;
+  /// Empty, or one for each text.
+  std::vector<SpaceRule> space_rules;
+  /// Each is a token of the table or no_token.
+  Token bos = no_token;
+  Token eos = no_token;
+  Token unknown = no_token;
+  /// Ascending; eos is one of them.
+  std::vector<Token> end_of_text;
+  bool add_bos = false;
+  bool add_eos = false;
+
+  std::size_t size() const { return texts.size(); }
+  bool has(Token token) const { return token >= 0 && static_cast<std::size_t>(token) < size(); }
+  const std::string& text(Token token) const { return texts[static_cast<std::size_t>(token)]; }
+  TokenKind kind(Token token) const { return kinds[static_cast<std::size_t>(token)]; }
+
+  /// Sets `end_of_text`: eos, those of `more`, and special tokens that are known to end a turn of a
+  /// conversation, which fine-tuned models often do not name in their metadata.
+  void set_ends(std::set<Token> more);
+};
+
+/// Throws ModelError where no vocabulary of a model has this many tokens.
+void check_vocabulary_size(const std::filesystem::path& file, std::size_t size);
+
+/// The byte that a text like "<0x0A>" stands for.
+std::optional<unsigned char> parse_byte(std::string_view text);
+
+}  // namespace flowspec

@@ -1,0 +1,41 @@
+#pragma once
+/// The files that a model's folder has for its tokenizer.
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/byte_vocabulary.hpp"
+
+namespace flowspec::test {
+
+/// A tokenizer.json with these tokens (index = id; empty ones are left out) and merges, written in
+/// the file's own alphabet, and nothing else: no normalizer, pre_tokenizer or added tokens.
+nlohmann::json bpe_json(const std::vector<std::string>& tokens,
+                        const std::vector<std::pair<std::string, std::string>>& merges);
+
+/// Byte-level, words split by `pattern`; control and user-defined tokens are added tokens.
+nlohmann::json byte_level_json(const ByteVocabulary& vocabulary, const std::string& pattern);
+
+nlohmann::json added_token(std::size_t id, const std::string& text, bool is_special);
+
+struct SentencePieceSample {
+  std::string text;
+  float score = 0;
+  int type = 1;
+};
+
+/// A SentencePiece file: BPE, spaces in front of words and kept as they are. `more` is put behind
+/// it.
+std::string sentencepiece_bytes(const std::vector<SentencePieceSample>& pieces,
+                                const std::string& more = {});
+/// Parts of one: a field with bytes, and a field with a number.
+std::string proto_field(unsigned number, const std::string& bytes);
+std::string proto_number(unsigned number, std::uint64_t value);
+
+void write_json(const std::filesystem::path& path, const nlohmann::json& content);
+
+}  // namespace flowspec::test

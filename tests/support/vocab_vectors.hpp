@@ -1,0 +1,25 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/types.hpp"
+
+namespace flowspec::test {
+
+struct VocabVector {
+  std::string text;
+  /// Without a token for the begin of the text; special tokens in the text are text.
+  std::vector<Token> tokens;
+};
+
+/// A public vocabulary, as a file to read.
+std::filesystem::path public_vocabulary(const std::string& name);
+
+/// llama.cpp's public vectors for it, from the files .inp and .out; nothing, with a message, where
+/// they are not beside the checkout.
+std::optional<std::vector<VocabVector>> public_vectors(const std::string& name);
+
+}  // namespace flowspec::test
