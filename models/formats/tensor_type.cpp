@@ -83,6 +83,14 @@ void q4_0_block(const std::byte* in, float* out) {
 
 }  // namespace
 
+std::optional<TensorType> type_named(std::string_view name) {
+  const auto upper = [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; };
+  const auto* it = std::ranges::find_if(type_table, [&](const TypeEntry& entry) {
+    return std::ranges::equal(entry.name, name, {}, {}, upper);
+  });
+  return it == type_table.end() ? std::nullopt : std::optional(TensorType{it->id});
+}
+
 std::string type_name(TensorType type) {
   const TypeEntry* entry = find_entry(type);
   return entry != nullptr ? std::string(entry->name)

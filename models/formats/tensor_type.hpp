@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace flowspec {
 
@@ -29,6 +30,8 @@ struct BlockLayout {
 
 /// The name that ggml's tools use, for instance "Q8_0".
 std::string type_name(TensorType type);
+/// The type of such a name, upper or lower case; nothing for an unknown one.
+std::optional<TensorType> type_named(std::string_view name);
 
 /// The layout of every type that ggml defines, whether this program computes with it or not; empty
 /// for numbers that were not known when this was written.

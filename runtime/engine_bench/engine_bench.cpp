@@ -1,0 +1,205 @@
+#include "runtime/engine_bench/engine_bench.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <ostream>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/resource.h>
+
+#include "models/numerics.hpp"
+#include "models/open_model.hpp"
+#include "models/ops/packed/kernels.hpp"
+#include "runtime/bench/output_file.hpp"
+#include "runtime/embedded.hpp"
+#include "runtime/engine_bench/engine_report.hpp"
+#include "runtime/engine_bench/pipeline.hpp"
+#include "runtime/engine_bench/random_model.hpp"
+#include "runtime/engine_bench/read_bandwidth.hpp"
+
+namespace flowspec {
+
+namespace {
+
+OpenModel open(const EngineBenchOptions& options) {
+  if (!options.shape.empty()) {
+    const ModelConfig& config = *find_shape(options.shape);
+    return {std::make_shared<RandomModel>(config, options.type), config};
+  }
+  return open_model(options.model.empty() ? embedded_file("target.gguf") : options.model);
+}
+
+/// The matrices that every token passes through: the embedding only where it is the output too.
+std::vector<const TensorInfo*> matrices(const OpenModel& model) {
+  std::vector<const TensorInfo*> found;
+  const auto add = [&](const std::string& name) {
+    const TensorInfo* tensor = model.files->find(name);
+    if (tensor != nullptr && tensor->shape.size() == 2)
+      found.push_back(tensor);
+  };
+  for (std::uint32_t layer = 0; layer < model.config.layers; ++layer)
+    for (const char* part : {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up",
+                             "ffn_down"})
+      add(fmt::format("blk.{}.{}.weight", layer, part));
+  add(model.config.tied_embeddings ? "token_embd.weight" : "output.weight");
+  return found;
+}
+
+/// The types of most bytes first.
+std::string types(const std::vector<const TensorInfo*>& tensors) {
+  std::map<std::string, std::size_t> bytes;
+  for (const TensorInfo* tensor : tensors)
+    bytes[type_name(tensor->type)] += tensor->data.size();
+  std::vector<std::pair<std::size_t, std::string>> sorted;
+  for (const auto& [name, size] : bytes)
+    sorted.emplace_back(size, name);
+  std::ranges::sort(sorted, std::greater{});
+  std::vector<std::string> names;
+  for (const auto& [size, name] : sorted)
+    names.push_back(name);
+  return fmt::format("{}", fmt::join(names, "+"));
+}
+
+EngineReport describe(const OpenModel& model) {
+  EngineReport report;
+  report.model = model.config.name;
+  const auto tensors = matrices(model);
+  report.type = types(tensors);
+  for (const TensorInfo* tensor : tensors) {
+    report.weight_bytes += tensor->data.size();
+    report.parameters += tensor->elements();
+  }
+  report.kernels = packed::kernels_in_use().name;
+  return report;
+}
+
+struct Test {
+  std::string name;
+  std::uint32_t rows;
+  /// Tokens that one repetition counts, and positions that it needs.
+  std::uint32_t tokens;
+  std::uint32_t positions;
+  std::function<void(EnginePipeline&)> run;
+};
+
+std::vector<Test> plan(const EngineBenchOptions& options) {
+  std::vector<Test> tests;
+  for (std::uint32_t n : options.prefill)
+    if (n > 0)
+      tests.push_back({fmt::format("pp{}", n), std::min(n, EnginePipeline::max_rows), n, n,
+                       [n](EnginePipeline& pipeline) { pipeline.forward(0, n, 1); }});
+  for (std::uint32_t n : options.decode)
+    if (n > 0)
+      tests.push_back({fmt::format("tg{}", n), 1, n, n, [n](EnginePipeline& pipeline) {
+                         for (std::uint32_t i = 0; i < n; ++i)
+                           pipeline.forward(i, 1, 1);
+                       }});
+  // So many forwards that it is no blink.
+  constexpr std::uint32_t forwards = 4;
+  for (std::uint32_t n : options.rows)
+    if (n > 0)
+      tests.push_back({fmt::format("x{}", n), n, forwards * n, options.context + n,
+                       [n, first = options.context](EnginePipeline& pipeline) {
+                         for (std::uint32_t i = 0; i < forwards; ++i)
+                           pipeline.forward(first, n, n);
+                       }});
+  return tests;
+}
+
+double seconds(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::uint64_t peak_memory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+class EngineBench {
+ public:
+  EngineBench(const EngineBenchOptions& options, OpenModel model, std::ostream& progress)
+      : options_(options),
+        model_(std::move(model)),
+        tests_(plan(options)),
+        progress_(progress),
+        report_(describe(model_)) {}
+
+  EngineReport run() {
+    for (unsigned threads : options_.threads)
+      for (std::uint32_t stages : options_.stages)
+        run(threads, stages);
+    report_.peak_memory = peak_memory();
+    // Last, so that its own memory is not counted.
+    for (unsigned threads : options_.threads)
+      report_.bandwidth.emplace_back(threads, measure_read_bandwidth(threads));
+    for (EngineRun& run : report_.runs)
+      run.bandwidth_share = share(run);
+    return std::move(report_);
+  }
+
+ private:
+  void run(unsigned threads, std::uint32_t stages) {
+    if (stages > model_.config.layers)
+      throw RuntimeError(fmt::format("--stages {} are more than the model's {} layers", stages,
+                                     model_.config.layers));
+    std::uint32_t context = options_.context;
+    for (const Test& test : tests_)
+      context = std::max(context, test.positions);
+    progress_ << fmt::format("loading {}: {} thread(s), {} stage(s)\n",
+                             model_.files->path().filename().string(), threads, stages)
+              << std::flush;
+    EnginePipeline pipeline(*model_.files, model_.config, {threads, stages, context});
+    if (options_.context > 0)
+      pipeline.forward(0, options_.context, 1);
+    for (const Test& test : tests_) {
+      EngineRun run{test.name, threads, stages, test.rows, {}, 0};
+      test.run(pipeline);  // memory and caches get warm
+      for (std::uint32_t i = 0; i < options_.repeats; ++i)
+        run.tokens_per_second.push_back(test.tokens / seconds([&] { test.run(pipeline); }));
+      progress_ << fmt::format("{}: {:.2f} tokens/s\n", run.test, run.median()) << std::flush;
+      report_.runs.push_back(std::move(run));
+    }
+  }
+
+  /// Of the memory's read rate; only where each forward reads all weights for little work.
+  double share(const EngineRun& run) const {
+    auto found = std::ranges::find(report_.bandwidth, run.threads,
+                                   &std::pair<unsigned, double>::first);
+    return static_cast<double>(report_.weight_bytes) * run.median() / run.rows / found->second;
+  }
+
+  const EngineBenchOptions& options_;
+  OpenModel model_;
+  std::vector<Test> tests_;
+  std::ostream& progress_;
+  EngineReport report_;
+};
+
+}  // namespace
+
+ExitCode run_engine_bench(const EngineBenchOptions& options, std::ostream& out,
+                          std::ostream& progress) {
+  const OutputFile json("--json", options.json_file);
+  EngineBench bench(options, open(options), progress);
+  const EngineReport report = bench.run();
+  print_table(report, out);
+  if (options.verbose) {
+    std::vector<std::string_view> names;
+    for (const packed::KernelSet* set : packed::available_kernels())
+      names.push_back(set->name);
+    out << fmt::format("Kernels: {}; this machine can run {}. Numerics: {}.\n", report.kernels,
+                       fmt::join(names, ", "), numerics_id());
+  }
+  if (json.is_wanted())
+    json.write(to_json(report));
+  return ExitCode::ok;
+}
+
+}  // namespace flowspec

@@ -1,0 +1,87 @@
+#include "runtime/engine_bench/engine_bench_options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "runtime/engine_bench/random_model.hpp"
+#include "runtime/error.hpp"
+
+namespace flowspec {
+
+namespace {
+
+constexpr const char* footer =
+    R"(Tests: tg N writes N tokens one by one, pp N reads a prompt of N tokens, xN computes segments of N
+rows with all their logits. "of bandwidth" is what the weights that are read take of the memory's read
+rate, which is measured in the same run.
+
+Examples:
+  flowspec bench engine
+  flowspec bench engine --model model.gguf --threads 1,2 --prefill 512 --json engine.json
+  flowspec bench engine --random-weights tinyllama-1.1b q8_0 --threads 2
+
+Exit codes: 0 done, 1 it failed, 2 wrong options or files.)";
+
+constexpr std::uint32_t most_tokens = 1 << 20;
+
+template <class T>
+CLI::Option* add_counts(CLI::App& app, const std::string& name, std::vector<T>& list,
+                        const std::string& text, T least = 1) {
+  return app.add_option(name, list, text)
+      ->delimiter(',')
+      ->take_all()
+      ->allow_extra_args(false)
+      ->check(CLI::Range(least, T{most_tokens}))
+      ->capture_default_str();
+}
+
+TensorType parse_type(const std::string& name) {
+  if (auto type = type_named(name); type && is_supported(*type))
+    return *type;
+  throw RuntimeError(
+      fmt::format("--random-weights: there is no type '{}', supported are {}", name,
+                  supported_types()));
+}
+
+}  // namespace
+
+void add_engine_bench(CLI::App& app, EngineBenchOptions& options) {
+  auto* model = app.add_option("-m,--model", options.model,
+                               "Model file or folder (default: the one that comes with the program)")
+                    ->type_name("FILE");
+  app.add_option_function<std::pair<std::string, std::string>>(
+         "--random-weights",
+         [&options](const std::pair<std::string, std::string>& what) {
+           options.shape = what.first;
+           options.type = parse_type(what.second);
+         },
+         fmt::format("No model, but random weights of a shape ({}) and a type (q8_0, q4_0, q4_k, "
+                     "q5_k, q6_k, f16, bf16, f32)",
+                     fmt::join(model_shape_names(), ", ")))
+      ->type_name("SHAPE TYPE")
+      ->excludes(model);
+  add_counts(app, "--decode", options.decode, "Tokens to write, one by one; 0: none", 0U);
+  add_counts(app, "--prefill", options.prefill, "Tokens of prompts to read; 0: none", 0U);
+  add_counts(app, "--rows", options.rows, "Rows of segments to compute; 0: none", 0U);
+  app.add_option("--context", options.context, "Tokens before the segments of --rows")
+      ->check(CLI::Range(0U, most_tokens))
+      ->capture_default_str();
+  add_counts(app, "--threads", options.threads, "Threads of a stage");
+  add_counts(app, "--stages", options.stages,
+             "Parts that the layers are split into, which compute one after the other");
+  app.add_option("--repeat", options.repeats, "Times to measure; the median counts")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--json", options.json_file, "Write all figures as JSON")->type_name("FILE");
+  app.add_flag("-v,--verbose", options.verbose, "Say which kernels compute");
+  app.footer(footer);
+}
+
+void check(const EngineBenchOptions& options) {
+  if (!options.shape.empty() && find_shape(options.shape) == nullptr)
+    throw RuntimeError(fmt::format("--random-weights: there is no shape '{}', known are {}",
+                                   options.shape, fmt::join(model_shape_names(), ", ")));
+}
+
+}  // namespace flowspec

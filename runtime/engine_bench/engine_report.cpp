@@ -1,0 +1,113 @@
+#include "runtime/engine_bench/engine_report.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <ostream>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace flowspec {
+
+namespace {
+
+constexpr double gib = 1 << 30;
+
+using Cells = std::array<std::string, 9>;
+
+Cells cells(const EngineReport& report, const EngineRun& run) {
+  return {fmt::format("{} {}", report.model, report.type),
+          fmt::format("{:.2f} GiB", static_cast<double>(report.weight_bytes) / gib),
+          fmt::format("{:.2f} B", static_cast<double>(report.parameters) / 1e9),
+          report.kernels,
+          std::to_string(run.threads),
+          std::to_string(run.stages),
+          run.test,
+          fmt::format("{:.2f} ± {:.2f}", run.median(), run.deviation()),
+          run.bandwidth_share > 0 ? fmt::format("{:.0f} %", 100 * run.bandwidth_share) : ""};
+}
+
+/// Characters, not bytes: "±" is one.
+std::size_t width(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned>(c) & 0xc0U) != 0x80; }));
+}
+
+}  // namespace
+
+double EngineRun::median() const {
+  std::vector<double> sorted = tokens_per_second;
+  std::ranges::sort(sorted);
+  const std::size_t half = sorted.size() / 2;
+  if (sorted.empty())
+    return 0;
+  return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+double EngineRun::deviation() const {
+  const auto count = static_cast<double>(tokens_per_second.size());
+  if (count < 2)
+    return 0;
+  double sum = 0;
+  double squares = 0;
+  for (double value : tokens_per_second) {
+    sum += value;
+    squares += value * value;
+  }
+  return std::sqrt(std::max(0.0, (squares - sum * sum / count) / (count - 1)));
+}
+
+void print_table(const EngineReport& report, std::ostream& out) {
+  std::vector<Cells> lines{{"model", "size", "params", "kernels", "threads", "stages", "test",
+                            "t/s", "of bandwidth"}};
+  for (const EngineRun& run : report.runs)
+    lines.push_back(cells(report, run));
+  std::array<std::size_t, std::tuple_size_v<Cells>> widths{};
+  for (const Cells& line : lines)
+    for (std::size_t i = 0; i < line.size(); ++i)
+      widths.at(i) = std::max(widths.at(i), width(line.at(i)));
+  const auto is_text = [](std::size_t column) { return column == 0 || column == 3; };
+  for (std::size_t l = 0; l < lines.size(); ++l) {
+    for (std::size_t i = 0; i < widths.size(); ++i) {
+      const std::string fill(widths.at(i) - width(lines[l].at(i)), ' ');
+      out << "| " << (is_text(i) ? lines[l].at(i) + fill : fill + lines[l].at(i)) << ' ';
+    }
+    out << "|\n";
+    for (std::size_t i = 0; l == 0 && i < widths.size(); ++i)
+      out << "| " << std::string(widths.at(i) - 1, '-') << (is_text(i) ? "- " : ": ");
+    out << (l == 0 ? "|\n" : "");
+  }
+  out << "\nMedians ± standard deviation. Memory can be read at";
+  for (const auto& [threads, rate] : report.bandwidth)
+    out << fmt::format("{} {:.1f} GB/s by {} thread{}", &threads == &report.bandwidth[0].first ? "" : ",",
+                       rate / 1e9, threads, threads == 1 ? "" : "s");
+  out << fmt::format(". Largest resident size: {:.2f} GiB.\n",
+                     static_cast<double>(report.peak_memory) / gib);
+}
+
+std::string to_json(const EngineReport& report) {
+  nlohmann::ordered_json json;
+  json["model"] = report.model;
+  json["type"] = report.type;
+  json["parameters"] = report.parameters;
+  json["weight_bytes"] = report.weight_bytes;
+  json["peak_memory_bytes"] = report.peak_memory;
+  for (const auto& [threads, rate] : report.bandwidth)
+    json["read_bandwidth"].push_back({{"threads", threads}, {"bytes_per_second", rate}});
+  json["runs"] = nlohmann::ordered_json::array();
+  for (const EngineRun& run : report.runs)
+    json["runs"].push_back({{"test", run.test},
+                            {"rows", run.rows},
+                            {"threads", run.threads},
+                            {"stages", run.stages},
+                            {"type", report.type},
+                            {"tokens_per_second", run.median()},
+                            {"standard_deviation", run.deviation()},
+                            {"samples", run.tokens_per_second},
+                            {"bandwidth_share", run.bandwidth_share},
+                            {"kernel", report.kernels}});
+  return json.dump(2) + "\n";
+}
+
+}  // namespace flowspec

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+namespace flowspec {
+
+/// One test of `flowspec bench engine`.
+struct EngineRun {
+  /// "tg64", "pp512", "x16".
+  std::string test;
+  unsigned threads = 1;
+  std::uint32_t stages = 1;
+  /// Rows of one forward.
+  std::uint32_t rows = 1;
+  /// Of every repetition.
+  std::vector<double> tokens_per_second;
+  /// Weights that are read from memory in a second, of what can be read; 0 where forwards of many
+  /// rows read them seldom enough that it says nothing.
+  double bandwidth_share = 0;
+
+  double median() const;
+  /// Standard deviation of the repetitions; 0 for one.
+  double deviation() const;
+};
+
+struct EngineReport {
+  std::string model;
+  /// "Q8_0", or several: "Q6_K, Q4_K".
+  std::string type;
+  std::uint64_t parameters = 0;
+  /// Bytes of the matrices that a token passes through, as stored.
+  std::uint64_t weight_bytes = 0;
+  /// "avx2".
+  std::string kernels;
+  /// Bytes per second by number of threads.
+  std::vector<std::pair<unsigned, double>> bandwidth;
+  /// The process's largest resident size, in bytes.
+  std::uint64_t peak_memory = 0;
+  std::vector<EngineRun> runs;
+};
+
+/// As llama-bench's: a Markdown table, then the read rate and the memory.
+void print_table(const EngineReport& report, std::ostream& out);
+std::string to_json(const EngineReport& report);
+
+}  // namespace flowspec

@@ -1,0 +1,9 @@
+#pragma once
+
+namespace flowspec {
+
+/// How fast this machine's memory can be read, in bytes per second: the best of several passes over
+/// half a gigabyte in huge pages, in one and in four streams for every thread.
+double measure_read_bandwidth(unsigned threads);
+
+}  // namespace flowspec
