@@ -1,9 +1,11 @@
 #include <cstdio>
 #include <exception>
+#include <iostream>
 
 #include <fmt/format.h>
 
 #include "runtime/bench/bench_main.hpp"
+#include "runtime/engine_bench/engine_bench.hpp"
 #include "runtime/generate.hpp"
 #include "runtime/logging.hpp"
 #include "runtime/nodes_command.hpp"
@@ -18,6 +20,8 @@ int main(int argc, char** argv) {
       return static_cast<int>(generate(*line.generate));
     if (line.nodes)
       return static_cast<int>(show_nodes(*line.nodes));
+    if (line.engine_bench)
+      return static_cast<int>(run_engine_bench(*line.engine_bench, std::cout, std::cerr));
     if (line.bench)
       return static_cast<int>(run_bench(*line.bench));
     if (line.verify)

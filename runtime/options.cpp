@@ -116,6 +116,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   BenchOptions bench_options;
   auto* bench = app.add_subcommand("bench", "Measure modes and devices, emulated or real");
   add_bench(*bench, bench_options);
+  EngineBenchOptions engine_options;
+  auto* engine = bench->add_subcommand("engine", "Measure how fast this machine computes layers");
+  add_engine_bench(*engine, engine_options);
   VerifyOptions verify_options;
   auto* verify = app.add_subcommand("verify", "Prove that every pipeline writes the model's text");
   add_verify(*verify, verify_options);
@@ -129,6 +132,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   } else if (generate->parsed()) {
     check(generate_options);
     line.generate = std::move(generate_options);
+  } else if (engine->parsed()) {
+    check(engine_options);
+    line.engine_bench = std::move(engine_options);
   } else if (bench->parsed()) {
     check(bench_options);
     line.bench = std::move(bench_options);

@@ -9,6 +9,7 @@
 #include "models/sampler.hpp"
 #include "runtime/bench/bench_options.hpp"
 #include "runtime/cluster.hpp"
+#include "runtime/engine_bench/engine_bench_options.hpp"
 #include "runtime/network_options.hpp"
 #include "runtime/tokenize.hpp"
 #include "runtime/verify/verify_options.hpp"
@@ -60,6 +61,7 @@ struct CommandLine {
   std::optional<GenerateOptions> generate;
   std::optional<NodesOptions> nodes;
   std::optional<BenchOptions> bench;
+  std::optional<EngineBenchOptions> engine_bench;
   std::optional<VerifyOptions> verify;
   std::optional<TokenizeOptions> tokenize;
   int exit_code = 0;

@@ -30,7 +30,8 @@ OpenModel open(const EngineBenchOptions& options) {
     const ModelConfig& config = *find_shape(options.shape);
     return {std::make_shared<RandomModel>(config, options.type), config};
   }
-  return open_model(options.model.empty() ? embedded_file("target.gguf") : options.model);
+  return open_model(options.model.empty() ? embedded_file("target.gguf")
+                                          : std::filesystem::path(options.model));
 }
 
 /// The matrices that every token passes through: the embedding only where it is the output too.
@@ -42,8 +43,8 @@ std::vector<const TensorInfo*> matrices(const OpenModel& model) {
       found.push_back(tensor);
   };
   for (std::uint32_t layer = 0; layer < model.config.layers; ++layer)
-    for (const char* part : {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up",
-                             "ffn_down"})
+    for (const char* part :
+         {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"})
       add(fmt::format("blk.{}.{}.weight", layer, part));
   add(model.config.tied_embeddings ? "token_embd.weight" : "output.weight");
   return found;
@@ -170,8 +171,8 @@ class EngineBench {
 
   /// Of the memory's read rate; only where each forward reads all weights for little work.
   double share(const EngineRun& run) const {
-    auto found = std::ranges::find(report_.bandwidth, run.threads,
-                                   &std::pair<unsigned, double>::first);
+    auto found =
+        std::ranges::find(report_.bandwidth, run.threads, &std::pair<unsigned, double>::first);
     return static_cast<double>(report_.weight_bytes) * run.median() / run.rows / found->second;
   }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "runtime/engine_bench/pipeline.hpp"
 #include "runtime/engine_bench/random_model.hpp"
 #include "runtime/error.hpp"
 
@@ -39,17 +40,17 @@ CLI::Option* add_counts(CLI::App& app, const std::string& name, std::vector<T>& 
 TensorType parse_type(const std::string& name) {
   if (auto type = type_named(name); type && is_supported(*type))
     return *type;
-  throw RuntimeError(
-      fmt::format("--random-weights: there is no type '{}', supported are {}", name,
-                  supported_types()));
+  throw RuntimeError(fmt::format("--random-weights: there is no type '{}', supported are {}", name,
+                                 supported_types()));
 }
 
 }  // namespace
 
 void add_engine_bench(CLI::App& app, EngineBenchOptions& options) {
-  auto* model = app.add_option("-m,--model", options.model,
-                               "Model file or folder (default: the one that comes with the program)")
-                    ->type_name("FILE");
+  auto* model =
+      app.add_option("-m,--model", options.model,
+                     "Model file or folder (default: the one that comes with the program)")
+          ->type_name("FILE");
   app.add_option_function<std::pair<std::string, std::string>>(
          "--random-weights",
          [&options](const std::pair<std::string, std::string>& what) {
@@ -82,6 +83,10 @@ void check(const EngineBenchOptions& options) {
   if (!options.shape.empty() && find_shape(options.shape) == nullptr)
     throw RuntimeError(fmt::format("--random-weights: there is no shape '{}', known are {}",
                                    options.shape, fmt::join(model_shape_names(), ", ")));
+  for (std::uint32_t rows : options.rows)
+    if (rows > EnginePipeline::max_rows)
+      throw RuntimeError(
+          fmt::format("--rows {}: a segment has at most {} rows", rows, EnginePipeline::max_rows));
 }
 
 }  // namespace flowspec

@@ -30,8 +30,8 @@ Cells cells(const EngineReport& report, const EngineRun& run) {
 
 /// Characters, not bytes: "±" is one.
 std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned>(c) & 0xc0U) != 0x80; }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned>(c) & 0xc0U) != 0x80; }));
 }
 
 }  // namespace
@@ -59,8 +59,8 @@ double EngineRun::deviation() const {
 }
 
 void print_table(const EngineReport& report, std::ostream& out) {
-  std::vector<Cells> lines{{"model", "size", "params", "kernels", "threads", "stages", "test",
-                            "t/s", "of bandwidth"}};
+  std::vector<Cells> lines{
+      {"model", "size", "params", "kernels", "threads", "stages", "test", "t/s", "of bandwidth"}};
   for (const EngineRun& run : report.runs)
     lines.push_back(cells(report, run));
   std::array<std::size_t, std::tuple_size_v<Cells>> widths{};
@@ -80,8 +80,9 @@ void print_table(const EngineReport& report, std::ostream& out) {
   }
   out << "\nMedians ± standard deviation. Memory can be read at";
   for (const auto& [threads, rate] : report.bandwidth)
-    out << fmt::format("{} {:.1f} GB/s by {} thread{}", &threads == &report.bandwidth[0].first ? "" : ",",
-                       rate / 1e9, threads, threads == 1 ? "" : "s");
+    out << fmt::format("{} {:.1f} GB/s by {} thread{}",
+                       &threads == &report.bandwidth[0].first ? "" : ",", rate / 1e9, threads,
+                       threads == 1 ? "" : "s");
   out << fmt::format(". Largest resident size: {:.2f} GiB.\n",
                      static_cast<double>(report.peak_memory) / gib);
 }

@@ -32,6 +32,8 @@ class EnginePipeline {
   /// Computes tokens at positions first, first + 1, ...; those before must have been computed.
   /// @param logits  how many rows, the last ones, get logits.
   void forward(std::uint32_t first, std::uint32_t tokens, std::uint32_t logits);
+  /// Of the last forward, for each row that got them vocab_size numbers.
+  std::span<const float> logits() const { return logits_; }
 
  private:
   void forward_segment(std::uint32_t first, std::uint32_t tokens);

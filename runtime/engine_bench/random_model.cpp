@@ -30,12 +30,11 @@ ModelConfig shape(const char* name, std::uint32_t hidden, std::uint32_t layers, 
 }
 
 const std::vector<ModelConfig>& shapes() {
-  static const std::vector<ModelConfig> all{
-      shape("tinyllama-1.1b", 2048, 22, 32, 4, 5632, 32000),
-      shape("llama-3.2-1b", 2048, 16, 32, 8, 8192, 128256),
-      shape("llama-2-7b", 4096, 32, 32, 32, 11008, 32000),
-      shape("llama-3.1-8b", 4096, 32, 32, 8, 14336, 128256),
-      shape("llama-2-13b", 5120, 40, 40, 40, 13824, 32000)};
+  static const std::vector<ModelConfig> all{shape("tinyllama-1.1b", 2048, 22, 32, 4, 5632, 32000),
+                                            shape("llama-3.2-1b", 2048, 16, 32, 8, 8192, 128256),
+                                            shape("llama-2-7b", 4096, 32, 32, 32, 11008, 32000),
+                                            shape("llama-3.1-8b", 4096, 32, 32, 8, 14336, 128256),
+                                            shape("llama-2-13b", 5120, 40, 40, 40, 13824, 32000)};
   return all;
 }
 
@@ -142,9 +141,10 @@ RandomModel::RandomModel(const ModelConfig& config, TensorType type)
 void RandomModel::add(const std::string& name, TensorType type, std::vector<std::uint64_t> shape) {
   const std::uint32_t block = block_layout(type).value().values;
   if (shape.front() % block != 0)
-    throw ModelError(fmt::format("{}: the rows of {} have {} values, which is no multiple of the {} "
-                                 "of a block of {}. Choose another type.",
-                                 path_.string(), name, shape.front(), block, type_name(type)));
+    throw ModelError(
+        fmt::format("{}: the rows of {} have {} values, which is no multiple of the {} "
+                    "of a block of {}. Choose another type.",
+                    path_.string(), name, shape.front(), block, type_name(type)));
   tensors_.push_back({name, type, std::move(shape), 0, {}});
 }
 
@@ -164,7 +164,8 @@ const TensorInfo& RandomModel::require(std::string_view name,
                                        std::span<const std::uint64_t> shape) const {
   const TensorInfo* tensor = find(name);
   if (tensor == nullptr || !std::ranges::equal(tensor->shape, shape))
-    throw ModelError(fmt::format("{}: there is no tensor '{}' of this shape", path_.string(), name));
+    throw ModelError(
+        fmt::format("{}: there is no tensor '{}' of this shape", path_.string(), name));
   return *tensor;
 }
 
