@@ -95,7 +95,8 @@ struct GgufFile::Content {
       : path(file),
         mapping(std::make_shared<FileMapping>(file)),
         header(read_gguf_header(mapping->bytes(), file)) {
-    for (const TensorInfo& tensor : header.tensors) {
+    for (TensorInfo& tensor : header.tensors) {
+      tensor.is_mapped = true;
       by_name.emplace(tensor.name, &tensor);
     }
   }

@@ -19,6 +19,7 @@ struct SafetensorsFile::Content {
         mapping(std::make_shared<FileMapping>(file)),
         header(read_safetensors_header(mapping->bytes(), file)) {
     for (std::size_t i = 0; i < header.tensors.size(); ++i) {
+      header.tensors[i].is_mapped = true;
       by_name.emplace(header.tensors[i].name, i);
     }
   }

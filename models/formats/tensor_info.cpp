@@ -1,5 +1,11 @@
 #include "models/formats/tensor_info.hpp"
 
+#include <cassert>
+#include <cstdint>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
 namespace flowspec {
 
 std::uint64_t TensorInfo::elements() const {
@@ -19,6 +25,19 @@ std::vector<float> TensorInfo::floats() const {
   std::vector<float> values(elements());
   to_float(type, data, values);
   return values;
+}
+
+void TensorInfo::drop_pages(std::size_t first, std::size_t count) const {
+  assert(first + count <= data.size());
+  if (!is_mapped) {
+    return;
+  }
+  // Pages at the ends may hold other tensors' bytes too; these come back as well.
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(data.data() + first) / page * page;
+  const auto end = reinterpret_cast<std::uintptr_t>(data.data() + first + count);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr)
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);  // a hint
 }
 
 }  // namespace flowspec

@@ -51,6 +51,9 @@ Linear::Linear(const LinearContext& context, std::span<const TensorInfo* const> 
         ++end;
       }
       part.dense = std::make_shared<DnnlMatrix>(context_->dense, parts.subspan(first, end - first));
+      for (const TensorInfo* tensor : parts.subspan(first, end - first)) {
+        tensor->drop_pages(0, tensor->data.size());
+      }
       outputs_ += part.dense->outputs();
     }
     parts_.push_back(std::move(part));

@@ -121,6 +121,9 @@ Matrix::Matrix(const TensorInfo& tensor)
   const std::shared_ptr<float[]> memory =
       allocate_floats(panels() * panel_bytes_ / sizeof(float), true);
   panels_ = {memory, reinterpret_cast<std::byte*>(memory.get())};
+  // What is packed need not lie in memory twice.
+  constexpr std::size_t dropped_bytes = std::size_t{8} << 20;
+  std::size_t dropped = 0;
   for (std::size_t p = 0; p < panels(); ++p) {
     std::byte* panel = panels_.get() + p * panel_bytes_;
     const std::size_t first = p * panel_outputs;
@@ -134,6 +137,11 @@ Matrix::Matrix(const TensorInfo& tensor)
         format.spread(block, o, panel + b * format.front_bytes,
                       panel + front + b * format.body_bytes);
       }
+    }
+    const auto done = static_cast<std::size_t>(block - tensor.data.data());
+    if (done - dropped >= dropped_bytes || p + 1 == panels()) {
+      tensor.drop_pages(dropped, done - dropped);
+      dropped = done;
     }
   }
 }
