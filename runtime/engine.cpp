@@ -26,9 +26,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::shared_ptr<const TextModel> open_text_model(const fs::path& path) {
+std::shared_ptr<const LanguageModel> open_text_model(const fs::path& path) {
   auto model = open_model(path);
-  return std::make_shared<const TextModel>(TextModel{std::move(model), open_tokenizer(path)});
+  return std::make_shared<const LanguageModel>(
+      LanguageModel{std::move(model), open_tokenizer(path)});
 }
 
 /// Runs `make` on the calling actor's thread; what it throws becomes an error.
@@ -48,7 +49,7 @@ struct Engine::SharedHead {
   std::once_flag loaded;
   std::optional<LmHead> head;
 
-  LmHead get(const TextModel& model, unsigned threads, std::uint32_t max_rows) {
+  LmHead get(const LanguageModel& model, unsigned threads, std::uint32_t max_rows) {
     std::call_once(loaded, [&] { head.emplace(*model.files, model.config, threads, max_rows); });
     return head->share(threads, max_rows);
   }

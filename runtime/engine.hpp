@@ -16,7 +16,7 @@
 namespace flowspec {
 
 /// A model that is open, with its tokenizer.
-struct TextModel : OpenModel {
+struct LanguageModel : OpenModel {
   Tokenizer tokenizer;
 };
 
@@ -27,7 +27,7 @@ class Engine {
   /// and ModelError.
   explicit Engine(const GenerateOptions& options);
 
-  const TextModel& target() const { return *target_; }
+  const LanguageModel& target() const { return *target_; }
   /// For the report: the name of a file or folder, "lookup", "self" or "none".
   const std::string& draft_name() const { return draft_name_; }
   /// Tokens of prompt and answer together; never more than a sliding window of the model, beyond
@@ -48,11 +48,11 @@ class Engine {
 
   void set_context(std::uint32_t wanted);
 
-  std::shared_ptr<const TextModel> target_;
+  std::shared_ptr<const LanguageModel> target_;
   /// Loaded once, for the verifier and for an EAGLE head.
   std::shared_ptr<SharedHead> head_;
   /// Null where no model file drafts.
-  std::shared_ptr<const TextModel> draft_;
+  std::shared_ptr<const LanguageModel> draft_;
   /// Folder or file of an EAGLE head; empty: something else drafts.
   std::filesystem::path eagle_;
   std::string draft_name_;

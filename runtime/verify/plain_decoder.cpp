@@ -7,7 +7,7 @@
 
 namespace flowspec {
 
-PlainDecoder::PlainDecoder(const TextModel& model, unsigned threads, std::uint32_t length)
+PlainDecoder::PlainDecoder(const LanguageModel& model, unsigned threads, std::uint32_t length)
     : tokenizer_(model.tokenizer),
       layers_(*model.files, model.config, {{0, model.config.layers}, threads, 1}),
       head_(*model.files, model.config, threads, 1),

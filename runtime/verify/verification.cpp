@@ -58,7 +58,7 @@ Verification::Verification(const VerifyOptions& options)
   read_prompts();
 }
 
-const TextModel& Verification::model() const {
+const LanguageModel& Verification::model() const {
   return engine("none").target();
 }
 
@@ -190,7 +190,7 @@ VerifyCase Verification::fit_case() const {
   return *std::max_element(cases_.begin(), cases_.end(), better);
 }
 
-VerifyReport Verification::run(caf::actor_system& system, const TextModel& reference,
+VerifyReport Verification::run(caf::actor_system& system, const LanguageModel& reference,
                                const Listener& listener) {
   auto start = std::chrono::steady_clock::now();
   VerifyReport report;

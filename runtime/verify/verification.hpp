@@ -26,14 +26,15 @@ class Verification {
   Verification& operator=(const Verification&) = delete;
 
   /// The model that is verified; tests give `run` another one.
-  const TextModel& model() const;
+  const LanguageModel& model() const;
 
   /// Told of every run when it is done.
   using Listener = std::function<void(const VerifyRun&, const VerifyReport&)>;
 
   /// Runs it all. What fails while it runs is part of the report. `reference`: the model that plain
   /// decoding uses.
-  VerifyReport run(caf::actor_system& system, const TextModel& reference, const Listener& listener);
+  VerifyReport run(caf::actor_system& system, const LanguageModel& reference,
+                   const Listener& listener);
 
  private:
   const Engine& engine(const std::string& draft) const { return *engines_.at(draft); }
