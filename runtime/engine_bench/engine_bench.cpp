@@ -55,14 +55,12 @@ std::string types(const std::vector<const TensorInfo*>& tensors) {
   std::map<std::string, std::size_t> bytes;
   for (const TensorInfo* tensor : tensors)
     bytes[type_name(tensor->type)] += tensor->data.size();
-  std::vector<std::pair<std::size_t, std::string>> sorted;
-  for (const auto& [name, size] : bytes)
-    sorted.emplace_back(size, name);
-  std::ranges::sort(sorted, std::greater{});
-  std::vector<std::string> names;
-  for (const auto& [size, name] : sorted)
-    names.push_back(name);
-  return fmt::format("{}", fmt::join(names, "+"));
+  std::vector<std::pair<std::string, std::size_t>> sorted(bytes.begin(), bytes.end());
+  std::ranges::stable_sort(sorted, std::greater{}, &std::pair<std::string, std::size_t>::second);
+  std::string names;
+  for (const auto& [name, size] : sorted)
+    names += (names.empty() ? "" : "+") + name;
+  return names;
 }
 
 EngineReport describe(const OpenModel& model) {
