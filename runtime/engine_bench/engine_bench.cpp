@@ -167,7 +167,7 @@ class EngineBench {
     }
   }
 
-  /// Of the memory's read rate; only where each forward reads all weights for little work.
+  /// Of the memory's read rate.
   double share(const EngineRun& run) const {
     auto found =
         std::ranges::find(report_.bandwidth, run.threads, &std::pair<unsigned, double>::first);

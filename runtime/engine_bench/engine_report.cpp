@@ -12,14 +12,26 @@ namespace flowspec {
 
 namespace {
 
+constexpr double mib = 1 << 20;
 constexpr double gib = 1 << 30;
+
+std::string size_text(std::uint64_t bytes) {
+  const auto size = static_cast<double>(bytes);
+  return size < gib ? fmt::format("{:.2f} MiB", size / mib) : fmt::format("{:.2f} GiB", size / gib);
+}
+
+std::string count_text(std::uint64_t count) {
+  const auto number = static_cast<double>(count);
+  return number < 1e9 ? fmt::format("{:.2f} M", number / 1e6)
+                      : fmt::format("{:.2f} B", number / 1e9);
+}
 
 using Cells = std::array<std::string, 9>;
 
 Cells cells(const EngineReport& report, const EngineRun& run) {
   return {fmt::format("{} {}", report.model, report.type),
-          fmt::format("{:.2f} GiB", static_cast<double>(report.weight_bytes) / gib),
-          fmt::format("{:.2f} B", static_cast<double>(report.parameters) / 1e9),
+          size_text(report.weight_bytes),
+          count_text(report.parameters),
           report.kernels,
           std::to_string(run.threads),
           std::to_string(run.stages),
@@ -83,8 +95,7 @@ void print_table(const EngineReport& report, std::ostream& out) {
     out << fmt::format("{} {:.1f} GB/s by {} thread{}",
                        &threads == &report.bandwidth[0].first ? "" : ",", rate / 1e9, threads,
                        threads == 1 ? "" : "s");
-  out << fmt::format(". Largest resident size: {:.2f} GiB.\n",
-                     static_cast<double>(report.peak_memory) / gib);
+  out << ". Largest resident size: " << size_text(report.peak_memory) << ".\n";
 }
 
 std::string to_json(const EngineReport& report) {

@@ -17,8 +17,8 @@ struct EngineRun {
   std::uint32_t rows = 1;
   /// Of every repetition.
   std::vector<double> tokens_per_second;
-  /// Weights that are read from memory in a second, of what can be read; 0 where forwards of many
-  /// rows read them seldom enough that it says nothing.
+  /// How fast the forwards read the weights, by how fast memory can be read. Above 1 the weights
+  /// come from the CPU's caches.
   double bandwidth_share = 0;
 
   double median() const;
