@@ -1,7 +1,7 @@
 #include "models/tokenizer/json_file.hpp"
 
 #include "models/error.hpp"
-#include "models/formats/file_mapping.hpp"
+#include "models/formats/json_file.hpp"
 
 namespace flowspec {
 
@@ -11,21 +11,12 @@ namespace {
 
 /// Twice the largest that is published; parsed it may take some twelve times as much.
 constexpr std::size_t max_file_bytes = std::size_t{64} << 20;
+constexpr const char* advice = "Get the model from another source.";
 
 }  // namespace
 
-JsonFile::JsonFile(const std::filesystem::path& path) : path_(path) {
-  const FileMapping mapping(path);
-  if (mapping.bytes().size() > max_file_bytes) {
-    fail("has " + std::to_string(mapping.bytes().size()) + " bytes, expected at most " +
-         std::to_string(max_file_bytes));
-  }
-  const auto* text = reinterpret_cast<const char*>(mapping.bytes().data());
-  root_ = json::parse(text, text + mapping.bytes().size(), nullptr, false);
-  if (!root_.is_object()) {
-    fail("is not a JSON object");
-  }
-}
+JsonFile::JsonFile(const std::filesystem::path& path)
+    : path_(path), root_(read_json_object(path, max_file_bytes, advice)) {}
 
 std::optional<JsonFile> JsonFile::find(const std::filesystem::path& path) {
   std::error_code ignored;
@@ -60,7 +51,7 @@ std::string JsonFile::get_string(const json& object, const std::string& where,
 }
 
 void JsonFile::fail(const std::string& what) const {
-  throw ModelError(path_.string() + ": " + what + ". Get the model from another source.");
+  throw ModelError(path_.string() + ": " + what + ". " + advice);
 }
 
 void JsonFile::refuse(const std::string& what) const {

@@ -12,7 +12,8 @@ namespace flowspec {
 /// A JSON file of a model's folder, whose root is an object.
 class JsonFile {
  public:
-  /// Throws ModelError for a file that is too large, cannot be read, or is no JSON object.
+  /// Throws ModelError for a file that is too large, cannot be read, is nested deeper than any of
+  /// its kind, or is no JSON object.
   explicit JsonFile(const std::filesystem::path& path);
   /// Nothing where there is no such file.
   static std::optional<JsonFile> find(const std::filesystem::path& path);

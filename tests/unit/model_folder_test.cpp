@@ -348,6 +348,27 @@ BOOST_AUTO_TEST_CASE(bad_files_are_refused) {
   BOOST_CHECK_THROW(Tokenizer::from_folder(empty / "nothing"), ModelError);
 }
 
+/// Reading them may not take more stack than there is.
+BOOST_AUTO_TEST_CASE(files_nested_without_end_are_refused) {
+  constexpr std::size_t depth = 200'000;
+  const std::string nest = std::string(depth, '[') + std::string(depth, ']');
+  const auto refused = [](const char* name, const std::string& content) {
+    const TempFolder folder;
+    write_json(folder / "tokenizer.json", byte_level_json(words, pattern_of("gpt-2")));
+    write_file(folder / name, content);
+    BOOST_CHECK_EXCEPTION(
+        Tokenizer::from_folder(folder.path()), ModelError, [&](const ModelError& error) {
+          const std::string text = error.what();
+          return text.starts_with((folder / name).string()) && text.find("nested") != text.npos;
+        });
+  };
+  refused("generation_config.json", "{\"eos_token_id\": " + nest + "}");
+  refused("tokenizer_config.json", "{\"bos_token\": " + nest + "}");
+  refused("tokenizer.json",
+          R"({"model": {"type": "BPE", "vocab": {}, "merges": []}, "normalizer": {"type": )" +
+              ("\"x\", \"steps\": " + nest) + "}}");
+}
+
 /// Every value of a sound file replaced by something else: an error or a sound vocabulary.
 BOOST_AUTO_TEST_CASE(any_value_may_be_of_another_type) {
   for (const json& good : {byte_level_json({.merges = {{"a", "b"}}, .control = {"<s>"}}, "a+"),
