@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include <fcntl.h>
+#include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +20,12 @@ namespace {
   throw ModelError(path.string() + ": cannot " + action +
                    " the file: " + std::generic_category().message(error) +
                    ". Check the path and its permissions.");
+}
+
+/// Bytes behind `size` that the mapping has too, all 0.
+std::size_t rest_of_page(std::size_t size) {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return (page - size % page) % page;
 }
 
 /// Closes a file descriptor.
@@ -58,9 +65,12 @@ FileMapping::FileMapping(const std::filesystem::path& path) {
   if (address_ == MAP_FAILED) {
     fail_with_errno(path, "map");
   }
+  // With AddressSanitizer the rest of the last page is out of bounds; else this is nothing.
+  ASAN_POISON_MEMORY_REGION(static_cast<std::byte*>(address_) + size_, rest_of_page(size_));
 }
 
 FileMapping::~FileMapping() {
+  ASAN_UNPOISON_MEMORY_REGION(static_cast<std::byte*>(address_) + size_, rest_of_page(size_));
   ::munmap(address_, size_);
 }
 
