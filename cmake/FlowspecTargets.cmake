@@ -4,12 +4,15 @@ target_include_directories(flowspec_options INTERFACE "${PROJECT_SOURCE_DIR}")
 target_compile_options(flowspec_options INTERFACE -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor)
 # Bit-exact numerics: the compiler may not contract a*b+c into an FMA where the source does not say so.
 target_compile_options(flowspec_options INTERFACE -ffp-contract=off)
-if(FLOWSPEC_SANITIZE)
+if(FLOWSPEC_SANITIZE OR FLOWSPEC_FUZZ)
   target_compile_options(flowspec_options INTERFACE -fsanitize=address,undefined
                                                     -fno-sanitize-recover=all
                                                     -fno-sanitize=null,vptr -fno-omit-frame-pointer
                                                     -O1)
   target_link_options(flowspec_options INTERFACE -fsanitize=address,undefined)
+endif()
+if(FLOWSPEC_FUZZ)
+  target_compile_options(flowspec_options INTERFACE -fsanitize=fuzzer-no-link -g1)
 endif()
 
 # flowspec_library(NAME SOURCES... LINK TARGETS...)
@@ -42,4 +45,26 @@ function(flowspec_test name)
   add_dependencies(flowspec_${arg_LABEL}_tests ${name})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
+endfunction()
+
+# flowspec_fuzzer(NAME [DICTIONARY FILE]): the libFuzzer program NAME.cpp, and a test that runs it for a
+# short while with the seeds of tests/fuzz/seeds/NAME. What it finds lies in build/fuzz/found.
+function(flowspec_fuzzer name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "DICTIONARY" "")
+  add_executable(${name} ${name}.cpp)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_libraries(${name} PRIVATE flowspec_fuzz_support)
+  # Given as a folder, libFuzzer would write to it what it finds interesting.
+  file(GLOB seeds CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/seeds/${name}/*")
+  list(JOIN seeds "," seeds)
+  set(found "${PROJECT_BINARY_DIR}/found")
+  set(corpus "${PROJECT_BINARY_DIR}/corpus/${name}")
+  file(MAKE_DIRECTORY "${found}" "${corpus}")
+  set(options -artifact_prefix=${found}/${name}- -timeout=30 -rss_limit_mb=1024 -malloc_limit_mb=128
+              -max_len=16384 -print_final_stats=1)
+  if(arg_DICTIONARY)
+    list(APPEND options -dict=${CMAKE_CURRENT_SOURCE_DIR}/${arg_DICTIONARY})
+  endif()
+  add_test(NAME ${name} COMMAND ${name} -seed=1 -runs=20000 -max_total_time=15 -seed_inputs=${seeds} ${options})
+  set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 120)
 endfunction()
