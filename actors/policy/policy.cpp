@@ -74,6 +74,7 @@ std::optional<DraftPolicy> without(std::string_view mechanism, DraftPolicy polic
     policy.forwards_per_root = policy.hold = published_forwards;
     policy.window = stages + 1;
     policy.adopt = false;
+    policy.direct_prunes = false;
   } else {
     return std::nullopt;
   }

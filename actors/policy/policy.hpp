@@ -101,7 +101,8 @@ const std::vector<std::string_view>& mode_names();
 /// | `score-aware`   | the draft stops after 7 forwards for a root                       |
 /// | `adoption`      | a root that is not in the pipeline starts with an empty tree      |
 /// | `late-dispatch` | nodes leave as soon as they have a score                          |
-/// | `asynchrony`    | lock-step: a segment returns, 7 draft forwards, a segment leaves  |
+/// | `asynchrony`    | lock-step: a segment returns, 7 draft forwards, a segment leaves,  |
+/// |                 | and with it the news of what has died                            |
 std::optional<DraftPolicy> without(std::string_view mechanism, DraftPolicy policy,
                                    std::uint32_t stages);
 
