@@ -76,9 +76,17 @@ class Draft {
     if (!close)
       return;
     if (drafter_ != nullptr)
-      drafter_->close(close->session);
-    std::erase_if(applied_, [&](const Prune& prune) { return prune.session == close->session; });
-    self_->send(first_, message);
+      drafter_->close(close->session, close->keep);
+    close->prunes.clear();
+    std::erase_if(applied_, [&](Prune& prune) {
+      if (prune.session != close->session)
+        return false;
+      close->prunes.push_back(std::move(prune));
+      return true;
+    });
+    if (!close->keep)
+      close->prunes.clear();
+    self_->send(first_, CloseMessage{*close});
   }
 
   void cancel(const CancelMessage& message) {

@@ -19,13 +19,24 @@ Drafter::Drafter(const DraftPolicy& policy, std::unique_ptr<DraftModel> model)
 
 void Drafter::open(const Open& open) {
   auto slots = model_ != nullptr ? open.position_limit + tree_slots : 0;
+  auto previous = kept_.extract(open.previous);
+  if (!previous.empty() && previous.mapped().tree.slots() == slots) {
+    Session& old = previous.mapped();
+    sessions_.try_emplace(open.session,
+                          Session{{open, slots, policy_.max_nodes, reads_features(), &old.tree},
+                                  std::move(old.cache)});
+    return;
+  }
   auto cache = model_ != nullptr ? model_->make_cache(slots) : KvCache{};
   sessions_.try_emplace(
       open.session, Session{{open, slots, policy_.max_nodes, reads_features()}, std::move(cache)});
 }
 
-void Drafter::close(SessionId id) {
-  sessions_.erase(id);
+void Drafter::close(SessionId id, bool keep) {
+  kept_.erase(id);
+  auto session = sessions_.extract(id);
+  if (keep && !session.empty())
+    kept_.insert(std::move(session));
 }
 
 bool Drafter::answers(SessionId id) const {

@@ -25,7 +25,8 @@ class Drafter {
 
   /// Throws std::bad_alloc where the draft model's KV does not fit.
   void open(const Open& open);
-  void close(SessionId id);
+  /// With `keep`, a session to come may go on with the draft model's KV.
+  void close(SessionId id, bool keep = false);
   bool knows(SessionId id) const { return sessions_.contains(id); }
   /// The session's root is beyond its prompt.
   bool answers(SessionId id) const;
@@ -113,6 +114,8 @@ class Drafter {
   std::unique_ptr<DraftModel> model_;
   /// `Choice` and `Planned` point into it: a map does not move its elements.
   std::map<SessionId, Session> sessions_;
+  /// Closed sessions whose KV is kept.
+  std::map<SessionId, Session> kept_;
   // Scratch memory, kept from call to call.
   std::vector<Planned> planned_;
   std::vector<DraftRow> rows_;

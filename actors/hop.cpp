@@ -23,9 +23,38 @@ std::optional<std::string> HopSessions::open(Open open, KvCache cache) {
   return std::nullopt;
 }
 
-void HopSessions::close(SessionId id) {
-  sessions_.erase(id);
-  std::erase_if(applied_, [id](const Prune& prune) { return prune.session == id; });
+std::optional<std::string> HopSessions::resume(Open open) {
+  auto kept = kept_.extract(open.previous);
+  if (kept.empty())
+    return fmt::format("nothing is kept of session {}", open.previous);
+  const LiveView& view = kept.mapped().view;
+  auto tokens = view.committed_tokens();
+  if (view.slots() != open.slots)
+    return fmt::format("session {} had {} KV slots, {} are wanted", open.previous, view.slots(),
+                       open.slots);
+  if (open.kept > tokens.size() || open.kept >= open.prompt.size() ||
+      !std::equal(open.prompt.begin(), open.prompt.begin() + open.kept, tokens.begin()))
+    return fmt::format("the {} tokens of session {} do not begin with the first {} of the prompt",
+                       tokens.size(), open.previous, open.kept);
+  auto id = open.session;
+  if (!sessions_.try_emplace(id, std::move(open), std::move(kept.mapped())).second)
+    return fmt::format("session {} is open already", id);
+  return std::nullopt;
+}
+
+std::vector<Prune> HopSessions::close(SessionId id, bool keep) {
+  kept_.erase(id);
+  auto session = sessions_.extract(id);
+  if (keep && !session.empty() && !session.mapped().dead)
+    kept_.insert(std::move(session));
+  std::vector<Prune> prunes;
+  std::erase_if(applied_, [&](Prune& prune) {
+    if (prune.session != id)
+      return false;
+    prunes.push_back(std::move(prune));
+    return true;
+  });
+  return prunes;
 }
 
 void HopSessions::cancel(SessionId id) {
@@ -97,6 +126,10 @@ StageStats HopSessions::stats() const {
   stats.sessions = sessions_.size();
   for (const auto& [id, session] : sessions_) {
     stats.kv_slots_used += session.view.slots() - session.view.free_slots();
+    stats.kv_bytes += session.cache.bytes();
+  }
+  for (const auto& [id, session] : kept_) {
+    stats.kv_slots_used += session.view.committed().size();
     stats.kv_bytes += session.cache.bytes();
   }
   return stats;

@@ -27,6 +27,11 @@ struct HopSession {
 
   HopSession(Open opened, KvCache kv)
       : open(std::move(opened)), view(open.root, open.slots), cache(std::move(kv)) {}
+  /// Takes over what another session has committed.
+  HopSession(Open opened, HopSession previous)
+      : open(std::move(opened)),
+        view(open.root, previous.view, open.kept),
+        cache(std::move(previous.cache)) {}
 };
 
 /// A row that is live and has its slot.
@@ -47,7 +52,12 @@ class HopSessions {
   HopSession* find(SessionId id);
   /// Gives the error text if the session exists or has a prompt that cannot be.
   std::optional<std::string> open(Open open, KvCache cache);
-  void close(SessionId id);
+  /// The same with the KV of the session that was before, which is gone afterwards in any case.
+  /// Gives the error text also if its committed text is not what the prompt begins with.
+  std::optional<std::string> resume(Open open);
+  /// With `keep`, a session that is not dead can be resumed. Gives those of its prunes that were
+  /// applied since the last segment.
+  std::vector<Prune> close(SessionId id, bool keep);
   void cancel(SessionId id);
 
   /// Applies what is new, and remembers it for the next hop. Sessions whose prune does not fit are
@@ -75,6 +85,8 @@ class HopSessions {
 
   StageStats stats_;
   std::map<SessionId, HopSession> sessions_;
+  /// Closed sessions whose KV is kept.
+  std::map<SessionId, HopSession> kept_;
   std::vector<Prune> applied_;
 };
 

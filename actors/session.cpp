@@ -69,7 +69,9 @@ class Session {
   void cancel() {
     if (closing_)
       return;
-    self_->send(config_.pruner, CancelMessage{{report_.session}});
+    // What is thrown away is not kept: rows that are on their way are computed all the same.
+    if (!config_.keep)
+      self_->send(config_.pruner, CancelMessage{{report_.session}});
     finish(Finish::cancelled);
   }
 
@@ -148,7 +150,8 @@ class Session {
     report_.decode_us = started ? us(end - first_token_) : 0;
     if (text_ && finish != Finish::stop_string)
       send_text(text_->finish());
-    self_->send(config_.pruner, CloseMessage{{report_.session}});
+    self_->send(config_.pruner,
+                CloseMessage{{report_.session, config_.keep && finish != Finish::failed, {}}});
     self_->delayed_send(self_, config_.close_limit, tick_a_v);
   }
 

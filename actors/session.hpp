@@ -23,6 +23,10 @@ class Tokenizer;
 struct SessionConfig {
   Open open;
   std::uint32_t max_tokens = 128;
+  /// The pipeline keeps the KV of the text for a session to come (`Open::previous`), unless this
+  /// one fails. Of prompt and answer all but the last token are kept; of a prompt that was
+  /// cancelled before its first token, `Open::kept`.
+  bool keep = false;
   std::vector<std::string> stop;
   /// Makes text of tokens and knows the tokens that end it; without one there are only tokens.
   std::shared_ptr<const Tokenizer> tokenizer;

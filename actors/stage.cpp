@@ -34,15 +34,24 @@ class Stage : public HopActor {
     if (!open)
       return;
     auto id = open->session;
-    if (auto error = try_open(std::move(*open)))
-      return report(Fault{id, 0, stage_, *error});
+    auto previous = open->previous;
+    if (auto error = try_open(std::move(*open))) {
+      report(Fault{id, 0, stage_, *error});
+      // No hop behind needs to keep it any longer.
+      if (previous != no_session)
+        self_->send(config_.next, CloseMessage{{previous, false, {}}});
+      return;
+    }
     self_->send(config_.next, message);
   }
 
   void close(const CloseMessage& message) {
     if (auto close = read(message)) {
-      sessions_.close(close->session);
-      self_->send(config_.next, message);
+      apply(close->prunes);
+      auto prunes = sessions_.close(close->session, close->keep);
+      if (!close->keep)
+        prunes.clear();
+      self_->send(config_.next, CloseMessage{{close->session, close->keep, std::move(prunes)}});
     }
   }
 
@@ -70,6 +79,8 @@ class Stage : public HopActor {
   std::optional<std::string> try_open(Open open) {
     if (model_ == nullptr)
       return "the stage has no weights yet";
+    if (open.previous != no_session)
+      return sessions_.resume(std::move(open));
     auto needed = model_->cache_bytes(open.slots);
     auto used = sessions_.stats().kv_bytes;
     if (needed > config_.kv_limit || used > config_.kv_limit - needed)

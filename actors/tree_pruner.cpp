@@ -41,7 +41,8 @@ class TreePruner {
       return;
     auto id = open->session;
     auto size = static_cast<Position>(open->prompt.size());
-    if (!sessions_.try_emplace(id, PrunerSession{{id, open->root}, client, size}).second) {
+    if (!sessions_.try_emplace(id, PrunerSession{{id, open->root, open->kept}, client, size})
+             .second) {
       self_->send(client, FaultMessage{{id, 0, not_a_stage, "the session id is taken"}});
       return;
     }

@@ -49,14 +49,17 @@ class Verifier : public HopActor {
       return;
     auto id = open->session;
     auto slots = open->slots;
-    if (auto error = sessions_.open(std::move(*open), {}))
+    auto error = open->previous != no_session ? sessions_.resume(std::move(*open))
+                                              : sessions_.open(std::move(*open), {});
+    if (error)
       return report(Fault{id, 0, stage_, *error});
     verified_[id].next.resize(slots);
   }
 
   void close(const CloseMessage& message) {
     if (auto close = read(message)) {
-      sessions_.close(close->session);
+      apply(close->prunes);
+      sessions_.close(close->session, close->keep);
       verified_.erase(close->session);
       self_->send(pruner_, ClosedMessage{{close->session}});
     }

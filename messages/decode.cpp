@@ -183,10 +183,17 @@ void decode(schema::Open::Reader in, const Owner&, Open& out) {
   count(out.slots, limits::slots, "KV slots");
   check(!out.prompt.empty(), "the prompt is empty");
   check(out.prompt.size() <= out.position_limit, "the prompt is longer than the position limit");
+  out.previous = in.getPrevious();
+  out.kept = in.getKept();
+  check(out.kept < out.prompt.size(), "the whole prompt is to be kept");
+  check(out.kept == 0 || out.previous != no_session, "tokens are kept of no session");
+  check(out.previous == no_session || out.previous != out.session, "a session follows itself");
 }
 
 void decode(schema::Close::Reader in, const Owner&, Close& out) {
   out.session = in.getSession();
+  out.keep = in.getKeep();
+  out.prunes = prunes(in.getPrunes());
 }
 
 void decode(schema::Cancel::Reader in, const Owner&, Cancel& out) {

@@ -195,13 +195,17 @@ void encode(const Open& x, schema::Open::Builder out) {
   sampling.setSeed(x.sampling.seed);
   out.setPositionLimit(x.position_limit);
   out.setSlots(x.slots);
+  out.setPrevious(x.previous);
+  out.setKept(x.kept);
 }
 
-std::size_t variable_words(const Close&) {
-  return 0;
+std::size_t variable_words(const Close& x) {
+  return words_of(x.prunes);
 }
 void encode(const Close& x, schema::Close::Builder out) {
   out.setSession(x.session);
+  out.setKeep(x.keep);
+  encode(x.prunes, out.initPrunes(x.prunes.size()));
 }
 
 std::size_t variable_words(const Cancel&) {

@@ -8,7 +8,7 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("flowspec::schema");
 
-const protocolVersion :UInt32 = 2;
+const protocolVersion :UInt32 = 3;
 
 struct Row {
   # One tree node on its way through the pipeline.
@@ -61,16 +61,20 @@ struct SamplingParams {
 struct Open {
   # Opens a session on every stage; in-band.
   session @0 :UInt64;
-  root @1 :UInt64;         # the prompt's first token; never 0
+  root @1 :UInt64;         # the prompt's first token that is not kept; never 0
   prompt @2 :List(Int32);  # 1 to positionLimit tokens
   sampling @3 :SamplingParams;
   positionLimit @4 :UInt32;
   slots @5 :UInt32;        # KV slots to reserve
+  previous @6 :UInt64;     # closed with keep: its KV is taken over; 0: none
+  kept @7 :UInt32;         # prompt tokens that are in it; below the prompt's size
 }
 
 struct Close {
   # Ends a session; in-band, behind its last rows.
   session @0 :UInt64;
+  keep @1 :Bool;           # the KV of its committed positions, for a session to come
+  prunes @2 :List(Prune);  # with keep: what the sender applied since its last segment
 }
 
 struct Cancel {

@@ -22,12 +22,13 @@ using Token = std::int32_t;
 using Position = std::uint32_t;
 
 inline constexpr NodeId no_node = 0;
+inline constexpr SessionId no_session = 0;
 /// The draft counts its ids up from 1, the tree pruner up from here: two ranges that never meet.
 inline constexpr NodeId first_fresh_node = NodeId{1} << 63;
 /// `Fault::stage` of the party that is no stage.
 inline constexpr std::uint32_t not_a_stage = std::numeric_limits<std::uint32_t>::max();
 /// Changes with every change of the schema that an older node would misread.
-inline constexpr std::uint32_t protocol_version = 2;
+inline constexpr std::uint32_t protocol_version = 3;
 
 /// One tree node on its way through the pipeline.
 struct Row {
@@ -98,7 +99,7 @@ struct SamplingParams {
 /// Opens a session on every stage; travels in-band, ahead of its first rows.
 struct Open {
   SessionId session = 0;
-  /// The id of the prompt's first token, which is the tree's first root.
+  /// The id of the prompt's first token that is not kept, which is the tree's first root.
   NodeId root = no_node;
   std::vector<Token> prompt;
   SamplingParams sampling;
@@ -106,12 +107,22 @@ struct Open {
   Position position_limit = 0;
   /// KV slots to reserve.
   std::uint32_t slots = 0;
+  /// A session that was closed with `keep`, asked for as many slots, and has as committed text what
+  /// the first `kept` tokens of the prompt say: its KV is taken over, and they are not computed
+  /// again. Below the prompt's size, since what follows the last token is wanted.
+  SessionId previous = no_session;
+  Position kept = 0;
   friend bool operator==(const Open&, const Open&) = default;
 };
 
 /// Ends a session; travels in-band behind its last rows and frees its KV.
 struct Close {
   SessionId session = 0;
+  /// The KV of its committed positions stays, until an Open takes it over or a second Close names
+  /// the session.
+  bool keep = false;
+  /// With `keep`: what the sender applied since its last segment, so that every hop keeps the same.
+  std::vector<Prune> prunes;
   friend bool operator==(const Close&, const Close&) = default;
 };
 

@@ -6,6 +6,7 @@
 #include "models/error.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/formats/hf_folder.hpp"
+#include "models/tokenizer/folder_settings.hpp"
 
 namespace flowspec {
 namespace {
@@ -32,6 +33,11 @@ OpenModel open_model(const fs::path& path) {
 Tokenizer open_tokenizer(const fs::path& path) {
   return is_folder(path) ? Tokenizer::from_folder(path)
                          : Tokenizer::from_gguf(GgufFile::open(path));
+}
+
+std::optional<std::string> read_chat_program(const fs::path& path) {
+  return is_folder(path) ? folder_chat_program(path)
+                         : GgufFile::open(path).find_string("tokenizer.chat_template");
 }
 
 std::string hash_model(const ModelFiles& files, const FileHasher& hash) {

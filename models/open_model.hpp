@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "models/config.hpp"
@@ -23,6 +24,10 @@ OpenModel open_model(const std::filesystem::path& path);
 
 /// The tokenizer that comes with the model. Throws ModelError.
 Tokenizer open_tokenizer(const std::filesystem::path& path);
+
+/// The program that writes conversations for the model, as its files have it; nothing where they
+/// have none. Throws ModelError.
+std::optional<std::string> read_chat_program(const std::filesystem::path& path);
 
 /// Hashes one file, as `hash_file` does.
 using FileHasher = std::function<std::string(const std::filesystem::path&)>;

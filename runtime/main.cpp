@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "runtime/bench/bench_main.hpp"
+#include "runtime/chat.hpp"
 #include "runtime/engine_bench/engine_bench.hpp"
 #include "runtime/generate.hpp"
 #include "runtime/logging.hpp"
@@ -15,9 +16,14 @@ int main(int argc, char** argv) {
   using namespace flowspec;
   try {
     auto line = parse_command_line(argc, argv);
-    set_up_logging("flowspec", line.generate ? line.generate->verbosity : Verbosity::normal);
+    auto verbosity = line.generate ? line.generate->verbosity
+                     : line.chat   ? line.chat->verbosity
+                                   : Verbosity::normal;
+    set_up_logging("flowspec", verbosity);
     if (line.generate)
       return static_cast<int>(generate(*line.generate));
+    if (line.chat)
+      return static_cast<int>(chat(*line.chat));
     if (line.nodes)
       return static_cast<int>(show_nodes(*line.nodes));
     if (line.engine_bench)

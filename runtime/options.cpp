@@ -8,6 +8,8 @@
 #include <fmt/ranges.h>
 
 #include "actors/policy/policy.hpp"
+#include "models/tokenizer/chat_template.hpp"
+#include "runtime/chat.hpp"
 #include "runtime/cli.hpp"
 #include "runtime/error.hpp"
 
@@ -21,10 +23,7 @@ constexpr const char* description =
 constexpr const char* exit_codes =
     "Exit codes: 0 done, 1 the run failed, 2 wrong options or files, 130 cancelled (Ctrl-C).";
 
-void add_generate(CLI::App& app, GenerateOptions& options) {
-  app.add_option("prompt", options.prompt, "The text to continue; - reads it from standard input");
-  app.add_option("--file", options.prompt_file, "Read the prompt from a file");
-
+void add_answer_options(CLI::App& app, GenerateOptions& options, const std::string& context_help) {
   auto* model = app.add_option_group("Model");
   model->add_option(
       "-m,--model", options.model,
@@ -39,8 +38,7 @@ void add_generate(CLI::App& app, GenerateOptions& options) {
       ->add_option("--controller", options.controller,
                    "Speculate less, or not, where it does not pay: on, off (default on)")
       ->transform(CLI::IsMember({"on", "off"}));
-  model->add_option("--context", options.context,
-                    "Tokens of prompt and answer together at most (default: as the model says)");
+  model->add_option("--context", options.context, context_help);
 
   auto* where = app.add_option_group("Place");
   where->add_option("--stages", options.stages, "Stages that the layers are spread over")
@@ -53,7 +51,9 @@ void add_generate(CLI::App& app, GenerateOptions& options) {
       ->check(CLI::Range(1, 1024));
 
   auto* sampling = app.add_option_group("Sampling");
-  sampling->add_option("-n,--max-tokens", options.max_tokens, "Tokens to write (default 256)")
+  sampling
+      ->add_option("-n,--max-tokens", options.max_tokens,
+                   fmt::format("Tokens to write at most (default {})", options.max_tokens))
       ->check(CLI::Range(1, 1 << 20));
   sampling->add_option("-t,--temperature", options.sampling.temperature,
                        "0 takes the likeliest token (default 0)");
@@ -81,7 +81,28 @@ void add_generate(CLI::App& app, GenerateOptions& options) {
          "-v,--verbose", [&options] { options.verbosity = Verbosity::verbose; }, "Say what is done")
       ->excludes(quiet);
   add_network_options(app, options.network);
+}
+
+void add_generate(CLI::App& app, GenerateOptions& options) {
+  app.add_option("prompt", options.prompt, "The text to continue; - reads it from standard input");
+  app.add_option("--file", options.prompt_file, "Read the prompt from a file");
+  add_answer_options(app, options,
+                     "Tokens of prompt and answer together at most (default: as the model says)");
   app.footer(exit_codes);
+}
+
+void add_chat(CLI::App& app, ChatOptions& options) {
+  app.add_option("--system", options.system, "What the model is told ahead of the conversation");
+  auto names = ChatTemplate::names();
+  app.add_option("--chat-template", options.chat_template,
+                 "How messages are written for the model (default: as its file says)")
+      ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())));
+  options.max_tokens = 1024;
+  add_answer_options(app, options,
+                     fmt::format("Tokens of the whole conversation at most (default: as the model "
+                                 "says, {} at most)",
+                                 default_chat_context));
+  app.footer(fmt::format("{}\n\n{}", chat_help, exit_codes));
 }
 
 void check(const GenerateOptions& options) {
@@ -109,6 +130,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   NodesOptions nodes_options;
   auto* generate = app.add_subcommand("generate", "Continue a text");
   add_generate(*generate, generate_options);
+  ChatOptions chat_options;
+  auto* chat = app.add_subcommand("chat", "Talk with a model");
+  add_chat(*chat, chat_options);
   auto* nodes = app.add_subcommand("nodes", "Ask nodes what they are and do")->alias("status");
   add_cluster_options(*nodes, nodes_options.cluster_file, nodes_options.nodes);
   nodes->add_flag("--json", nodes_options.json, "Print one JSON object instead of a table");
@@ -132,6 +156,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   } else if (generate->parsed()) {
     check(generate_options);
     line.generate = std::move(generate_options);
+  } else if (chat->parsed()) {
+    check(chat_options);
+    line.chat = std::move(chat_options);
   } else if (engine->parsed()) {
     check(engine_options);
     line.engine_bench = std::move(engine_options);

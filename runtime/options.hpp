@@ -47,6 +47,14 @@ struct GenerateOptions {
   Verbosity verbosity = Verbosity::normal;
 };
 
+/// Options of `flowspec chat`.
+struct ChatOptions : GenerateOptions {
+  /// What the model is told ahead of the conversation.
+  std::string system;
+  /// Name of a template; empty: the model file's.
+  std::string chat_template;
+};
+
 /// Options of `flowspec nodes`.
 struct NodesOptions {
   std::string cluster_file;
@@ -59,6 +67,7 @@ struct NodesOptions {
 /// said (--help, or a mistake).
 struct CommandLine {
   std::optional<GenerateOptions> generate;
+  std::optional<ChatOptions> chat;
   std::optional<NodesOptions> nodes;
   std::optional<BenchOptions> bench;
   std::optional<EngineBenchOptions> engine_bench;

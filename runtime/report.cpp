@@ -34,10 +34,11 @@ struct Rates {
   double decode = 0;
   double accept_length = 0;
 
-  explicit Rates(const Report& report) {
+  explicit Rates(const Summary& summary) {
+    const Report& report = summary.report;
     auto tokens = report.tokens.size();
     if (tokens > 0)
-      prefill = per_second(report.prompt_tokens, report.prefill_us);
+      prefill = per_second(report.prompt_tokens - summary.kept, report.prefill_us);
     // The first token belongs to the prefill.
     if (tokens > 1)
       decode = per_second(tokens - 1, report.decode_us);
@@ -80,11 +81,13 @@ std::string dump(const Json& json) {
 
 std::string statistics_line(const Summary& summary) {
   const Report& report = summary.report;
-  Rates rates(report);
+  Rates rates(summary);
   auto line = fmt::format(
-      "{} tokens ({}) after {} of the prompt | prefill {:.1f} tokens/s | decode {:.1f} tokens/s | "
+      "{} tokens ({}) after {} of the prompt{} | prefill {:.1f} tokens/s | decode {:.1f} tokens/s "
+      "| "
       "accept length {:.2f}",
-      report.tokens.size(), name_of(report.finish), report.prompt_tokens, rates.prefill,
+      report.tokens.size(), name_of(report.finish), report.prompt_tokens,
+      summary.kept > 0 ? fmt::format(", {} of them kept", summary.kept) : "", rates.prefill,
       rates.decode, rates.accept_length);
   if (!summary.stats.empty())
     line += " | busy:";
@@ -97,7 +100,7 @@ std::string statistics_line(const Summary& summary) {
 
 std::string json_text(const Summary& summary) {
   const Report& report = summary.report;
-  Rates rates(report);
+  Rates rates(summary);
   Json stats{{"mode", summary.mode},
              {"draft", summary.draft},
              {"prefill_ms", static_cast<double>(report.prefill_us) / 1e3},
@@ -110,6 +113,7 @@ std::string json_text(const Summary& summary) {
   for (std::size_t i = 0; i < summary.stats.size() && i < summary.hops.size(); ++i)
     stats["hops"].push_back(json_of(summary.hops[i], summary.stats[i], report));
   Json json{{"prompt_tokens", report.prompt_tokens},
+            {"kept_tokens", summary.kept},
             {"tokens", report.tokens},
             {"text", summary.text},
             {"finish_reason", name_of(report.finish)},
@@ -120,6 +124,7 @@ std::string json_text(const Summary& summary) {
 
 std::string json_error(const std::string& error) {
   return dump(Json{{"prompt_tokens", 0},
+                   {"kept_tokens", 0},
                    {"tokens", Json::array()},
                    {"text", ""},
                    {"finish_reason", "error"},

@@ -13,6 +13,8 @@ struct Summary {
   Report report;
   /// Text of the answer.
   std::string text;
+  /// Tokens of the prompt that were in the KV cache already.
+  std::uint32_t kept = 0;
   std::string mode;
   std::string draft;
   std::vector<Hop> hops;

@@ -4,7 +4,8 @@
 
 namespace flowspec {
 
-CanonicalTree::CanonicalTree(SessionId session, NodeId root) : session_(session), root_(root) {
+CanonicalTree::CanonicalTree(SessionId session, NodeId root, Position root_position)
+    : session_(session), root_(root), root_position_(root_position) {
   // nop
 }
 

@@ -29,8 +29,8 @@ struct StaleWalk {};
 
 class CanonicalTree {
  public:
-  /// `root`: the prompt's first token, at position 0.
-  CanonicalTree(SessionId session, NodeId root);
+  /// `root`: the prompt's first token that is not committed already.
+  CanonicalTree(SessionId session, NodeId root, Position root_position = 0);
 
   /// Takes note of rows that have been sent. Rows whose parent has died meanwhile are left out.
   void grow(std::span<const Row> rows);
@@ -56,7 +56,7 @@ class CanonicalTree {
   SessionId session_;
   TreeVersion version_ = 0;
   NodeId root_;
-  Position root_position_ = 0;
+  Position root_position_;
   NodeId next_fresh_ = first_fresh_node;
   std::unordered_map<NodeId, Node> nodes_;
   /// Ids in the order in which they came: parents before children.

@@ -9,7 +9,7 @@
 namespace flowspec {
 
 DraftTree::DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_nodes,
-                     bool reads_features)
+                     bool reads_features, const DraftTree* previous)
     : session_(open.session),
       position_limit_(open.position_limit),
       prompt_end_(static_cast<Position>(open.prompt.size() - 1)),
@@ -17,19 +17,44 @@ DraftTree::DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_no
       slots_(slots),
       next_id_(open.root),
       reads_features_(reads_features) {
-  for (std::size_t i = 0; i < open.prompt.size(); ++i) {
+  for (std::size_t i = open.kept; i < open.prompt.size(); ++i) {
     Node node;
     node.serial = next_serial_++;
     node.id = next_id_++;
-    node.parent = i == 0 ? none : static_cast<Index>(i - 1);
+    node.parent = i == open.kept ? none : static_cast<Index>(i - open.kept - 1);
     node.token = open.prompt[i];
     node.position = static_cast<Position>(i);
     if (i + 1 < open.prompt.size())
       node.expanded_at = 0;  // what follows a prompt token is known
     nodes_.push_back(std::move(node));
   }
+  committed_tokens_.assign(open.prompt.begin(), open.prompt.begin() + open.kept);
+  if (previous != nullptr)
+    keep_rows_of(*previous);
+  if (reads_features_)
+    for (auto i = static_cast<Position>(std::max<std::size_t>(exact_rows_, 1)); i <= open.kept; ++i)
+      committed_features_.try_emplace(i - 1);
+  std::vector<bool> taken(slots);
+  for (Slot slot : committed_slots_)
+    taken[slot] = true;
   for (Slot slot = slots; slot > 0; --slot)
-    free_.push_back(slot - 1);
+    if (!taken[slot - 1])
+      free_.push_back(slot - 1);
+}
+
+/// Rows of equal tokens in equal places.
+void DraftTree::keep_rows_of(const DraftTree& previous) {
+  auto equal = std::mismatch(committed_tokens_.begin(), committed_tokens_.end(),
+                             previous.committed_tokens_.begin(), previous.committed_tokens_.end());
+  auto count = static_cast<std::size_t>(equal.first - committed_tokens_.begin());
+  exact_rows_ = std::min(count, previous.exact_rows_);
+  committed_slots_.assign(
+      previous.committed_slots_.begin(),
+      previous.committed_slots_.begin() + static_cast<std::ptrdiff_t>(exact_rows_));
+  if (reads_features_)
+    committed_features_.insert(
+        previous.committed_features_.begin(),
+        previous.committed_features_.lower_bound(static_cast<Position>(count)));
 }
 
 DraftTree::Index DraftTree::find(NodeId id) const {

@@ -58,11 +58,14 @@ class DraftTree {
     double value = 0;
   };
 
-  /// Starts with the prompt as a chain of certain nodes with ids root, root + 1, ... `slots`: KV
-  /// slots of the draft model. `max_nodes`: live nodes beside the prompt's. `reads_features`: the
-  /// draft model's rows need the features of their parents.
+  /// Starts with the prompt as a chain of certain nodes with ids root, root + 1, ..., less its kept
+  /// tokens, which are committed. `slots`: KV slots of the draft model. `max_nodes`: live nodes
+  /// beside the prompt's. `reads_features`: the draft model's rows need the features of their
+  /// parents; those of kept tokens that are not known any more are taken as empty, which costs a
+  /// little quality and nothing else. `previous`: the tree of the session that left the kept tokens
+  /// and, in as many slots, the draft model's KV of them; null: it is computed again.
   DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_nodes,
-            bool reads_features = false);
+            bool reads_features = false, const DraftTree* previous = nullptr);
 
   /// Moves the root as the pruner says. A fresh root takes over an unsent or sent child with its
   /// token together with that child's sub-tree; what had been sent gets new ids, since the old ones
@@ -124,6 +127,7 @@ class DraftTree {
   Position position_limit() const { return position_limit_; }
   /// Position of the prompt's last token.
   Position prompt_end() const { return prompt_end_; }
+  std::uint32_t slots() const { return slots_; }
   std::uint32_t free_slots() const { return static_cast<std::uint32_t>(free_.size()); }
   /// Live nodes that have been sent.
   std::uint32_t sent_live() const { return sent_live_; }
@@ -141,6 +145,7 @@ class DraftTree {
 
  private:
   Index find(NodeId id) const;
+  void keep_rows_of(const DraftTree& previous);
   bool can_expand(const Node& node) const;
   void commit(Node& node);
   void rescore();

@@ -20,6 +20,20 @@ LiveView::LiveView(NodeId root, std::uint32_t slots) : root_(root), slots_(slots
     free_.push_back(slot - 1);
 }
 
+LiveView::LiveView(NodeId root, const LiveView& previous, Position kept)
+    : root_(root),
+      slots_(previous.slots_),
+      committed_(previous.committed_.begin(), previous.committed_.begin() + kept),
+      committed_tokens_(previous.committed_tokens_.begin(),
+                        previous.committed_tokens_.begin() + kept) {
+  std::vector<bool> taken(slots_);
+  for (auto slot : committed_)
+    taken[slot] = true;
+  for (Slot slot = slots_; slot > 0; --slot)
+    if (!taken[slot - 1])
+      free_.push_back(slot - 1);
+}
+
 const LiveView::Node* LiveView::find(NodeId id) const {
   auto found = index_.find(id);
   return found == index_.end() ? nullptr : &live_[found->second];

@@ -43,6 +43,9 @@ class LiveView {
   /// `root`: the id of the first root, which stands at position 0. `slots`: rows, committed or
   /// live, that can be held at once.
   LiveView(NodeId root, std::uint32_t slots);
+  /// Goes on with the first `kept` committed positions of another view and with all its slots. They
+  /// have to be committed there.
+  LiveView(NodeId root, const LiveView& previous, Position kept);
 
   /// The rule of life: a row is live if its id is the root or its parent is live. A live row gets a
   /// slot. Dead rows are ignored; a repeated id, a wrong position or a lack of slots is invalid.

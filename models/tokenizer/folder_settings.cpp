@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fstream>
+#include <iterator>
 
 #include "models/formats/error_text.hpp"
 
@@ -170,6 +172,26 @@ void FolderSettings::apply(TokenTable& table) const {
   table.set_ends(std::move(ends));
   table.add_bos = add_bos.value_or(table.add_bos) && table.bos != no_token;
   table.add_eos = add_eos.value_or(table.add_eos) && table.eos != no_token;
+}
+
+std::optional<std::string> folder_chat_program(const std::filesystem::path& folder) {
+  if (std::ifstream file(folder / "chat_template.jinja", std::ios::binary); file) {
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  }
+  const auto file = JsonFile::find(folder / "tokenizer_config.json");
+  const json* programs = file ? JsonFile::find(file->root(), "chat_template") : nullptr;
+  if (programs == nullptr) {
+    return std::nullopt;
+  }
+  if (programs->is_string()) {
+    return programs->get<std::string>();
+  }
+  for (const json& entry : *programs) {
+    if (entry.is_object() && file->get_string(entry, "chat_template", "name", "") == "default") {
+      return file->get_string(entry, "chat_template", "template", "");
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace flowspec

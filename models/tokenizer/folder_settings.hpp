@@ -47,4 +47,8 @@ struct FolderSettings {
   void apply(TokenTable& table) const;
 };
 
+/// The program in chat_template.jinja, or else in tokenizer_config.json: its "default" where there
+/// are several. Throws ModelError.
+std::optional<std::string> folder_chat_program(const std::filesystem::path& folder);
+
 }  // namespace flowspec

@@ -41,7 +41,7 @@ std::vector<Token> Tokenizer::encode(std::string_view text, const EncodeOptions&
     tokens.push_back(bos());
   }
   TextPlace place = TextPlace::begin;
-  for (const Fragment& fragment : split_special(*vocabulary_, text, options.parse_special)) {
+  for (const Fragment& fragment : split_special(*vocabulary_, text, options)) {
     if (const auto* token = std::get_if<Token>(&fragment)) {
       tokens.push_back(*token);
       place = TextPlace::after_special;

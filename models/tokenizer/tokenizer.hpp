@@ -16,6 +16,12 @@ namespace flowspec {
 class GgufFile;
 struct Vocabulary;
 
+/// Bytes [begin, end) of a text.
+struct TextRange {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
 struct EncodeOptions {
   /// Put the begin-of-text token first; default: as the model's files say, or else as is usual for
   /// its kind of vocabulary.
@@ -24,6 +30,8 @@ struct EncodeOptions {
   std::optional<bool> add_eos = std::nullopt;
   /// Read the texts of control tokens ("</s>") as these tokens. Off for text from outside.
   bool parse_special = false;
+  /// With `parse_special`: text from outside, where it does not hold.
+  std::span<const TextRange> literal = {};
 };
 
 /// Text to tokens and back, with a model's own vocabulary: SentencePiece-style or byte-level BPE.

@@ -355,7 +355,7 @@ BOOST_AUTO_TEST_CASE(a_link_takes_one_transfer_at_a_time_and_keeps_the_order) {
   auto target = system.spawn(receiver, &arrivals);
   // A row takes 1 ms, then 5 ms.
   auto link = spawn_emulated_link(system, {{8'000'000, 5'000'000, 1000}, "a", "b", target});
-  CloseMessage close{{1}};
+  CloseMessage close{{1, false, {}}};
   caf::anon_send(link, segment_of(1, 4));
   caf::anon_send(link, segment_of(2, 1));
   caf::anon_send(link, close);

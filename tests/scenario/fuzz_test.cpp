@@ -110,6 +110,23 @@ BOOST_AUTO_TEST_CASE(a_cancelled_session_leaves_nothing_behind_and_the_others_al
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_conversation_goes_on_with_the_kv_that_it_left) {
+  // A hop that has not heard of the last prune when the session ends has to keep the same.
+  const std::vector<std::vector<std::string>> starved{
+      {}, {"pruner > stage 0"}, {"pruner > stage 1"}, {"pruner > verifier"}, {"verifier > draft"}};
+  for_all_modes(seeds(), [&](std::uint64_t seed) {
+    return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 3),
+                        .sessions = 1 + static_cast<std::uint32_t>(seed % 2),
+                        .tokens = 12,
+                        .turns = 3,
+                        .sampled = seed % 2 == 0,
+                        .features = seed % 4 < 2,
+                        .order = seed % 5 == 4 ? Order::ranked : Order::random,
+                        .starved = starved[seed % starved.size()],
+                        .cancel_after = seed % 3 == 0 ? seed * 7 : 0};
+  });
+}
+
 BOOST_AUTO_TEST_CASE(an_end_of_text_inside_a_segment_ends_the_text_there) {
   for_all_modes(seeds() / 2 + 1, [](std::uint64_t seed) {
     return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 3),

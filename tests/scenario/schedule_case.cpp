@@ -124,20 +124,76 @@ std::optional<std::string> wrong_end(const ScheduleCase& c, SessionId id, const 
   if (!cancelled && report.finish != (at_end ? Finish::end_of_text : Finish::length))
     return fmt::format("session {} ended for another reason: {}", id,
                        static_cast<int>(report.finish));
-  auto first = story.text.begin() + static_cast<std::ptrdiff_t>(story.prompt.size());
+  auto first = story.text.begin() + static_cast<std::ptrdiff_t>(report.prompt_tokens);
   auto count = cancelled ? std::min<std::size_t>(report.tokens.size(), length) : length;
   if (report.tokens != std::vector<Token>(first, first + static_cast<std::ptrdiff_t>(count)))
     return fmt::format("session {}: other tokens than plain decoding", id);
   return std::nullopt;
 }
 
+/// What users of the pipeline do: sessions, each followed by others that go on with its text.
+class Users {
+ public:
+  Users(const ScheduleCase& c, PipelineWorld& world)
+      : case_(c), story_(story_of(c)), world_(world), random_(c.seed ^ 0x7a1c) {
+    for (std::uint32_t i = 0; i < c.sessions; ++i)
+      open_.push_back({world.submit(story_.prompt, c.tokens, story_.sampling, story_.text,
+                                    {no_session, 0, limit(), c.turns > 1}),
+                       c.turns - 1});
+    count_ = c.sessions;
+  }
+
+  /// Sessions so far.
+  std::uint32_t count() const { return count_; }
+
+  /// Goes on where a session has ended.
+  void look() {
+    for (auto& [session, turns] : open_) {
+      if (turns == 0 || !world_.report(session))
+        continue;
+      const Report& report = *world_.report(session);
+      if (report.finish == Finish::failed) {
+        turns = 0;
+        continue;
+      }
+      --turns;
+      // A prompt that goes on as the text does, or leaves some of it out, and keeps as much as may
+      // be, or less.
+      auto text = report.prompt_tokens + report.tokens.size();
+      auto least = story_.prompt.size();
+      auto size = static_cast<Position>(least + random_() % (text - least + 1));
+      auto most = std::min(text, std::size_t{size}) - 1;
+      auto kept = static_cast<Position>(random_() % 2 == 0 ? most : random_() % (most + 1));
+      if (report.tokens.empty())
+        kept = 0;  // cancelled while the prompt was read
+      auto begin = story_.text.begin();
+      session = world_.submit({begin, begin + size}, case_.tokens, story_.sampling, story_.text,
+                              {session, kept, limit(), turns > 0});
+      ++count_;
+    }
+  }
+
+ private:
+  struct Turn {
+    SessionId session;
+    std::uint32_t turns_left;
+  };
+
+  Position limit() const { return case_.turns > 1 ? static_cast<Position>(story_.text.size()) : 0; }
+
+  const ScheduleCase& case_;
+  const Story& story_;
+  PipelineWorld& world_;
+  std::mt19937_64 random_;
+  std::vector<Turn> open_;
+  std::uint32_t count_ = 0;
+};
+
 }  // namespace
 
 std::optional<std::string> failure(const ScheduleCase& c) {
-  const Story& story = story_of(c);
   PipelineWorld world{world_options(c)};
-  for (std::uint32_t i = 0; i < c.sessions; ++i)
-    world.submit(story.prompt, c.tokens, story.sampling, story.text);
+  Users users{c, world};
   Scheduler scheduler(c);
   while (world.deliveries() < most_deliveries &&
          world.run_chosen([&](const auto& channels) { return scheduler.choose(channels); })) {
@@ -147,10 +203,11 @@ std::optional<std::string> failure(const ScheduleCase& c) {
       world.advance(scheduler.pause());
     if (c.cancel_after != 0 && world.deliveries() == c.cancel_after)
       world.cancel(1);
+    users.look();
   }
   if (world.deliveries() >= most_deliveries)
     return "does not end";
-  for (SessionId id = 1; id <= c.sessions; ++id) {
+  for (SessionId id = 1; id <= users.count(); ++id) {
     if (!world.report(id))
       return fmt::format("session {} hangs: no message is left", id);
     if (auto wrong = wrong_end(c, id, *world.report(id)))
@@ -166,10 +223,11 @@ std::string describe(const ScheduleCase& c) {
   constexpr const char* knowledge[] = {"usual", "all", "nothing"};
   std::string text = fmt::format(
       "{{.seed = {}, .mode = \"{}\", .ablation = \"{}\", .stages = {}, .sessions = {}, .tokens = "
-      "{}, .sampled = {}, "
+      "{}, .turns = {}, .sampled = {}, "
       ".ends = {}, .features = {}, .adaptive = {}, .knowledge = Knowledge::{}, .order = Order::{}",
-      c.seed, c.mode, c.ablation, c.stages, c.sessions, c.tokens, c.sampled, c.ends, c.features,
-      c.adaptive, knowledge[static_cast<int>(c.knowledge)], orders[static_cast<int>(c.order)]);
+      c.seed, c.mode, c.ablation, c.stages, c.sessions, c.tokens, c.turns, c.sampled, c.ends,
+      c.features, c.adaptive, knowledge[static_cast<int>(c.knowledge)],
+      orders[static_cast<int>(c.order)]);
   if (!c.starved.empty())
     text += fmt::format(", .starved = {{\"{}\"}}", fmt::join(c.starved, "\", \""));
   if (c.cancel_after != 0)
@@ -190,6 +248,7 @@ ScheduleCase shrink(ScheduleCase failing) {
     with(c.sessions > 1, [](Case& x) { --x.sessions; });
     with(!c.ablation.empty(), [](Case& x) { x.ablation.clear(); });
     with(c.stages > 1, [](Case& x) { --x.stages; });
+    with(c.turns > 1, [](Case& x) { --x.turns; });
     with(c.tokens > 1, [](Case& x) { x.tokens /= 2; });
     with(c.tokens > 1, [](Case& x) { --x.tokens; });
     with(c.sampled, [](Case& x) { x.sampled = false; });

@@ -31,6 +31,8 @@ struct ScheduleCase {
   std::uint32_t stages = 2;
   std::uint32_t sessions = 1;
   std::uint32_t tokens = 24;
+  /// Every session is followed by others, up to so many turns, that keep the KV of a part of it.
+  std::uint32_t turns = 1;
   bool sampled = false;
   /// The text has an end before `tokens`.
   bool ends = false;

@@ -63,11 +63,13 @@ inline Open sample() {
           .prompt = {1, 403, 2501},
           .sampling = {.temperature = 0.7F, .top_k = 40, .top_p = 0.9F, .seed = biggest},
           .position_limit = 512,
-          .slots = 640};
+          .slots = 640,
+          .previous = 8,
+          .kept = 2};
 }
 template <>
 inline Close sample() {
-  return {.session = 9};
+  return {.session = 9, .keep = true, .prunes = sample_prunes()};
 }
 template <>
 inline Cancel sample() {

@@ -150,7 +150,8 @@ PipelineWorld::~PipelineWorld() {
 }
 
 SessionId PipelineWorld::submit(std::vector<Token> prompt, std::uint32_t max_tokens,
-                                SamplingParams sampling, std::vector<Token> expected) {
+                                SamplingParams sampling, std::vector<Token> expected,
+                                const Conversation& conversation) {
   System& world = *system_;
   auto id = static_cast<SessionId>(world.sessions.size() + 1);
   expected_[id] = std::move(expected);
@@ -160,7 +161,12 @@ SessionId PipelineWorld::submit(std::vector<Token> prompt, std::uint32_t max_tok
   SessionConfig config;
   config.open.session = id;
   config.open.root = 1;
-  config.open.position_limit = static_cast<Position>(prompt.size()) + max_tokens - 1;
+  config.open.position_limit = conversation.position_limit != 0
+                                   ? conversation.position_limit
+                                   : static_cast<Position>(prompt.size()) + max_tokens - 1;
+  config.open.previous = conversation.previous;
+  config.open.kept = conversation.kept;
+  config.keep = conversation.keep;
   config.open.slots = session_slots(options_.policy, config.open.position_limit);
   config.open.prompt = std::move(prompt);
   config.open.sampling = sampling;

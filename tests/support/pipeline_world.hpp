@@ -38,6 +38,16 @@ struct WorldOptions {
   bool keeps_log = false;
 };
 
+/// For sessions that follow one another and keep their KV.
+struct Conversation {
+  SessionId previous = no_session;
+  Position kept = 0;
+  /// The same for all of them; 0: what the session needs.
+  Position position_limit = 0;
+  /// The KV stays for a session to come.
+  bool keep = false;
+};
+
 class PipelineWorld : private PipelineProbe {
  public:
   explicit PipelineWorld(WorldOptions options);
@@ -46,7 +56,7 @@ class PipelineWorld : private PipelineProbe {
   /// Starts a session and lets it send its request; `expected`: the text of plain decoding, prompt
   /// included, that every hop's committed tokens must be a prefix of. Returns its number, from 1.
   SessionId submit(std::vector<Token> prompt, std::uint32_t max_tokens, SamplingParams sampling,
-                   std::vector<Token> expected);
+                   std::vector<Token> expected, const Conversation& conversation = {});
   void cancel(SessionId session);
   const std::optional<Report>& report(SessionId session) const;
   bool all_reported() const;

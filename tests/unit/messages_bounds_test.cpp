@@ -211,6 +211,9 @@ BOOST_AUTO_TEST_CASE(requests_out_of_range_are_refused) {
   // A hop makes room for them at once: an absurd number may not cost it its memory.
   refused("Open", "KV slots: 4294967295, at most", [](auto& x) { x.slots = 0xffffffffU; });
   refused("Open", "longer than the position limit", [](auto& x) { x.position_limit = 2; });
+  refused("Open", "the whole prompt is to be kept", [](auto& x) { x.kept = 3; });
+  refused("Open", "kept of no session", [](auto& x) { x.previous = 0; });
+  refused("Open", "a session follows itself", [](auto& x) { x.previous = x.session; });
 }
 
 BOOST_AUTO_TEST_CASE(verdicts_and_tokens_out_of_range_are_refused) {

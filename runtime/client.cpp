@@ -1,0 +1,116 @@
+#include "runtime/client.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+
+#include "actors/text_error.hpp"
+#include "messages/limits.hpp"
+#include "runtime/system_config.hpp"
+#include "runtime/tls.hpp"
+
+namespace flowspec {
+
+namespace {
+
+ExitCode report_failure(const GenerateOptions& options, ExitCode code, const std::string& error) {
+  if (options.json)
+    print(json_error(error) + "\n");
+  fmt::print(stderr, "flowspec: {}\n", error);
+  return code;
+}
+
+}  // namespace
+
+void leave_at_once(int /*signal*/) {
+  std::_Exit(static_cast<int>(ExitCode::cancelled));
+}
+
+ExitCode run_client(
+    const GenerateOptions& options,
+    const std::function<ExitCode(caf::actor_system&, const Engine&, Signals&)>& body) {
+  auto code = ExitCode::ok;
+  try {
+    Signals signals(leave_at_once);
+    check_tls(options.network.tls);
+    Engine engine(options);
+    SystemConfig config;
+    if (!options.nodes.empty() || !options.cluster_file.empty())
+      config.enable_network(options.network);
+    std::optional<ExitLimit> exit_limit;  // outlives the system
+    caf::actor_system system(config);
+    try {
+      code = body(system, engine, signals);
+    } catch (const RuntimeError& e) {
+      code = report_failure(options, e.code(), e.what());
+    }
+    signals.set_handler(leave_at_once);
+    exit_limit.emplace(3, static_cast<int>(code));
+  } catch (const RuntimeError& e) {
+    code = report_failure(options, e.code(), e.what());
+  } catch (const std::exception& e) {
+    code = report_failure(options, ExitCode::usage, e.what());
+  }
+  return code;
+}
+
+SessionConfig make_session(const Engine& engine, std::vector<Token> prompt, std::uint32_t context,
+                           const GenerateOptions& options) {
+  if (prompt.size() >= context || prompt.size() >= limits::tokens)
+    throw RuntimeError(
+        fmt::format("the prompt has {} tokens; the context of {} leaves no room for an answer. "
+                    "Shorten it, or ask for a larger --context.",
+                    prompt.size(), context));
+  SessionConfig session;
+  session.max_tokens =
+      std::min(options.max_tokens, static_cast<std::uint32_t>(context - prompt.size()));
+  const SamplerOptions& how = options.sampling;
+  session.open.sampling = {how.temperature, how.top_k, how.top_p, how.seed};
+  session.open.root = 1;
+  session.open.prompt = std::move(prompt);
+  session.stop = options.stop;
+  session.tokenizer = std::make_shared<const Tokenizer>(engine.target().tokenizer);
+  session.progress_limit = options.progress_limit;
+  return session;
+}
+
+bool print(const std::string& text) {
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+         std::fflush(stdout) == 0;
+}
+
+Summary receive_answer(caf::scoped_actor& self, const SessionConfig& session, bool streams) {
+  // The session reports by itself within these; should it not, the wait ends all the same.
+  auto limit = session.progress_limit + session.close_limit + std::chrono::seconds(10);
+  Summary summary;
+  summary.kept = session.open.kept;
+  bool done = false;
+  std::string error;
+  while (!done && error.empty())
+    self->receive(
+        [&](const TextDeltaMessage& message) {
+          auto delta = message.read();
+          if (!delta)
+            return;
+          summary.text += delta->text;
+          if (streams && !print(delta->text))
+            error = "standard output is closed";
+        },
+        [&](const ReportMessage& message) {
+          done = true;
+          if (auto report = message.read())
+            summary.report = std::move(*report);
+          else
+            error = error_text(report.error());
+        },
+        caf::after(limit) >> [&] { error = "the session gives no sign of life"; });
+  if (!error.empty())
+    throw RuntimeError(ExitCode::failed, error);
+  return summary;
+}
+
+}  // namespace flowspec

@@ -1,0 +1,40 @@
+#pragma once
+/// What commands that write text do alike: set up, take the answer of a session, say how it went.
+
+#include <functional>
+#include <string>
+
+#include <caf/fwd.hpp>
+
+#include "actors/session.hpp"
+#include "runtime/engine.hpp"
+#include "runtime/error.hpp"
+#include "runtime/options.hpp"
+#include "runtime/report.hpp"
+#include "runtime/signals.hpp"
+
+namespace flowspec {
+
+/// Ends the process with 130; for signals that nobody else takes.
+[[noreturn]] void leave_at_once(int signal);
+
+/// Opens the models, starts an actor system and runs `body`; what it throws becomes an exit code
+/// and a message.
+ExitCode run_client(
+    const GenerateOptions& options,
+    const std::function<ExitCode(caf::actor_system&, const Engine&, Signals&)>& body);
+
+/// What every session of the run has alike: sampling, tokens at most, stop strings, limits. The
+/// prompt is not empty. Throws RuntimeError where it leaves no room for an answer.
+/// @param context  tokens of prompt and answer together at most.
+SessionConfig make_session(const Engine& engine, std::vector<Token> prompt, std::uint32_t context,
+                           const GenerateOptions& options);
+
+/// Writes to standard output; false where nobody reads it any more.
+bool print(const std::string& text);
+
+/// Takes the session's text as it comes, and its report; `streams` prints the text. Throws
+/// RuntimeError where no report comes.
+Summary receive_answer(caf::scoped_actor& self, const SessionConfig& session, bool streams);
+
+}  // namespace flowspec
