@@ -27,7 +27,7 @@ inline constexpr NodeId first_fresh_node = NodeId{1} << 63;
 /// `Fault::stage` of the party that is no stage.
 inline constexpr std::uint32_t not_a_stage = std::numeric_limits<std::uint32_t>::max();
 /// Changes with every change of the schema that an older node would misread.
-inline constexpr std::uint32_t protocol_version = 2;
+inline constexpr std::uint32_t protocol_version = 3;
 
 /// One tree node on its way through the pipeline.
 struct Row {
@@ -258,6 +258,9 @@ struct EmulatedStage {
   friend bool operator==(const EmulatedStage&, const EmulatedStage&) = default;
 };
 
+/// How keys and values are kept. models/types.hpp says what there is; 0 is float32.
+enum class KvType : std::uint8_t;
+
 /// Which stage a node is to build, and from which model.
 struct StageSpec {
   std::uint32_t protocol = protocol_version;
@@ -275,6 +278,7 @@ struct StageSpec {
   std::uint32_t max_rows = 64;
   /// None: as fast as the machine is.
   std::optional<EmulatedStage> emulation;
+  KvType kv_type{};
   friend bool operator==(const StageSpec&, const StageSpec&) = default;
 };
 

@@ -41,6 +41,7 @@ void add_generate(CLI::App& app, GenerateOptions& options) {
       ->transform(CLI::IsMember({"on", "off"}));
   model->add_option("--context", options.context,
                     "Tokens of prompt and answer together at most (default: as the model says)");
+  add_kv_type_option(*model, options.kv_type);
 
   auto* where = app.add_option_group("Place");
   where->add_option("--stages", options.stages, "Stages that the layers are spread over")

@@ -142,6 +142,10 @@ BOOST_AUTO_TEST_CASE(nodes_that_lack_what_is_asked_for) {
 
   NodeProcess narrow("narrow", model_folder(), {"--kv-memory", "1"});
   check_error(generate_on(narrow.address(), {"--context", "30000", "-n", "20000"}), {"MiB of KV"});
+  // What fits depends on the type: a position takes 768 bytes as f16, twice as many as f32.
+  const Arguments long_text{"--context", "30000", "-n", "900", "--mode", "ar", "--kv-type"};
+  check_error(generate_on(narrow.address(), long_text + Arguments{"f32"}), {"MiB of KV"});
+  BOOST_CHECK(generate_on(narrow.address(), long_text + Arguments{"f16"}).exit_code == 0);
 }
 
 BOOST_AUTO_TEST_CASE(nodes_that_are_not_there) {
