@@ -62,7 +62,8 @@ struct Loading {
                       model.files->path().string(), hash, spec.model_hash));
     StageOptions options{{spec.first_layer, spec.end_layer},
                          std::min(spec.threads, node->options().threads),
-                         spec.max_rows};
+                         spec.max_rows,
+                         spec.kv_type};
     auto stage =
         std::make_unique<StageModel>(*model.files, model.config, options, stop_if_unwanted);
     for (const std::string& kernel : stage->unexpected_kernels())

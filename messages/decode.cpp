@@ -296,6 +296,8 @@ void decode(schema::StageSpec::Reader in, const Owner&, StageSpec& out) {
   count(out.max_rows, limits::rows, "rows");
   if (in.hasEmulation())
     out.emulation = emulated_stage(in.getEmulation());
+  check(in.getKvType() <= schema::KvType::F16, "an unknown type of keys and values");
+  out.kv_type = static_cast<KvType>(in.getKvType());
 }
 
 void decode(schema::NodeInfo::Reader in, const Owner&, NodeInfo& out) {

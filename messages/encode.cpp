@@ -346,6 +346,7 @@ void encode(const StageSpec& x, schema::StageSpec::Builder out) {
   out.setMaxRows(x.max_rows);
   if (x.emulation)
     encode(*x.emulation, out.initEmulation());
+  out.setKvType(static_cast<schema::KvType>(x.kv_type));
 }
 
 std::size_t variable_words(const NodeInfo& x) {

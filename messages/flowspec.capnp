@@ -186,6 +186,12 @@ struct EmulatedStage {
   readyLeadNs @6 :UInt64;  # the first stage's end is announced so long before it comes
 }
 
+enum KvType {
+  # How a stage keeps the keys and values of its sessions.
+  f32 @0;
+  f16 @1;
+}
+
 struct StageSpec {
   # Coordinator to node: which stage to build, and from which model.
   protocol @0 :UInt32;     # the sender's protocolVersion
@@ -198,6 +204,7 @@ struct StageSpec {
   threads @7 :UInt32;      # >= 1
   maxRows @8 :UInt32;      # >= 1
   emulation @9 :EmulatedStage;  # absent: as fast as the machine is
+  kvType @10 :KvType;
 }
 
 struct NodeInfo {

@@ -269,6 +269,9 @@ struct EmulatedStage {
   friend bool operator==(const EmulatedStage&, const EmulatedStage&) = default;
 };
 
+/// How keys and values are kept. models/types.hpp says what there is; 0 is float32.
+enum class KvType : std::uint8_t;
+
 /// Which stage a node is to build, and from which model.
 struct StageSpec {
   std::uint32_t protocol = protocol_version;
@@ -286,6 +289,7 @@ struct StageSpec {
   std::uint32_t max_rows = 64;
   /// None: as fast as the machine is.
   std::optional<EmulatedStage> emulation;
+  KvType kv_type{};
   friend bool operator==(const StageSpec&, const StageSpec&) = default;
 };
 

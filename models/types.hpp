@@ -1,8 +1,9 @@
 #pragma once
-/// The few types that everything in models/ speaks. messages/types.hpp declares the same aliases:
+/// The few types that everything in models/ speaks. messages/types.hpp declares the same names:
 /// neither folder depends on the other.
 
 #include <cstdint>
+#include <string_view>
 
 namespace flowspec {
 
@@ -18,5 +19,14 @@ struct LayerRange {
   std::uint32_t size() const { return end - first; }
   friend bool operator==(const LayerRange&, const LayerRange&) = default;
 };
+
+/// How attention's keys and values are kept: whole floats, or IEEE halves in half the memory. The
+/// numbers are those of messages/flowspec.capnp.
+enum class KvType : std::uint8_t { f32 = 0, f16 = 1 };
+
+/// As options and reports name it.
+constexpr std::string_view name_of(KvType type) {
+  return type == KvType::f16 ? "f16" : "f32";
+}
 
 }  // namespace flowspec

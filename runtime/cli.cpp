@@ -31,6 +31,18 @@ void add_cluster_options(CLI::App& app, std::string& file, std::vector<std::stri
   by_name->excludes(by_file);
 }
 
+void add_kv_type_option(CLI::App& app, KvType& type) {
+  app.add_option_function<std::string>(
+         "--kv-type",
+         [&type](const std::string& name) {
+           type = name == name_of(KvType::f16) ? KvType::f16 : KvType::f32;
+         },
+         fmt::format("How attention's keys and values are kept: f16 rounds them to half the "
+                     "memory, f32 does not (default {})",
+                     name_of(type)))
+      ->check(CLI::IsMember({"f16", "f32"}));
+}
+
 std::optional<int> parse(CLI::App& app, int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);

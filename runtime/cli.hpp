@@ -12,6 +12,9 @@ namespace flowspec {
 void add_network_options(CLI::App& app, NetworkOptions& network);
 void add_cluster_options(CLI::App& app, std::string& file, std::vector<std::string>& nodes);
 
+/// --kv-type, of the commands that compute layers; its default is what `type` is.
+void add_kv_type_option(CLI::App& app, KvType& type);
+
 /// Parses; an exit code where that is all there is to do: 0 after help, 2 after a mistake.
 std::optional<int> parse(CLI::App& app, int argc, const char* const* argv);
 

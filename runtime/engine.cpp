@@ -56,7 +56,7 @@ struct Engine::SharedHead {
 };
 
 Engine::Engine(const GenerateOptions& options)
-    : head_(std::make_shared<SharedHead>()), threads_(options.threads) {
+    : head_(std::make_shared<SharedHead>()), threads_(options.threads), kv_type_(options.kv_type) {
   bool is_embedded = options.model.empty();
   target_ = open_text_model(is_embedded ? embedded_file("target.gguf") : fs::path(options.model));
   set_context(options.context);
@@ -115,7 +115,8 @@ unsigned Engine::threads(std::size_t stages) const {
 
 StageLoader Engine::stage_loader(LayerRange layers, unsigned threads, std::uint32_t max_rows,
                                  ProgressBar& bar) const {
-  return [model = target_, options = StageOptions{layers, threads, max_rows}, update = bar.part()] {
+  return [model = target_, options = StageOptions{layers, threads, max_rows, kv_type_},
+          update = bar.part()] {
     return load<StageModel>([&] {
       return std::make_unique<StageModel>(*model->files, model->config, options, update);
     });
@@ -141,9 +142,11 @@ DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, Progr
                                            max_rows);
       });
     };
-  return [model = draft_, threads, max_rows, update = bar.part()] {
+  // It may be as large as the model, or the model itself, whose rounding it then guesses too.
+  return [model = draft_, threads, max_rows, kv_type = kv_type_, update = bar.part()] {
     return load<DraftModel>([&] {
-      return std::make_unique<SmallLm>(*model->files, model->config, threads, max_rows, update);
+      return std::make_unique<SmallLm>(*model->files, model->config, threads, max_rows, update,
+                                       kv_type);
     });
   };
 }

@@ -36,6 +36,9 @@ class Engine {
   /// Threads of a stage where `stages` of them run in this process.
   unsigned threads(std::size_t stages) const;
 
+  /// Of all stages, wherever they are.
+  KvType kv_type() const { return kv_type_; }
+
   StageLoader stage_loader(LayerRange layers, unsigned threads, std::uint32_t max_rows,
                            ProgressBar& bar) const;
   LmHeadLoader head_loader(unsigned threads, std::uint32_t max_rows) const;
@@ -58,6 +61,7 @@ class Engine {
   std::string draft_name_;
   std::uint32_t context_ = 0;
   unsigned threads_ = 0;
+  KvType kv_type_ = KvType::f32;
 };
 
 }  // namespace flowspec

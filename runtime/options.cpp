@@ -39,6 +39,7 @@ void add_answer_options(CLI::App& app, GenerateOptions& options, const std::stri
                    "Speculate less, or not, where it does not pay: on, off (default on)")
       ->transform(CLI::IsMember({"on", "off"}));
   model->add_option("--context", options.context, context_help);
+  add_kv_type_option(*model, options.kv_type);
 
   auto* where = app.add_option_group("Place");
   where->add_option("--stages", options.stages, "Stages that the layers are spread over")

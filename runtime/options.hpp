@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/sampler.hpp"
+#include "models/types.hpp"
 #include "runtime/bench/bench_options.hpp"
 #include "runtime/cluster.hpp"
 #include "runtime/engine_bench/engine_bench_options.hpp"
@@ -37,6 +38,8 @@ struct GenerateOptions {
   bool controller = true;
   /// 0: as the model file says.
   std::uint32_t context = 0;
+  /// Keys and values of every stage.
+  KvType kv_type = KvType::f16;
   SamplerOptions sampling;
   std::vector<std::string> stop;
   /// Of every stage; 0: the program decides.

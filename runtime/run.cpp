@@ -111,6 +111,7 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
   // A node gives no more than its own limit.
   spec.threads = options_.threads != 0 || threads_ == 1 ? threads_ : limits::threads;
   spec.max_rows = policy_.segment_rows;
+  spec.kv_type = engine_.kv_type();
   if (emulation_)
     spec.emulation = emulation_->stage(index);
 

@@ -190,6 +190,7 @@ std::uint32_t EagleHead::feature_size() const {
   return state_->config.hidden_size;
 }
 
+// As float32, whatever the target's caches are: those of one layer are small beside them.
 KvCache EagleHead::make_cache(std::uint32_t slots) const {
   return {1, state_->config.kv_heads, state_->config.head_dim, slots};
 }

@@ -8,8 +8,8 @@
 namespace flowspec {
 
 SmallLm::SmallLm(const ModelFiles& files, const ModelConfig& config, unsigned threads,
-                 std::uint32_t max_rows, const LoadProgress& progress)
-    : model_(files, config, {{0, config.layers}, threads, max_rows}, progress),
+                 std::uint32_t max_rows, const LoadProgress& progress, KvType kv_type)
+    : model_(files, config, {{0, config.layers}, threads, max_rows, kv_type}, progress),
       head_(files, config, threads, max_rows),
       hidden_(std::size_t{model_.max_rows()} * config.hidden_size),
       logits_(std::size_t{model_.max_rows()} * config.vocab_size) {

@@ -13,7 +13,8 @@ class SmallLm : public DraftModel {
  public:
   /// Throws ModelError as `StageModel` does.
   SmallLm(const ModelFiles& files, const ModelConfig& config, unsigned threads = 1,
-          std::uint32_t max_rows = 64, const LoadProgress& progress = {});
+          std::uint32_t max_rows = 64, const LoadProgress& progress = {},
+          KvType kv_type = KvType::f32);
 
   std::uint32_t feature_size() const override { return 0; }
   KvCache make_cache(std::uint32_t slots) const override;

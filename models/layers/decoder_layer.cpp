@@ -154,20 +154,14 @@ void DecoderLayer::attend(Workspace& workspace, std::span<const RowContext> rows
   // All keys and values first: a row's ancestors may be anywhere in the segment.
   for (std::size_t r = 0; r < rows.size(); ++r) {
     const RowContext& row = rows[r];
-    const float* q = workspace.qkv.data() + r * (q_size + 2 * kv_size);
-    const float* k = q + q_size;
-    const float* v = k + kv_size;
-    workspace.rope.rotate(q, heads_, row.position, stride,
+    const std::span<const float> qkv =
+        std::span(workspace.qkv).subspan(r * (q_size + 2 * kv_size), q_size + 2 * kv_size);
+    workspace.rope.rotate(qkv.data(), heads_, row.position, stride,
                           workspace.queries.data() + r * heads_ * stride);
-    float* key = row.cache->key(cache_layer, row.slot);
-    float* value = row.cache->value(cache_layer, row.slot);
-    for (std::size_t h = 0; h < kv_heads_; ++h) {
-      workspace.rope.rotate(k + h * head_dim_, 1, row.position, stride, key);
-      std::copy_n(v + h * head_dim_, head_dim_, value);
-      std::fill(value + head_dim_, value + stride, 0.0F);
-      key += row.cache->head_size();
-      value += row.cache->head_size();
-    }
+    workspace.rope.rotate(qkv.data() + q_size, kv_heads_, row.position, stride,
+                          workspace.keys.data());
+    row.cache->write_keys(cache_layer, row.slot, workspace.keys);
+    row.cache->write_values(cache_layer, row.slot, qkv.last(kv_size));
   }
   workspace.attention.apply(workspace.queries, rows, cache_layer, workspace.attended);
 }

@@ -104,12 +104,13 @@ StageModel::StageModel(StageModel&&) noexcept = default;
 StageModel& StageModel::operator=(StageModel&&) noexcept = default;
 
 KvCache StageModel::make_cache(std::uint32_t slots) const {
-  return {state_->options.layers.size(), state_->config.kv_heads, state_->config.head_dim, slots};
+  return {state_->options.layers.size(), state_->config.kv_heads, state_->config.head_dim, slots,
+          state_->options.kv_type};
 }
 
 std::size_t StageModel::cache_bytes(std::uint32_t slots) const {
   return KvCache::bytes_for(state_->options.layers.size(), state_->config.kv_heads,
-                            state_->config.head_dim, slots);
+                            state_->config.head_dim, slots, state_->options.kv_type);
 }
 
 void StageModel::forward_tokens(std::span<const Token> tokens, std::span<const RowContext> rows,

@@ -26,6 +26,8 @@ struct StageOptions {
   unsigned threads = 1;
   /// Rows that scratch memory is kept for; longer segments are cut in parts of this size.
   std::uint32_t max_rows = 64;
+  /// Of the caches that it makes.
+  KvType kv_type = KvType::f32;
 };
 
 /// A range of decoder layers of a model, with the token embedding where the range starts at

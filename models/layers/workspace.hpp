@@ -25,6 +25,7 @@ struct Workspace {
         normed(std::size_t{rows} * config.hidden_size),
         qkv(std::size_t{rows} * (config.heads + 2 * config.kv_heads) * config.head_dim),
         queries(std::size_t{rows} * config.heads * KvCache::head_stride(config.head_dim)),
+        keys(config.kv_heads * KvCache::head_stride(config.head_dim)),
         attended(std::size_t{rows} * config.heads * config.head_dim),
         gate_up(std::size_t{rows} * 2 * config.ffn_size),
         activated(std::size_t{rows} * config.ffn_size),
@@ -35,10 +36,11 @@ struct Workspace {
   Attention attention;
   SwiGlu swiglu;
   std::uint32_t max_rows;
-  // Each max_rows x the width of what it is named after.
+  // Each max_rows x the width of what it is named after; keys are those of one row.
   std::vector<float> normed;
   std::vector<float> qkv;
   std::vector<float> queries;
+  std::vector<float> keys;
   std::vector<float> attended;
   std::vector<float> gate_up;
   std::vector<float> activated;

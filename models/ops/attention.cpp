@@ -15,8 +15,10 @@ constexpr std::size_t chunk = 64;
 
 }  // namespace
 
-Attention::Attention(const AttentionShape& shape, unsigned threads)
+Attention::Attention(const AttentionShape& shape, unsigned threads,
+                     const kernels::AttentionKernels& kernels)
     : shape_(shape),
+      kernels_(&kernels),
       stride_(KvCache::head_stride(shape.head_dim)),
       scale_(1.0F / std::sqrt(static_cast<float>(shape.head_dim))),
       scratch_(std::max(threads, 1U)) {
@@ -38,9 +40,11 @@ void Attention::apply(std::span<const float> queries, std::span<const RowContext
   const auto work = [&](std::size_t thread) {
     for (std::size_t t = thread; t < tasks; t += threads) {
       const std::size_t r = t / shape_.kv_heads;
-      apply_group(queries.data() + r * query_row, rows[r], layer,
-                  static_cast<std::uint32_t>(t % shape_.kv_heads), scratch_[thread],
-                  out.data() + r * out_row);
+      const auto group = static_cast<std::uint32_t>(t % shape_.kv_heads);
+      const auto apply = rows[r].cache->type() == KvType::f16 ? &Attention::apply_group<Half>
+                                                              : &Attention::apply_group<float>;
+      (this->*apply)(queries.data() + r * query_row, rows[r], layer, group, scratch_[thread],
+                     out.data() + r * out_row);
     }
   };
   if (threads == 1) {
@@ -53,6 +57,7 @@ void Attention::apply(std::span<const float> queries, std::span<const RowContext
   }
 }
 
+template <class T>
 void Attention::apply_group(const float* queries, const RowContext& row, std::uint32_t layer,
                             std::uint32_t group, Scratch& scratch, float* out) const {
   const std::size_t count = row.prefix.size() + row.tail.size();
@@ -64,23 +69,23 @@ void Attention::apply_group(const float* queries, const RowContext& row, std::ui
   const Slot* slots = scratch.slots.data();
   std::copy(row.tail.begin(), row.tail.end(),
             std::copy(row.prefix.begin(), row.prefix.end(), scratch.slots.begin()));
-  const float* keys = row.cache->keys(layer, group);
-  const float* values = row.cache->values(layer, group);
+  const T* keys = row.cache->keys<T>(layer, group);
+  const T* values = row.cache->values<T>(layer, group);
+  const kernels::AttentionLoops<T>& loops = kernels_->loops_for(keys);
   queries += group * shared * stride_;
   out += group * shared * shape_.head_dim;
   const std::size_t score_stride = kernels::padded(count);
   for (std::size_t p = 0; p < count; p += chunk) {
-    kernels::attention_scores({queries, shared, stride_}, keys, slots + p,
-                              std::min(chunk, count - p), scale_, scratch.scores.data() + p,
-                              score_stride);
+    loops.scores({queries, shared, stride_}, keys, slots + p, std::min(chunk, count - p), scale_,
+                 scratch.scores.data() + p, score_stride);
   }
   for (std::size_t h = 0; h < shared; ++h) {
     scratch.sums[h] = kernels::attention_weights(scratch.scores.data() + h * score_stride, count);
   }
   std::fill(scratch.results.begin(), scratch.results.end(), 0.0F);
   for (std::size_t p = 0; p < count; p += chunk) {
-    kernels::attention_values(scratch.scores.data() + p, score_stride, shared, values, stride_,
-                              slots + p, std::min(chunk, count - p), scratch.results.data());
+    loops.values(scratch.scores.data() + p, score_stride, shared, values, stride_, slots + p,
+                 std::min(chunk, count - p), scratch.results.data());
   }
   for (std::size_t h = 0; h < shared; ++h) {
     const float* result = scratch.results.data() + h * stride_;

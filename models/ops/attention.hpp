@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/layers/kv_cache.hpp"
+#include "models/ops/attention_kernels.hpp"
 
 namespace flowspec {
 
@@ -18,10 +19,13 @@ struct AttentionShape {
 
 /// Softmax attention of every row over its own context (grouped-query attention). A row's keys are
 /// read in the order of their positions, whatever slots hold them, and each sum has an order that
-/// depends on positions only.
+/// depends on positions only. All keys and values come from the cache, a row's own ones too: so
+/// where the cache rounds them, they are the same for every row that reads them.
 class Attention {
  public:
-  Attention(const AttentionShape& shape, unsigned threads);
+  Attention(
+      const AttentionShape& shape, unsigned threads,
+      const kernels::AttentionKernels& kernels = *kernels::available_attention_kernels().front());
 
   /// @param queries  rows x heads x KvCache::head_stride(head_dim), rotated, zeros between heads.
   /// @param layer    which layer of the rows' caches; keys and values of the rows are in them.
@@ -39,10 +43,13 @@ class Attention {
     std::vector<float> results;
   };
 
+  /// T: what the row's cache keeps.
+  template <class T>
   void apply_group(const float* queries, const RowContext& row, std::uint32_t layer,
                    std::uint32_t group, Scratch& scratch, float* out) const;
 
   AttentionShape shape_;
+  const kernels::AttentionKernels* kernels_;
   std::size_t stride_;
   float scale_;
   // One per thread.

@@ -1,11 +1,9 @@
 #pragma once
 
 // Compiles a function once per instruction set; the loader chooses. For loops on simd::Float8,
-// which give the same bits on each. The second is for loops whose work is simd::fma.
+// which give the same bits on each.
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
 #define FLOWSPEC_CLONES __attribute__((target_clones("avx2", "default")))
-#define FLOWSPEC_FMA_CLONES __attribute__((target_clones("fma", "default")))
 #else
 #define FLOWSPEC_CLONES
-#define FLOWSPEC_FMA_CLONES
 #endif

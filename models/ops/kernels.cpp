@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "models/ops/clones.hpp"
-#include "models/ops/vector.hpp"
+#include "models/ops/half.hpp"
 
 namespace flowspec::kernels {
 namespace {
@@ -18,67 +18,6 @@ using simd::load;
 using simd::store;
 
 constexpr float lowest = -std::numeric_limits<float>::infinity();
-
-struct Values {
-  const float* rows;
-  std::size_t dim;
-  const std::uint32_t* slots;
-  std::size_t count;
-};
-
-// `vectors` * 8 columns of attention_values for `heads` heads; few enough that the sums stay in
-// registers.
-template <std::size_t heads, std::size_t vectors>
-FLOWSPEC_INLINE void weighted_sum(const float* weights, std::size_t weight_stride,
-                                  const Values& values, float* out) {
-  Float8 sums[heads][vectors];
-#pragma GCC unroll 8
-  for (std::size_t h = 0; h < heads; ++h) {
-#pragma GCC unroll 8
-    for (std::size_t v = 0; v < vectors; ++v) {
-      sums[h][v] = load(out + h * values.dim + v * lanes);
-    }
-  }
-  for (std::size_t p = 0; p < values.count; ++p) {
-    const float* row = values.rows + values.slots[p] * values.dim;
-    Float8 parts[vectors];
-#pragma GCC unroll 8
-    for (std::size_t v = 0; v < vectors; ++v) {
-      parts[v] = load(row + v * lanes);
-    }
-#pragma GCC unroll 8
-    for (std::size_t h = 0; h < heads; ++h) {
-      const Float8 weight = fill(weights[h * weight_stride + p]);
-#pragma GCC unroll 8
-      for (std::size_t v = 0; v < vectors; ++v) {
-        sums[h][v] = simd::fma(weight, parts[v], sums[h][v]);
-      }
-    }
-  }
-#pragma GCC unroll 8
-  for (std::size_t h = 0; h < heads; ++h) {
-#pragma GCC unroll 8
-    for (std::size_t v = 0; v < vectors; ++v) {
-      store(out + h * values.dim + v * lanes, sums[h][v]);
-    }
-  }
-}
-
-// As many columns at a time as registers hold, which is at most `vectors` vectors, then fewer.
-template <std::size_t heads, std::size_t vectors>
-FLOWSPEC_INLINE void weighted_sums(const float* weights, std::size_t weight_stride, Values values,
-                                   float* out, std::size_t first = 0) {
-  const float* rows = values.rows;
-  std::size_t d = first;
-  for (; d + vectors * lanes <= values.dim; d += vectors * lanes) {
-    values.rows = rows + d;
-    weighted_sum<heads, vectors>(weights, weight_stride, values, out + d);
-  }
-  if constexpr (vectors > 1) {
-    values.rows = rows;
-    weighted_sums<heads, vectors / 2>(weights, weight_stride, values, out, d);
-  }
-}
 
 }  // namespace
 
@@ -144,32 +83,6 @@ void exp(const float* x, std::size_t n, float* y) {
   }
 }
 
-FLOWSPEC_FMA_CLONES
-void attention_scores(const QueryGroup& group, const float* keys, const std::uint32_t* slots,
-                      std::size_t count, float scale, float* scores, std::size_t score_stride) {
-  for (std::size_t p = 0; p < count; p += lanes) {
-    const std::size_t block = std::min(lanes, count - p);
-    const float* rows[lanes];
-    for (std::size_t i = 0; i < lanes; ++i) {
-      rows[i] = keys + slots[p + std::min(i, block - 1)] * group.dim;
-    }
-    for (std::size_t h = 0; h < group.heads; ++h) {
-      const float* q = group.queries + h * group.dim;
-      float* to = scores + h * score_stride + p;
-      Float8 products[lanes] = {};
-      for (std::size_t d = 0; d < group.dim; d += lanes) {
-        const Float8 part = load(q + d);
-#pragma GCC unroll 8
-        for (std::size_t i = 0; i < lanes; ++i) {
-          products[i] = simd::fma(part, load(rows[i] + d), products[i]);
-        }
-      }
-      store(to, simd::transposed_sums(products) * fill(scale));
-      std::fill(to + block, to + lanes, lowest);
-    }
-  }
-}
-
 FLOWSPEC_CLONES
 float attention_weights(float* scores, std::size_t count) {
   Float8 largest = fill(lowest);
@@ -189,20 +102,18 @@ float attention_weights(float* scores, std::size_t count) {
   return simd::sum(sums);
 }
 
-FLOWSPEC_FMA_CLONES
-void attention_values(const float* weights, std::size_t weight_stride, std::size_t heads,
-                      const float* values, std::size_t dim, const std::uint32_t* slots,
-                      std::size_t count, float* out) {
-  const Values all{values, dim, slots, count};
-  for (; heads >= 4; heads -= 4, weights += 4 * weight_stride, out += 4 * dim) {
-    weighted_sums<4, 2>(weights, weight_stride, all, out);
+FLOWSPEC_CLONES
+void to_half(const float* x, std::size_t n, Half* y) {
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    store(y + i, load(x + i));
   }
-  if (heads == 3) {
-    weighted_sums<3, 4>(weights, weight_stride, all, out);
-  } else if (heads == 2) {
-    weighted_sums<2, 4>(weights, weight_stride, all, out);
-  } else if (heads == 1) {
-    weighted_sums<1, 8>(weights, weight_stride, all, out);
+  if (i < n) {
+    float last[lanes] = {};
+    Half halves[lanes] = {};
+    std::copy(x + i, x + n, last);
+    store(halves, load(last));
+    std::copy(halves, halves + (n - i), y + i);
   }
 }
 

@@ -72,6 +72,7 @@ Json json_of(const BenchSummary& summary, BenchClock clock) {
                    {"max_tokens", summary.what.max_tokens},
                    {"seed", summary.what.seed},
                    {"controller", summary.what.controller},
+                   {"kv_type", name_of(summary.what.kv_type)},
                    {"prompts", summary.prompts},
                    {"prompt_tokens", summary.prompt_tokens},
                    {"tokens", summary.tokens},

@@ -61,6 +61,7 @@ void add_what(CLI::App& app, BenchOptions& options) {
   what->add_option("--controller", options.controller,
                    "Adapt to the devices while running: on, off (default on)")
       ->transform(CLI::IsMember({"on", "off"}));
+  add_kv_type_option(*what, options.kv_type);
 }
 
 void add_text(CLI::App& app, BenchOptions& options) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "models/types.hpp"
 #include "runtime/network_options.hpp"
 
 namespace CLI {
@@ -32,6 +33,7 @@ struct BenchOptions {
   std::optional<std::uint32_t> max_tokens;
   std::uint64_t seed = 0;
   bool controller = true;
+  KvType kv_type = KvType::f16;
 
   bool is_virtual = false;
   std::string cluster_file;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "messages/types.hpp"
+#include "models/types.hpp"
 
 namespace flowspec {
 
@@ -28,6 +29,7 @@ struct BenchCase {
   std::uint32_t max_tokens = 256;
   std::uint64_t seed = 0;
   bool controller = true;
+  KvType kv_type = KvType::f16;
 };
 
 struct PromptRun {

@@ -43,6 +43,7 @@ class Cells {
         options.max_tokens.value_or(options.suite == "smoke" ? 64 : common_.max_tokens);
     common_.seed = options.seed;
     common_.controller = options.controller;
+    common_.kv_type = options.kv_type;
   }
 
   void add(const Lists& lists) {

@@ -21,6 +21,7 @@ GenerateOptions options_of(const BenchCase& what, const std::optional<DeviceProf
   options.mode = what.mode;
   options.draft = what.draft;
   options.max_tokens = what.max_tokens;
+  options.kv_type = what.kv_type;
   options.sampling.temperature = what.temperature;
   options.verbosity = Verbosity::quiet;
   if (what.stages != 0)

@@ -128,7 +128,9 @@ class EngineBench {
         model_(std::move(model)),
         tests_(plan(options)),
         progress_(progress),
-        report_(describe(model_)) {}
+        report_(describe(model_)) {
+    report_.kv_type = options.kv_type;
+  }
 
   EngineReport run() {
     for (unsigned threads : options_.threads)
@@ -154,7 +156,8 @@ class EngineBench {
     progress_ << fmt::format("loading {}: {} thread(s), {} stage(s)\n",
                              model_.files->path().filename().string(), threads, stages)
               << std::flush;
-    EnginePipeline pipeline(*model_.files, model_.config, {threads, stages, context});
+    EnginePipeline pipeline(*model_.files, model_.config,
+                            {threads, stages, context, options_.kv_type});
     if (options_.context > 0)
       pipeline.forward(0, options_.context, 1);
     for (const Test& test : tests_) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "runtime/cli.hpp"
 #include "runtime/engine_bench/pipeline.hpp"
 #include "runtime/engine_bench/random_model.hpp"
 #include "runtime/error.hpp"
@@ -68,6 +69,7 @@ void add_engine_bench(CLI::App& app, EngineBenchOptions& options) {
   app.add_option("--context", options.context, "Tokens before the segments of --rows")
       ->check(CLI::Range(0U, most_tokens))
       ->capture_default_str();
+  add_kv_type_option(app, options.kv_type);
   add_counts(app, "--threads", options.threads, "Threads of a stage");
   add_counts(app, "--stages", options.stages,
              "Parts that the layers are split into, which compute one after the other");

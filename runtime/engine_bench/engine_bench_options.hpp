@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "models/formats/tensor_type.hpp"
+#include "models/types.hpp"
 
 namespace CLI {
 class App;
@@ -30,6 +31,7 @@ struct EngineBenchOptions {
   std::vector<std::uint32_t> stages{1};
   /// Tokens that come before the `rows`.
   std::uint32_t context = 64;
+  KvType kv_type = KvType::f16;
   std::uint32_t repeats = 5;
   std::string json_file;
   bool verbose = false;

@@ -102,6 +102,7 @@ std::string to_json(const EngineReport& report) {
   nlohmann::ordered_json json;
   json["model"] = report.model;
   json["type"] = report.type;
+  json["kv_type"] = name_of(report.kv_type);
   json["parameters"] = report.parameters;
   json["weight_bytes"] = report.weight_bytes;
   json["peak_memory_bytes"] = report.peak_memory;

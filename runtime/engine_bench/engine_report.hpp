@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "models/types.hpp"
+
 namespace flowspec {
 
 /// One test of `flowspec bench engine`.
@@ -33,6 +35,7 @@ struct EngineReport {
   std::uint64_t parameters = 0;
   /// Bytes of the matrices that a token passes through, as stored.
   std::uint64_t weight_bytes = 0;
+  KvType kv_type = KvType::f32;
   /// "avx2".
   std::string kernels;
   /// Bytes per second by number of threads.

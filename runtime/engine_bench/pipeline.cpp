@@ -19,7 +19,8 @@ EnginePipeline::EnginePipeline(const ModelFiles& files, const ModelConfig& confi
   for (std::uint32_t stage = 0; stage < shape.stages; ++stage) {
     const LayerRange layers{config.layers * stage / shape.stages,
                             config.layers * (stage + 1) / shape.stages};
-    stages_.emplace_back(files, config, StageOptions{layers, shape.threads, max_rows});
+    stages_.emplace_back(files, config,
+                         StageOptions{layers, shape.threads, max_rows, shape.kv_type});
     caches_.push_back(stages_.back().make_cache(shape.context));
   }
 }

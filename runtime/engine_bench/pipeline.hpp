@@ -22,6 +22,7 @@ class EnginePipeline {
     std::uint32_t stages = 1;
     /// Positions that a text may have.
     std::uint32_t context = 0;
+    KvType kv_type = KvType::f32;
   };
 
   /// Rows of the largest segment.

@@ -51,6 +51,7 @@ Verification::Verification(const VerifyOptions& options)
     how.model = options_.model;
     how.draft = draft;
     how.threads = options_.threads;
+    how.kv_type = options_.kv_type;
     engines_.emplace(draft, std::make_unique<const Engine>(how));
   }
   auto stages = verify_stages(options_, model().config.layers, cluster_.nodes.size());
@@ -97,6 +98,7 @@ GenerateOptions Verification::run_options(const VerifyCase& what) const {
   how.controller = options_.controller;
   how.network = options_.network;
   how.threads = options_.threads;
+  how.kv_type = options_.kv_type;
   how.load_limit = options_.load_limit;
   how.progress_limit = options_.progress_limit;
   how.verbosity = options_.quiet ? Verbosity::quiet : Verbosity::normal;
@@ -203,7 +205,7 @@ VerifyReport Verification::run(caf::actor_system& system, const LanguageModel& r
   for (const auto& prompt : prompts_)
     longest = std::max(longest, prompt.size());
   PlainDecoder plain(reference, engine("none").threads(1),
-                     static_cast<std::uint32_t>(longest) + options_.max_tokens);
+                     static_cast<std::uint32_t>(longest) + options_.max_tokens, options_.kv_type);
   expect(plain);
   auto fitted = fit_case();
   for (const VerifyCase& what : cases_) {

@@ -41,6 +41,7 @@ void add_what(CLI::App& app, VerifyOptions& options) {
                    "and the small model of the pair; for other models lookup and self)")
       ->take_all()
       ->allow_extra_args(false);
+  add_kv_type_option(*what, options.kv_type);
   add_list(*what, "--modes", options.modes, "How to decode (default: all modes)")
       ->check(CLI::IsMember(std::vector<std::string>(mode_names().begin(), mode_names().end())));
   what->add_option("--controller", options.controller,

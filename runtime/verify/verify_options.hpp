@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/sampler.hpp"
+#include "models/types.hpp"
 #include "runtime/network_options.hpp"
 
 namespace CLI {
@@ -39,6 +40,8 @@ struct VerifyOptions {
   NetworkOptions network;
   /// Of every stage; 0: the program decides.
   unsigned threads = 0;
+  /// Of every stage, and of plain decoding.
+  KvType kv_type = KvType::f16;
   std::chrono::seconds progress_limit{60};
   std::chrono::seconds load_limit{600};
 

@@ -141,7 +141,8 @@ inline StageSpec sample() {
           .max_rows = 32,
           .emulation = EmulatedStage{.forward = {79'000'000, 1'080'000, 2'000'000},
                                      .link = {1'000'000'000, 200'000, 8192},
-                                     .ready_lead_ns = 3'000'000}};
+                                     .ready_lead_ns = 3'000'000},
+          .kv_type = KvType{1}};
 }
 template <>
 inline NodeInfo sample() {

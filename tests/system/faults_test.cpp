@@ -142,6 +142,11 @@ BOOST_AUTO_TEST_CASE(nodes_that_lack_what_is_asked_for) {
 
   NodeProcess narrow("narrow", model_folder(), {"--kv-memory", "1"});
   check_error(generate_on(narrow.address(), {"--context", "30000", "-n", "20000"}), {"MiB of KV"});
+  // About 900 slots, each of 768 bytes as f16, and twice as many as f32.
+  const Arguments long_text{"--context", "30000", "-n", "300", "--mode", "ar", "--kv-type"};
+  check_error(generate_on(narrow.address(), long_text + Arguments{"f32"}), {"MiB of KV"});
+  auto fits = generate_on(narrow.address(), long_text + Arguments{"f16"});
+  BOOST_CHECK_MESSAGE(fits.exit_code == 0, fits.error << fits.output);
 }
 
 BOOST_AUTO_TEST_CASE(nodes_that_are_not_there) {

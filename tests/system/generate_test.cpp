@@ -96,6 +96,25 @@ BOOST_AUTO_TEST_CASE(other_architectures_give_the_same_tokens_everywhere) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(either_type_of_keys_and_values_gives_its_tokens_everywhere) {
+  auto nodes = start_nodes(2, model_folder());
+  for (const char* type : {"f16", "f32"}) {
+    Arguments common{"--model",
+                     (model_folder() / "target.gguf").string(),
+                     "-n",
+                     "40",
+                     "--kv-type",
+                     type,
+                     "--temperature",
+                     "1.1",
+                     "once upon a time"};
+    auto expected = tokens_of(common + Arguments{"--mode", "ar", "--stages", "1"});
+    BOOST_CHECK_MESSAGE(tokens_of(common + Arguments{"--stages", "3", "--draft", "self"} +
+                                  node_arguments(nodes)) == expected,
+                        "OTHER TOKENS with " << type);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(texts_end_at_a_sliding_window) {
   Arguments common{"generate", "--json", "--model", (model_folder() / "window.gguf").string(),
                    "-n",       "100",    "hello"};

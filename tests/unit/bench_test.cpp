@@ -69,7 +69,7 @@ using Titles = std::vector<std::string>;
 BOOST_AUTO_TEST_CASE(lists_are_separated_by_commas_and_may_be_repeated) {
   auto options = options_of({"--modes", "ar,flowspec", "--modes", "ar", "--profile", "a,b.json",
                              "-t", "0,0.5", "--link-mbps", "125,1000", "-d", "lookup,self",
-                             "--virtual", "--controller", "off", "-j", "3"});
+                             "--virtual", "--controller", "off", "--kv-type", "f32", "-j", "3"});
   BOOST_CHECK((options.modes == Titles{"ar", "flowspec", "ar"}));
   BOOST_CHECK((options.profiles == Titles{"a", "b.json"}));
   BOOST_CHECK((options.temperatures == std::vector<float>{0, 0.5}));
@@ -77,6 +77,8 @@ BOOST_AUTO_TEST_CASE(lists_are_separated_by_commas_and_may_be_repeated) {
   BOOST_CHECK((options.drafts == Titles{"lookup", "self"}));
   BOOST_CHECK(options.is_virtual && !options.controller && options.jobs == 3U);
   BOOST_CHECK(options_of({}).controller);
+  for (const BenchCase& cell : plan_bench(options, names).cells)
+    BOOST_CHECK(cell.kv_type == KvType::f32);
 }
 
 BOOST_AUTO_TEST_CASE(options_that_contradict_each_other_are_refused) {

@@ -210,6 +210,9 @@ BOOST_AUTO_TEST_CASE(caches_take_what_they_say) {
   BOOST_TEST(cache.layers() == 2U);
   BOOST_TEST(cache.bytes() == model.cache_bytes(100));
   BOOST_TEST(cache.bytes() == 2U * 2 * 100 * 2 * 16 * sizeof(float));
+  const StageModel halves(file, read_config(file), {.layers = {0, 2}, .kv_type = KvType::f16});
+  BOOST_TEST(halves.make_cache(100).bytes() == cache.bytes() / 2);
+  BOOST_TEST(halves.cache_bytes(100) == cache.bytes() / 2);
   BOOST_TEST(KvCache().bytes() == 0U);
   BOOST_CHECK_THROW(KvCache(1U << 31, 1U << 16, 1U << 16, 1U << 31), std::bad_alloc);
 }

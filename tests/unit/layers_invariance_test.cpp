@@ -1,4 +1,6 @@
 // A row's result is the same to the last bit however it is computed.
+#include <array>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "models/numerics.hpp"
 #include "models/ops/linear.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/reference_run.hpp"
 #include "tests/support/temp_folder.hpp"
 #include "tests/support/tree_run.hpp"
 
@@ -22,7 +25,8 @@ namespace {
 
 /// A model of five layers, and two trees whose every node has been computed alone.
 struct Fixture {
-  explicit Fixture(const LlamaShape& shape, const LlamaTypes& types = {}) {
+  explicit Fixture(const LlamaShape& shape, const LlamaTypes& types = {}, KvType kv = KvType::f32)
+      : kv_type(kv) {
     write_llama_gguf(folder / "model.gguf", shape, types, 3);
     file = std::make_unique<GgufFile>(GgufFile::open(folder / "model.gguf"));
     config = read_config(*file);
@@ -36,7 +40,8 @@ struct Fixture {
     std::vector<StageModel> result;
     std::uint32_t first = 0;
     for (const std::uint32_t size : sizes) {
-      result.emplace_back(*file, config, StageOptions{{first, first + size}, threads, max_rows});
+      result.emplace_back(*file, config,
+                          StageOptions{{first, first + size}, threads, max_rows, kv_type});
       first += size;
     }
     return result;
@@ -53,6 +58,7 @@ struct Fixture {
     return differing_nodes(run(sizes, plan, threads, max_rows), expected);
   }
 
+  KvType kv_type;
   TempFolder folder;
   std::mt19937 random{5};
   std::unique_ptr<GgufFile> file;
@@ -60,6 +66,8 @@ struct Fixture {
   std::vector<TestTree> trees;
   Hidden expected;
 };
+
+constexpr std::array kv_types{KvType::f32, KvType::f16};
 
 std::vector<LlamaShape> shapes() {
   std::vector<LlamaShape> result(5);
@@ -82,63 +90,91 @@ std::vector<LlamaShape> shapes() {
   return result;
 }
 
-BOOST_AUTO_TEST_CASE(segments_of_any_size_give_the_same_bits) {
+/// With every type of keys and values.
+void for_each_kv_type(const LlamaShape& shape, const std::function<void(Fixture&)>& check) {
+  for (const KvType kv : kv_types) {
+    BOOST_TEST_CONTEXT(name_of(kv) << " keys and values") {
+      Fixture fixture(shape, {}, kv);
+      check(fixture);
+    }
+  }
+}
+
+void for_each_model(const std::function<void(Fixture&)>& check) {
   for (const LlamaShape& shape : shapes()) {
-    const Fixture fixture(shape);
+    for_each_kv_type(shape, check);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(segments_of_any_size_give_the_same_bits) {
+  for_each_model([](const Fixture& fixture) {
     for (const std::size_t rows : {2, 3, 4, 5, 6, 7, 8, 13, 16, 31, 33, 64}) {
       BOOST_TEST(fixture.differences({5}, plain_plan(fixture.trees, rows)) == 0U,
                  rows << " rows in a segment");
     }
-  }
+  });
 }
 
 BOOST_AUTO_TEST_CASE(segments_beyond_max_rows_give_the_same_bits) {
-  const Fixture fixture(shapes()[0]);
-  for (const std::uint32_t max_rows : {1U, 7U, 64U, 200U}) {
-    BOOST_TEST(fixture.differences({5}, plain_plan(fixture.trees, 172), 1, max_rows) == 0U,
-               "max_rows " << max_rows);
-  }
+  for_each_kv_type(shapes()[0], [](const Fixture& fixture) {
+    for (const std::uint32_t max_rows : {1U, 7U, 64U, 200U}) {
+      BOOST_TEST(fixture.differences({5}, plain_plan(fixture.trees, 172), 1, max_rows) == 0U,
+                 "max_rows " << max_rows);
+    }
+  });
 }
 
 BOOST_AUTO_TEST_CASE(other_rows_and_their_order_do_not_matter) {
-  for (const LlamaShape& shape : shapes()) {
-    Fixture fixture(shape);
+  for_each_model([](Fixture& fixture) {
     for (const std::size_t rows : {5, 64, 64, 64}) {
       const TestPlan plan = shuffled_plan(fixture.random, fixture.trees, rows);
       BOOST_TEST(fixture.differences({5}, plan) == 0U);
     }
-  }
+  });
 }
 
 BOOST_AUTO_TEST_CASE(slots_and_committing_do_not_matter) {
-  for (const LlamaShape& shape : shapes()) {
-    Fixture fixture(shape);
+  for_each_model([](Fixture& fixture) {
     for (const std::size_t committed : {0, 1, 20, 70}) {
       TestPlan plan = shuffled_plan(fixture.random, fixture.trees, 32);
       permute_slots(fixture.random, fixture.trees, plan);
       plan.committed = committed;
       BOOST_TEST(fixture.differences({5}, plan) == 0U, "committed " << committed);
     }
-  }
+  });
 }
 
 BOOST_AUTO_TEST_CASE(the_split_of_the_layers_does_not_matter) {
-  Fixture fixture(shapes()[0]);
   const std::vector<std::vector<std::uint32_t>> splits{
       {5}, {2, 3}, {4, 1}, {1, 3, 1}, {1, 1, 1, 1, 1}};
-  for (const auto& split : splits) {
-    TestPlan plan = shuffled_plan(fixture.random, fixture.trees, 40);
-    permute_slots(fixture.random, fixture.trees, plan);
-    BOOST_TEST(fixture.differences(split, plan) == 0U, split.size() << " stages");
-  }
+  for_each_kv_type(shapes()[0], [&](Fixture& fixture) {
+    for (const auto& split : splits) {
+      TestPlan plan = shuffled_plan(fixture.random, fixture.trees, 40);
+      permute_slots(fixture.random, fixture.trees, plan);
+      BOOST_TEST(fixture.differences(split, plan) == 0U, split.size() << " stages");
+    }
+  });
 }
 
 BOOST_AUTO_TEST_CASE(threads_do_not_matter) {
-  Fixture fixture(shapes()[0]);
-  for (const unsigned threads : {2U, 3U}) {
-    BOOST_TEST(fixture.differences({2, 3}, shuffled_plan(fixture.random, fixture.trees, 64),
-                                   threads) == 0U,
-               threads << " threads");
+  for_each_kv_type(shapes()[0], [](Fixture& fixture) {
+    for (const unsigned threads : {2U, 3U}) {
+      BOOST_TEST(fixture.differences({2, 3}, shuffled_plan(fixture.random, fixture.trees, 64),
+                                     threads) == 0U,
+                 threads << " threads");
+    }
+  });
+}
+
+BOOST_AUTO_TEST_CASE(half_the_memory_costs_bits_but_few) {
+  const LlamaShape shape = shapes()[0];
+  const Fixture exact(shape);
+  const Fixture rounded(shape, {}, KvType::f16);
+  BOOST_TEST(differing_nodes(exact.expected, rounded.expected) > 100U);
+  for (std::size_t node = 0; node < exact.expected[0].size(); ++node) {
+    const std::vector<float>& expected = exact.expected[0][node];
+    BOOST_TEST(relative_error(rounded.expected[0][node], {expected.begin(), expected.end()}) <
+               2e-3);
   }
 }
 

@@ -159,6 +159,12 @@ BOOST_AUTO_TEST_CASE(lists_of_many_lengths_fit_the_space_computed_for_them) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_stage_keeps_floats_where_nothing_else_is_said) {
+  auto spec = sample<StageSpec>();
+  spec.kv_type = {};
+  BOOST_CHECK(StageSpecMessage(spec).read()->kv_type == KvType{0});
+}
+
 BOOST_AUTO_TEST_CASE(content_beyond_the_largest_message_is_not_built) {
   const std::vector<Row> rows(limits::rows, sample_rows()[0]);
   BOOST_CHECK_THROW(SegmentWriter(1, rows, limits::columns, {}), std::length_error);

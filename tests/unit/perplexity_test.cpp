@@ -1,4 +1,5 @@
-// What quantised weights cost on the embedded model's held-out stories.
+// What quantised weights, and keys and values of 16 bits, cost on the embedded model's held-out
+// stories.
 //
 // FLOWSPEC_PERPLEXITY_STORIES=100 measures over more stories.
 #include <algorithm>
@@ -64,9 +65,10 @@ void write_converted(const GgufFile& file, const std::filesystem::path& path, Te
 }
 
 /// Mean of -log p over the tokens of all texts but their first.
-double loss(const GgufFile& file, const std::vector<std::vector<Token>>& texts) {
+double loss(const GgufFile& file, const std::vector<std::vector<Token>>& texts,
+            KvType kv_type = KvType::f32) {
   const ModelConfig config = read_config(file);
-  StageModel model(file, config, {{0, config.layers}});
+  StageModel model(file, config, {.layers = {0, config.layers}, .kv_type = kv_type});
   LmHead head(file, config, 1, 64);
   std::vector<Slot> slots(config.context_length);
   std::iota(slots.begin(), slots.end(), Slot{0});
@@ -118,6 +120,14 @@ BOOST_AUTO_TEST_CASE(quantised_weights_keep_the_perplexity) {
   };
   compare("Q8_0", loss(original, texts), 0.005);
   compare("Q4_0", converted(TensorType::q4_0), 0.03);
+}
+
+BOOST_AUTO_TEST_CASE(keys_and_values_of_16_bits_keep_the_perplexity) {
+  const GgufFile file = GgufFile::open(folder / "target.gguf");
+  const auto texts = stories(file);
+  const double ratio = std::exp(loss(file, texts, KvType::f16) - loss(file, texts)) - 1;
+  BOOST_TEST_MESSAGE("F16 keys and values: perplexity " << 100 * ratio << " % more");
+  BOOST_TEST(std::abs(ratio) < 0.001);
 }
 
 }  // namespace

@@ -139,8 +139,15 @@ BOOST_AUTO_TEST_CASE(command_lines) {
   line = parse_line({"tokenize", "--decode", "1,2", "3", "--json"});
   BOOST_REQUIRE(line.tokenize);
   BOOST_CHECK((line.tokenize->decode == std::vector<std::string>{"1,2", "3"}));
+  BOOST_CHECK(parse_line({"generate", "--kv-type", "f32"}).generate->kv_type == KvType::f32);
+  BOOST_CHECK(parse_line({"verify", "--kv-type", "f32"}).verify->kv_type == KvType::f32);
+  BOOST_CHECK(parse_line({"bench", "--kv-type", "f32"}).bench->kv_type == KvType::f32);
+  BOOST_CHECK(parse_line({"bench", "engine", "--kv-type", "f32"}).engine_bench->kv_type ==
+              KvType::f32);
+  BOOST_CHECK(parse_line({"generate", "--kv-type", "f16"}).generate->kv_type == KvType::f16);
   for (std::vector<const char*> wrong :
        std::vector<std::vector<const char*>>{{},
+                                             {"generate", "a", "--kv-type", "q8_0"},
                                              {"fly"},
                                              {"generate", "a", "b"},
                                              {"generate", "a", "--mode", "x"},

@@ -1,0 +1,191 @@
+#pragma once
+/// The bodies of AttentionKernels, for the files that compile them for one instruction set each:
+/// these define FLOWSPEC_TARGET before they include this. A `Row` says how keys and values are
+/// kept: its `Value`, and how eight of them are loaded as floats.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+#include "models/ops/attention_kernels.hpp"
+#include "models/ops/vector.hpp"
+
+#define FLOWSPEC_PART [[gnu::always_inline]] FLOWSPEC_TARGET inline
+
+namespace flowspec::kernels {
+namespace {
+
+using simd::fill;
+using simd::Float8;
+using simd::lanes;
+using simd::load;
+using simd::store;
+
+struct F32Row {
+  using Value = float;
+  FLOWSPEC_PART static Float8 load(const float* from) { return simd::load(from); }
+};
+
+/// Eight rows' products with `heads` queries. As many rows at a time as keep the sums in registers:
+/// every part of a row that is loaded serves all the heads.
+template <std::size_t heads, class Row>
+FLOWSPEC_PART void block_scores(const float* queries, std::size_t dim,
+                                const typename Row::Value* const (&rows)[lanes], float scale,
+                                float* scores, std::size_t score_stride) {
+  constexpr std::size_t at_once = lanes / heads;
+  Float8 products[heads][lanes];
+#pragma GCC unroll 8
+  for (std::size_t first = 0; first < lanes; first += at_once) {
+    Float8 sums[heads][at_once] = {};
+    for (std::size_t d = 0; d < dim; d += lanes) {
+      Float8 query[heads];
+#pragma GCC unroll 8
+      for (std::size_t h = 0; h < heads; ++h) {
+        query[h] = load(queries + h * dim + d);
+      }
+#pragma GCC unroll 8
+      for (std::size_t i = 0; i < at_once; ++i) {
+        const Float8 part = Row::load(rows[first + i] + d);
+#pragma GCC unroll 8
+        for (std::size_t h = 0; h < heads; ++h) {
+          sums[h][i] = simd::fma(query[h], part, sums[h][i]);
+        }
+      }
+    }
+#pragma GCC unroll 8
+    for (std::size_t h = 0; h < heads; ++h) {
+#pragma GCC unroll 8
+      for (std::size_t i = 0; i < at_once; ++i) {
+        products[h][first + i] = sums[h][i];
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (std::size_t h = 0; h < heads; ++h) {
+    store(scores + h * score_stride, simd::transposed_sums(products[h]) * fill(scale));
+  }
+}
+
+template <class Row>
+FLOWSPEC_TARGET void attention_scores(const QueryGroup& group, const typename Row::Value* keys,
+                                      const std::uint32_t* slots, std::size_t count, float scale,
+                                      float* scores, std::size_t score_stride) {
+  const std::size_t dim = group.dim;
+  for (std::size_t p = 0; p < count; p += lanes) {
+    const std::size_t block = std::min(lanes, count - p);
+    const typename Row::Value* rows[lanes];
+    for (std::size_t i = 0; i < lanes; ++i) {
+      rows[i] = keys + slots[p + std::min(i, block - 1)] * dim;
+    }
+    const float* queries = group.queries;
+    float* to = scores + p;
+    std::size_t heads = group.heads;
+    for (; heads >= 4; heads -= 4, queries += 4 * dim, to += 4 * score_stride) {
+      block_scores<4, Row>(queries, dim, rows, scale, to, score_stride);
+    }
+    if (heads >= 2) {
+      block_scores<2, Row>(queries, dim, rows, scale, to, score_stride);
+      heads -= 2;
+      queries += 2 * dim;
+      to += 2 * score_stride;
+    }
+    if (heads == 1) {
+      block_scores<1, Row>(queries, dim, rows, scale, to, score_stride);
+    }
+    for (std::size_t h = 0; h < group.heads; ++h) {
+      float* last = scores + h * score_stride + p;
+      std::fill(last + block, last + lanes, -std::numeric_limits<float>::infinity());
+    }
+  }
+}
+
+template <class Row>
+struct Values {
+  const typename Row::Value* rows;
+  std::size_t dim;
+  const std::uint32_t* slots;
+  std::size_t count;
+};
+
+// `vectors` * 8 columns of the values for `heads` heads; few enough that the sums stay in
+// registers.
+template <std::size_t heads, std::size_t vectors, class Row>
+FLOWSPEC_PART void weighted_sum(const float* weights, std::size_t weight_stride,
+                                const Values<Row>& values, float* out) {
+  Float8 sums[heads][vectors];
+#pragma GCC unroll 8
+  for (std::size_t h = 0; h < heads; ++h) {
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < vectors; ++v) {
+      sums[h][v] = load(out + h * values.dim + v * lanes);
+    }
+  }
+  for (std::size_t p = 0; p < values.count; ++p) {
+    const typename Row::Value* row = values.rows + values.slots[p] * values.dim;
+    Float8 parts[vectors];
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < vectors; ++v) {
+      parts[v] = Row::load(row + v * lanes);
+    }
+#pragma GCC unroll 8
+    for (std::size_t h = 0; h < heads; ++h) {
+      const Float8 weight = fill(weights[h * weight_stride + p]);
+#pragma GCC unroll 8
+      for (std::size_t v = 0; v < vectors; ++v) {
+        sums[h][v] = simd::fma(weight, parts[v], sums[h][v]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (std::size_t h = 0; h < heads; ++h) {
+#pragma GCC unroll 8
+    for (std::size_t v = 0; v < vectors; ++v) {
+      store(out + h * values.dim + v * lanes, sums[h][v]);
+    }
+  }
+}
+
+// As many columns at a time as registers hold, which is at most `vectors` vectors, then fewer.
+template <std::size_t heads, std::size_t vectors, class Row>
+FLOWSPEC_PART void weighted_sums(const float* weights, std::size_t weight_stride,
+                                 Values<Row> values, float* out, std::size_t first = 0) {
+  const typename Row::Value* rows = values.rows;
+  std::size_t d = first;
+  for (; d + vectors * lanes <= values.dim; d += vectors * lanes) {
+    values.rows = rows + d;
+    weighted_sum<heads, vectors>(weights, weight_stride, values, out + d);
+  }
+  if constexpr (vectors > 1) {
+    values.rows = rows;
+    weighted_sums<heads, vectors / 2>(weights, weight_stride, values, out, d);
+  }
+}
+
+template <class Row>
+FLOWSPEC_TARGET void attention_values(const float* weights, std::size_t weight_stride,
+                                      std::size_t heads, const typename Row::Value* values,
+                                      std::size_t dim, const std::uint32_t* slots,
+                                      std::size_t count, float* out) {
+  const Values<Row> all{values, dim, slots, count};
+  for (; heads >= 4; heads -= 4, weights += 4 * weight_stride, out += 4 * dim) {
+    weighted_sums<4, 2>(weights, weight_stride, all, out);
+  }
+  if (heads == 3) {
+    weighted_sums<3, 4>(weights, weight_stride, all, out);
+  } else if (heads == 2) {
+    weighted_sums<2, 4>(weights, weight_stride, all, out);
+  } else if (heads == 1) {
+    weighted_sums<1, 8>(weights, weight_stride, all, out);
+  }
+}
+
+template <class F16Row>
+constexpr AttentionKernels make_attention_kernels(std::string_view name) {
+  return {name,
+          {attention_scores<F32Row>, attention_values<F32Row>},
+          {attention_scores<F16Row>, attention_values<F16Row>}};
+}
+
+}  // namespace
+}  // namespace flowspec::kernels
