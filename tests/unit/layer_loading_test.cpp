@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "models/aligned_floats.hpp"
 #include "models/config.hpp"
 #include "models/drafts/small_lm.hpp"
 #include "models/error.hpp"
@@ -145,15 +146,12 @@ class Locked {
   std::size_t size_;
 };
 
-/// How many of the tensor's pages this process has in memory, without those at its ends; nothing if
-/// the system does not tell.
-std::optional<std::size_t> resident_pages(const TensorInfo& tensor) {
-  // The system maps up to 2 MiB around a page that is read.
-  constexpr std::size_t margin = std::size_t{2} << 20;
+/// How many of the whole pages in [begin, end) this process has in memory; nothing if the system
+/// does not tell.
+std::optional<std::size_t> resident_pages(std::uintptr_t begin, std::uintptr_t end) {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  const auto from = reinterpret_cast<std::uintptr_t>(tensor.data.data());
-  const std::size_t first = (from + margin) / page;
-  std::vector<std::uint64_t> entries((from + tensor.data.size() - margin) / page - first);
+  const std::size_t first = (begin + page - 1) / page;
+  std::vector<std::uint64_t> entries(end / page - first);
   const int map = ::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
   if (map < 0) {
     return std::nullopt;
@@ -168,6 +166,14 @@ std::optional<std::size_t> resident_pages(const TensorInfo& tensor) {
       std::ranges::count_if(entries, [](std::uint64_t entry) { return (entry >> 63) != 0; }));
 }
 
+/// The same of a tensor, without the pages at its ends.
+std::optional<std::size_t> resident_pages(const TensorInfo& tensor) {
+  // The system maps up to 2 MiB around a page that is read.
+  constexpr std::size_t margin = std::size_t{2} << 20;
+  const auto begin = reinterpret_cast<std::uintptr_t>(tensor.data.data());
+  return resident_pages(begin + margin, begin + tensor.data.size() - margin);
+}
+
 /// Loads layer 1 of 3 while nobody may read the others.
 void check_pages(const ModelFiles& files, const ModelConfig& config) {
   const Locked before(*files.find("blk.0.ffn_up.weight"));
@@ -180,6 +186,21 @@ void check_pages(const ModelFiles& files, const ModelConfig& config) {
   }
   BOOST_TEST(*left == 0U,
              "weights lie in memory twice: " << *left << " pages of the file are left");
+}
+
+BOOST_AUTO_TEST_CASE(huge_pages_take_no_memory_behind_the_end) {
+  constexpr std::size_t huge_page = std::size_t{2} << 20;
+  constexpr std::size_t count = (huge_page + huge_page / 8) / sizeof(float);
+  const AlignedFloats memory = allocate_floats(count, true);
+  std::fill_n(memory.get(), count, 1.0F);
+  // Up to the next huge page, less what the allocator writes there.
+  const auto begin = reinterpret_cast<std::uintptr_t>(memory.get());
+  const auto left = resident_pages(begin + count * sizeof(float), begin + 2 * huge_page - 4096);
+  if (!left) {
+    BOOST_TEST_MESSAGE("skipped: the system does not tell which pages are in memory");
+    return;
+  }
+  BOOST_TEST(*left == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(a_stage_reads_only_its_own_layers_and_keeps_them_once) {
