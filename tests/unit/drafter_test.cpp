@@ -131,6 +131,53 @@ BOOST_FIXTURE_TEST_CASE(nothing_is_drafted_before_the_features_have_come, Flowsp
   BOOST_TEST(draft() == expected, boost::test_tools::per_element());
 }
 
+BOOST_FIXTURE_TEST_CASE(a_conversation_computes_only_what_is_new, Flowspec) {
+  prompt_back();
+  draft();  // the rows of 1, 2, 3 and the root
+  drafter->close(1, true);
+  Open open;
+  open.session = 1;
+  open.root = 1;
+  open.prompt = {1, 2, 3, 7, 8};
+  open.position_limit = 100;
+  open.previous = 1;
+  open.kept = 3;
+  drafter->open(open);
+  version = 0;
+  auto rows = send();
+  BOOST_REQUIRE(rows.size() == 2);
+  BOOST_TEST(rows[0].token == 7);
+  BOOST_TEST(rows[0].position == 3);
+  learn(rows);
+  reroot({1, 2}, no_node, 9, 5);
+  Texts expected{"3:7:1002", "4:8:1003", "5:9:1004"};
+  BOOST_TEST(draft() == expected, boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(features_that_nobody_knows_any_more_do_not_stop_the_draft, Flowspec) {
+  prompt_back();
+  draft();
+  auto root = send().front();
+  learn({root});
+  // The feature of token 1 goes, since the row that read it has been computed.
+  reroot({root.id}, no_node, 5, 4);
+  drafter->close(1, true);
+  Open open;
+  open.session = 1;
+  open.root = 1;
+  open.prompt = {1, 6};
+  open.position_limit = 100;
+  open.previous = 1;
+  open.kept = 1;
+  drafter->open(open);
+  version = 0;
+  auto rows = send();
+  learn(rows);
+  reroot({1}, no_node, 9, 2);
+  Texts expected{"1:6:0", "2:9:1001"};
+  BOOST_TEST(draft() == expected, boost::test_tools::per_element());
+}
+
 BOOST_FIXTURE_TEST_CASE(below_the_root_rows_read_the_drafts_own_guesses, Flowspec) {
   prompt_back();
   draft();
