@@ -12,7 +12,9 @@
 #include "models/ops/packed/panel.hpp"
 
 // GCC 12 takes the undefined upper halves in its own header for a mistake.
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 
 // See avx2.cpp for why this is not a flag of the file.
 #define FLOWSPEC_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
