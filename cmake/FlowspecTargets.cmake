@@ -8,11 +8,11 @@ if(FLOWSPEC_SANITIZE OR FLOWSPEC_FUZZ)
   target_compile_options(flowspec_options INTERFACE -fsanitize=address,undefined
                                                     -fno-sanitize-recover=all
                                                     -fno-sanitize=null,vptr -fno-omit-frame-pointer
-                                                    -O1)
+                                                    -O1 -g1)
   target_link_options(flowspec_options INTERFACE -fsanitize=address,undefined)
 endif()
 if(FLOWSPEC_FUZZ)
-  target_compile_options(flowspec_options INTERFACE -fsanitize=fuzzer-no-link -g1)
+  target_compile_options(flowspec_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
 # flowspec_library(NAME SOURCES... LINK TARGETS...)
