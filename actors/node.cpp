@@ -1,30 +1,13 @@
 #include "actors/node.hpp"
 
-#include <fstream>
-#include <thread>
-
 #include <caf/all.hpp>
 
 #include "actors/end_actor.hpp"
+#include "actors/machine.hpp"
 #include "actors/type_ids.hpp"
 #include "models/numerics.hpp"
 
 namespace flowspec {
-
-MachineMemory machine_memory() {
-  MachineMemory memory;
-  std::ifstream file("/proc/meminfo");
-  std::string key;
-  std::string unit;
-  std::uint64_t kib = 0;
-  while (file >> key >> kib && std::getline(file, unit)) {
-    if (key == "MemTotal:")
-      memory.total = kib << 10;
-    if (key == "MemAvailable:")
-      memory.free = kib << 10;
-  }
-  return memory;
-}
 
 Node::Node(NodeOptions options)
     : options_(std::move(options)), numerics_(numerics_id()), library_(options_.models) {}
@@ -35,7 +18,7 @@ NodeInfo Node::info() const {
   info.name = options_.name;
   info.version = options_.version;
   info.numerics = numerics_;
-  info.cores = std::thread::hardware_concurrency();
+  info.cores = usable_cores();
   info.memory_bytes = memory.total;
   info.free_memory_bytes = memory.free;
   info.stages = static_cast<std::uint32_t>(stages().size());

@@ -70,11 +70,4 @@ class Node : public std::enable_shared_from_this<Node> {
   std::map<std::uint64_t, PipelineActor> stages_;
 };
 
-/// Memory of this machine in bytes: all of it, and what programs can still have. 0 where unknown.
-struct MachineMemory {
-  std::uint64_t total = 0;
-  std::uint64_t free = 0;
-};
-MachineMemory machine_memory();
-
 }  // namespace flowspec

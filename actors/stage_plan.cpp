@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "actors/machine.hpp"
 #include "actors/node.hpp"
 #include "actors/text_error.hpp"
 #include "models/error.hpp"

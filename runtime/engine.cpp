@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <filesystem>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "actors/machine.hpp"
 #include "actors/text_error.hpp"
 #include "models/drafts/draft_files.hpp"
 #include "models/drafts/eagle_head.hpp"
@@ -110,7 +110,7 @@ unsigned Engine::threads(std::size_t stages) const {
   if (target_->files->file_size() < small_model)
     return 1;
   auto users = static_cast<unsigned>(std::max<std::size_t>(stages, 1)) + (draft_ ? 1 : 0);
-  return std::max(1U, std::thread::hardware_concurrency() / users);
+  return std::max(1U, usable_cores() / users);
 }
 
 StageLoader Engine::stage_loader(LayerRange layers, unsigned threads, std::uint32_t max_rows,

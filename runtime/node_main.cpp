@@ -2,7 +2,6 @@
 
 #include <cstdio>
 #include <future>
-#include <thread>
 
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
@@ -12,6 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "actors/machine.hpp"
 #include "actors/node.hpp"
 #include "actors/node_agent.hpp"
 #include "runtime/ask.hpp"
@@ -63,7 +63,7 @@ std::optional<int> read_options(int argc, char** argv, NodeProgramOptions& optio
   app.add_flag_callback(
       "-q,--quiet", [&] { options.verbosity = Verbosity::normal; }, "Log warnings only");
   add_network_options(app, options.network);
-  options.node.threads = std::max(1U, std::thread::hardware_concurrency());
+  options.node.threads = usable_cores();
   if (auto code = parse(app, argc, argv))
     return code;
   if (options.node.name.empty())

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "actors/machine.hpp"
 #include "runtime/bench/bench_report.hpp"
 #include "runtime/bench/chrome_trace.hpp"
 #include "runtime/bench/output_file.hpp"
@@ -111,7 +112,7 @@ class CellRunner {
 unsigned job_count(const BenchOptions& options) {
   if (!options.is_virtual)
     return 1;
-  return options.jobs.value_or(std::max(1U, std::thread::hardware_concurrency()));
+  return options.jobs.value_or(usable_cores());
 }
 
 std::vector<BenchPrompt> prompts_for(const BenchOptions& options, std::uint32_t usual) {
