@@ -1,6 +1,7 @@
 #include "models/ops/dnnl_matrix.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <map>
 #include <set>
@@ -30,75 +31,43 @@ constexpr std::size_t pack_rows = 384;
 // The packed layout is chosen for this number of rows; it is the same for others.
 constexpr std::size_t typical_rows = 16;
 
-/// A product of rows x inputs and inputs x outputs in one of the two forms.
+/// A product of rows x inputs and inputs x outputs.
 struct Product {
-  bool is_matmul = true;
   std::size_t inputs = 0;
   std::size_t outputs = 0;
 
-  memory::dim in() const { return static_cast<memory::dim>(inputs); }
-
-  // Both forms see the same row-major matrix of activations.
-  memory::desc activations(std::size_t rows, std::size_t columns) const {
-    const auto m = static_cast<memory::dim>(rows);
-    const auto n = static_cast<memory::dim>(columns);
-    return is_matmul ? memory::desc(Dims{m, n}, f32, Tag::ab)
-                     : memory::desc(Dims{1, n, 1, m}, f32, Tag::nhwc);
+  static memory::desc activations(std::size_t rows, std::size_t columns) {
+    return {Dims{static_cast<memory::dim>(rows), static_cast<memory::dim>(columns)}, f32, Tag::ab};
   }
 
   Dims weight_dims(std::size_t rows) const {
-    const auto n = static_cast<memory::dim>(rows);
-    return is_matmul ? Dims{in(), n} : Dims{n, in(), 1, 1};
+    return {static_cast<memory::dim>(inputs), static_cast<memory::dim>(rows)};
   }
 
   /// Weights as the file has them: one output's after the other's.
-  memory::desc plain_weights(std::size_t rows) const {
-    return {weight_dims(rows), f32, is_matmul ? Tag::ba : Tag::oihw};
-  }
+  memory::desc plain_weights(std::size_t rows) const { return {weight_dims(rows), f32, Tag::ba}; }
 
   memory::desc any_weights() const { return {weight_dims(outputs), f32, Tag::any}; }
 
-  /// The part of a packed matrix that starts at `first`.
+  /// The part of a packed matrix that starts at output `first`.
   memory::desc part(const memory::desc& packed, std::size_t first, std::size_t rows) const {
-    const auto n = static_cast<memory::dim>(first);
-    return packed.submemory_desc(weight_dims(rows), is_matmul ? Dims{0, n} : Dims{n, 0, 0, 0});
+    return packed.submemory_desc(weight_dims(rows), Dims{0, static_cast<memory::dim>(first)});
   }
 };
-
-struct Description {
-  std::string kernel;
-  memory::desc weights;
-  memory::desc scratch;
-  dnnl::primitive primitive;
-};
-
-template <class PrimitiveDesc>
-Description describe(const PrimitiveDesc& desc, bool create) {
-  return {desc.impl_info_str(), desc.weights_desc(), desc.scratchpad_desc(),
-          create ? dnnl::primitive(desc) : dnnl::primitive()};
-}
 
 /// The one place that depends on the version of oneDNN's interface: 3.x has no `desc` types.
-Description plan(const dnnl::engine& engine, const Product& product, std::size_t rows,
-                 const memory::desc& weights, bool create) {
+dnnl::matmul::primitive_desc plan(const dnnl::engine& engine, const Product& product,
+                                  std::size_t rows, const memory::desc& weights) {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  const memory::desc in = product.activations(rows, product.inputs);
-  const memory::desc out = product.activations(rows, product.outputs);
-  if (product.is_matmul) {
-    return describe(
-        dnnl::matmul::primitive_desc(dnnl::matmul::desc(in, weights, out), attributes, engine),
-        create);
-  }
-  const dnnl::convolution_forward::desc convolution(
-      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, in, weights, out,
-      Dims{1, 1}, Dims{0, 0}, Dims{0, 0});
-  return describe(dnnl::convolution_forward::primitive_desc(convolution, attributes, engine),
-                  create);
+  const memory::desc in = Product::activations(rows, product.inputs);
+  const memory::desc out = Product::activations(rows, product.outputs);
+  return {dnnl::matmul::desc(in, weights, out), attributes, engine};
 }
 
-bool is_expected(const Product& product, const std::string& kernel) {
-  return kernel.starts_with("brg") || (!product.is_matmul && kernel.starts_with("jit"));
+/// "brgemm" adds up each element in one order; every other kernel is slow or does not.
+bool is_batch_invariant(const std::string& kernel) {
+  return kernel.starts_with("brg");
 }
 
 }  // namespace
@@ -113,7 +82,6 @@ struct DnnlContext::State {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   unsigned threads = 1;
-  LinearForm form = LinearForm::automatic;
   std::map<std::pair<std::size_t, std::size_t>, std::shared_ptr<DnnlMatrix::Kernel>> kernels;
   std::set<std::string> unexpected;
   AlignedFloats scratch;
@@ -134,15 +102,9 @@ struct DnnlMatrix::Kernel {
     std::unordered_map<int, memory> arguments;
   };
 
-  Kernel(DnnlContext::State& context, std::size_t inputs, std::size_t outputs)
-      : product{context.form != LinearForm::convolution, inputs, outputs} {
-    Description description =
-        plan(context.engine, product, typical_rows, product.any_weights(), false);
-    if (context.form == LinearForm::automatic && !description.kernel.starts_with("brg")) {
-      product.is_matmul = false;
-      description = plan(context.engine, product, typical_rows, product.any_weights(), false);
-    }
-    weights = description.weights;
+  Kernel(const DnnlContext::State& context, std::size_t inputs, std::size_t outputs)
+      : product{inputs, outputs},
+        weights(plan(context.engine, product, typical_rows, product.any_weights()).weights_desc()) {
   }
 
   /// For weights that another kernel has packed.
@@ -160,22 +122,23 @@ struct DnnlMatrix::Kernel {
   }
 
   std::unique_ptr<Call> make_call(DnnlContext::State& context, std::size_t rows) const {
-    const Description description = plan(context.engine, product, rows, weights, true);
-    if (!is_expected(product, description.kernel)) {
-      context.unexpected.insert(description.kernel);
+    const dnnl::matmul::primitive_desc description = plan(context.engine, product, rows, weights);
+    if (const std::string kernel = description.impl_info_str(); !is_batch_invariant(kernel)) {
+      context.unexpected.insert(kernel);
     }
-    if (const std::size_t bytes = description.scratch.get_size(); bytes > context.scratch_bytes) {
+    const memory::desc scratch = description.scratchpad_desc();
+    if (const std::size_t bytes = scratch.get_size(); bytes > context.scratch_bytes) {
       context.scratch = allocate_floats(bytes / sizeof(float) + 1);
       context.scratch_bytes = bytes;
     }
     const auto empty = [&](const memory::desc& desc) {
       return memory(desc, context.engine, DNNL_MEMORY_NONE);
     };
-    auto call = std::make_unique<Call>(Call{description.primitive,
-                                            empty(product.activations(rows, product.inputs)),
-                                            empty(product.activations(rows, product.outputs)),
+    auto call = std::make_unique<Call>(Call{dnnl::matmul(description),
+                                            empty(Product::activations(rows, product.inputs)),
+                                            empty(Product::activations(rows, product.outputs)),
                                             empty(weights),
-                                            empty(description.scratch),
+                                            empty(scratch),
                                             {}});
     call->arguments = {{DNNL_ARG_SRC, call->in},
                        {DNNL_ARG_WEIGHTS, call->weights},
@@ -190,15 +153,27 @@ struct DnnlMatrix::Kernel {
   std::vector<std::unique_ptr<Call>> calls;
 };
 
-DnnlContext::DnnlContext(unsigned threads, LinearForm form) : state_(std::make_shared<State>()) {
+DnnlContext::DnnlContext(unsigned threads) : state_(std::make_shared<State>()) {
   state_->threads = std::max(threads, 1U);
-  state_->form = form;
 }
 
 DnnlContext::~DnnlContext() = default;
 
 std::vector<std::string> DnnlContext::unexpected_kernels() const {
   return {state_->unexpected.begin(), state_->unexpected.end()};
+}
+
+bool DnnlContext::is_batch_invariant(std::size_t inputs, std::size_t outputs) const {
+  if (!dnnl_is_batch_invariant()) {
+    return false;
+  }
+  const Product product{inputs, outputs};
+  const memory::desc weights =
+      plan(state_->engine, product, typical_rows, product.any_weights()).weights_desc();
+  return std::ranges::all_of(std::array{std::size_t{1}, typical_rows}, [&](std::size_t rows) {
+    return flowspec::is_batch_invariant(
+        plan(state_->engine, product, rows, weights).impl_info_str());
+  });
 }
 
 DnnlMatrix::DnnlMatrix(const DnnlContext& context, std::span<const TensorInfo* const> parts)

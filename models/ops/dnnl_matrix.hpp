@@ -11,31 +11,20 @@ namespace flowspec {
 
 struct TensorInfo;
 
-/// What multiplies by a float32 weight matrix. All compute rows x weights; what matters is that the
-/// result of a row has the same bits whatever the number of rows and threads.
-enum class LinearForm {
-  /// `matmul` where its kernel is known for that (AVX-512), else `packed`.
-  automatic,
-  /// Our own products, models/ops/packed.
-  packed,
-  /// oneDNN's matrix product. On AVX-512 it runs "brgemm", which adds up each element in one order;
-  /// on older CPUs a general GEMM, which does not: its edge blocks add in another order than the
-  /// inner ones.
-  matmul,
-  /// oneDNN's convolution with a 1x1 kernel over a line of pixels, one for each row: the same
-  /// product, whose kernel treats every pixel alike on all CPUs.
-  convolution,
-};
-
-/// Whether `matmul` is batch-invariant on this machine.
+/// Whether oneDNN's matrix product gives a row the same bits by any number of rows and threads. On
+/// AVX-512 it runs "brgemm", which adds up each element in one order; on older CPUs a general GEMM,
+/// which does not: its edge blocks add in another order than the inner ones.
 bool dnnl_is_batch_invariant();
 
 /// What the matrices of one thread share: engine, scratch memory, and for each shape the
 /// primitives, one per number of rows, made when first needed.
 class DnnlContext {
  public:
-  DnnlContext(unsigned threads, LinearForm form);
+  explicit DnnlContext(unsigned threads);
   ~DnnlContext();
+
+  /// Whether the kernel that oneDNN chooses for this shape is known to be batch-invariant.
+  bool is_batch_invariant(std::size_t inputs, std::size_t outputs) const;
 
   /// Names of kernels in use that are slow or not known to be batch-invariant.
   std::vector<std::string> unexpected_kernels() const;

@@ -9,18 +9,21 @@
 namespace flowspec {
 
 struct LinearContext::State {
-  State(unsigned thread_count, LinearForm form)
-      : dense(thread_count, form),
-        packs_f32(form == LinearForm::packed ||
-                  (form == LinearForm::automatic && !dnnl_is_batch_invariant())),
-        threads(std::max(thread_count, 1U)) {}
+  State(unsigned thread_count, LinearForm linear_form)
+      : dense(thread_count), form(linear_form), threads(std::max(thread_count, 1U)) {}
 
-  bool packs(TensorType type) const {
-    return type == TensorType::f32 ? packs_f32 : packed::Matrix::takes(type);
+  bool packs(const TensorInfo& tensor) const {
+    if (tensor.type != TensorType::f32) {
+      return packed::Matrix::takes(tensor.type);
+    }
+    const std::size_t inputs = tensor.shape.front();
+    return form == LinearForm::packed ||
+           (form == LinearForm::automatic &&
+            !dense.is_batch_invariant(inputs, tensor.elements() / inputs));
   }
 
   DnnlContext dense;
-  bool packs_f32;
+  LinearForm form;
   unsigned threads;
   const packed::KernelSet& kernels = packed::kernels_in_use();
   packed::RowBuffer rows;
@@ -43,11 +46,11 @@ Linear::Linear(const LinearContext& context, std::span<const TensorInfo* const> 
     assert(parts[first]->shape.front() == inputs_);
     Part part{outputs_, nullptr, nullptr};
     std::size_t end = first + 1;
-    if (context_->packs(parts[first]->type)) {
+    if (context_->packs(*parts[first])) {
       part.packed = std::make_shared<packed::Matrix>(*parts[first]);
       outputs_ += part.packed->outputs();
     } else {
-      while (end < parts.size() && !context_->packs(parts[end]->type)) {
+      while (end < parts.size() && !context_->packs(*parts[end])) {
         ++end;
       }
       part.dense = std::make_shared<DnnlMatrix>(context_->dense, parts.subspan(first, end - first));

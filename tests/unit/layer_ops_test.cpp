@@ -158,8 +158,7 @@ BOOST_AUTO_TEST_CASE(linear_stacks_its_parts_in_all_forms) {
     parts.push_back(&tensors[i]);
   }
   const std::vector<float> in = random_values(9 * inputs);
-  for (const LinearForm form :
-       {LinearForm::automatic, LinearForm::packed, LinearForm::matmul, LinearForm::convolution}) {
+  for (const LinearForm form : {LinearForm::automatic, LinearForm::packed, LinearForm::matmul}) {
     const LinearContext context(1, form);
     const Linear linear(context, parts);
     BOOST_TEST(linear.inputs() == inputs);

@@ -259,9 +259,8 @@ std::size_t row_counts_that_differ(const LinearShape& shape, unsigned threads, s
     const auto end = expected.begin() + static_cast<std::ptrdiff_t>(out.size());
     differing += same_bits(out, std::vector<float>(expected.begin(), end)) ? 0 : 1;
   }
-  for (const std::string& kernel : context.unexpected_kernels()) {
-    BOOST_TEST_MESSAGE("slow or unproven kernel: " << kernel);
-  }
+  BOOST_TEST(context.unexpected_kernels().empty(),
+             "oneDNN multiplies though its kernel is not known to be batch-invariant");
   return differing;
 }
 
@@ -272,7 +271,6 @@ BOOST_AUTO_TEST_CASE(linears_give_the_same_bits_for_every_number_of_rows) {
     const std::string what = std::to_string(shape.inputs) + " to " + std::to_string(shape.outputs);
     BOOST_TEST(row_counts_that_differ(shape, 1, 128, LinearForm::automatic) == 0U, what);
     BOOST_TEST(row_counts_that_differ(shape, 1, 128, LinearForm::packed) == 0U, what);
-    BOOST_TEST(row_counts_that_differ(shape, 1, 128, LinearForm::convolution) == 0U, what);
   }
   BOOST_TEST(row_counts_that_differ({192, 320}, 2, 128, LinearForm::automatic) == 0U);
   const LinearShape large[] = {{2048, 512}, {5632, 320}};
