@@ -122,21 +122,63 @@ bool Drafter::can_draft() const {
                      [this](const auto& entry) { return can_draft(entry.second); });
 }
 
-std::size_t Drafter::begin() {
-  planned_.clear();
+std::vector<Drafter::Session*> Drafter::in_turn(SessionId first) {
+  std::vector<Session*> turn;
+  auto begin = sessions_.lower_bound(first);
+  for (auto it = begin; it != sessions_.end(); ++it)
+    turn.push_back(&it->second);
+  for (auto it = sessions_.begin(); it != begin; ++it)
+    turn.push_back(&it->second);
+  return turn;
+}
+
+/// Nodes to expand: each session's best, then the best of all others.
+std::vector<Drafter::Choice> Drafter::best_choices(const std::vector<Session*>& turn) const {
   std::vector<Choice> best;
-  for (auto& [id, session] : sessions_) {
-    if (has_committed_row(session))
-      plan_committed(session);
-    for (const DraftTree::Choice& choice : choices(session, policy_.draft_width))
-      best.push_back({&session, choice.index, choice.value});
+  std::vector<Choice> others;
+  for (Session* session : turn) {
+    auto* list = &best;
+    for (const DraftTree::Choice& choice : choices(*session, policy_.draft_width)) {
+      list->push_back({session, choice.index, choice.value});
+      list = &others;
+    }
   }
-  std::stable_sort(best.begin(), best.end(),
+  std::stable_sort(others.begin(), others.end(),
                    [](const Choice& a, const Choice& b) { return a.value > b.value; });
+  best.insert(best.end(), others.begin(), others.end());
   if (best.size() > policy_.draft_width)
     best.resize(policy_.draft_width);
+  return best;
+}
+
+/// Every session that wants rows has its part of the forward, and what some do not need goes to the
+/// others: one that has a long text to read leaves room for the rest.
+void Drafter::plan_forward() {
+  planned_.clear();
+  auto turn = in_turn(draft_turn_);
+  std::erase_if(turn, [this](const Session* session) { return !can_draft(*session); });
+  if (turn.empty())
+    return;
+  draft_turn_ = turn.front()->tree.session() + 1;
+  std::size_t all = model_->max_rows();
+  auto part = std::max<std::size_t>(all / turn.size(), 1);
+  for (Session* session : turn)
+    if (has_committed_row(*session))
+      plan_committed(*session, part);
+  auto best = best_choices(turn);
   for (const Choice& choice : best)
-    plan(choice);
+    plan(choice, part);
+  if (turn.size() == 1)
+    return;
+  for (Session* session : turn)
+    if (has_committed_row(*session))
+      plan_committed(*session, all);
+  for (const Choice& choice : best)
+    plan(choice, all);
+}
+
+std::size_t Drafter::begin() {
+  plan_forward();
   if (planned_.empty())
     return 0;
 
@@ -182,9 +224,18 @@ void Drafter::end_forward(Session& session) {
     session.tree.keep_best_unsent(policy_.draft_width);
 }
 
+/// The session has no more rows in this forward, of at most so many.
+bool Drafter::is_full(const Session& session, std::size_t most) const {
+  if (planned_.size() >= model_->max_rows())
+    return true;
+  auto rows = std::count_if(planned_.begin(), planned_.end(),
+                            [&](const Planned& row) { return row.session == &session; });
+  return static_cast<std::size_t>(rows) >= most;
+}
+
 /// Adds the committed tokens that the draft model has not seen, as far as they fit.
-void Drafter::plan_committed(Session& session) {
-  while (planned_.size() < model_->max_rows()) {
+void Drafter::plan_committed(Session& session, std::size_t most) {
+  while (!is_full(session, most)) {
     auto position = session.tree.next_committed_row();
     if (!position || !session.tree.take_committed_row())
       return;
@@ -194,10 +245,10 @@ void Drafter::plan_committed(Session& session) {
 
 /// Adds the node, and ahead of it all of its context that the draft model has not seen. What does
 /// not fit in this forward is left for the next.
-void Drafter::plan(const Choice& choice) {
+void Drafter::plan(const Choice& choice, std::size_t most) {
   Session& session = *choice.session;
   DraftTree& tree = session.tree;
-  plan_committed(session);
+  plan_committed(session, most);
   if (!tree.committed_rows_done())
     return;
   std::vector<DraftTree::Index> missing{choice.index};
@@ -205,21 +256,19 @@ void Drafter::plan(const Choice& choice) {
        i != DraftTree::none && tree.node(i).slot == DraftTree::no_slot; i = tree.node(i).parent)
     missing.push_back(i);
   for (auto i = missing.rbegin(); i != missing.rend(); ++i)
-    if (!plan_row(session, *i, tree.node(*i).position))
+    if (!plan_row(session, *i, most))
       return;
 }
 
-bool Drafter::plan_row(Session& session, DraftTree::Index index, Position position) {
-  if (planned_.size() == model_->max_rows())
-    return false;
+bool Drafter::plan_row(Session& session, DraftTree::Index index, std::size_t most) {
   bool planned_before = std::any_of(planned_.begin(), planned_.end(), [&](const Planned& row) {
     return row.session == &session && row.index == index;
   });
   if (planned_before)
     return true;
-  bool placed = session.tree.take_slot(index);
+  bool placed = !is_full(session, most) && session.tree.take_slot(index);
   if (placed)
-    planned_.push_back({&session, index, position});
+    planned_.push_back({&session, index, session.tree.node(index).position});
   return placed;
 }
 
@@ -270,7 +319,10 @@ bool Drafter::in_prompt(const Session& session) const {
 bool Drafter::holds(const Session& session) const {
   if (in_prompt(session))
     return false;
-  bool drafting = !pending_.empty() || can_draft(session);
+  auto id = session.tree.session();
+  bool drafting =
+      can_draft(session) || std::any_of(pending_.begin(), pending_.end(),
+                                        [id](const Pending& row) { return row.session == id; });
   if (policy_.growth == DraftPolicy::Growth::beam)
     return !session.tree.node(session.tree.root()).sent && session.chunks_left == 0 && drafting;
   return session.forwards < policy_.hold && drafting;
@@ -285,32 +337,62 @@ std::vector<DraftTree::Index> Drafter::sendable(const Session& session) const {
                                                     : tree.first_to_send(room, policy_.send_reach);
 }
 
+/// What of the rows that the session could send belongs to its prompt, and what is guessed.
+Demand Drafter::demand(const Session& session, const std::vector<DraftTree::Index>& rows) const {
+  const DraftTree& tree = session.tree;
+  Demand demand;
+  for (auto index : rows) {
+    const auto& node = tree.node(index);
+    if (node.position <= tree.prompt_end())
+      ++demand.prompt_rows;
+    else if (index == tree.root())
+      demand.root = true;
+    else
+      demand.guesses.push_back(node.reach);
+  }
+  return demand;
+}
+
 std::vector<Drafter::Choice> Drafter::mixed_segment() {
+  std::vector<Session*> turn;
+  std::vector<std::vector<DraftTree::Index>> rows;
+  std::vector<Demand> demands;
+  for (Session* session : in_turn(send_turn_)) {
+    auto wanted = sendable(*session);
+    if (wanted.empty())
+      continue;
+    turn.push_back(session);
+    demands.push_back(demand(*session, wanted));
+    rows.push_back(std::move(wanted));
+  }
+  auto counts = divide_rows(demands, policy_.segment_rows);
   std::vector<Choice> best;
-  for (auto& [id, session] : sessions_)
-    for (auto index : sendable(session))
-      best.push_back({&session, index, session.tree.node(index).reach});
+  double mass = 0;
+  for (std::size_t i = 0; i < turn.size(); ++i)
+    for (std::size_t row = 0; row < counts[i]; ++row) {
+      auto index = rows[i][row];
+      best.push_back({turn[i], index, turn[i]->tree.node(index).reach});
+      mass += best.back().value;
+    }
+  if (best.empty() || mass < policy_.min_mass)
+    return {};
+  send_turn_ = turn.front()->tree.session() + 1;
   // Stable: within a session parents stay ahead of their children.
   if (policy_.order == DraftPolicy::Order::score)
     std::stable_sort(best.begin(), best.end(),
                      [](const Choice& a, const Choice& b) { return a.value > b.value; });
-  if (best.size() > policy_.segment_rows)
-    best.resize(policy_.segment_rows);
-  double mass = 0;
-  for (const Choice& choice : best)
-    mass += choice.value;
-  if (mass < policy_.min_mass)
-    best.clear();
   return best;
 }
 
 std::vector<Drafter::Choice> Drafter::single_segment(bool& awaits_more) {
   std::vector<Choice> best;
-  for (auto& [id, session] : sessions_) {
+  for (Session* next : in_turn(send_turn_)) {
+    Session& session = *next;
     DraftTree& tree = session.tree;
     auto rows = sendable(session);
     if (rows.empty())
       continue;
+    send_turn_ = tree.session() + 1;
     bool beam = policy_.growth == DraftPolicy::Growth::beam && !in_prompt(session);
     if (beam) {
       if (session.chunks_left == 0) {

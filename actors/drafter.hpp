@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/policy/fair_share.hpp"
 #include "actors/policy/policy.hpp"
 #include "actors/tree/draft_tree.hpp"
 #include "models/drafts/draft_model.hpp"
@@ -53,8 +54,9 @@ class Drafter {
     bool awaits_more = false;
   };
   /// The best unsent rows, at most one segment of them, marked as sent: of all sessions, where the
-  /// tree always grows, else of one. No rows where there are none or the policy would rather wait;
-  /// it never waits for an unsent root once there is nothing to draft.
+  /// tree always grows (see fair_share.hpp), else of one after the other. No rows where there are
+  /// none or the policy would rather wait; it never waits for an unsent root once there is nothing
+  /// to draft.
   Outgoing take_segment();
 
   /// For tests.
@@ -99,14 +101,21 @@ class Drafter {
   std::vector<DraftTree::Choice> choices(const Session& session, std::size_t count) const;
   bool has_committed_row(const Session& session) const;
   bool can_draft(const Session& session) const;
-  void plan_committed(Session& session);
-  void plan(const Choice& choice);
-  bool plan_row(Session& session, DraftTree::Index index, Position position);
+  /// All sessions, that of `first` or of the next higher number ahead.
+  std::vector<Session*> in_turn(SessionId first);
+  std::vector<Choice> best_choices(const std::vector<Session*>& turn) const;
+  void plan_forward();
+  bool is_full(const Session& session, std::size_t most) const;
+  // `most`: rows of the session in this forward.
+  void plan_committed(Session& session, std::size_t most);
+  void plan(const Choice& choice, std::size_t most);
+  bool plan_row(Session& session, DraftTree::Index index, std::size_t most);
   void make_rows();
   void end_forward(Session& session);
   bool in_prompt(const Session& session) const;
   bool holds(const Session& session) const;
   std::vector<DraftTree::Index> sendable(const Session& session) const;
+  Demand demand(const Session& session, const std::vector<DraftTree::Index>& rows) const;
   std::vector<Choice> mixed_segment();
   std::vector<Choice> single_segment(bool& awaits_more);
 
@@ -116,6 +125,10 @@ class Drafter {
   std::map<SessionId, Session> sessions_;
   /// Closed sessions whose KV is kept.
   std::map<SessionId, Session> kept_;
+  /// Who is first in the next draft forward, and in the next segment: the session of this number or
+  /// of the next higher one.
+  SessionId draft_turn_ = 0;
+  SessionId send_turn_ = 0;
   // Scratch memory, kept from call to call.
   std::vector<Planned> planned_;
   std::vector<DraftRow> rows_;

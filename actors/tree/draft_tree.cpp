@@ -99,6 +99,8 @@ std::optional<std::string> DraftTree::reroot(const Prune& prune, bool adopt) {
   if (!fresh && (root == none || nodes_[root].id != prune.root.id))
     return fmt::format("prune of version {} makes node {} the root, which was never sent",
                        prune.version, prune.root.id);
+  // What follows a token of the prompt is certain and no guess.
+  adopt = adopt || prune.root.position <= prompt_end_;
   if (root == none || (fresh && !adopt)) {
     Node node;
     node.serial = next_serial_++;

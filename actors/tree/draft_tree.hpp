@@ -69,8 +69,8 @@ class DraftTree {
 
   /// Moves the root as the pruner says. A fresh root takes over an unsent or sent child with its
   /// token together with that child's sub-tree; what had been sent gets new ids, since the old ones
-  /// are dead everywhere; with `adopt` false it starts empty. Gives an error text if the prune does
-  /// not fit, nothing if it was applied or had been before.
+  /// are dead everywhere; with `adopt` false it starts empty beyond the prompt. Gives an error text
+  /// if the prune does not fit, nothing if it was applied or had been before.
   std::optional<std::string> reroot(const Prune& prune, bool adopt = true);
 
   /// Up to `count` nodes that are worth expanding, best first: those that never were count with

@@ -101,6 +101,19 @@ BOOST_AUTO_TEST_CASE(sessions_share_the_pipeline_and_do_not_meet) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(sessions_that_come_while_a_long_prompt_is_read) {
+  for_all_modes(seeds() / 2 + 1, [](std::uint64_t seed) {
+    return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 4),
+                        .sessions = 2 + static_cast<std::uint32_t>(seed % 3),
+                        .tokens = 12,
+                        .late = 20 + seed * 13 % 200,
+                        .sampled = seed % 2 == 0,
+                        .features = seed % 4 < 2,
+                        .order = seed % 3 == 0 ? Order::ranked : Order::random,
+                        .cancel_after = seed % 5 == 4 ? seed * 17 : 0};
+  });
+}
+
 BOOST_AUTO_TEST_CASE(a_cancelled_session_leaves_nothing_behind_and_the_others_alone) {
   for_all_modes(seeds() / 2 + 1, [](std::uint64_t seed) {
     return ScheduleCase{.sessions = 2,

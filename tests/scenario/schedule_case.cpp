@@ -86,6 +86,10 @@ const Story& story_of(const ScheduleCase& c) {
   return c.ends ? ending_story(c.sampled) : tiny_story(c.sampled);
 }
 
+const Story& story_of(const ScheduleCase& c, SessionId id) {
+  return c.late > 0 && id == 1 ? long_story(c.sampled) : story_of(c);
+}
+
 WorldOptions world_options(const ScheduleCase& c) {
   std::mt19937_64 random{c.seed};
   const Story& story = story_of(c);
@@ -115,7 +119,7 @@ WorldOptions world_options(const ScheduleCase& c) {
 
 /// What is wrong with the end of one session.
 std::optional<std::string> wrong_end(const ScheduleCase& c, SessionId id, const Report& report) {
-  const Story& story = story_of(c);
+  const Story& story = story_of(c, id);
   if (report.finish == Finish::failed)
     return fmt::format("session {} failed: {}", id, report.error);
   bool cancelled = id == 1 && c.cancel_after != 0 && report.finish == Finish::cancelled;
@@ -136,11 +140,7 @@ class Users {
  public:
   Users(const ScheduleCase& c, PipelineWorld& world)
       : case_(c), story_(story_of(c)), world_(world), random_(c.seed ^ 0x7a1c) {
-    for (std::uint32_t i = 0; i < c.sessions; ++i)
-      open_.push_back({world.submit(story_.prompt, c.tokens, story_.sampling, story_.text,
-                                    {no_session, 0, limit(), c.turns > 1}),
-                       c.turns - 1});
-    count_ = c.sessions;
+    submit(c.late > 0 ? 1 : c.sessions);
   }
 
   /// Sessions so far.
@@ -148,6 +148,8 @@ class Users {
 
   /// Goes on where a session has ended.
   void look() {
+    if (case_.late > 0 && world_.deliveries() >= case_.late && count_ < case_.sessions)
+      submit(case_.sessions - count_);
     for (auto& [session, turns] : open_) {
       if (turns == 0 || !world_.report(session))
         continue;
@@ -178,6 +180,15 @@ class Users {
     SessionId session;
     std::uint32_t turns_left;
   };
+
+  void submit(std::uint32_t sessions) {
+    for (std::uint32_t i = 0; i < sessions; ++i) {
+      const Story& story = story_of(case_, ++count_);
+      auto id = world_.submit(story.prompt, case_.tokens, story.sampling, story.text,
+                              {no_session, 0, limit(), case_.turns > 1});
+      open_.push_back({id, case_.turns - 1});
+    }
+  }
 
   Position limit() const { return case_.turns > 1 ? static_cast<Position>(story_.text.size()) : 0; }
 
@@ -223,10 +234,10 @@ std::string describe(const ScheduleCase& c) {
   constexpr const char* knowledge[] = {"usual", "all", "nothing"};
   std::string text = fmt::format(
       "{{.seed = {}, .mode = \"{}\", .ablation = \"{}\", .stages = {}, .sessions = {}, .tokens = "
-      "{}, .turns = {}, .sampled = {}, "
+      "{}, .turns = {}, .late = {}, .sampled = {}, "
       ".ends = {}, .features = {}, .adaptive = {}, .knowledge = Knowledge::{}, .order = Order::{}",
-      c.seed, c.mode, c.ablation, c.stages, c.sessions, c.tokens, c.turns, c.sampled, c.ends,
-      c.features, c.adaptive, knowledge[static_cast<int>(c.knowledge)],
+      c.seed, c.mode, c.ablation, c.stages, c.sessions, c.tokens, c.turns, c.late, c.sampled,
+      c.ends, c.features, c.adaptive, knowledge[static_cast<int>(c.knowledge)],
       orders[static_cast<int>(c.order)]);
   if (!c.starved.empty())
     text += fmt::format(", .starved = {{\"{}\"}}", fmt::join(c.starved, "\", \""));
@@ -249,6 +260,7 @@ ScheduleCase shrink(ScheduleCase failing) {
     with(!c.ablation.empty(), [](Case& x) { x.ablation.clear(); });
     with(c.stages > 1, [](Case& x) { --x.stages; });
     with(c.turns > 1, [](Case& x) { --x.turns; });
+    with(c.late > 0, [](Case& x) { x.late = 0; });
     with(c.tokens > 1, [](Case& x) { x.tokens /= 2; });
     with(c.tokens > 1, [](Case& x) { --x.tokens; });
     with(c.sampled, [](Case& x) { x.sampled = false; });

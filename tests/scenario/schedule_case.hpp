@@ -33,6 +33,9 @@ struct ScheduleCase {
   std::uint32_t tokens = 24;
   /// Every session is followed by others, up to so many turns, that keep the KV of a part of it.
   std::uint32_t turns = 1;
+  /// Session 1 has a long prompt, and the others begin after so many deliveries; 0: all begin at
+  /// once and with the same. With one turn, and without `ends`.
+  std::size_t late = 0;
   bool sampled = false;
   /// The text has an end before `tokens`.
   bool ends = false;

@@ -164,6 +164,40 @@ BOOST_AUTO_TEST_CASE(a_cancelled_session_frees_its_slots_while_another_goes_on) 
   check_story(world, second);
 }
 
+BOOST_AUTO_TEST_CASE(a_session_writes_its_text_while_a_long_prompt_that_came_first_is_read) {
+  constexpr std::uint32_t few = 6;
+  for (std::string_view mode : mode_names()) {
+    auto options = two_stages(always_right);
+    auto policy = *mode_policy(mode, options.stages);
+    policy.adaptive = false;
+    policy.segment_rows = 4;
+    options.policy = policy;
+    options.keeps_log = true;
+    PipelineWorld world{options};
+    const Story& story = long_story(false);
+    auto first = world.submit(story.prompt, tokens, story.sampling, story.text);
+    auto read = [&] { return world.hop(0).committed[first].size(); };
+    auto next = [&] { BOOST_REQUIRE(world.run_chosen([](const auto&) { return 0; })); };
+    while (read() == 0)
+      next();
+    const Story& tiny = tiny_story(false);
+    auto second = world.submit(tiny.prompt, few, tiny.sampling, tiny.text);
+    auto before = read();
+    while (!world.report(second))
+      next();
+    BOOST_TEST_CONTEXT(mode) {
+      BOOST_TEST(world.report(second)->tokens.size() == few);
+      BOOST_TEST(read() > before);
+      BOOST_TEST(read() < story.prompt.size());
+    }
+    world.run();
+    BOOST_REQUIRE(world.report(first).has_value());
+    BOOST_TEST(world.report(first)->error == "");
+    BOOST_TEST(world.report(first)->tokens.size() == tokens);
+    BOOST_TEST(world.broken().value_or("") == "");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(garbage_is_counted_and_changes_nothing) {
   PipelineWorld world{two_stages(always_right)};
   auto session = submit(world);

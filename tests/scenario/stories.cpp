@@ -39,12 +39,15 @@ struct ModelFile {
   }
 };
 
-Story make_story(const ModelFile& file, bool sampled) {
+constexpr Token usual_prompt = 19;
+constexpr Token long_prompt = 180;
+
+Story make_story(const ModelFile& file, bool sampled, Token prompt_tokens = usual_prompt) {
   Story story;
   story.model = file.path;
   story.vocab_size = static_cast<Token>(file.shape.vocab_size);
   story.hidden_size = file.shape.hidden_size;
-  for (Token i = 0; i < 19; ++i)
+  for (Token i = 0; i < prompt_tokens; ++i)
     story.prompt.push_back((i * 37 + 11) % story.vocab_size);
   if (sampled)
     story.sampling = {.temperature = 1, .top_k = 50, .top_p = 0.95F, .seed = 42};
@@ -83,6 +86,12 @@ const ModelFile& endless_file() {
 const Story& tiny_story(bool sampled) {
   static const Story greedy = make_story(endless_file(), false);
   static const Story at_random = make_story(endless_file(), true);
+  return sampled ? at_random : greedy;
+}
+
+const Story& long_story(bool sampled) {
+  static const Story greedy = make_story(endless_file(), false, long_prompt);
+  static const Story at_random = make_story(endless_file(), true, long_prompt);
   return sampled ? at_random : greedy;
 }
 

@@ -23,7 +23,9 @@ struct Story {
 
 /// Five layers, greedy or sampled at temperature 1. Made on first use.
 const Story& tiny_story(bool sampled);
-/// The same with an end after some ten tokens.
+/// The same model with a prompt of 180 tokens, of which those of `tiny_story` are the first.
+const Story& long_story(bool sampled);
+/// The tiny story with an end after some ten tokens.
 const Story& ending_story(bool sampled);
 
 }  // namespace flowspec::test
