@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "models/error.hpp"
+#include "models/formats/block_quants.hpp"
 #include "models/formats/k_quants.hpp"
 
 namespace flowspec {
@@ -64,23 +65,6 @@ T load(const std::byte* from) {
   return value;
 }
 
-void q8_0_block(const std::byte* in, float* out) {
-  const float scale = half_to_float(load<std::uint16_t>(in));
-  for (std::size_t i = 0; i < 32; ++i) {
-    out[i] = scale * static_cast<float>(static_cast<std::int8_t>(in[2 + i]));
-  }
-}
-
-// The low halves of the 16 bytes are the block's first 16 values, the high halves the other 16.
-void q4_0_block(const std::byte* in, float* out) {
-  const float scale = half_to_float(load<std::uint16_t>(in));
-  for (std::size_t i = 0; i < 16; ++i) {
-    const int both = static_cast<int>(in[2 + i]);
-    out[i] = scale * static_cast<float>((both & 15) - 8);
-    out[i + 16] = scale * static_cast<float>((both >> 4) - 8);
-  }
-}
-
 }  // namespace
 
 std::optional<TensorType> type_named(std::string_view name) {
@@ -109,6 +93,9 @@ bool is_supported(TensorType type) {
     case TensorType::bf16:
     case TensorType::q8_0:
     case TensorType::q4_0:
+    case TensorType::q4_1:
+    case TensorType::q5_0:
+    case TensorType::q5_1:
     case TensorType::q4_k:
     case TensorType::q5_k:
     case TensorType::q6_k:
@@ -118,7 +105,7 @@ bool is_supported(TensorType type) {
 }
 
 std::string supported_types() {
-  return "F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q4_K, Q4_0";
+  return "F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, Q4_K, Q4_1, Q4_0";
 }
 
 float f16_to_float(std::uint16_t bits) {
@@ -167,6 +154,15 @@ void to_float(TensorType type, std::span<const std::byte> in, std::span<float> o
       break;
     case TensorType::q4_0:
       for_blocks(q4_0_block);
+      break;
+    case TensorType::q4_1:
+      for_blocks(q4_1_block);
+      break;
+    case TensorType::q5_0:
+      for_blocks(q5_0_block);
+      break;
+    case TensorType::q5_1:
+      for_blocks(q5_1_block);
       break;
     case TensorType::q4_k:
       for_blocks(q4_k_block);

@@ -15,6 +15,9 @@ enum class TensorType : std::uint32_t {
   f32 = 0,
   f16 = 1,
   q4_0 = 2,
+  q4_1 = 3,
+  q5_0 = 6,
+  q5_1 = 7,
   q8_0 = 8,
   q4_k = 12,
   q5_k = 13,
@@ -44,10 +47,10 @@ bool is_supported(TensorType type);
 std::string supported_types();
 
 /// Writes the stored values as float32, in the order of the file. `in` is a whole number of blocks,
-/// `out` has one place for each of their values. The conversion is exact (Q8_0 and Q4_0: one
-/// rounding-free or correctly rounded product of scale and integer), but for K-quants, whose values
-/// are products of three numbers and differences of such.
-/// Throws ModelError for a type that is not supported or sizes that do not match.
+/// `out` has one place for each of their values. The conversion is exact (Q8_0, Q5_0 and
+/// Q4_0: one rounding-free product of scale and integer), but for Q5_1 and Q4_1, where the minimum
+/// is added to it, and K-quants, whose values are products of three numbers and differences of
+/// such. Throws ModelError for a type that is not supported or sizes that do not match.
 void to_float(TensorType type, std::span<const std::byte> in, std::span<float> out);
 
 /// IEEE 754 binary16 to binary32; exact, NaN payloads kept.

@@ -58,8 +58,8 @@ void add_engine_bench(CLI::App& app, EngineBenchOptions& options) {
            options.shape = what.first;
            options.type = parse_type(what.second);
          },
-         fmt::format("No model, but random weights of a shape ({}) and a type (q8_0, q4_0, q4_k, "
-                     "q5_k, q6_k, f16, bf16, f32)",
+         fmt::format("No model, but random weights of a shape ({}) and a type (q8_0, q4_0, q4_1, "
+                     "q5_0, q5_1, q4_k, q5_k, q6_k, f16, bf16, f32)",
                      fmt::join(model_shape_names(), ", ")))
       ->type_name("SHAPE TYPE")
       ->excludes(model);

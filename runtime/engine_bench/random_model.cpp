@@ -48,7 +48,12 @@ void set_factors(TensorType type, std::span<std::byte> block) {
   switch (type) {
     case TensorType::q8_0:
     case TensorType::q4_0:
+    case TensorType::q5_0:
       return set(0, thousandth);
+    case TensorType::q4_1:
+    case TensorType::q5_1:
+      set(0, thousandth);
+      return set(2, thousandth | 0x8000);
     case TensorType::q4_k:
     case TensorType::q5_k:
       set(0, tiny);

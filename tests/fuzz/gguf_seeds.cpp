@@ -65,7 +65,8 @@ std::string tensors() {
     values[i] = std::sin(static_cast<float>(i));
   }
   for (const TensorType type :
-       {TensorType::f32, TensorType::f16, TensorType::bf16, TensorType::q8_0, TensorType::q4_0}) {
+       {TensorType::f32, TensorType::f16, TensorType::bf16, TensorType::q8_0, TensorType::q4_0,
+        TensorType::q4_1, TensorType::q5_0, TensorType::q5_1}) {
     writer.add_tensor(type_name(type), type, {32}, std::span(values).first(32));
   }
   for (const TensorType type : {TensorType::q4_k, TensorType::q5_k, TensorType::q6_k}) {

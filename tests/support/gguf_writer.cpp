@@ -47,6 +47,22 @@ std::string convert_q4_0(std::span<const float> block) {
   return bytes;
 }
 
+std::string pack_fours(std::span<const std::uint8_t> q) {
+  std::string bytes;
+  for (std::size_t i = 0; i < 16; ++i) {
+    bytes += static_cast<char>((q[i] & 15) | (q[i + 16] & 15) << 4);
+  }
+  return bytes;
+}
+
+std::string pack_fives(std::span<const std::uint8_t> q) {
+  std::uint32_t fifths = 0;
+  for (std::size_t i = 0; i < 32; ++i) {
+    fifths |= std::uint32_t{q[i]} >> 4 << i;
+  }
+  return bytes_of(fifths) + pack_fours(q);
+}
+
 /// Integers from 0 to `most` for (value - least) / scale.
 std::uint8_t step_of(float value, float least, float scale, int most) {
   const float q = scale == 0 ? 0 : std::round((value - least) / scale);
@@ -55,6 +71,46 @@ std::uint8_t step_of(float value, float least, float scale, int most) {
 
 float scale_read_back(float scale) {
   return f16_to_float(float_to_f16(scale));
+}
+
+std::string convert_q5_0(std::span<const float> block) {
+  float extreme = 0;
+  for (const float value : block) {
+    extreme = std::abs(value) > std::abs(extreme) ? value : extreme;
+  }
+  const float scale = extreme / -16;
+  std::array<std::uint8_t, 32> q{};
+  for (std::size_t i = 0; i < q.size(); ++i) {
+    q[i] = scale == 0 ? 16 : step_of(block[i], -16 * scale, scale, 31);
+  }
+  return bytes_of(float_to_f16(scale)) + pack_fives(q);
+}
+
+/// Q4_1, or Q5_1 with `most` 31: from the smallest to the largest value.
+std::string convert_with_minimum(std::span<const float> block, int most) {
+  const float least = scale_read_back(std::ranges::min(block));
+  const float scale = scale_read_back((std::ranges::max(block) - least) / static_cast<float>(most));
+  std::array<std::uint8_t, 32> q{};
+  for (std::size_t i = 0; i < q.size(); ++i) {
+    q[i] = step_of(block[i], least, scale, most);
+  }
+  return bytes_of(float_to_f16(scale)) + bytes_of(float_to_f16(least)) +
+         (most == 31 ? pack_fives(q) : pack_fours(q));
+}
+
+std::string convert_block_of_32(TensorType type, std::span<const float> block) {
+  switch (type) {
+    case TensorType::q4_0:
+      return convert_q4_0(block);
+    case TensorType::q4_1:
+      return convert_with_minimum(block, 15);
+    case TensorType::q5_0:
+      return convert_q5_0(block);
+    case TensorType::q5_1:
+      return convert_with_minimum(block, 31);
+    default:
+      return convert_q8_0(block);
+  }
 }
 
 /// Q4_K, or Q5_K with `most` 31: sub-blocks of 32 between their smallest (or 0) and largest value.
@@ -312,12 +368,14 @@ std::string convert(TensorType type, std::span<const float> values) {
       return bytes;
     case TensorType::q8_0:
     case TensorType::q4_0:
+    case TensorType::q4_1:
+    case TensorType::q5_0:
+    case TensorType::q5_1:
       if (values.size() % 32 != 0) {
         throw std::invalid_argument("quantised rows need a multiple of 32 values");
       }
       for (; !values.empty(); values = values.subspan(32)) {
-        bytes += type == TensorType::q8_0 ? convert_q8_0(values.first(32))
-                                          : convert_q4_0(values.first(32));
+        bytes += convert_block_of_32(type, values.first(32));
       }
       return bytes;
     case TensorType::q4_k:

@@ -91,7 +91,8 @@ struct LlamaShape {
   std::uint32_t eos_token = 2;
 };
 
-/// Norms and biases are always F32. Row lengths must be multiples of 32 for Q8_0 and Q4_0.
+/// Norms and biases are always F32. Row lengths must be multiples of 32 for types
+/// with blocks, of 256 for K-quants.
 struct LlamaTypes {
   TensorType embedding = TensorType::f32;
   TensorType matrices = TensorType::f32;

@@ -51,7 +51,8 @@ EngineReport sample_report() {
 
 BOOST_AUTO_TEST_CASE(random_models_of_every_type_compute_finite_logits) {
   for (TensorType type : {TensorType::f32, TensorType::f16, TensorType::bf16, TensorType::q8_0,
-                          TensorType::q4_0, TensorType::q4_k, TensorType::q5_k, TensorType::q6_k}) {
+                          TensorType::q4_0, TensorType::q4_1, TensorType::q5_0, TensorType::q5_1,
+                          TensorType::q4_k, TensorType::q5_k, TensorType::q6_k}) {
     const ModelConfig config = small_shape();
     const RandomModel model(config, type);
     EnginePipeline pipeline(model, config, {.threads = 1, .stages = 1, .context = 8});

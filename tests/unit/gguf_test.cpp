@@ -228,6 +228,29 @@ BOOST_AUTO_TEST_CASE(known_blocks) {
     BOOST_TEST(values[static_cast<std::size_t>(i)] == 0.5F * static_cast<float>(i - 8));
     BOOST_TEST(values[static_cast<std::size_t>(i + 16)] == 0.5F * static_cast<float>(7 - i));
   }
+  // With fifth bits every third value is 16 more; the minimum is -2.
+  std::string fours(16, '\0');
+  for (std::size_t i = 0; i < 16; ++i) {
+    fours[i] = static_cast<char>(i | (15 - i) << 4);
+  }
+  const std::string scale("\x00\x38", 2);
+  const std::string minimum("\x00\xc0", 2);
+  const std::string fifths("\x49\x92\x24\x49", 4);
+  const auto four = [](int i) { return i < 16 ? i : 31 - i; };
+  const auto five = [&](int i) { return four(i) + (i % 3 == 0 ? 16 : 0); };
+  const auto check = [&](TensorType type, const std::string& bytes, const auto& expected) {
+    to_float(type, std::as_bytes(std::span(bytes)), values);
+    for (int i = 0; i < 32; ++i) {
+      BOOST_TEST(values[static_cast<std::size_t>(i)] == expected(i), type_name(type)
+                                                                         << " value " << i);
+    }
+  };
+  check(TensorType::q4_1, scale + minimum + fours,
+        [&](int i) { return 0.5F * static_cast<float>(four(i)) - 2; });
+  check(TensorType::q5_0, scale + fifths + fours,
+        [&](int i) { return 0.5F * static_cast<float>(five(i) - 16); });
+  check(TensorType::q5_1, scale + minimum + fifths + fours,
+        [&](int i) { return 0.5F * static_cast<float>(five(i)) - 2; });
   const std::array<std::uint16_t, 2> bf16{0x3fc0, 0xff80};
   to_float(TensorType::bf16, std::as_bytes(std::span(bf16)), std::span(values).first(2));
   BOOST_TEST(values[0] == 1.5F);
@@ -239,7 +262,8 @@ BOOST_AUTO_TEST_CASE(conversions_are_close_to_the_values) {
   const std::vector<std::pair<TensorType, double>> cases{
       {TensorType::f32, 0},     {TensorType::f16, 0.002}, {TensorType::bf16, 0.012},
       {TensorType::q8_0, 0.02}, {TensorType::q6_k, 0.1},  {TensorType::q5_k, 0.2},
-      {TensorType::q4_k, 0.4},  {TensorType::q4_0, 0.4}};
+      {TensorType::q4_k, 0.4},  {TensorType::q4_0, 0.4},  {TensorType::q4_1, 0.2},
+      {TensorType::q5_0, 0.2},  {TensorType::q5_1, 0.1}};
   for (const auto& [type, tolerance] : cases) {
     const std::string bytes = convert(type, values);
     std::vector<float> back(values.size());

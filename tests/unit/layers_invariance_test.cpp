@@ -208,7 +208,8 @@ BOOST_AUTO_TEST_CASE(models_of_every_type_give_the_same_bits) {
   const LlamaShape shape = {
       .hidden_size = 96, .layers = 5, .heads = 6, .kv_heads = 2, .ffn_size = 160};
   for (const TensorType type :
-       {TensorType::f16, TensorType::bf16, TensorType::q8_0, TensorType::q4_0}) {
+       {TensorType::f16, TensorType::bf16, TensorType::q8_0, TensorType::q4_0, TensorType::q4_1,
+        TensorType::q5_0, TensorType::q5_1}) {
     Fixture fixture(shape, {type, type, type});
     for (const std::size_t rows : {2, 3, 4, 5, 7, 9, 16, 33, 64}) {
       BOOST_TEST(fixture.differences({5}, plain_plan(fixture.trees, rows)) == 0U,

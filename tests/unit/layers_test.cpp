@@ -84,7 +84,8 @@ BOOST_AUTO_TEST_CASE(equals_the_reference_for_every_tensor_type) {
   LlamaShape shape = shape_of(4, 2, 16);
   shape.ffn_size = 160;
   for (const TensorType type :
-       {TensorType::f32, TensorType::f16, TensorType::bf16, TensorType::q8_0, TensorType::q4_0}) {
+       {TensorType::f32, TensorType::f16, TensorType::bf16, TensorType::q8_0, TensorType::q4_0,
+        TensorType::q4_1, TensorType::q5_0, TensorType::q5_1}) {
     check_against_reference(type_name(type), shape, {type, type, type});
   }
   LlamaShape wide = shape_of(4, 2, 64);

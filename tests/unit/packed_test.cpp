@@ -26,7 +26,8 @@ using namespace flowspec::test;
 namespace {
 
 constexpr std::array types{TensorType::f32,  TensorType::f16,  TensorType::bf16, TensorType::q8_0,
-                           TensorType::q4_0, TensorType::q4_k, TensorType::q5_k, TensorType::q6_k};
+                           TensorType::q4_0, TensorType::q4_1, TensorType::q5_0, TensorType::q5_1,
+                           TensorType::q4_k, TensorType::q5_k, TensorType::q6_k};
 
 /// Chooses an implementation for as long as it lives.
 class UseKernels {
@@ -76,6 +77,8 @@ class RandomMatrix {
  private:
   static std::vector<std::size_t> scales_of(TensorType type) {
     switch (type) {
+      case TensorType::q4_1:
+      case TensorType::q5_1:
       case TensorType::q4_k:
       case TensorType::q5_k:
         return {0, 2};

@@ -120,6 +120,9 @@ BOOST_AUTO_TEST_CASE(quantised_weights_keep_the_perplexity) {
     BOOST_TEST(ratio < most, name);
   };
   compare("Q8_0", loss(original, texts), 0.005);
+  compare("Q5_1", converted(TensorType::q5_1), 0.01);
+  compare("Q5_0", converted(TensorType::q5_0), 0.01);
+  compare("Q4_1", converted(TensorType::q4_1), 0.03);
   compare("Q4_0", converted(TensorType::q4_0), 0.03);
 }
 

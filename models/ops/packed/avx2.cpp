@@ -81,7 +81,7 @@ FLOWSPEC_PART void store(const __m256 (&total)[2][count], float* out, std::size_
 template <std::size_t count>
 FLOWSPEC_TARGET void q8_0(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
                           std::size_t stride) {
-  const LegacyPanel<512> from(panel, rows.inputs);
+  const LegacyPanel<Legacy::q8_0> from(panel, rows.inputs);
   const std::size_t inputs = rows.inputs;
   const std::int8_t* x = rows.values + row * inputs;
   const float* row_scales = rows.scales + row * from.blocks;
@@ -124,56 +124,87 @@ FLOWSPEC_TARGET void q8_0(const std::byte* panel, const Rows& rows, std::size_t 
   store(total, out, stride);
 }
 
-template <std::size_t count>
-FLOWSPEC_TARGET void q4_0(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
-                          std::size_t stride) {
-  const LegacyPanel<256> from(panel, rows.inputs);
-  const std::size_t inputs = rows.inputs;
-  const std::int8_t* x = rows.values + row * inputs;
-  const float* row_scales = rows.scales + row * from.blocks;
-  const std::int32_t* row_sums = rows.sums + row * from.blocks;
+/// The exact sums of 8 outputs of a block whose values are not negative.
+template <Legacy type, std::size_t count>
+FLOWSPEC_PART void add_products(const std::byte* body, const std::int8_t* x, std::size_t inputs,
+                                __m256i (&sums)[count]) {
   const __m256i ones = _mm256_set1_epi16(1);
   const __m256i mask = _mm256_set1_epi8(15);
+  // 16-bit sums hold 8 pairs of at most 2 * 15 * 127, or 4 of 2 * 31 * 127.
+  for (std::size_t first = 0; first < LegacyPanel<type>::body_bytes / 64; first += 4) {
+    __m256i dots[count];
+    clear(dots);
+#pragma GCC unroll 2
+    for (std::size_t g = first; g < first + 4; ++g) {
+      if constexpr (count <= 2) {
+        fetch<4096>(body + 64 * g);
+      }
+      const std::int8_t* fours = hidden(x + 4 * g);
+      const __m256i w = load(body + 64 * g);
+      [[maybe_unused]] const __m256i near = _mm256_and_si256(w, mask);
+      [[maybe_unused]] const __m256i far = _mm256_and_si256(_mm256_srli_epi16(w, 4), mask);
+      for (std::size_t r = 0; r < count; ++r) {
+        const std::int8_t* four = fours + r * inputs;
+        if constexpr (has_nibbles(type)) {
+          dots[r] = _mm256_add_epi16(dots[r], _mm256_maddubs_epi16(near, spread4(four)));
+          dots[r] = _mm256_add_epi16(dots[r], _mm256_maddubs_epi16(far, spread4(four + 16)));
+        } else {
+          dots[r] = _mm256_add_epi16(dots[r], _mm256_maddubs_epi16(w, spread4(four)));
+        }
+      }
+    }
+    for (std::size_t r = 0; r < count; ++r) {
+      sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(dots[r], ones));
+    }
+  }
+}
+
+template <Legacy type, std::size_t count>
+FLOWSPEC_TARGET void positive(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
+                              std::size_t stride) {
+  const LegacyPanel<type> from(panel, rows.inputs);
+  const std::int8_t* x = rows.values + row * rows.inputs;
+  const float* row_scales = rows.scales + row * from.blocks;
+  const std::int32_t* row_sums = rows.sums + row * from.blocks;
+  constexpr std::int32_t excess = type == Legacy::q4_0 ? 8 : 0;
   __m256 total[2][count] = {};
   for (std::size_t b = 0; b < from.blocks; ++b, x += 32) {
     for (std::size_t h = 0; h < 2; ++h) {
-      const std::byte* body = from.body(b) + 32 * h;
-      // 16-bit sums: 8 pairs of at most 2 * 15 * 127 fit.
-      __m256i dots[count];
-      clear(dots);
-#pragma GCC unroll 2
-      for (std::size_t g = 0; g < 4; ++g) {
-        if constexpr (count <= 2) {
-          fetch<4096>(body + 64 * g);
-        }
-        const std::int8_t* fours = hidden(x + 4 * g);
-        const __m256i both = load(body + 64 * g);
-        const __m256i near = _mm256_and_si256(both, mask);
-        const __m256i far = _mm256_and_si256(_mm256_srli_epi16(both, 4), mask);
-        for (std::size_t r = 0; r < count; ++r) {
-          const std::int8_t* four = fours + r * inputs;
-          dots[r] = _mm256_add_epi16(dots[r], _mm256_maddubs_epi16(near, spread4(four)));
-          dots[r] = _mm256_add_epi16(dots[r], _mm256_maddubs_epi16(far, spread4(four + 16)));
-        }
+      __m256i sums[count];
+      for (std::size_t r = 0; r < count; ++r) {
+        sums[r] = _mm256_set1_epi32(-excess * row_sums[r * from.blocks + b]);
       }
+      add_products<type>(from.body(b) + 32 * h, x, rows.inputs, sums);
       const __m256 scales = halves(from.scales(b) + 16 * h);
       for (std::size_t r = 0; r < count; ++r) {
-        const __m256i offset = _mm256_set1_epi32(8 * row_sums[r * from.blocks + b]);
-        const __m256i exact = _mm256_sub_epi32(_mm256_madd_epi16(dots[r], ones), offset);
-        total[h][r] = add_block(exact, scales, row_scales[r * from.blocks + b], total[h][r]);
+        total[h][r] = add_block(sums[r], scales, row_scales[r * from.blocks + b], total[h][r]);
+      }
+      if constexpr (has_minimums(type)) {
+        const __m256 minimums = halves(from.minimums(b) + 16 * h);
+        for (std::size_t r = 0; r < count; ++r) {
+          const std::size_t at = r * from.blocks + b;
+          total[h][r] =
+              add_block(_mm256_set1_epi32(row_sums[at]), minimums, row_scales[at], total[h][r]);
+        }
       }
     }
   }
   store(total, out, stride);
 }
 
+template <Legacy type>
+constexpr Tile tiles[] = {positive<type, 1>, positive<type, 2>, positive<type, 3>,
+                          positive<type, 4>, positive<type, 5>, positive<type, 6>};
+
 }  // namespace
 
 const KernelSet* avx2_kernels() {
   static constexpr Tile q8_0_tiles[] = {q8_0<1>, q8_0<2>, q8_0<3>, q8_0<4>};
-  static constexpr Tile q4_0_tiles[] = {q4_0<1>, q4_0<2>, q4_0<3>, q4_0<4>, q4_0<5>, q4_0<6>};
   static const KernelSet set{
-      "avx2", avx2_float_tiles(), {{q8_0_tiles}, {q4_0_tiles}}, avx2_super_tiles()};
+      "avx2",
+      avx2_float_tiles(),
+      {{q8_0_tiles}, {tiles<Legacy::q4_0>}, {tiles<Legacy::q4_1>}, {tiles<Legacy::q5_1>}},
+      avx2_super_tiles()};
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && cpu_has_f16c()
              ? &set
              : nullptr;

@@ -1,6 +1,6 @@
 // AVX-512 with VNNI: dpbusd multiplies unsigned by signed bytes and adds four products to 32 bits,
-// exactly. A weight plus 128 is the unsigned one; the sums of the activations take the 128 off
-// again.
+// exactly. Where weights are signed, those plus 128 (or 8, as Q4_0 stores them) are multiplied; the
+// sums of the activations take that off again.
 #include "models/ops/packed/kernels.hpp"
 
 #if defined(__x86_64__)
@@ -43,71 +43,69 @@ FLOWSPEC_PART __m512 add_block(__m512i dots, __m512 scales, float row_scale, __m
   return _mm512_add_ps(sum, _mm512_mul_ps(_mm512_cvtepi32_ps(dots), scale));
 }
 
-template <std::size_t count>
-FLOWSPEC_TARGET void q8_0(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
-                          std::size_t stride) {
-  const LegacyPanel<512> from(panel, rows.inputs);
-  const std::int8_t* x = rows.values + row * rows.inputs;
-  const float* row_scales = rows.scales + row * from.blocks;
-  const std::int32_t* row_sums = rows.sums + row * from.blocks;
-  const __m512i offset = _mm512_set1_epi8(-128);
-  __m512 total[count];
-  for (std::size_t r = 0; r < count; ++r) {
-    total[r] = _mm512_setzero_ps();
-  }
-  for (std::size_t b = 0; b < from.blocks; ++b, x += 32) {
-    const std::byte* body = from.body(b);
-    __m512i dots[count];
-    for (std::size_t r = 0; r < count; ++r) {
-      dots[r] = _mm512_set1_epi32(-128 * row_sums[r * from.blocks + b]);
-    }
-    for (std::size_t g = 0; g < 8; ++g) {
-      const __m512i w = _mm512_xor_si512(load(body + 64 * g), offset);
-      for (std::size_t r = 0; r < count; ++r) {
-        dots[r] = _mm512_dpbusd_epi32(dots[r], w, spread4(x + r * rows.inputs + 4 * g));
-      }
-    }
-    const __m512 scales = halves(from.scales(b));
-    for (std::size_t r = 0; r < count; ++r) {
-      total[r] = add_block(dots[r], scales, row_scales[r * from.blocks + b], total[r]);
-    }
-  }
-  for (std::size_t r = 0; r < count; ++r) {
-    _mm512_storeu_ps(out + r * stride, total[r]);
-  }
+/// What a block's products start with: less what the unsigned weights are too much.
+template <Legacy type>
+FLOWSPEC_PART __m512i less_offset(std::int32_t row_sum) {
+  constexpr std::int32_t offset = type == Legacy::q8_0 ? 128 : type == Legacy::q4_0 ? 8 : 0;
+  return _mm512_set1_epi32(-offset * row_sum);
 }
 
-template <std::size_t count>
-FLOWSPEC_TARGET void q4_0(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
-                          std::size_t stride) {
-  const LegacyPanel<256> from(panel, rows.inputs);
-  const std::int8_t* x = rows.values + row * rows.inputs;
-  const float* row_scales = rows.scales + row * from.blocks;
-  const std::int32_t* row_sums = rows.sums + row * from.blocks;
-  const __m512i mask = _mm512_set1_epi8(15);
-  __m512 total[count];
-  for (std::size_t r = 0; r < count; ++r) {
-    total[r] = _mm512_setzero_ps();
-  }
-  for (std::size_t b = 0; b < from.blocks; ++b, x += 32) {
-    const std::byte* body = from.body(b);
-    __m512i dots[count];
-    for (std::size_t r = 0; r < count; ++r) {
-      dots[r] = _mm512_set1_epi32(-8 * row_sums[r * from.blocks + b]);
-    }
+/// Adds a block's products.
+template <Legacy type, std::size_t count>
+FLOWSPEC_PART void add_products(const std::byte* body, const std::int8_t* x, std::size_t inputs,
+                                __m512i (&dots)[count]) {
+  if constexpr (has_nibbles(type)) {
+    const __m512i mask = _mm512_set1_epi8(15);
     for (std::size_t g = 0; g < 4; ++g) {
       const __m512i both = load(body + 64 * g);
       const __m512i near = _mm512_and_si512(both, mask);
       const __m512i far = _mm512_and_si512(_mm512_srli_epi16(both, 4), mask);
       for (std::size_t r = 0; r < count; ++r) {
-        const std::int8_t* four = x + r * rows.inputs + 4 * g;
+        const std::int8_t* four = x + r * inputs + 4 * g;
         dots[r] = _mm512_dpbusd_epi32(dots[r], near, spread4(four));
         dots[r] = _mm512_dpbusd_epi32(dots[r], far, spread4(four + 16));
       }
     }
+  } else {
+    for (std::size_t g = 0; g < 8; ++g) {
+      __m512i w = load(body + 64 * g);
+      if constexpr (type == Legacy::q8_0) {
+        w = _mm512_xor_si512(w, _mm512_set1_epi8(-128));
+      }
+      for (std::size_t r = 0; r < count; ++r) {
+        dots[r] = _mm512_dpbusd_epi32(dots[r], w, spread4(x + r * inputs + 4 * g));
+      }
+    }
+  }
+}
+
+template <Legacy type, std::size_t count>
+FLOWSPEC_TARGET void legacy(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
+                            std::size_t stride) {
+  const LegacyPanel<type> from(panel, rows.inputs);
+  const std::int8_t* x = rows.values + row * rows.inputs;
+  const float* row_scales = rows.scales + row * from.blocks;
+  const std::int32_t* row_sums = rows.sums + row * from.blocks;
+  __m512 total[count];
+  for (std::size_t r = 0; r < count; ++r) {
+    total[r] = _mm512_setzero_ps();
+  }
+  for (std::size_t b = 0; b < from.blocks; ++b, x += 32) {
+    __m512i dots[count];
+    for (std::size_t r = 0; r < count; ++r) {
+      dots[r] = less_offset<type>(row_sums[r * from.blocks + b]);
+    }
+    add_products<type>(from.body(b), x, rows.inputs, dots);
     const __m512 scales = halves(from.scales(b));
     for (std::size_t r = 0; r < count; ++r) {
       total[r] = add_block(dots[r], scales, row_scales[r * from.blocks + b], total[r]);
+    }
+    if constexpr (has_minimums(type)) {
+      const __m512 minimums = halves(from.minimums(b));
+      for (std::size_t r = 0; r < count; ++r) {
+        const std::size_t at = r * from.blocks + b;
+        total[r] = add_block(_mm512_set1_epi32(row_sums[at]), minimums, row_scales[at], total[r]);
+      }
     }
   }
   for (std::size_t r = 0; r < count; ++r) {
@@ -115,15 +113,18 @@ FLOWSPEC_TARGET void q4_0(const std::byte* panel, const Rows& rows, std::size_t 
   }
 }
 
+template <Legacy type>
+constexpr Tile tiles[] = {legacy<type, 1>, legacy<type, 2>, legacy<type, 3>, legacy<type, 4>,
+                          legacy<type, 5>, legacy<type, 6>, legacy<type, 7>, legacy<type, 8>};
+
 }  // namespace
 
 const KernelSet* avx512_kernels() {
-  static constexpr Tile q8_0_tiles[] = {q8_0<1>, q8_0<2>, q8_0<3>, q8_0<4>,
-                                        q8_0<5>, q8_0<6>, q8_0<7>, q8_0<8>};
-  static constexpr Tile q4_0_tiles[] = {q4_0<1>, q4_0<2>, q4_0<3>, q4_0<4>,
-                                        q4_0<5>, q4_0<6>, q4_0<7>, q4_0<8>};
   static const KernelSet set{
-      "avx512-vnni", avx512_float_tiles(), {{q8_0_tiles}, {q4_0_tiles}}, avx2_super_tiles()};
+      "avx512-vnni",
+      avx512_float_tiles(),
+      {{tiles<Legacy::q8_0>}, {tiles<Legacy::q4_0>}, {tiles<Legacy::q4_1>}, {tiles<Legacy::q5_1>}},
+      avx2_super_tiles()};
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni")
              ? &set

@@ -22,9 +22,14 @@ TypeTiles KernelSet::find(TensorType type) const {
     case TensorType::bf16:
       return floats.bf16;
     case TensorType::q8_0:
+    case TensorType::q5_0:
       return blocks.q8_0;
     case TensorType::q4_0:
       return blocks.q4_0;
+    case TensorType::q4_1:
+      return blocks.q4_1;
+    case TensorType::q5_1:
+      return blocks.q5_1;
     case TensorType::q4_k:
       return supers.q4_k;
     case TensorType::q5_k:

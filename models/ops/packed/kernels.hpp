@@ -11,7 +11,7 @@
 /// the order of the inputs, by
 ///     sum += float(integers) * (weight scale * activation scale)
 /// each operation rounded on its own, never fused. Q4_K and Q5_K then subtract the term of their
-/// minimums, which has the same form.
+/// minimums, which has the same form; Q4_1 and Q5_1 add it.
 ///
 /// These are intrinsics of our own and not a library: the integer instruction that each set is good
 /// at (maddubs with its signs, dpbusd with its offset) wants another algorithm, which a portable
@@ -58,10 +58,12 @@ struct FloatTiles {
   TypeTiles bf16;
 };
 
-/// Blocks of 32 with one scale.
+/// Blocks of 32 with one scale, and a minimum in the types that end in 1.
 struct BlockTiles {
   TypeTiles q8_0;
   TypeTiles q4_0;
+  TypeTiles q4_1;
+  TypeTiles q5_1;
 };
 
 /// Super-blocks of 256 in sub-blocks with integer scales.

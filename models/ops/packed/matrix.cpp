@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "models/aligned_floats.hpp"
+#include "models/formats/block_quants.hpp"
 #include "models/formats/k_quants.hpp"
 #include "models/formats/tensor_info.hpp"
 
@@ -30,11 +33,34 @@ void spread_groups(const std::byte* from, std::size_t groups, std::size_t output
   }
 }
 
-/// Both types have a float16 and then the values; every four bytes go to their group.
+/// Q8_0 and Q4_0 have a float16 and then the values; every four bytes go to their group.
 template <std::size_t groups>
 void spread_legacy(const std::byte* block, std::size_t output, std::byte* front, std::byte* body) {
   std::memcpy(front + 2 * output, block, 2);
   spread_groups(block + 2, groups, output, body);
+}
+
+void spread_q4_1(const std::byte* block, std::size_t output, std::byte* front, std::byte* body) {
+  std::memcpy(front + 2 * output, block, 2);
+  std::memcpy(front + 2 * (panel_outputs + output), block + 2, 2);
+  spread_groups(block + 4, 4, output, body);
+}
+
+/// The values of five bits become bytes.
+void spread_q5_0(const std::byte* block, std::size_t output, std::byte* front, std::byte* body) {
+  std::memcpy(front + 2 * output, block, 2);
+  std::array<std::byte, 32> values{};
+  std::ranges::transform(unpack_fives(block + 2), values.begin(), [](std::uint8_t q) {
+    return static_cast<std::byte>(static_cast<std::int8_t>(q - 16));
+  });
+  spread_groups(values.data(), 8, output, body);
+}
+
+void spread_q5_1(const std::byte* block, std::size_t output, std::byte* front, std::byte* body) {
+  std::memcpy(front + 2 * output, block, 2);
+  std::memcpy(front + 2 * (panel_outputs + output), block + 2, 2);
+  const std::array<std::uint8_t, 32> values = unpack_fives(block + 4);
+  spread_groups(std::as_bytes(std::span(values)).data(), 8, output, body);
 }
 
 /// Q4_K and Q5_K: two float16, packed scales, then the groups.
@@ -72,6 +98,9 @@ const Format* find_format(TensorType type) {
   static constexpr Format f16{1, 2, 0, 32, spread_float<2>};
   static constexpr Format q8_0{32, 34, 32, 512, spread_legacy<8>};
   static constexpr Format q4_0{32, 18, 32, 256, spread_legacy<4>};
+  static constexpr Format q4_1{32, 20, 64, 256, spread_q4_1};
+  static constexpr Format q5_0{32, 22, 32, 512, spread_q5_0};
+  static constexpr Format q5_1{32, 24, 64, 512, spread_q5_1};
   static constexpr Format q4_k{256, 144, 320, 2048, spread_nibbles<false>};
   static constexpr Format q5_k{256, 176, 320, 2560, spread_nibbles<true>};
   static constexpr Format q6_k{256, 210, 288, 3072, spread_q6_k};
@@ -86,6 +115,12 @@ const Format* find_format(TensorType type) {
       return &q8_0;
     case TensorType::q4_0:
       return &q4_0;
+    case TensorType::q4_1:
+      return &q4_1;
+    case TensorType::q5_0:
+      return &q5_0;
+    case TensorType::q5_1:
+      return &q5_1;
     case TensorType::f32:
       return &f32;
     case TensorType::f16:

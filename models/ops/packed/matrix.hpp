@@ -13,22 +13,23 @@ struct TensorInfo;
 
 namespace packed {
 
-/// A weight matrix with the file's own bits, in another order: panels of 16 outputs, one behind the
-/// other, missing outputs of the last one being zero. A panel of a quantised type starts with the
-/// scales of all its blocks, rounded up to a cache line, so that everything is aligned:
+/// A weight matrix with the file's own values, in another order: panels of 16 outputs, one behind
+/// the other, missing outputs of the last one being zero. A panel of a quantised type starts with
+/// the scales of all its blocks, rounded up to a cache line, so that everything is aligned:
 ///
 /// F32, F16, BF16  for each input 16 weights
 /// Q8_0  block of 32 inputs: 16 float16 scales | 8 groups of 4 inputs x 16 outputs x 4 int8
 /// Q4_0  block of 32 inputs: 16 float16 scales | 4 groups of 4 inputs x 16 outputs x 4 bytes; low
 ///       halves are inputs 4g to 4g+3, high halves those 16 further on, each value plus 8
-/// Q4_K  block of 256: 16 float16 scales, 16 float16 of the minimums, for each of 8 sub-blocks of
-/// 32
-///       16 bytes of scales, then the same of minimums | for two sub-blocks (low and high halves)
-///       8 groups as above
+/// Q4_1  the same, but 16 float16 minimums behind the scales
+/// Q5_0  as Q8_0, which has the same values: a scale times integers, here from -16 to 15
+/// Q5_1  16 float16 scales, 16 float16 minimums | groups as in Q8_0, of integers from 0 to 31
+/// Q4_K  block of 256: 16 float16 scales, 16 float16 of the minimums; for each of 8 sub-blocks of
+///       32 inputs 16 bytes of scales, then the same of minimums | for two sub-blocks (low and high
+///       halves) 8 groups as above
 /// Q5_K  the same, then 8 groups of fifth bits: bit s of a byte is for sub-block s
-/// Q6_K  block of 256: 16 float16 scales, for each of 16 sub-blocks of 16 16 int8 scales | 32
-/// groups
-///       of low bits and 16 of the two upper bits, in the order of the file
+/// Q6_K  block of 256: 16 float16 scales; for each of 16 sub-blocks of 16 inputs 16 int8 scales |
+///       32 groups of low bits and 16 of the two upper bits, in the order of the file
 class Matrix {
  public:
   static bool takes(TensorType type);

@@ -5,15 +5,36 @@
 
 namespace flowspec::packed {
 
-/// A panel of a type whose blocks have 32 inputs and 16 float16 scales; `body_bytes` for the rest.
-template <std::size_t body_bytes>
+/// How the types with blocks of 32 inputs are kept. (Q5_0 is kept as Q8_0.)
+enum class Legacy { q8_0, q4_0, q4_1, q5_1 };
+
+/// Two values to a byte.
+constexpr bool has_nibbles(Legacy type) {
+  return type == Legacy::q4_0 || type == Legacy::q4_1;
+}
+
+/// Values are scale * q + minimum.
+constexpr bool has_minimums(Legacy type) {
+  return type == Legacy::q4_1 || type == Legacy::q5_1;
+}
+
+/// A panel of such a type: for each block 16 float16 scales and perhaps 16 float16 minimums; then
+/// for each block its values.
+template <Legacy type>
 struct LegacyPanel {
+  static constexpr std::size_t front_bytes = has_minimums(type) ? 64 : 32;
+  static constexpr std::size_t body_bytes = has_nibbles(type) ? 256 : 512;
+
   // Forced inline, so that no copy compiled for one instruction set can serve another.
   [[gnu::always_inline]] LegacyPanel(const std::byte* panel, std::size_t inputs)
-      : blocks(inputs / 32), start(panel), rest(panel + (blocks * 32 + 63) / 64 * 64) {}
+      : blocks(inputs / 32), start(panel), rest(panel + (blocks * front_bytes + 63) / 64 * 64) {}
 
   [[gnu::always_inline]] const std::byte* scales(std::size_t block) const {
-    return start + block * 32;
+    return start + block * front_bytes;
+  }
+  [[gnu::always_inline]] const std::byte* minimums(std::size_t block) const
+      requires(has_minimums(type)) {
+    return scales(block) + 32;
   }
   [[gnu::always_inline]] const std::byte* body(std::size_t block) const {
     return rest + block * body_bytes;
