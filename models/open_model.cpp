@@ -5,6 +5,7 @@
 
 #include "models/error.hpp"
 #include "models/formats/gguf.hpp"
+#include "models/formats/gguf_parts.hpp"
 #include "models/formats/hf_folder.hpp"
 #include "models/tokenizer/folder_settings.hpp"
 
@@ -18,6 +19,12 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, ignored);
 }
 
+/// A folder without safetensors may hold a GGUF model: then that is meant.
+fs::path meant(const fs::path& path) {
+  const bool may_hold_gguf = is_folder(path) && !HfFolder::has_weights(path);
+  return may_hold_gguf ? find_gguf_in(path).value_or(path) : path;
+}
+
 template <class Files>
 OpenModel opened(Files files) {
   ModelConfig config = read_config(files);
@@ -26,16 +33,19 @@ OpenModel opened(Files files) {
 
 }  // namespace
 
-OpenModel open_model(const fs::path& path) {
+OpenModel open_model(const fs::path& given) {
+  const fs::path path = meant(given);
   return is_folder(path) ? opened(HfFolder::open(path)) : opened(GgufFile::open(path));
 }
 
-Tokenizer open_tokenizer(const fs::path& path) {
+Tokenizer open_tokenizer(const fs::path& given) {
+  const fs::path path = meant(given);
   return is_folder(path) ? Tokenizer::from_folder(path)
                          : Tokenizer::from_gguf(GgufFile::open(path));
 }
 
-std::optional<std::string> read_chat_program(const fs::path& path) {
+std::optional<std::string> read_chat_program(const fs::path& given) {
+  const fs::path path = meant(given);
   return is_folder(path) ? folder_chat_program(path)
                          : GgufFile::open(path).find_string("tokenizer.chat_template");
 }

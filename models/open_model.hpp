@@ -19,7 +19,8 @@ struct OpenModel {
   ModelConfig config;
 };
 
-/// Opens a GGUF file or a folder as transformers save it. Throws ModelError.
+/// Opens a GGUF file, any part of a split one, a folder as transformers save it, or a folder with
+/// one GGUF model. Throws ModelError.
 OpenModel open_model(const std::filesystem::path& path);
 
 /// The tokenizer that comes with the model. Throws ModelError.
@@ -32,9 +33,10 @@ std::optional<std::string> read_chat_program(const std::filesystem::path& path);
 /// Hashes one file, as `hash_file` does.
 using FileHasher = std::function<std::string(const std::filesystem::path&)>;
 
-/// A hash of all that decides what the model computes. Of a GGUF file it is that file's; of a
-/// folder the hash of what `xxh128sum config.json FILES...` prints there, the files with weights in
-/// the order of their names. So `xxh128sum config.json *.safetensors | xxh128sum` shows it.
+/// A hash of all that decides what the model computes. Of a GGUF file it is that file's; of a split
+/// one the hash of what `xxh128sum` prints for all parts; of a folder that of what `xxh128sum
+/// config.json FILES...` prints there, the files with weights in the order of their names. So
+/// `xxh128sum config.json *.safetensors | xxh128sum` shows it.
 std::string hash_model(const ModelFiles& files, const FileHasher& hash);
 /// @param progress  of all files together.
 std::string hash_model(const ModelFiles& files, const HashProgress& progress = {});

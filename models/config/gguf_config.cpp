@@ -89,10 +89,6 @@ std::string read_architecture(const GgufFile& file) {
     fail("has the architecture '" + printable(architecture) +
          "', supported are: llama (also Mistral), qwen2, qwen3. Use a model of one of these.");
   }
-  if (const auto parts = file.find_uint("split.count"); parts.value_or(1) > 1) {
-    fail("is one of " + std::to_string(*parts) +
-         " parts of a model. Merge them with `llama-gguf-split --merge`.");
-  }
   return architecture;
 }
 

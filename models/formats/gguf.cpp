@@ -1,15 +1,14 @@
 #include "models/formats/gguf.hpp"
 
 #include <algorithm>
-#include <array>
-#include <concepts>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <utility>
 
 #include "models/error.hpp"
 #include "models/formats/error_text.hpp"
-#include "models/formats/file_mapping.hpp"
+#include "models/formats/gguf_parts.hpp"
 #include "models/formats/gguf_reader.hpp"
 
 namespace flowspec {
@@ -20,51 +19,6 @@ T load(std::span<const std::byte> bytes, std::size_t index = 0) {
   T value;
   std::memcpy(&value, bytes.data() + index * sizeof(T), sizeof(T));
   return value;
-}
-
-/// Calls `use` with the element at `index` as the C++ type it has; false if it is no integer.
-template <class Use>
-bool with_integer(GgufType type, std::span<const std::byte> bytes, std::size_t index, Use&& use) {
-  switch (type) {
-    case GgufType::uint8:
-      use(load<std::uint8_t>(bytes, index));
-      return true;
-    case GgufType::int8:
-      use(load<std::int8_t>(bytes, index));
-      return true;
-    case GgufType::uint16:
-      use(load<std::uint16_t>(bytes, index));
-      return true;
-    case GgufType::int16:
-      use(load<std::int16_t>(bytes, index));
-      return true;
-    case GgufType::uint32:
-      use(load<std::uint32_t>(bytes, index));
-      return true;
-    case GgufType::int32:
-      use(load<std::int32_t>(bytes, index));
-      return true;
-    case GgufType::uint64:
-      use(load<std::uint64_t>(bytes, index));
-      return true;
-    case GgufType::int64:
-      use(load<std::int64_t>(bytes, index));
-      return true;
-    default:
-      return false;
-  }
-}
-
-/// The element as an integer of type T; nothing if it is no integer or does not fit.
-template <std::integral T>
-std::optional<T> as_integer(GgufType type, std::span<const std::byte> bytes, std::size_t index) {
-  std::optional<T> result;
-  with_integer(type, bytes, index, [&result](std::integral auto value) {
-    if (std::in_range<T>(value)) {
-      result = static_cast<T>(value);
-    }
-  });
-  return result;
 }
 
 std::optional<double> as_float(GgufType type, std::span<const std::byte> bytes, std::size_t index) {
@@ -91,24 +45,35 @@ std::span<const std::uint64_t> without_trailing_ones(std::span<const std::uint64
 }  // namespace
 
 struct GgufFile::Content {
-  explicit Content(const std::filesystem::path& file)
-      : path(file),
-        mapping(std::make_shared<FileMapping>(file)),
-        header(read_gguf_header(mapping->bytes(), file)) {
-    for (TensorInfo& tensor : header.tensors) {
+  explicit Content(const std::filesystem::path& file) : parts(open_gguf_parts(file)) {
+    for (GgufPart& part : parts) {
+      std::ranges::move(part.header.tensors, std::back_inserter(tensors));
+      part.header.tensors.clear();
+      ends.push_back(tensors.size());
+    }
+    for (TensorInfo& tensor : tensors) {
       tensor.is_mapped = true;
       by_name.emplace(tensor.name, &tensor);
     }
   }
 
+  /// The first part has the metadata of all.
+  const GgufPart& first() const { return parts.front(); }
+
+  const std::filesystem::path& path_of(const TensorInfo& tensor) const {
+    const auto number = static_cast<std::size_t>(&tensor - tensors.data());
+    return parts[static_cast<std::size_t>(std::ranges::upper_bound(ends, number) - ends.begin())]
+        .path;
+  }
+
   const GgufValue* find(std::string_view key) const {
-    const auto it = header.metadata.find(key);
-    return it == header.metadata.end() ? nullptr : &it->second;
+    const auto it = first().header.metadata.find(key);
+    return it == first().header.metadata.end() ? nullptr : &it->second;
   }
 
   [[noreturn]] void fail(std::string_view key, const GgufValue& value,
                          const std::string& expected) const {
-    throw ModelError(path.string() + ": the metadata key '" + std::string(key) + "' is a " +
+    throw ModelError(first().path.string() + ": the metadata key '" + std::string(key) + "' is " +
                      describe(value) + ", expected " + expected +
                      ". The model was converted by a tool that this program does not understand.");
   }
@@ -124,15 +89,17 @@ struct GgufFile::Content {
   template <class T>
   T require(std::optional<T> found, std::string_view key) const {
     if (!found) {
-      throw ModelError(path.string() + ": the metadata key '" + std::string(key) +
+      throw ModelError(first().path.string() + ": the metadata key '" + std::string(key) +
                        "' is missing. Is this a language model in GGUF format?");
     }
     return std::move(*found);
   }
 
-  std::filesystem::path path;
-  std::shared_ptr<const FileMapping> mapping;
-  GgufHeader header;
+  std::vector<GgufPart> parts;
+  /// Of all parts, one after the other.
+  std::vector<TensorInfo> tensors;
+  /// By part: how many tensors it and those before it have.
+  std::vector<std::size_t> ends;
   std::map<std::string_view, const TensorInfo*> by_name;
 };
 
@@ -146,22 +113,30 @@ GgufFile GgufFile::open(const std::filesystem::path& path) {
 }
 
 const std::filesystem::path& GgufFile::path() const {
-  return content_->path;
+  return content_->first().path;
 }
 std::vector<std::filesystem::path> GgufFile::parts() const {
-  return {path()};
+  std::vector<std::filesystem::path> paths;
+  for (const GgufPart& part : content_->parts) {
+    paths.push_back(part.path);
+  }
+  return paths;
 }
 std::uint64_t GgufFile::file_size() const {
-  return content_->mapping->bytes().size();
+  std::uint64_t size = 0;
+  for (const GgufPart& part : content_->parts) {
+    size += part.mapping->bytes().size();
+  }
+  return size;
 }
 std::uint32_t GgufFile::version() const {
-  return content_->header.version;
+  return content_->first().header.version;
 }
 std::shared_ptr<const void> GgufFile::mapping() const {
-  return content_->mapping;
+  return content_;
 }
 std::span<const TensorInfo> GgufFile::tensors() const {
-  return content_->header.tensors;
+  return content_->tensors;
 }
 
 bool GgufFile::has_key(std::string_view key) const {
@@ -178,7 +153,7 @@ std::optional<std::uint64_t> GgufFile::find_uint(std::string_view key) const {
   if (value == nullptr) {
     return std::nullopt;
   }
-  const auto number = as_integer<std::uint64_t>(value->type, value->bytes, 0);
+  const auto number = to_uint(*value);
   if (!number) {
     content_->fail(key, *value, "an integer that is not negative");
   }
@@ -258,13 +233,13 @@ std::optional<std::vector<std::int64_t>> GgufFile::find_ints(std::string_view ke
   if (value == nullptr) {
     return std::nullopt;
   }
-  if (!with_integer(value->element_type, std::array<std::byte, 8>{}, 0, [](auto) {})) {
+  if (!is_integer(value->element_type)) {
     content_->fail(key, *value, "an array of integers");
   }
   std::vector<std::int64_t> numbers;
   numbers.reserve(value->count);
   for (std::size_t i = 0; i < value->count; ++i) {
-    const auto number = as_integer<std::int64_t>(value->element_type, value->bytes, i);
+    const auto number = to_int(*value, i);
     if (!number) {
       content_->fail(key, *value, "integers below 2^63");
     }
@@ -303,7 +278,8 @@ const TensorInfo* GgufFile::find(std::string_view name) const {
 const TensorInfo& GgufFile::require(std::string_view name,
                                     std::span<const std::uint64_t> shape) const {
   const TensorInfo* tensor = find(name);
-  const std::string quoted = path().string() + ": tensor '" + std::string(name) + "'";
+  const std::filesystem::path& file = tensor != nullptr ? content_->path_of(*tensor) : path();
+  const std::string quoted = file.string() + ": tensor '" + std::string(name) + "'";
   if (tensor == nullptr) {
     throw ModelError(quoted + " of shape " + describe_shape(shape) +
                      " is missing. Is this a complete language model?");
@@ -313,7 +289,7 @@ const TensorInfo& GgufFile::require(std::string_view name,
                      describe_shape(shape) + ". The file contradicts itself: get it again.");
   }
   if (!is_supported(tensor->type)) {
-    throw ModelError(quoted + " has type " + type_name(tensor->type) + ", supported are " +
+    throw ModelError(quoted + " is stored as " + type_name(tensor->type) + ", supported are " +
                      supported_types() + ". Convert the model to one of these.");
   }
   return *tensor;

@@ -21,16 +21,22 @@ namespace flowspec {
 ///
 /// Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 ///
+/// A model may be split over several files, as `gguf-split` does; then this is all of them. Their
+/// metadata is that of the first part.
+///
 /// Movable, not copyable. The bytes of tensors are at least 8-byte aligned.
 class GgufFile : public ModelFiles {
  public:
-  /// Throws ModelError when the file cannot be read or is not a sound GGUF file.
+  /// @param path  the file, or any part of a split model.
+  /// Throws ModelError when the file cannot be read or is not a sound GGUF file, and, naming the
+  /// part, when the parts do not make up one model.
   static GgufFile open(const std::filesystem::path& path);
 
   GgufFile(GgufFile&&) noexcept;
   GgufFile& operator=(GgufFile&&) noexcept;
   ~GgufFile() override;
 
+  /// Of a split model, the first part.
   const std::filesystem::path& path() const override;
   std::vector<std::filesystem::path> parts() const override;
   std::uint64_t file_size() const override;
@@ -60,7 +66,7 @@ class GgufFile : public ModelFiles {
   /// The number of elements of an array of any type.
   std::optional<std::uint64_t> find_length(std::string_view key) const;
 
-  /// All tensors in the file's order.
+  /// All tensors in the order of the parts and of each file.
   std::span<const TensorInfo> tensors() const;
   const TensorInfo* find(std::string_view name) const override;
   /// Trailing dimensions of 1 do not matter.

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <concepts>
 #include <cstring>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "models/error.hpp"
 #include "models/formats/error_text.hpp"
@@ -165,7 +168,7 @@ std::uint64_t read_alignment(const Cursor& cursor, const GgufHeader& header) {
     return default_alignment;
   }
   if (it->second.type != GgufType::uint32) {
-    cursor.fail(cursor.at(), "general.alignment is a " + describe(it->second) + ", not a uint32");
+    cursor.fail(cursor.at(), "general.alignment is " + describe(it->second) + ", not a uint32");
   }
   std::uint32_t alignment = 0;
   std::memcpy(&alignment, it->second.bytes.data(), sizeof alignment);
@@ -260,6 +263,58 @@ void refuse_duplicates(const Cursor& cursor, std::span<const TensorInfo> tensors
   }
 }
 
+template <class T>
+T load(std::span<const std::byte> bytes, std::size_t index) {
+  T value;
+  std::memcpy(&value, bytes.data() + index * sizeof(T), sizeof(T));
+  return value;
+}
+
+/// Calls `use` with the element at `index` as the C++ type it has; false if it is no integer.
+template <class Use>
+bool with_integer(GgufType type, std::span<const std::byte> bytes, std::size_t index, Use&& use) {
+  switch (type) {
+    case GgufType::uint8:
+      use(load<std::uint8_t>(bytes, index));
+      return true;
+    case GgufType::int8:
+      use(load<std::int8_t>(bytes, index));
+      return true;
+    case GgufType::uint16:
+      use(load<std::uint16_t>(bytes, index));
+      return true;
+    case GgufType::int16:
+      use(load<std::int16_t>(bytes, index));
+      return true;
+    case GgufType::uint32:
+      use(load<std::uint32_t>(bytes, index));
+      return true;
+    case GgufType::int32:
+      use(load<std::int32_t>(bytes, index));
+      return true;
+    case GgufType::uint64:
+      use(load<std::uint64_t>(bytes, index));
+      return true;
+    case GgufType::int64:
+      use(load<std::int64_t>(bytes, index));
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// The element as an integer of type T; nothing if it is no integer or does not fit.
+template <std::integral T>
+std::optional<T> as_integer(GgufType type, std::span<const std::byte> bytes, std::size_t index) {
+  std::optional<T> result;
+  with_integer(type, bytes, index, [&result](std::integral auto value) {
+    if (std::in_range<T>(value)) {
+      result = static_cast<T>(value);
+    }
+  });
+  return result;
+}
+
 void check_start(std::span<const std::byte> bytes, const std::filesystem::path& path) {
   const std::string head = text_of(bytes.first(std::min<std::size_t>(bytes.size(), 8)));
   if (head.starts_with("GGUF")) {
@@ -283,9 +338,23 @@ std::size_t fixed_size(GgufType type) {
 
 std::string describe(const GgufValue& value) {
   if (value.type != GgufType::array) {
-    return std::string(name_of(value.type));
+    const std::string_view name = name_of(value.type);
+    return (name.starts_with('i') ? "an " : "a ") + std::string(name);
   }
-  return "array of " + std::to_string(value.count) + " " + std::string(name_of(value.element_type));
+  return "an array of " + std::to_string(value.count) + " " +
+         std::string(name_of(value.element_type));
+}
+
+bool is_integer(GgufType type) {
+  return with_integer(type, std::array<std::byte, 8>{}, 0, [](auto) {});
+}
+
+std::optional<std::uint64_t> to_uint(const GgufValue& value) {
+  return as_integer<std::uint64_t>(value.type, value.bytes, 0);
+}
+
+std::optional<std::int64_t> to_int(const GgufValue& value, std::size_t index) {
+  return as_integer<std::int64_t>(value.element_type, value.bytes, index);
 }
 
 GgufHeader read_gguf_header(std::span<const std::byte> bytes, const std::filesystem::path& path) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -51,8 +52,14 @@ struct GgufHeader {
 /// Bytes that a value of this type takes; 0 for strings and arrays.
 std::size_t fixed_size(GgufType type);
 
-/// "uint32", or "array of 5 string".
+/// "a uint32", or "an array of 5 string".
 std::string describe(const GgufValue& value);
+
+bool is_integer(GgufType type);
+/// A scalar; nothing if it is no integer or does not fit.
+std::optional<std::uint64_t> to_uint(const GgufValue& value);
+/// Element `index` of an array; nothing if these are no integers or it does not fit.
+std::optional<std::int64_t> to_int(const GgufValue& value, std::size_t index);
 
 /// Reads the header of the file that `bytes` are. Throws ModelError.
 GgufHeader read_gguf_header(std::span<const std::byte> bytes, const std::filesystem::path& path);

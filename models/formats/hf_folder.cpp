@@ -77,10 +77,6 @@ bool is_there(const fs::path& path) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     const std::string extension = entry.path().extension().string();
-    if (extension == ".gguf") {
-      advice = "Give the GGUF file in it: " + entry.path().filename().string() + ".";
-      break;
-    }
     if (extension == ".bin" || extension == ".pth") {
       advice =
           "PyTorch checkpoints may hold programs and are not read: convert it with "
@@ -182,13 +178,17 @@ HfFolder HfFolder::open(const fs::path& path) {
     folder = folder.parent_path();
   }
   if (!is_model_folder(folder)) {
-    if (is_there(folder / single_name) || is_there(folder / index_name)) {
+    if (has_weights(folder)) {
       throw ModelError(folder.string() +
                        ": has no config.json. Give the whole folder that the model came in.");
     }
     fail_without_weights(folder);
   }
   return HfFolder(std::make_shared<const Content>(folder));
+}
+
+bool HfFolder::has_weights(const fs::path& path) {
+  return is_there(path / single_name) || is_there(path / index_name);
 }
 
 bool HfFolder::is_model_folder(const fs::path& path) {

@@ -20,6 +20,8 @@ class HfFolder : public ModelFiles {
   static HfFolder open(const std::filesystem::path& path);
   /// Whether this looks like a model's or an EAGLE head's folder: it has a config.json.
   static bool is_model_folder(const std::filesystem::path& path);
+  /// Whether it has safetensors weights, or says which files have them.
+  static bool has_weights(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const override;
   /// config.json, then the files with weights by name.

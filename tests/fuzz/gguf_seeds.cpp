@@ -130,6 +130,13 @@ std::string divisors() {
   return writer.bytes();
 }
 
+/// One part of a split model.
+std::string part() {
+  GgufWriter writer = model("llama");
+  add_pieces(writer);
+  return writer.part(0, 2).bytes();
+}
+
 }  // namespace
 
 Seeds gguf_seeds() {
@@ -140,7 +147,8 @@ Seeds gguf_seeds() {
           {"tensors.gguf", tensors()},
           {"metadata.gguf", metadata()},
           {"yarn.gguf", yarn()},
-          {"divisors.gguf", divisors()}};
+          {"divisors.gguf", divisors()},
+          {"part.gguf", part()}};
 }
 
 }  // namespace flowspec::fuzz

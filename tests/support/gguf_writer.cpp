@@ -321,6 +321,38 @@ void GgufWriter::write(const std::filesystem::path& path) const {
   write_file(path, bytes());
 }
 
+GgufWriter GgufWriter::part(std::uint32_t part, std::uint32_t count) const {
+  GgufWriter result(version_, alignment_);
+  if (part == 0) {
+    result.metadata_ = metadata_;
+    result.key_count_ = key_count_;
+  }
+  result.add_raw("split.no", 2, bytes_of(static_cast<std::uint16_t>(part)));
+  result.add_raw("split.count", 2, bytes_of(static_cast<std::uint16_t>(count)));
+  result.add_raw("split.tensors.count", 5, bytes_of(static_cast<std::int32_t>(tensors_.size())));
+  const std::size_t begin = tensors_.size() * part / count;
+  const std::size_t end = tensors_.size() * (part + 1) / count;
+  result.tensors_.assign(tensors_.begin() + static_cast<std::ptrdiff_t>(begin),
+                         tensors_.begin() + static_cast<std::ptrdiff_t>(end));
+  return result;
+}
+
+void GgufWriter::write_parts(const std::filesystem::path& folder, const std::string& name,
+                             std::uint32_t count) const {
+  std::filesystem::create_directories(folder);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    part(i, count).write(folder / part_name(name, i, count));
+  }
+}
+
+std::string part_name(const std::string& name, std::uint32_t part, std::uint32_t count) {
+  const auto padded = [](std::uint32_t number) {
+    const std::string text = std::to_string(number);
+    return std::string(5 - text.size(), '0') + text;
+  };
+  return name + "-" + padded(part + 1) + "-of-" + padded(count) + ".gguf";
+}
+
 void write_file(const std::filesystem::path& path, const std::string& bytes) {
   // A new file, not the old one cut short: some file systems write that to disk at once.
   std::filesystem::remove(path);

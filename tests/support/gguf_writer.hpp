@@ -38,6 +38,14 @@ class GgufWriter {
   std::string bytes() const;
   void write(const std::filesystem::path& path) const;
 
+  /// One part of the file, as gguf-split makes it: the first has the metadata, each some of the
+  /// tensors, in their order. Parts without tensors are possible.
+  /// @param part  from 0 on.
+  GgufWriter part(std::uint32_t part, std::uint32_t count) const;
+  /// Writes all parts: folder/NAME-00001-of-0000N.gguf and so on.
+  void write_parts(const std::filesystem::path& folder, const std::string& name,
+                   std::uint32_t count) const;
+
  private:
   struct Tensor {
     std::string name;
@@ -58,6 +66,10 @@ template <class T>
 std::string bytes_of(T value) {
   return {reinterpret_cast<const char*>(&value), sizeof value};
 }
+
+/// "NAME-00001-of-00003.gguf", for instance.
+/// @param part  from 0 on.
+std::string part_name(const std::string& name, std::uint32_t part, std::uint32_t count);
 
 /// Writes `bytes` as a file.
 void write_file(const std::filesystem::path& path, const std::string& bytes);

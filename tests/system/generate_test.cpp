@@ -96,6 +96,34 @@ BOOST_AUTO_TEST_CASE(other_architectures_give_the_same_tokens_everywhere) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_split_model_gives_the_tokens_of_the_whole_file_everywhere) {
+  TempFolder folder;
+  LlamaShape shape;
+  shape.layers = 6;
+  make_llama(shape, {}, 1).write_parts(folder / "split", "target", 3);
+  auto nodes = start_nodes(3, folder / "split");
+  Arguments prompt{"-n", "40", "once upon a time"};
+  auto expected = tokens_of(prompt + Arguments{"--mode", "ar", "--stages", "1", "--model",
+                                               (model_folder() / "target.gguf").string()});
+  auto first = (folder / "split" / part_name("target", 0, 3)).string();
+  auto last = (folder / "split" / part_name("target", 2, 3)).string();
+  for (const std::string& model : {first, last, (folder / "split").string()})
+    for (const Arguments& where : {Arguments{"--stages", "2"}, node_arguments(nodes)})
+      BOOST_CHECK_MESSAGE(tokens_of(prompt + where + Arguments{"--model", model}) == expected,
+                          "OTHER TOKENS of " << model);
+  // A node whose last part is another one says so.
+  auto other = make_llama(shape, {}, 2).part(2, 3);
+  other.write(last);
+  auto result =
+      flowspec_program(Arguments{"generate", "hello", "--model", first} + node_arguments(nodes));
+  BOOST_CHECK_MESSAGE(result.exit_code == 0, result.error);
+  fs::create_directory(folder / "own");
+  make_llama(shape, {}, 1).write_parts(folder / "own", "target", 3);
+  auto own = (folder / "own" / part_name("target", 0, 3)).string();
+  result = flowspec_program(Arguments{"generate", "hello", "--model", own} + node_arguments(nodes));
+  BOOST_CHECK_MESSAGE(result.exit_code == 1 && result.complains("is not the model"), result.error);
+}
+
 BOOST_AUTO_TEST_CASE(either_type_of_keys_and_values_gives_its_tokens_everywhere) {
   auto nodes = start_nodes(2, model_folder());
   for (const char* type : {"f16", "f32"}) {
@@ -218,8 +246,10 @@ BOOST_AUTO_TEST_CASE(mistakes_are_told_with_exit_code_2) {
   check({"--model", target, "--draft", (model_folder() / "slow.gguf").string()}, "vocabulary");
   check({"--model", (model_folder() / "window.gguf").string(), "--context", "41"},
         "--context can be at most 40, not 41");
-  check({"--model", model_folder().string()}, "model.safetensors");
-  check({"--model", target, "--draft", model_folder().string()}, "model.safetensors");
+  check({"--model", model_folder().string()}, "holds 6 models: draft.gguf, ");
+  check({"--model", target, "--draft", model_folder().string()}, "holds 6 models: draft.gguf, ");
+  check({"--model", (fs::path(FLOWSPEC_SOURCE_DIR) / "models/embedded/eagle").string()},
+        "EAGLE head");
   check({"--model", target, "--top-p", "7"}, "top");
   check({"--model", target, "--node", "x:y"}, "\"x:y\" is no address");
   check({"--model", target, "--cluster", "/nowhere.json"}, "/nowhere.json");

@@ -120,7 +120,7 @@ BOOST_AUTO_TEST_CASE(unsupported_features_are_named) {
   check_refused("'adapter'", "", add_string("general.type", "adapter"));
   check_refused("'longrope'", "", add_string("llama.rope.scaling.type", "longrope"));
   check_refused("8 experts", "", add_uint("llama.expert_count", 8));
-  check_refused("3 parts", "", add_uint("split.count", 3));
+  check_refused("should end with '-00001-of-00003.gguf'", "", add_uint("split.count", 3));
   check_refused("rope_factors_long.weight", "", [](GgufWriter& writer) {
     writer.add_tensor("rope_factors_long.weight", TensorType::f32, {4}, std::vector<float>(4, 1));
   });

@@ -132,9 +132,6 @@ BOOST_AUTO_TEST_CASE(folders_that_are_no_models_are_told) {
   check_refused(open, {"/m: has neither model.safetensors nor"});
   std::filesystem::create_directory(folder / "m");
   check_refused(open, {"/m: has neither model.safetensors nor", "complete"});
-  write_file(folder / "m/model-q8.gguf", "GGUF");
-  check_refused(open, {"Give the GGUF file in it: model-q8.gguf"});
-  std::filesystem::remove(folder / "m/model-q8.gguf");
   write_file(folder / "m/pytorch_model.bin", "x");
   check_refused(open, {"PyTorch", "safe_serialization"});
   small_model().write(folder / "m");
