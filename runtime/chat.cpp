@@ -1,8 +1,10 @@
 #include "runtime/chat.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdio>
+#include <ctime>
 #include <iostream>
 
 #include <caf/all.hpp>
@@ -28,13 +30,32 @@ ChatTemplate find_template(const Engine& engine, const ChatOptions& options) {
   const auto& path = engine.target().files->path();
   auto program = read_chat_program(path);
   auto known = program ? ChatTemplate::recognise(*program) : std::nullopt;
+  if (known && !known->takes_system() && !options.system.empty())
+    throw RuntimeError(fmt::format(
+        "{}: its chat template takes no system message. Leave out --system, or name a "
+        "format with --chat-template, as {}, which writes it into a message of the user.",
+        path.string(), known->name()));
   if (known)
     return *known;
   throw RuntimeError(
-      fmt::format("{}: {}. Name one with --chat-template: {}", path.string(),
-                  program ? "its chat template is none of those that are known"
+      fmt::format("{}: {}. Name the format that it was trained on with --chat-template: {}. "
+                  "(plain writes the messages alone.)",
+                  path.string(),
+                  program ? "its chat template is none of those that are known, and programs in "
+                            "model files are not run"
                           : "the model has no chat template, so perhaps it was not trained to talk",
                   fmt::join(ChatTemplate::names(), ", ")));
+}
+
+/// As "06 Nov 2026", whatever the language of the user.
+std::string today() {
+  constexpr std::array months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const std::time_t now = std::time(nullptr);
+  std::tm day{};
+  localtime_r(&now, &day);
+  return fmt::format("{:02} {} {}", day.tm_mday, months.at(static_cast<std::size_t>(day.tm_mon)),
+                     day.tm_year + 1900);
 }
 
 std::size_t common_prefix(const std::vector<Token>& a, const std::vector<Token>& b) {
@@ -112,9 +133,12 @@ class Chat {
 
   std::vector<Token> prompt() const {
     const Tokenizer& tokenizer = engine_.target().tokenizer;
-    auto text =
-        template_.render(turns_, tokenizer.text(tokenizer.bos()), tokenizer.text(tokenizer.eos()));
+    const auto bos = tokenizer.text(tokenizer.bos());
+    const auto eos = tokenizer.text(tokenizer.eos());
+    auto text = template_.render(turns_, {.bos = bos, .eos = eos, .date = date_});
     EncodeOptions options;
+    if (template_.writes_bos())
+      options.add_bos = true;
     options.parse_special = true;
     options.literal = text.literal;
     options.add_eos = false;
@@ -162,7 +186,7 @@ class Chat {
       computed_ = 0;
       return;
     }
-    turns_.push_back({ChatTurn::Role::assistant, summary.text});
+    turns_.push_back({ChatTurn::Role::assistant, std::string(template_.message_of(summary.text))});
     previous_ = report.session;
     text_ = session.open.prompt;
     text_.insert(text_.end(), report.tokens.begin(), report.tokens.end());
@@ -190,6 +214,7 @@ class Chat {
   const ChatOptions& options_;
   Signals& signals_;
   ChatTemplate template_;
+  std::string date_ = today();
   std::uint32_t context_;
   Run run_;
   caf::scoped_actor self_;

@@ -1,82 +1,166 @@
 #include "models/tokenizer/chat_template.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
+#include <xxhash.h>
+
+#include "models/tokenizer/chat_formats.hpp"
+#include "models/tokenizer/white_space.hpp"
+
 namespace flowspec {
-
-/// What stands around the messages. {bos} and {eos} are the texts of these tokens.
-struct ChatTemplate::Format {
-  std::string_view name;
-  std::string_view system_begin;
-  std::string_view system_end;
-  std::string_view user_begin;
-  std::string_view user_end;
-  std::string_view assistant_begin;
-  std::string_view assistant_end;
-  /// The system's message stands inside the first message of the user, behind `user_begin`.
-  bool system_in_user = false;
-  /// An answer begins with a space, which is the model's own.
-  bool answer_has_space = false;
-  /// In front of `user_begin`, from the user's second message on.
-  std::string_view between = {};
-};
-
 namespace {
 
-using Format = ChatTemplate::Format;
+using Role = ChatTurn::Role;
+using Place = ChatFormat::SystemPlace;
+using Trim = ChatFormat::Trim;
+using Thoughts = ChatFormat::Thoughts;
 
-// Sources: the templates in the tokenizer_config.json of the models that are named.
-constexpr Format formats[] = {
-    // Qwen, and most models that were tuned by others
-    {"chatml", "<|im_start|>system\n", "<|im_end|>\n", "<|im_start|>user\n", "<|im_end|>\n",
-     "<|im_start|>assistant\n", "<|im_end|>\n"},
-    // Llama 3
-    {"llama3", "<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>",
-     "<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>",
-     "<|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"},
-    // Llama 2
-    {"llama2", "<<SYS>>\n", "\n<</SYS>>\n\n", "[INST] ", " [/INST]", "", " {eos}", true, true,
-     "{bos}"},
-    // Mistral 7B v0.1 and v0.2, Mixtral
-    {"mistral-v1", "", "\n\n", "[INST] ", " [/INST]", "", "{eos}", true, true},
-    // Mistral 7B v0.3
-    {"mistral-v3", "", "\n\n", "[INST] ", "[/INST]", "", "{eos}", true, true},
-    // Mistral Nemo
-    {"mistral-v3-tekken", "", "\n\n", "[INST]", "[/INST]", "", "{eos}", true},
-    // Mistral Small
-    {"mistral-v7", "[SYSTEM_PROMPT] ", "[/SYSTEM_PROMPT]", "[INST] ", "[/INST]", "", "{eos}", false,
-     true},
-    // Zephyr, TinyLlama
-    {"zephyr", "<|system|>\n", "{eos}\n", "<|user|>\n", "{eos}\n", "<|assistant|>\n", "{eos}\n"},
-    // Vicuna
-    {"vicuna", "", "\n\n", "USER: ", "\n", "ASSISTANT:", "{eos}\n", false, true},
-    // DeepSeek LLM
-    {"deepseek", "", "\n\n", "User: ", "\n\n", "Assistant:", "{eos}", false, true},
-    // DeepSeek R1 and what was distilled from it
-    {"deepseek3", "", "\n\n", "<｜User｜>", "", "<｜Assistant｜>", "{eos}"},
-    {"plain", "", "", "", "", "", ""},
-};
+constexpr std::string_view thought_begin = "<think>";
+constexpr std::string_view thought_end = "</think>";
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view spaces = " \t\r\n";
-  auto first = text.find_first_not_of(spaces);
-  if (first == std::string_view::npos)
-    return {};
-  return text.substr(first, text.find_last_not_of(spaces) + 1 - first);
+std::string_view without_first_lines(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of('\n'), text.size()));
+  return text;
 }
 
-/// The text so far.
+std::string_view without_last_lines(std::string_view text) {
+  return text.substr(0, text.find_last_not_of('\n') + 1);
+}
+
+std::string_view behind_last(std::string_view text, std::string_view mark) {
+  const std::size_t at = text.rfind(mark);
+  return at == std::string_view::npos ? text : text.substr(at + mark.size());
+}
+
+/// What a model has thought in front of an answer: nothing if it does not say where that ends.
+std::string_view thoughts_of(std::string_view answer) {
+  const std::size_t end = answer.find(thought_end);
+  if (end == std::string_view::npos) {
+    return {};
+  }
+  const auto thoughts = behind_last(without_last_lines(answer.substr(0, end)), thought_begin);
+  return without_last_lines(without_first_lines(thoughts));
+}
+
+/// One conversation.
 class Writer {
  public:
-  Writer(std::string_view bos, std::string_view eos) : bos_(bos), eos_(eos) {}
+  Writer(const ChatFormat& format, std::span<const ChatTurn> turns, const ChatSymbols& symbols)
+      : format_(format), turns_(turns), symbols_(symbols) {}
+
+  ChatText write() {
+    if (!turns_.empty() && turns_[0].role == Role::system) {
+      system_ = turns_[0].text;
+      turns_ = turns_.subspan(1);
+    } else {
+      system_ = format_.default_system;
+    }
+    if (system_ && format_.place == Place::first) {
+      markup(format_.system_begin);
+      literal(format_.trim == Trim::all ? python_strip(*system_) : *system_);
+      markup(format_.system_end);
+    }
+    const auto last_user = last_turn([](const ChatTurn& turn) { return turn.role == Role::user; });
+    const std::size_t system_turn = format_.place == Place::first        ? turns_.size()
+                                    : format_.place == Place::first_user ? 0
+                                                                         : last_user;
+    for (std::size_t i = 0; i < turns_.size(); ++i) {
+      if (turns_[i].role == Role::user) {
+        write_user(turns_[i].text, i != 0, i == system_turn);
+      } else {
+        write_answer(turns_[i].text, i);
+      }
+    }
+    if (!turns_.empty() && turns_.back().role == Role::user) {
+      markup(format_.prompt);
+    }
+    return std::move(out_);
+  }
+
+ private:
+  /// The index of the last one; that behind the end if there is none.
+  template <class IsWanted>
+  std::size_t last_turn(const IsWanted& is_wanted) const {
+    for (std::size_t i = turns_.size(); i-- > 0;) {
+      if (is_wanted(turns_[i])) {
+        return i;
+      }
+    }
+    return turns_.size();
+  }
+
+  void write_user(std::string_view text, bool is_later, bool has_system) {
+    if (is_later) {
+      markup(format_.between);
+    }
+    markup(format_.user_begin);
+    if (has_system && system_) {
+      markup(format_.system_begin);
+      literal(*system_);
+      if (format_.trim != Trim::all_but_system) {
+        markup(format_.system_end);
+      } else {
+        // Both are trimmed as one text.
+        text = python_rstrip(text);
+        markup(text.empty() ? python_rstrip(format_.system_end) : format_.system_end);
+      }
+    } else if (format_.trim == Trim::all || format_.trim == Trim::all_but_system) {
+      text = python_strip(text);
+    }
+    literal(text);
+    markup(format_.user_end);
+  }
+
+  void write_answer(std::string_view text, std::size_t index) {
+    markup(format_.answer_begin);
+    switch (format_.thoughts) {
+      case Thoughts::kept:
+        break;
+      case Thoughts::dropped:
+        text = behind_last(text, thought_end);
+        break;
+      case Thoughts::dropped_with_lines:
+        text = without_first_lines(behind_last(text, thought_end));
+        break;
+      case Thoughts::as_qwen3:
+        text = write_thoughts(text, index);
+        break;
+    }
+    literal(format_.trim == Trim::none ? text : python_strip(text));
+    markup(format_.answer_end);
+  }
+
+  /// Writes those that are kept; the rest of the answer.
+  std::string_view write_thoughts(std::string_view answer, std::size_t index) {
+    const auto last_question = last_turn([](const ChatTurn& turn) {
+      return turn.role == Role::user &&
+             !(turn.text.starts_with("<tool_response>") && turn.text.ends_with("</tool_response>"));
+    });
+    const std::string_view thoughts = thoughts_of(answer);
+    if (answer.find(thought_end) != std::string_view::npos) {
+      answer = without_first_lines(behind_last(answer, thought_end));
+    }
+    const bool is_earlier = last_question != turns_.size() && index <= last_question;
+    if (is_earlier || (thoughts.empty() && index + 1 != turns_.size())) {
+      return answer;
+    }
+    markup("<think>\n");
+    literal(thoughts);
+    markup("\n</think>\n\n");
+    return without_first_lines(answer);
+  }
 
   void markup(std::string_view text) {
+    const std::array<std::pair<std::string_view, std::string_view>, 3> symbols{
+        {{"{bos}", symbols_.bos}, {"{eos}", symbols_.eos}, {"{date}", symbols_.date}}};
     while (!text.empty()) {
-      auto brace = text.substr(0, 5);
-      if (brace == "{bos}" || brace == "{eos}") {
-        out_.text += brace == "{bos}" ? bos_ : eos_;
-        text.remove_prefix(5);
+      const auto* found = std::ranges::find_if(
+          symbols, [text](const auto& symbol) { return text.starts_with(symbol.first); });
+      if (found != symbols.end()) {
+        out_.text += found->second;
+        text.remove_prefix(found->first.size());
       } else {
         out_.text += text.front();
         text.remove_prefix(1);
@@ -85,16 +169,17 @@ class Writer {
   }
 
   void literal(std::string_view text) {
-    if (!text.empty())
+    if (!text.empty()) {
       out_.literal.push_back({out_.text.size(), out_.text.size() + text.size()});
+    }
     out_.text += text;
   }
 
-  ChatText take() { return std::move(out_); }
-
- private:
-  std::string_view bos_;
-  std::string_view eos_;
+  const ChatFormat& format_;
+  /// Those of user and assistant, once the system's is read.
+  std::span<const ChatTurn> turns_;
+  const ChatSymbols& symbols_;
+  std::optional<std::string_view> system_;
   ChatText out_;
 };
 
@@ -102,88 +187,47 @@ class Writer {
 
 std::vector<std::string_view> ChatTemplate::names() {
   std::vector<std::string_view> names;
-  for (const Format& format : formats)
+  for (const ChatFormat& format : chat_formats()) {
     names.push_back(format.name);
+  }
   return names;
 }
 
 std::optional<ChatTemplate> ChatTemplate::by_name(std::string_view name) {
-  const auto* found = std::ranges::find(formats, name, &Format::name);
-  return found == std::end(formats) ? std::nullopt : std::optional(ChatTemplate(*found));
+  const auto formats = chat_formats();
+  const auto found = std::ranges::find(formats, name, &ChatFormat::name);
+  return found == formats.end() ? std::nullopt : std::optional(ChatTemplate(*found));
+}
+
+std::optional<ChatTemplate> ChatTemplate::recognise(std::string_view program) {
+  if (program.ends_with('\n')) {
+    program.remove_suffix(1);  // Jinja does not write one
+  }
+  const std::uint64_t hash = XXH3_64bits(program.data(), program.size());
+  const auto programs = known_chat_programs();
+  const auto found = std::ranges::lower_bound(programs, hash, {}, &KnownProgram::hash);
+  if (found == programs.end() || found->hash != hash) {
+    return std::nullopt;
+  }
+  auto known = by_name(found->format);
+  if (known) {
+    known->takes_system_ = found->takes_system;
+    known->writes_bos_ = found->writes_bos;
+  }
+  return known;
 }
 
 std::string_view ChatTemplate::name() const {
   return format_->name;
 }
 
-std::optional<ChatTemplate> ChatTemplate::recognise(std::string_view program) {
-  auto has = [&](std::string_view text) { return program.find(text) != std::string_view::npos; };
-  if (has("<|im_start|>"))
-    return has("<|im_sep|>") ? std::nullopt : by_name("chatml");
-  if (has("<|start_header_id|>") && has("<|end_header_id|>"))
-    return by_name("llama3");
-  if (has("[INST]")) {
-    if (has("[SYSTEM_PROMPT]"))
-      return by_name("mistral-v7");
-    if (has("<<SYS>>"))
-      return by_name("llama2");
-    if (has("[AVAILABLE_TOOLS]") && has("\"[INST]\""))
-      return by_name("mistral-v3-tekken");
-    return by_name(has("[AVAILABLE_TOOLS]") && !has(" [INST]") ? "mistral-v3" : "mistral-v1");
-  }
-  if (has("<｜User｜>") && has("<｜Assistant｜>"))
-    return by_name("deepseek3");
-  if (has("<|user|>") && has("<|assistant|>") && has("eos_token") && !has("<|end|>"))
-    return by_name("zephyr");
-  if (has("USER: ") && has("ASSISTANT:"))
-    return by_name("vicuna");
-  if (has("'User: '") && has("'Assistant: '"))
-    return by_name("deepseek");
-  return std::nullopt;
+ChatText ChatTemplate::render(std::span<const ChatTurn> turns, const ChatSymbols& symbols) const {
+  return Writer(*format_, turns, symbols).write();
 }
 
-ChatText ChatTemplate::render(std::span<const ChatTurn> turns, std::string_view bos,
-                              std::string_view eos) const {
-  const Format& format = *format_;
-  Writer out(bos, eos);
-  std::optional<std::string_view> system;
-  bool first_user = true;
-  for (const ChatTurn& turn : turns) {
-    switch (turn.role) {
-      case ChatTurn::Role::system:
-        if (format.system_in_user) {
-          system = trimmed(turn.text);
-          break;
-        }
-        out.markup(format.system_begin);
-        out.literal(trimmed(turn.text));
-        out.markup(format.system_end);
-        break;
-      case ChatTurn::Role::user:
-        if (!std::exchange(first_user, false))
-          out.markup(format.between);
-        out.markup(format.user_begin);
-        if (system) {
-          out.markup(format.system_begin);
-          out.literal(*std::exchange(system, std::nullopt));
-          out.markup(format.system_end);
-        }
-        out.literal(format.name == "plain" ? std::string_view(turn.text) : trimmed(turn.text));
-        out.markup(format.user_end);
-        break;
-      case ChatTurn::Role::assistant:
-        out.markup(format.assistant_begin);
-        // As the model wrote it, so that its tokens are the same again.
-        if (format.answer_has_space && !turn.text.starts_with(' '))
-          out.literal(" ");
-        out.literal(turn.text);
-        out.markup(format.assistant_end);
-        break;
-    }
-  }
-  if (!turns.empty() && turns.back().role == ChatTurn::Role::user)
-    out.markup(format.assistant_begin);
-  return out.take();
+std::string_view ChatTemplate::message_of(std::string_view answer) const {
+  const bool writes_space = format_->answer_begin.ends_with(' ') && !format_->prompt.ends_with(' ');
+  return writes_space && answer.starts_with(' ') ? answer.substr(1) : answer;
 }
 
 }  // namespace flowspec

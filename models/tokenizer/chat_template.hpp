@@ -17,6 +17,15 @@ struct ChatTurn {
   std::string text;
 };
 
+/// What a template writes that is neither its own nor a message.
+struct ChatSymbols {
+  /// Texts of the tokens that begin and end a text.
+  std::string_view bos;
+  std::string_view eos;
+  /// "06 Nov 2026": one day for all of a conversation.
+  std::string_view date;
+};
+
 /// A conversation as one text.
 struct ChatText {
   std::string text;
@@ -24,31 +33,44 @@ struct ChatText {
   std::vector<TextRange> literal;
 };
 
+struct ChatFormat;
+
 /// How a conversation is written for a model that was trained on one. Model files say it as a
-/// program (Jinja); these are the well-known ones among them, known by what they write.
+/// program (Jinja), which is not run. Known are the programs of many models, each by the hash of
+/// its whole text: they write what one of the formats here does, to the last byte, for every
+/// conversation of an optional message of the system and then user and assistant in turn.
 class ChatTemplate {
  public:
-  /// "chatml", "llama3", ...; "plain" writes the messages one behind the other, for models that
-  /// were trained on texts alone.
+  /// The formats: "chatml", "llama3", ...; "plain" writes the messages one behind the other, for
+  /// models that were trained on texts alone.
   static std::vector<std::string_view> names();
   static std::optional<ChatTemplate> by_name(std::string_view name);
-  /// The one that a model file's program is; nothing if it is none of them.
+  /// What a model file's program writes; nothing if the program is not known. One line break at
+  /// its end does not matter.
   static std::optional<ChatTemplate> recognise(std::string_view program);
 
+  /// That of the format.
   std::string_view name() const;
+  /// False where the program refuses messages of the system, or leaves them out.
+  bool takes_system() const { return takes_system_; }
+  /// Whether the program begins with the token that begins a text. The text that `render` gives is
+  /// without it, `EncodeOptions::add_bos` adds it. Without a program the tokenizer decides.
+  bool writes_bos() const { return writes_bos_; }
 
   /// The turns, the first perhaps the system's, and behind a last turn of the user the beginning of
-  /// the answer. The token that begins a text is left to the tokenizer.
-  /// @param bos, eos  texts of these tokens, which some templates write between turns.
-  ChatText render(std::span<const ChatTurn> turns, std::string_view bos,
-                  std::string_view eos) const;
+  /// the answer.
+  ChatText render(std::span<const ChatTurn> turns, const ChatSymbols& symbols) const;
 
-  struct Format;
+  /// What the model has written, as a message: without its first space where the template writes
+  /// that space itself, in front of every answer that it is given.
+  std::string_view message_of(std::string_view answer) const;
 
  private:
-  explicit ChatTemplate(const Format& format) : format_(&format) {}
+  explicit ChatTemplate(const ChatFormat& format) : format_(&format) {}
 
-  const Format* format_;
+  const ChatFormat* format_;
+  bool takes_system_ = true;
+  bool writes_bos_ = false;
 };
 
 }  // namespace flowspec

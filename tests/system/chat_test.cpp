@@ -6,6 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/gguf_writer.hpp"
 #include "tests/support/temp_folder.hpp"
 #include "tests/system/models.hpp"
 #include "tests/system/programs.hpp"
@@ -124,8 +125,55 @@ BOOST_AUTO_TEST_CASE(models_that_do_not_say_how_to_talk_to_them) {
       flowspec_program({"chat", "--model", (model_folder() / "target.gguf").string()}, "hello\n");
   BOOST_TEST(result.exit_code == 2);
   BOOST_TEST(result.complains("target.gguf: the model has no chat template"));
-  BOOST_TEST(result.complains("--chat-template: chatml, llama3"));
+  BOOST_TEST(result.complains("--chat-template: chatml, "));
   BOOST_TEST(flowspec_program({"chat", "--chat-template", "no-such"}, "").exit_code == 2);
+}
+
+BOOST_AUTO_TEST_CASE(a_chat_template_is_used_where_it_is_known_to_the_last_byte) {
+  const std::string chatml =
+      "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + "
+      "message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}{% if add_generation_prompt %}{{ "
+      "'<|im_start|>assistant\\n' }}{% endif %}";
+  TempFolder folder;
+  const auto with_program = [&](const std::string& program) {
+    auto writer = make_llama({}, {}, 1);
+    writer.add_string("tokenizer.chat_template", program);
+    writer.write(folder / "talks.gguf");
+    return flowspec_program({"chat", "--json", "-n", "1", "--model", folder / "talks.gguf"},
+                            " hi \n");
+  };
+  auto known = with_program(chatml);
+  BOOST_REQUIRE_MESSAGE(known.exit_code == 0, known.error);
+  auto text = flowspec_program({"tokenize", "--json", "--model", folder / "talks.gguf",
+                                "<|im_start|>user\n hi <|im_end|>\n<|im_start|>assistant\n"});
+  BOOST_TEST(known.json().at("prompt_tokens") == text.json().at("ids").size());
+
+  auto other = with_program(chatml + " ");
+  BOOST_TEST(other.exit_code == 2);
+  BOOST_TEST(other.complains("none of those that are known"));
+  BOOST_TEST(other.complains("--chat-template: chatml, "));
+}
+
+BOOST_AUTO_TEST_CASE(a_system_message_needs_a_template_that_takes_one) {
+  TempFolder folder;
+  auto writer = make_llama({}, {}, 1);
+  writer.add_string(
+      "tokenizer.chat_template",
+      "{{ bos_token }}{% for message in messages %}{% if (message['role'] == 'user') != "
+      "(loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must alternate "
+      "user/assistant/user/assistant/...') }}{% endif %}{% if message['role'] == 'user' %}{{ "
+      "'[INST] ' + message['content'] + ' [/INST]' }}{% elif message['role'] == 'assistant' %}{{ "
+      "message['content'] + eos_token}}{% else %}{{ raise_exception('Only user and assistant roles "
+      "are supported!') }}{% endif %}{% endfor %}");
+  writer.write(folder / "talks.gguf");
+  const Arguments chat{"chat", "-n", "1", "--model", folder / "talks.gguf"};
+  BOOST_TEST(flowspec_program(chat, "hi\n").exit_code == 0);
+  auto refused = flowspec_program(chat + Arguments{"--system", "Be brief."}, "hi\n");
+  BOOST_TEST(refused.exit_code == 2);
+  BOOST_TEST(refused.complains("takes no system message"));
+  auto named = flowspec_program(
+      chat + Arguments{"--system", "Be brief.", "--chat-template", "mistral-v0.2"}, "hi\n");
+  BOOST_TEST(named.exit_code == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

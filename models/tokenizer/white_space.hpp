@@ -1,0 +1,20 @@
+#pragma once
+/// Internal to models/tokenizer.
+
+#include <string_view>
+
+namespace flowspec {
+
+/// Text without the characters at its ends that Unicode calls White_Space, as Rust's `trim`. Bytes
+/// that are not UTF-8 are no white space.
+std::string_view without_leading_space(std::string_view text);
+std::string_view without_trailing_space(std::string_view text);
+
+/// As Python's `str.strip`, and so Jinja's `trim`: U+001C to U+001F too.
+std::string_view python_lstrip(std::string_view text);
+std::string_view python_rstrip(std::string_view text);
+inline std::string_view python_strip(std::string_view text) {
+  return python_lstrip(python_rstrip(text));
+}
+
+}  // namespace flowspec
