@@ -15,6 +15,7 @@
 #include "models/drafts/eagle_head.hpp"
 #include "models/drafts/prompt_lookup_draft.hpp"
 #include "models/drafts/small_lm.hpp"
+#include "models/layers/check_tensors.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
 #include "runtime/embedded.hpp"
@@ -28,6 +29,7 @@ namespace {
 
 std::shared_ptr<const LanguageModel> open_text_model(const fs::path& path) {
   auto model = open_model(path);
+  check_tensors(*model.files, model.config);
   return std::make_shared<const LanguageModel>(
       LanguageModel{std::move(model), open_tokenizer(path)});
 }

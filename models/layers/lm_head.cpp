@@ -45,6 +45,11 @@ LmHead::LmHead(const ModelFiles& files, const ModelConfig& config, unsigned thre
     : state_(std::make_unique<State>(files.require("output_norm.weight", {config.hidden_size}),
                                      output_matrix(files, config), config, threads, max_rows)) {}
 
+std::uint64_t LmHead::stored_bytes(const ModelFiles& files, const ModelConfig& config) {
+  return files.require("output_norm.weight", {config.hidden_size}).data.size() +
+         output_matrix(files, config).data.size();
+}
+
 LmHead::LmHead(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 LmHead::~LmHead() = default;

@@ -21,6 +21,10 @@ class LmHead {
   LmHead(const ModelFiles& files, const ModelConfig& config, unsigned threads,
          std::uint32_t max_rows);
   ~LmHead();
+
+  /// Bytes of its weights in the files. Reads no weights. Throws as the constructor does.
+  static std::uint64_t stored_bytes(const ModelFiles& files, const ModelConfig& config);
+
   LmHead(LmHead&&) noexcept;
   LmHead& operator=(LmHead&&) noexcept;
 

@@ -11,6 +11,8 @@
 #include <fmt/ranges.h>
 #include <sys/resource.h>
 
+#include "models/error.hpp"
+#include "models/layers/check_tensors.hpp"
 #include "models/numerics.hpp"
 #include "models/open_model.hpp"
 #include "models/ops/packed/kernels.hpp"
@@ -30,8 +32,14 @@ OpenModel open(const EngineBenchOptions& options) {
     const ModelConfig& config = *find_shape(options.shape);
     return {std::make_shared<RandomModel>(config, options.type), config};
   }
-  return open_model(options.model.empty() ? embedded_file("target.gguf")
-                                          : std::filesystem::path(options.model));
+  try {
+    auto model = open_model(options.model.empty() ? embedded_file("target.gguf")
+                                                  : std::filesystem::path(options.model));
+    check_tensors(*model.files, model.config);
+    return model;
+  } catch (const ModelError& e) {
+    throw RuntimeError(e.what());
+  }
 }
 
 /// The matrices that every token passes through: the embedding only where it is the output too.
