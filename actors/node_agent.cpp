@@ -1,5 +1,6 @@
 #include "actors/node_agent.hpp"
 
+#include <algorithm>
 #include <atomic>
 
 #include <caf/all.hpp>
@@ -87,8 +88,11 @@ class NodeAgent {
     };
     auto stage = node_->add_stage(make);
     if (!stage)
-      return refuse(fmt::format("has {} stages already, that is its limit (--max-stages)",
-                                node_->options().max_stages));
+      return refuse(
+          fmt::format("takes at most {} stages (--max-stages): {} of this run and {} of "
+                      "others are there already",
+                      node_->options().max_stages, stages_.size(),
+                      node_->stages().size() - std::min(node_->stages().size(), stages_.size())));
     spdlog::info("stage {}: layers {} to {} of {}", spec->stage, spec->first_layer, spec->end_layer,
                  spec->model_file);
     stages_.push_back(*stage);

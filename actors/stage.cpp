@@ -13,6 +13,11 @@ namespace flowspec {
 
 namespace {
 
+/// Rounded up: "1 MiB is needed, 0 of 1 are taken" would be no reason to refuse anything.
+std::uint64_t mebibytes(std::uint64_t bytes) {
+  return (bytes + (1U << 20U) - 1) >> 20U;
+}
+
 class Stage : public HopActor {
  public:
   static constexpr const char* name = "stage";
@@ -84,13 +89,15 @@ class Stage : public HopActor {
     auto needed = model_->cache_bytes(open.slots);
     auto used = sessions_.stats().kv_bytes;
     if (needed > config_.kv_limit || used > config_.kv_limit - needed)
-      return fmt::format("the session needs {} MiB of KV for {} positions; {} of {} MiB are taken",
-                         needed >> 20, open.slots, used >> 20, config_.kv_limit >> 20);
+      return fmt::format(
+          "the session needs {} MiB of KV for {} positions; {} of {} MiB are taken (--kv-memory of "
+          "a node)",
+          mebibytes(needed), open.slots, mebibytes(used), config_.kv_limit >> 20);
     try {
       auto slots = open.slots;
       return sessions_.open(std::move(open), model_->make_cache(slots));
     } catch (const std::exception& e) {
-      return fmt::format("no memory for {} MiB of KV: {}", needed >> 20, e.what());
+      return fmt::format("no memory for {} MiB of KV: {}", mebibytes(needed), e.what());
     }
   }
 

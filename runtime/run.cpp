@@ -127,7 +127,7 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
           [&](const caf::error& e) {
             error = e == caf::sec::request_timeout
                         ? fmt::format("node {} does not answer", nodes_[place.node].label())
-                        : error_text(e);
+                        : fmt::format("{}: {}", nodes_[place.node].address.text(), error_text(e));
           });
   if (!error.empty())
     throw RuntimeError(ExitCode::failed, error);
