@@ -49,20 +49,28 @@ class Dialer {
   }
 
   caf::result<caf::node_id> connect(const std::string& host, std::uint16_t port) {
-    if (auto problem = probe_tcp(host, port, probe_limit, !uses_tls_))
-      return failure(host, port, *problem);
+    auto host_addresses = resolve(host, port);
+    if (!host_addresses.problem.empty())
+      return failure(host, port, host_addresses.problem);
+    auto probe = probe_tcp(host_addresses.addresses, probe_limit, !uses_tls_);
+    if (!probe.problem.empty())
+      return failure(host, port, probe.problem);
     auto promise = self_->make_response_promise<Promise>();
-    dial(host, port, attempts, promise);
+    // CAF gets the address that answers: it would look up the host again, without limit.
+    dial(host, probe.address, port, attempts, promise);
     return promise;
   }
 
  private:
   static caf::error failure(const std::string& host, std::uint16_t port, const std::string& why) {
-    return text_error(fmt::format("node {}:{} cannot be reached: {}", host, port, why));
+    auto is_ipv6 = host.find(':') != std::string::npos;
+    return text_error(fmt::format("node {}{}{}:{} cannot be reached: {}", is_ipv6 ? "[" : "", host,
+                                  is_ipv6 ? "]" : "", port, why));
   }
 
-  void dial(const std::string& host, std::uint16_t port, int attempts_left, Promise promise) {
-    self_->request(connector_, connect_limit, caf::connect_atom::value, host, port)
+  void dial(const std::string& host, const std::string& address, std::uint16_t port,
+            int attempts_left, Promise promise) {
+    self_->request(connector_, connect_limit, caf::connect_atom::value, address, port)
         .then(
             [=, this](const caf::node_id& node, const caf::strong_actor_ptr&,
                       const std::set<std::string>&) mutable {
@@ -73,7 +81,7 @@ class Dialer {
             },
             [=, this](const caf::error& error) mutable {
               if (error == caf::sec::connection_timeout && attempts_left > 1)
-                dial(host, port, attempts_left - 1, promise);
+                dial(host, address, port, attempts_left - 1, promise);
               else
                 promise.deliver(failure(host, port, explain(error)));
             });

@@ -21,6 +21,6 @@ using DialerActor = caf::typed_actor<
 /// address blocks; every answer comes within `dial_limit`.
 DialerActor spawn_dialer(caf::actor_system& system);
 
-inline constexpr std::chrono::seconds dial_limit{20};
+inline constexpr std::chrono::seconds dial_limit{25};
 
 }  // namespace flowspec

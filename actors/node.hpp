@@ -1,5 +1,5 @@
 #pragma once
-/// What all agents of a node share: its options, its model files and the list of what runs on it.
+/// What all agents of a node share: its model files and the list of what runs on it.
 
 #include <atomic>
 #include <cstdint>
@@ -17,24 +17,10 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/model_library.hpp"
+#include "actors/node_options.hpp"
 #include "messages/types.hpp"
 
 namespace flowspec {
-
-struct NodeOptions {
-  /// For people.
-  std::string name;
-  /// Of the program.
-  std::string version;
-  /// Folders with model files.
-  std::vector<std::filesystem::path> models;
-  /// The most that a stage gets, whatever it asks for.
-  std::uint32_t threads = 1;
-  /// Stages of all peers together.
-  std::uint32_t max_stages = 8;
-  /// KV memory of one stage, in bytes.
-  std::uint64_t kv_limit = std::uint64_t{1} << 30;
-};
 
 /// All functions may be called from several threads at once.
 class Node : public std::enable_shared_from_this<Node> {

@@ -1,12 +1,13 @@
 #include "actors/tcp_probe.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
-#include <memory>
+#include <deque>
+#include <optional>
 #include <system_error>
 
-#include <netdb.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 namespace flowspec {
@@ -15,88 +16,119 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-class Socket {
+std::string text_of(int error) {
+  auto text = std::generic_category().message(error);
+  std::ranges::transform(text.begin(), text.begin() + 1, text.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+/// One attempt to connect; never blocks.
+class Attempt {
  public:
-  explicit Socket(const addrinfo& address)
-      : fd_(::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {}
-  ~Socket() {
+  Attempt(const HostAddress& address, bool greeting)
+      : address_(address.text()),
+        greeting_(greeting),
+        fd_(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
+    if (fd_ < 0 || (::connect(fd_, address.get(), address.size) != 0 && errno != EINPROGRESS))
+      problem_ = text_of(errno);
+  }
+  ~Attempt() {
     if (fd_ >= 0)
       ::close(fd_);
   }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
 
-  int fd() const { return fd_; }
+  const std::string& address() const { return address_; }
+  bool has_failed() const { return problem_.has_value(); }
+  pollfd waits_for() const {
+    return {has_failed() ? -1 : fd_, static_cast<short>(connected_ ? POLLIN : POLLOUT), 0};
+  }
 
-  /// Waits for `events`; false at the end of the time.
-  bool wait(short events, Clock::time_point end) const {
-    for (;;) {
-      auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
-      if (left <= 0)
-        return false;
-      pollfd entry{fd_, events, 0};
-      int ready = ::poll(&entry, 1, static_cast<int>(left));
-      if (ready > 0)
-        return true;
-      if (ready < 0 && errno != EINTR)
-        return false;
+  /// Goes on when what it waited for has come; true when the server has answered.
+  bool step() {
+    if (!connected_) {
+      int error = 0;
+      socklen_t size = sizeof error;
+      if (::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        error = errno;
+      if (error != 0)
+        problem_ = text_of(error);
+      connected_ = error == 0;
+      return connected_ && !greeting_;
     }
+    char byte = 0;
+    auto count = ::recv(fd_, &byte, 1, 0);
+    if (count == 1)
+      return true;
+    if (count == 0 || (errno != EAGAIN && errno != EINTR))
+      problem_ = "it hung up";
+    return false;
+  }
+
+  std::string problem() const {
+    if (problem_)
+      return *problem_;
+    return connected_ ? "it takes connections but says nothing; it is stopped, or no "
+                        "flowspec-node, or one that wants TLS"
+                      : "no answer in time";
   }
 
  private:
+  std::string address_;
+  bool greeting_;
   int fd_;
+  bool connected_ = false;
+  std::optional<std::string> problem_;
 };
 
-std::string text_of(int error) {
-  return std::generic_category().message(error);
-}
-
-std::optional<std::string> try_address(const addrinfo& address, Clock::time_point end,
-                                       bool greeting) {
-  Socket socket(address);
-  if (socket.fd() < 0)
-    return text_of(errno);
-  if (::connect(socket.fd(), address.ai_addr, address.ai_addrlen) != 0) {
-    if (errno != EINPROGRESS)
-      return text_of(errno);
-    if (!socket.wait(POLLOUT, end))
-      return "no answer in time";
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (::getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &error, &size) != 0)
-      error = errno;
-    if (error != 0)
-      return text_of(error);
-  }
-  if (!greeting)
-    return std::nullopt;
-  if (!socket.wait(POLLIN, end))
-    return "it takes connections but says nothing; it is stopped, or no flowspec-node, or one that "
-           "wants TLS";
-  char byte = 0;
-  if (::recv(socket.fd(), &byte, 1, 0) != 1)
-    return "it hung up";
-  return std::nullopt;
+/// Which addresses are meant need not be told where there is one.
+std::string problem_of(const std::deque<Attempt>& attempts) {
+  if (attempts.size() == 1)
+    return attempts.front().problem();
+  std::string text;
+  for (const Attempt& attempt : attempts)
+    text += (text.empty() ? "" : "; ") + attempt.address() + ": " + attempt.problem();
+  return text;
 }
 
 }  // namespace
 
-std::optional<std::string> probe_tcp(const std::string& host, std::uint16_t port,
-                                     std::chrono::milliseconds limit, bool greeting) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV;
-  addrinfo* found = nullptr;
+TcpProbe probe_tcp(const std::vector<HostAddress>& addresses, std::chrono::milliseconds limit,
+                   bool greeting) {
   auto end = Clock::now() + limit;
-  if (int code = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found))
-    return std::string("unknown host: ") + ::gai_strerror(code);
-  std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
-  std::optional<std::string> problem = "the host has no address";
-  for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
-    problem = try_address(*address, end, greeting);
-    if (!problem)
+  std::deque<Attempt> attempts;
+  for (const HostAddress& address : addresses)
+    attempts.emplace_back(address, greeting);
+  while (!std::ranges::all_of(attempts, &Attempt::has_failed)) {
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count();
+    if (left <= 0)
       break;
+    std::vector<pollfd> waits;
+    for (const Attempt& attempt : attempts)
+      waits.push_back(attempt.waits_for());
+    if (::poll(waits.data(), waits.size(), static_cast<int>(left)) < 0) {
+      if (errno == EINTR)
+        continue;
+      return {"", text_of(errno)};
+    }
+    for (std::size_t i = 0; i < waits.size(); ++i)
+      if (waits[i].revents != 0 && attempts[i].step())
+        return {attempts[i].address(), ""};
   }
+  return {"", attempts.empty() ? "the host has no address" : problem_of(attempts)};
+}
+
+std::string listen_problem(const HostAddress& address) {
+  int fd = ::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return text_of(errno);
+  int on = 1;
+  auto fails = ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+               ::bind(fd, address.get(), address.size) != 0 || ::listen(fd, 1) != 0;
+  auto problem = fails ? text_of(errno) : "";
+  ::close(fd);
   return problem;
 }
 

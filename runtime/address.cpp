@@ -1,10 +1,12 @@
 #include "runtime/address.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
 
 #include "runtime/error.hpp"
+#include "runtime/one_line.hpp"
 
 namespace flowspec {
 
@@ -13,9 +15,25 @@ std::string Address::text() const {
                                              : fmt::format("[{}]:{}", host, port);
 }
 
+namespace {
+
+/// What CAF cannot connect to, or nobody can.
+template <class Malformed>
+void check_host(const std::string& host, const Malformed& malformed) {
+  if (host.empty())
+    throw malformed("it has no host");
+  if (host.find('%') != std::string::npos)
+    throw malformed("addresses with a zone (%) are not supported; take another of the machine's");
+  if (one_line(host) != host || host.find(' ') != std::string::npos)
+    throw malformed("the host has characters that no host has");
+}
+
+}  // namespace
+
 Address parse_address(const std::string& text) {
   auto malformed = [&](const char* why) {
-    return RuntimeError(fmt::format("\"{}\" is no address: {}. Write host:port.", text, why));
+    return RuntimeError(
+        fmt::format("\"{}\" is no address: {}. Write host:port.", one_line(text), why));
   };
   Address address;
   std::string rest;
@@ -27,11 +45,12 @@ Address parse_address(const std::string& text) {
     rest = text.substr(end + 1);
   } else {
     auto colon = text.find(':');
+    if (colon != text.rfind(':'))
+      throw malformed("with more than one colon it needs brackets, as [::1]:7341");
     address.host = text.substr(0, colon);
     rest = colon == std::string::npos ? "" : text.substr(colon);
   }
-  if (address.host.empty())
-    throw malformed("it has no host");
+  check_host(address.host, malformed);
   if (rest.empty())
     return address;
   const char* end = rest.data() + rest.size();
@@ -43,8 +62,25 @@ Address parse_address(const std::string& text) {
   return address;
 }
 
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+HostAddress listen_address(const Address& address, bool uses_tls) {
+  auto resolved = resolve(address.host, address.port);
+  if (!resolved.problem.empty())
+    throw RuntimeError(
+        fmt::format("cannot listen on {}: {}", one_line(address.text()), resolved.problem));
+  const auto& all = resolved.addresses;
+  auto open = std::ranges::find_if_not(all, &HostAddress::is_loopback);
+  if (!uses_tls && open != all.end()) {
+    auto host = one_line(address.host);
+    if (host != open->text())
+      host += fmt::format(" ({})", open->text());
+    throw RuntimeError(fmt::format(
+        "without certificates anybody who reaches {} could use this machine. Give --cert, --key "
+        "and --ca, or listen on 127.0.0.1.",
+        host));
+  }
+  // The same on all machines, whichever "localhost" is first.
+  auto usual = std::ranges::find(all, AF_INET, &HostAddress::family);
+  return usual != all.end() ? *usual : all.front();
 }
 
 }  // namespace flowspec

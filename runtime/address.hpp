@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include "actors/resolve.hpp"
+
 namespace flowspec {
 
 inline constexpr std::uint16_t default_port = 7341;
@@ -20,7 +22,9 @@ struct Address {
 /// Reads "host:port", "host" (with the default port) or "[::1]:port". Throws RuntimeError.
 Address parse_address(const std::string& text);
 
-/// Whether the host names this machine and no other.
-bool is_loopback(const std::string& host);
+/// Where to listen, in numbers: a name is looked up once, so that it cannot mean something else
+/// later. Without TLS only this machine may reach it: all that the host stands for has to be
+/// loopback addresses. Throws RuntimeError.
+HostAddress listen_address(const Address& address, bool uses_tls);
 
 }  // namespace flowspec

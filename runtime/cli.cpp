@@ -5,6 +5,7 @@
 #include "messages/types.hpp"
 #include "models/numerics.hpp"
 #include "runtime/error.hpp"
+#include "runtime/strict_options.hpp"
 
 namespace flowspec {
 
@@ -44,12 +45,17 @@ void add_kv_type_option(CLI::App& app, KvType& type) {
 }
 
 std::optional<int> parse(CLI::App& app, int argc, const char* const* argv) {
+  make_strict(app);
   try {
     app.parse(argc, argv);
-    return std::nullopt;
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : static_cast<int>(ExitCode::usage);
+    check_words(app, argc, argv);
+    throw RuntimeError(usage_error(app, e));
   }
+  check_words(app, argc, argv);
+  return std::nullopt;
 }
 
 std::string version_text(const char* program) {

@@ -1,13 +1,13 @@
 #include "runtime/cluster.hpp"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "runtime/error.hpp"
+#include "runtime/one_line.hpp"
+#include "runtime/read_file.hpp"
 
 namespace flowspec {
 
@@ -36,12 +36,26 @@ std::uint32_t number(const Json& node, const char* key, std::uint32_t most,
   return value.get<std::uint32_t>();
 }
 
+/// As on a command line, but that IPv6 needs no brackets, and the port has a key of its own.
+Address host_of(const std::string& host, const std::string& what) {
+  auto is_bare_ipv6 = host.find(':') != host.rfind(':') && !host.starts_with('[');
+  try {
+    auto address = parse_address(is_bare_ipv6 ? fmt::format("[{}]", host) : host);
+    if (address.port == default_port && !host.ends_with(fmt::format(":{}", default_port)))
+      return address;
+  } catch (const RuntimeError& e) {
+    throw RuntimeError(fmt::format("{}: {}", what, e.what()));
+  }
+  throw RuntimeError(
+      fmt::format("{}: write the port of {} behind a key of its own, \"port\"", what, host));
+}
+
 void add_node(const Json& node, const std::string& what, Cluster& cluster) {
   check_keys(node, {"host", "port", "layers"}, what);
   if (!node.contains("host") || !node["host"].is_string() ||
       node["host"].get<std::string>().empty())
     throw RuntimeError(fmt::format("{} has no \"host\"", what));
-  Address address{node["host"].get<std::string>(), default_port};
+  Address address = host_of(node["host"].get<std::string>(), what);
   if (node.contains("port"))
     address.port = static_cast<std::uint16_t>(number(node, "port", 65535, what));
   cluster.nodes.push_back(address);
@@ -71,11 +85,7 @@ Cluster parse_cluster(const std::string& text, const std::string& name) {
 }
 
 Cluster read_cluster(const std::filesystem::path& file) {
-  std::ifstream in(file);
-  if (!in)
-    throw RuntimeError(fmt::format("cannot read the cluster file {}", file.string()));
-  std::string text{std::istreambuf_iterator<char>(in), {}};
-  return parse_cluster(text, file.string());
+  return parse_cluster(read_file(file, "cluster file", most_settings), one_line(file.string()));
 }
 
 }  // namespace flowspec

@@ -1,7 +1,5 @@
 #include "runtime/nodes.hpp"
 
-#include <algorithm>
-
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 #include <fmt/format.h>
@@ -11,6 +9,7 @@
 #include "actors/node_agent.hpp"
 #include "actors/type_ids.hpp"
 #include "runtime/ask.hpp"
+#include "runtime/one_line.hpp"
 
 namespace flowspec {
 
@@ -41,8 +40,7 @@ NodeInfo greet(caf::scoped_actor& self, const RemoteNode& node) {
                          fmt::format("it speaks protocol version {}, this program {}",
                                      info->protocol, protocol_version));
     // It will be shown in terminals.
-    std::ranges::replace_if(
-        info->name, [](unsigned char c) { return c < ' ' || c == 127; }, '?');
+    info->name = one_line(info->name);
     return *info;
   } catch (const RuntimeError& e) {
     throw RuntimeError(e.code(), fmt::format("node {}: {}", node.address.text(), e.what()));

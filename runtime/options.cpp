@@ -1,17 +1,15 @@
 #include "runtime/options.hpp"
 
-#include <fstream>
-#include <iostream>
-#include <iterator>
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "actors/policy/policy.hpp"
 #include "models/tokenizer/chat_template.hpp"
+#include "models/tokenizer/utf8.hpp"
 #include "runtime/chat.hpp"
 #include "runtime/cli.hpp"
 #include "runtime/error.hpp"
+#include "runtime/read_file.hpp"
 
 namespace flowspec {
 
@@ -62,7 +60,11 @@ void add_answer_options(CLI::App& app, GenerateOptions& options, const std::stri
   sampling->add_option("--top-p", options.sampling.top_p,
                        "Choose among the likeliest that together have this probability (1: all)");
   sampling->add_option("-s,--seed", options.sampling.seed, "Number that decides the sampling");
-  sampling->add_option("--stop", options.stop, "Text that ends the answer; may be repeated")
+  sampling
+      ->add_option(
+          "--stop", options.stop,
+          "Text that ends the answer, taken as it is (no escapes: a line break is $'\\n' in bash); "
+          "may be repeated")
       ->take_all()
       ->allow_extra_args(false);
 
@@ -86,7 +88,7 @@ void add_answer_options(CLI::App& app, GenerateOptions& options, const std::stri
 
 void add_generate(CLI::App& app, GenerateOptions& options) {
   app.add_option("prompt", options.prompt, "The text to continue; - reads it from standard input");
-  app.add_option("--file", options.prompt_file, "Read the prompt from a file");
+  app.add_option("--file", options.prompt_file, "Read the prompt from a file; - is standard input");
   add_answer_options(app, options,
                      "Tokens of prompt and answer together at most (default: as the model says)");
   app.footer(exit_codes);
@@ -110,69 +112,62 @@ void check(const GenerateOptions& options) {
   if (auto problem = find_problem(options.sampling))
     throw RuntimeError(*problem);
   for (const std::string& stop : options.stop)
-    if (stop.empty())
-      throw RuntimeError("a stop string is empty: it would end every answer before it begins");
+    if (!is_utf8(stop))
+      throw RuntimeError(
+          "--stop is no UTF-8, and the text of an answer always is: it would never end one");
   if (options.prompt && !options.prompt_file.empty())
     throw RuntimeError("the prompt is given twice, as an argument and with --file");
 }
 
-std::string read_all(std::istream& in) {
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 }  // namespace
 
-CommandLine parse_command_line(int argc, const char* const* argv) {
-  CLI::App app(description);
+void add_commands(CLI::App& app, CommandOptions& options) {
   app.set_version_flag("--version", [] { return version_text("flowspec"); });
   app.require_subcommand(1);
   app.footer(exit_codes);
-  GenerateOptions generate_options;
-  NodesOptions nodes_options;
-  auto* generate = app.add_subcommand("generate", "Continue a text");
-  add_generate(*generate, generate_options);
-  ChatOptions chat_options;
-  auto* chat = app.add_subcommand("chat", "Talk with a model");
-  add_chat(*chat, chat_options);
+  add_generate(*app.add_subcommand("generate", "Continue a text"), options.generate);
+  add_chat(*app.add_subcommand("chat", "Talk with a model"), options.chat);
   auto* nodes = app.add_subcommand("nodes", "Ask nodes what they are and do")->alias("status");
-  add_cluster_options(*nodes, nodes_options.cluster_file, nodes_options.nodes);
-  nodes->add_flag("--json", nodes_options.json, "Print one JSON object instead of a table");
-  add_network_options(*nodes, nodes_options.network);
-  BenchOptions bench_options;
+  add_cluster_options(*nodes, options.nodes.cluster_file, options.nodes.nodes);
+  nodes->add_flag("--json", options.nodes.json, "Print one JSON object instead of a table");
+  add_network_options(*nodes, options.nodes.network);
   auto* bench = app.add_subcommand("bench", "Measure modes and devices, emulated or real");
-  add_bench(*bench, bench_options);
-  EngineBenchOptions engine_options;
-  auto* engine = bench->add_subcommand("engine", "Measure how fast this machine computes layers");
-  add_engine_bench(*engine, engine_options);
-  VerifyOptions verify_options;
-  auto* verify = app.add_subcommand("verify", "Prove that every pipeline writes the model's text");
-  add_verify(*verify, verify_options);
-  TokenizeOptions tokenize_options;
-  auto* tokenize = app.add_subcommand("tokenize", "Show a text's tokens, or the text of tokens");
-  add_tokenize(*tokenize, tokenize_options);
+  add_bench(*bench, options.bench);
+  add_engine_bench(
+      *bench->add_subcommand("engine", "Measure how fast this machine computes layers"),
+      options.engine_bench);
+  add_verify(*app.add_subcommand("verify", "Prove that every pipeline writes the model's text"),
+             options.verify);
+  add_tokenize(*app.add_subcommand("tokenize", "Show a text's tokens, or the text of tokens"),
+               options.tokenize);
+}
 
+CommandLine parse_command_line(int argc, const char* const* argv) {
+  CLI::App app(description, "flowspec");
+  CommandOptions options;
+  add_commands(app, options);
   CommandLine line;
   if (auto code = parse(app, argc, argv)) {
     line.exit_code = *code;
-  } else if (generate->parsed()) {
-    check(generate_options);
-    line.generate = std::move(generate_options);
-  } else if (chat->parsed()) {
-    check(chat_options);
-    line.chat = std::move(chat_options);
-  } else if (engine->parsed()) {
-    check(engine_options);
-    line.engine_bench = std::move(engine_options);
-  } else if (bench->parsed()) {
-    check(bench_options);
-    line.bench = std::move(bench_options);
-  } else if (verify->parsed()) {
-    check(verify_options);
-    line.verify = std::move(verify_options);
-  } else if (tokenize->parsed()) {
-    line.tokenize = std::move(tokenize_options);
+  } else if (app.got_subcommand("generate")) {
+    check(options.generate);
+    line.generate = std::move(options.generate);
+  } else if (app.got_subcommand("chat")) {
+    check(options.chat);
+    line.chat = std::move(options.chat);
+  } else if (app.get_subcommand("bench")->got_subcommand("engine")) {
+    check(options.engine_bench);
+    line.engine_bench = std::move(options.engine_bench);
+  } else if (app.got_subcommand("bench")) {
+    check(options.bench);
+    line.bench = std::move(options.bench);
+  } else if (app.got_subcommand("verify")) {
+    check(options.verify);
+    line.verify = std::move(options.verify);
+  } else if (app.got_subcommand("tokenize")) {
+    line.tokenize = std::move(options.tokenize);
   } else {
-    line.nodes = std::move(nodes_options);
+    line.nodes = std::move(options.nodes);
   }
   return line;
 }
@@ -187,15 +182,13 @@ Cluster named_cluster(const std::string& file, const std::vector<std::string>& n
 }
 
 std::string read_prompt(const GenerateOptions& options) {
-  if (!options.prompt_file.empty()) {
-    std::ifstream in(options.prompt_file, std::ios::binary);
-    if (!in)
-      throw RuntimeError(fmt::format("cannot read the prompt file {}", options.prompt_file));
-    return read_all(in);
-  }
+  if (!options.prompt_file.empty() && options.prompt_file != "-")
+    return read_file(options.prompt_file, "prompt file", most_text);
+  if (!options.prompt_file.empty())
+    return read_standard_input("prompt", most_text);
   if (!options.prompt)
     throw RuntimeError("there is no prompt: give it as an argument, with --file, or - for input");
-  return *options.prompt == "-" ? read_all(std::cin) : *options.prompt;
+  return *options.prompt == "-" ? read_standard_input("prompt", most_text) : *options.prompt;
 }
 
 }  // namespace flowspec

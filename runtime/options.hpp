@@ -67,7 +67,7 @@ struct NodesOptions {
 };
 
 /// What the command line asks for: one of the commands, or only an exit code because all has been
-/// said (--help, or a mistake).
+/// said (--help).
 struct CommandLine {
   std::optional<GenerateOptions> generate;
   std::optional<ChatOptions> chat;
@@ -79,7 +79,8 @@ struct CommandLine {
   int exit_code = 0;
 };
 
-/// Prints help and mistakes itself. Throws RuntimeError for options that contradict each other.
+/// Prints help itself. Throws RuntimeError for mistakes, and for options that contradict each
+/// other.
 CommandLine parse_command_line(int argc, const char* const* argv);
 
 /// The nodes that the options name, by file or one by one; none: everything runs in this process.

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <vector>
 
 #include <fmt/format.h>
@@ -12,6 +10,8 @@
 
 #include "messages/limits.hpp"
 #include "runtime/error.hpp"
+#include "runtime/one_line.hpp"
+#include "runtime/read_file.hpp"
 
 namespace flowspec {
 
@@ -130,7 +130,9 @@ std::string known_profiles() {
 
 fs::path find_profile(const std::string& name_or_file) {
   std::error_code error;
-  if (fs::is_regular_file(name_or_file, error))
+  // Not every file is a regular one: a pipe will do.
+  if (fs::exists(name_or_file, error) &&
+      (name_or_file.find('/') != std::string::npos || !fs::is_directory(name_or_file, error)))
     return name_or_file;
   if (name_or_file.find('/') == std::string::npos)
     for (const fs::path& folder : profile_folders())
@@ -257,11 +259,8 @@ DeviceProfile parse_profile(const std::string& text, const std::string& name) {
 
 DeviceProfile read_profile(const std::string& name_or_file) {
   auto file = find_profile(name_or_file);
-  std::ifstream in(file);
-  std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (!in.is_open() || in.bad())
-    throw RuntimeError(fmt::format("cannot read the device profile {}", file.string()));
-  auto profile = parse_profile(text, file.string());
+  auto profile =
+      parse_profile(read_file(file, "device profile", most_settings), one_line(file.string()));
   profile.name = name_or_file;
   return profile;
 }

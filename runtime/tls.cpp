@@ -6,8 +6,11 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
 #include "runtime/error.hpp"
+#include "runtime/one_line.hpp"
 
 namespace flowspec {
 
@@ -31,6 +34,13 @@ std::string reason() {
 /// Nobody is there to type a pass phrase.
 int no_passphrase(char* /*buffer*/, int /*size*/, int /*for_writing*/, void* /*data*/) {
   return 0;
+}
+
+/// Who has the key can use all nodes. (Groups that may read it are usual for services.)
+void warn_of_open_key(const std::string& key) {
+  struct stat status {};
+  if (::stat(key.c_str(), &status) == 0 && (status.st_mode & (S_IWGRP | S_IROTH | S_IWOTH)) != 0)
+    spdlog::warn("others may read or write the key {}: chmod 600 {}", one_line(key), one_line(key));
 }
 
 void check_certificate(SSL_CTX* context, const TlsOptions& tls) {
@@ -68,6 +78,7 @@ void check_tls(const TlsOptions& tls) {
   if (SSL_CTX_load_verify_locations(context.get(), tls.ca.c_str(), nullptr) != 1)
     throw RuntimeError(fmt::format("CA certificate {}: {}", tls.ca, reason()));
   check_certificate(context.get(), tls);
+  warn_of_open_key(tls.key);
 }
 
 }  // namespace flowspec

@@ -3,9 +3,7 @@
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -17,6 +15,7 @@
 #include "models/tokenizer/tokenizer.hpp"
 #include "models/tokenizer/utf8.hpp"
 #include "runtime/embedded.hpp"
+#include "runtime/read_file.hpp"
 
 namespace flowspec {
 
@@ -34,18 +33,12 @@ Examples:
 
 Exit codes: 0 done, 2 wrong options or files.)";
 
-std::string read_all(std::istream& in) {
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 std::string read_text(const TokenizeOptions& options) {
-  if (options.file.empty())
-    return options.text && *options.text != "-" ? *options.text : read_all(std::cin);
-  std::ifstream in(options.file, std::ios::binary);
-  auto text = read_all(in);
-  if (in.bad() || !in.is_open())
-    throw RuntimeError(fmt::format("cannot read the file {}", options.file));
-  return text;
+  if (!options.file.empty() && options.file != "-")
+    return read_file(options.file, "file", most_text);
+  return options.file.empty() && options.text && *options.text != "-"
+             ? *options.text
+             : read_standard_input("text", most_text);
 }
 
 Tokenizer named_tokenizer(const std::string& model) {
@@ -60,7 +53,7 @@ Tokenizer named_tokenizer(const std::string& model) {
 /// Numbers with anything between that lists of numbers are written with.
 std::vector<Token> read_ids(const TokenizeOptions& options, const Tokenizer& tokenizer) {
   std::string text = options.decode == std::vector<std::string>{"-"}
-                         ? read_all(std::cin)
+                         ? read_standard_input("list of tokens", most_text)
                          : fmt::format("{}", fmt::join(options.decode, " "));
   std::vector<Token> tokens;
   for (std::size_t at = 0; (at = text.find_first_not_of(" \t\r\n,[]", at)) != std::string::npos;) {
@@ -135,7 +128,9 @@ Json describe(const Tokenizer& tokenizer, const std::vector<Token>& tokens) {
 
 void add_tokenize(CLI::App& app, TokenizeOptions& options) {
   auto* text = app.add_option("text", options.text, "The text; - reads it from standard input");
-  auto* file = app.add_option("--file", options.file, "Read the text from a file")->excludes(text);
+  auto* file =
+      app.add_option("--file", options.file, "Read the text from a file; - is standard input")
+          ->excludes(text);
   app.add_option(
       "-m,--model", options.model,
       "GGUF file, or a folder with tokenizer.json or tokenizer.model (default: the small "

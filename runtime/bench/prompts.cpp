@@ -1,13 +1,13 @@
 #include "runtime/bench/prompts.hpp"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "runtime/error.hpp"
+#include "runtime/one_line.hpp"
+#include "runtime/read_file.hpp"
 
 namespace flowspec {
 
@@ -57,13 +57,8 @@ std::vector<BenchPrompt> parse_prompts(std::string_view text, const std::string&
 }
 
 std::vector<BenchPrompt> read_prompts(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  if (in)
-    text << in.rdbuf();
-  if (!in || text.bad() || std::filesystem::is_directory(file))
-    throw RuntimeError(fmt::format("cannot read the prompts file {} (--prompts)", file.string()));
-  return parse_prompts(text.view(), file.string());
+  return parse_prompts(read_file(file, "prompts file (--prompts)", most_text),
+                       one_line(file.string()));
 }
 
 std::vector<BenchPrompt> take_prompts(std::vector<BenchPrompt> prompts, const std::string& name,

@@ -112,9 +112,6 @@ void check(const VerifyOptions& options) {
         fmt::format("--draws is {}: with less than {} a chi-square test says nothing; ask for more,"
                     " or for 0 to leave the test out",
                     options.draws, least_draws));
-  for (const std::string& draft : options.drafts)
-    if (draft.empty())
-      throw RuntimeError("--draft is empty; name a file, lookup, self or none");
 }
 
 }  // namespace flowspec

@@ -1,6 +1,7 @@
 /// Mutual TLS between the programs.
 
 #include <cstdlib>
+#include <filesystem>
 
 #include <boost/test/unit_test.hpp>
 
@@ -96,6 +97,11 @@ BOOST_AUTO_TEST_CASE(bad_certificates_are_told_at_the_start) {
     BOOST_CHECK_MESSAGE(code == 2 && node.error().find(text) != std::string::npos,
                         "expected \"" << text << "\": " << node.error());
   }
+  std::filesystem::permissions(other.file("own.key"), std::filesystem::perms{0644});
+  Process open_key(Arguments{program_path("flowspec-node"), "--port", "0"} + other.options());
+  BOOST_CHECK_MESSAGE(
+      open_key.wait_for_error("chmod 600 " + other.file("own.key"), std::chrono::seconds(5)),
+      open_key.error());
   auto client = flowspec_program(
       {"generate", "hello", "--node", "127.0.0.1:1", "--cert", own, "--key", garbage, "--ca", ca});
   BOOST_CHECK(client.exit_code == 2 && client.complains(garbage));

@@ -1,0 +1,147 @@
+/// Hosts are judged by the addresses that they stand for, and none of them is waited for for long.
+
+#include "runtime/address.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <boost/test/unit_test.hpp>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "actors/resolve.hpp"
+#include "actors/tcp_probe.hpp"
+#include "runtime/error.hpp"
+
+using namespace flowspec;
+
+namespace {
+
+/// What is wrong with listening there, without certificates or with.
+std::string problem_of(const std::string& host, bool uses_tls = false) {
+  try {
+    listen_address({host, 7341}, uses_tls);
+    return "";
+  } catch (const RuntimeError& e) {
+    BOOST_TEST((e.code() == ExitCode::usage));
+    return e.what();
+  }
+}
+
+HostAddress numeric(const std::string& host, std::uint16_t port) {
+  auto resolved = resolve(host, port);
+  BOOST_REQUIRE_MESSAGE(resolved.addresses.size() == 1, resolved.problem);
+  return resolved.addresses.front();
+}
+
+/// A socket on a free port of 127.0.0.1; says one byte to who connects if it is told to.
+class Server {
+ public:
+  explicit Server(int backlog = 8) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    auto any = numeric("127.0.0.1", 0);
+    BOOST_REQUIRE(::bind(fd_, any.get(), any.size) == 0);
+    if (backlog > 0)
+      BOOST_REQUIRE(::listen(fd_, backlog) == 0);
+    sockaddr_in own{};
+    socklen_t size = sizeof own;
+    BOOST_REQUIRE(::getsockname(fd_, reinterpret_cast<sockaddr*>(&own), &size) == 0);
+    port_ = ntohs(own.sin_port);
+  }
+  ~Server() { ::close(fd_); }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  std::uint16_t port() const { return port_; }
+  HostAddress address() const { return numeric("127.0.0.1", port_); }
+
+ private:
+  int fd_;
+  std::uint16_t port_ = 0;
+};
+
+constexpr std::chrono::milliseconds limit{200};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(hosts)
+
+BOOST_AUTO_TEST_CASE(numbers_need_no_name_server) {
+  for (const char* host : {"127.0.0.1", "::1", "10.77.0.2", "fe80::1", "::ffff:127.0.0.1"}) {
+    auto resolved = resolve(host, 5);
+    BOOST_TEST_CONTEXT(host) {
+      BOOST_TEST(resolved.problem == "");
+      BOOST_TEST(resolved.addresses.size() == 1);
+      BOOST_TEST(resolved.addresses.front().text() == host);
+    }
+  }
+  BOOST_TEST(!resolve("no-such-host.invalid", 5).problem.empty());
+  BOOST_TEST(!resolve(std::string("127.0.0.1\0.evil", 15), 5).problem.empty());
+}
+
+BOOST_AUTO_TEST_CASE(loopback_is_a_property_of_addresses) {
+  for (const char* host : {"127.0.0.1", "127.255.0.9", "::1", "::ffff:127.0.0.1"})
+    BOOST_TEST(numeric(host, 1).is_loopback(), host);
+  for (const char* host : {"0.0.0.0", "128.0.0.1", "::", "::2", "::ffff:10.0.0.1", "10.127.0.1"})
+    BOOST_TEST(!numeric(host, 1).is_loopback(), host);
+}
+
+BOOST_AUTO_TEST_CASE(a_name_that_looks_like_loopback_is_not_trusted) {
+  // Here it stands for nothing; with an entry in a hosts file it could be any machine.
+  BOOST_TEST(problem_of("127.evil").find("unknown host") != std::string::npos);
+  BOOST_TEST(problem_of("127.0.0.1.nip.invalid").find("unknown host") != std::string::npos);
+  BOOST_TEST(problem_of("0.0.0.0").find("without certificates") != std::string::npos);
+  BOOST_TEST(problem_of("::").find("without certificates") != std::string::npos);
+  BOOST_TEST(problem_of("0.0.0.0", true) == "");
+}
+
+BOOST_AUTO_TEST_CASE(this_machine_may_be_named_in_any_way) {
+  for (const char* host : {"127.0.0.1", "127.1", "::1", "localhost", "LocalHost", "localhost."})
+    BOOST_TEST(problem_of(host) == "", host);
+  BOOST_TEST(listen_address({"localhost", 1}, false).text() == "127.0.0.1");
+}
+
+BOOST_AUTO_TEST_CASE(what_the_own_host_name_stands_for_decides) {
+  std::array<char, 256> name{};
+  BOOST_REQUIRE(::gethostname(name.data(), name.size() - 1) == 0);
+  auto resolved = resolve(name.data(), 1);
+  bool is_loopback = !resolved.addresses.empty();
+  for (const HostAddress& address : resolved.addresses)
+    is_loopback = is_loopback && address.is_loopback();
+  BOOST_TEST(problem_of(name.data()).empty() == is_loopback);
+}
+
+BOOST_AUTO_TEST_CASE(an_address_that_is_dead_costs_nothing_where_another_answers) {
+  Server listens;
+  Server silent(0);  // bound, but does not listen: refuses
+  // 192.0.2.1 is kept free for examples: nobody answers there.
+  std::vector<HostAddress> addresses{numeric("192.0.2.1", listens.port()), silent.address(),
+                                     listens.address()};
+  auto probe = probe_tcp(addresses, std::chrono::hours(1), false);
+  BOOST_TEST(probe.problem == "");
+  BOOST_TEST(probe.address == "127.0.0.1");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_wrong_is_told_for_every_address) {
+  Server silent(0);
+  Server mute;
+  BOOST_TEST(probe_tcp({silent.address()}, limit, false).problem == "connection refused");
+  BOOST_TEST(probe_tcp({mute.address()}, limit, true).problem.find("says nothing") !=
+             std::string::npos);
+  auto both = probe_tcp({silent.address(), mute.address()}, limit, true).problem;
+  BOOST_TEST(both.find("127.0.0.1: connection refused; 127.0.0.1: it takes connections but") == 0);
+  BOOST_TEST(probe_tcp({}, limit, false).problem == "the host has no address");
+}
+
+BOOST_AUTO_TEST_CASE(why_nothing_can_listen_is_told_in_the_systems_words) {
+  Server listens;
+  BOOST_TEST(listen_problem(listens.address()) == "address already in use");
+  BOOST_TEST(listen_problem(numeric("192.0.2.1", 0)) == "cannot assign requested address");
+  BOOST_TEST(listen_problem(numeric("127.0.0.1", 0)) == "");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
