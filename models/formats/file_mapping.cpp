@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "models/error.hpp"
+#include "models/formats/file_descriptor.hpp"
 
 namespace flowspec {
 namespace {
@@ -28,19 +29,6 @@ std::size_t rest_of_page(std::size_t size) {
   return (page - size % page) % page;
 }
 
-/// Closes a file descriptor.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() { ::close(fd_); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 }  // namespace
 
 FileMapping::FileMapping(const std::filesystem::path& path) {
@@ -49,7 +37,7 @@ FileMapping::FileMapping(const std::filesystem::path& path) {
   if (fd < 0) {
     fail_with_errno(path, "open");
   }
-  const Descriptor descriptor(fd);
+  const FileDescriptor descriptor(fd);
   struct stat status = {};
   if (::fstat(descriptor.get(), &status) != 0) {
     fail_with_errno(path, "examine");
@@ -57,7 +45,8 @@ FileMapping::FileMapping(const std::filesystem::path& path) {
   if (!S_ISREG(status.st_mode)) {
     throw ModelError(path.string() + ": is not a regular file. Give the path of a model file.");
   }
-  size_ = static_cast<std::size_t>(status.st_size);
+  identity_ = FileIdentity::of(descriptor.get());
+  size_ = static_cast<std::size_t>(identity_.size);
   if (size_ == 0) {
     throw ModelError(path.string() + ": is empty (0 bytes), expected a model. Get it again.");
   }

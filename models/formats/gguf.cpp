@@ -122,6 +122,13 @@ std::vector<std::filesystem::path> GgufFile::parts() const {
   }
   return paths;
 }
+std::vector<FileIdentity> GgufFile::identities() const {
+  std::vector<FileIdentity> identities;
+  for (const GgufPart& part : content_->parts) {
+    identities.push_back(part.mapping->identity());
+  }
+  return identities;
+}
 std::uint64_t GgufFile::file_size() const {
   std::uint64_t size = 0;
   for (const GgufPart& part : content_->parts) {

@@ -115,7 +115,8 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
 }  // namespace
 
 struct HfFolder::Content {
-  explicit Content(const fs::path& folder) : path(folder) {
+  explicit Content(const fs::path& folder)
+      : path(folder), config(FileIdentity::of(folder / "config.json").value_or(FileIdentity{})) {
     if (is_there(path / single_name)) {
       files.push_back(SafetensorsFile::open(path / single_name));
       check_kind();
@@ -163,6 +164,8 @@ struct HfFolder::Content {
   }
 
   fs::path path;
+  /// Before it is read for the first time.
+  FileIdentity config;
   /// By name.
   std::vector<SafetensorsFile> files;
   /// Which of them has a tensor, by the index; empty where there is none.
@@ -206,6 +209,14 @@ std::vector<fs::path> HfFolder::parts() const {
     parts.push_back(file.path());
   }
   return parts;
+}
+
+std::vector<FileIdentity> HfFolder::identities() const {
+  std::vector<FileIdentity> identities{content_->config};
+  for (const SafetensorsFile& file : content_->files) {
+    identities.push_back(file.identity());
+  }
+  return identities;
 }
 
 std::uint64_t HfFolder::file_size() const {

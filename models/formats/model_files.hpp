@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "models/formats/file_identity.hpp"
 #include "models/formats/tensor_info.hpp"
 
 namespace flowspec {
@@ -25,6 +26,8 @@ class ModelFiles {
   virtual const std::filesystem::path& path() const = 0;
   /// The files that decide what the model computes, in a fixed order.
   virtual std::vector<std::filesystem::path> parts() const = 0;
+  /// Of `parts`, as they were when they were opened.
+  virtual std::vector<FileIdentity> identities() const = 0;
   /// Bytes of the files with weights.
   virtual std::uint64_t file_size() const = 0;
   /// Keeps the mapped bytes alive on its own.

@@ -45,6 +45,10 @@ std::uint64_t SafetensorsFile::file_size() const {
   return content_->mapping->bytes().size();
 }
 
+const FileIdentity& SafetensorsFile::identity() const {
+  return content_->mapping->identity();
+}
+
 std::shared_ptr<const void> SafetensorsFile::mapping() const {
   return content_->mapping;
 }

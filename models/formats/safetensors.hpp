@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "models/formats/file_identity.hpp"
 #include "models/formats/tensor_info.hpp"
 
 namespace flowspec {
@@ -31,6 +32,8 @@ class SafetensorsFile {
   const std::filesystem::path& path() const;
   /// In bytes.
   std::uint64_t file_size() const;
+  /// Of the file as it was when it was opened.
+  const FileIdentity& identity() const;
   /// Keeps the mapped bytes alive on its own.
   std::shared_ptr<const void> mapping() const;
 
