@@ -178,7 +178,7 @@ class Coordinator {
     if (lost_)
       return;
     lost_ = what;
-    spdlog::error(*lost_);
+    spdlog::info(*lost_);  // whoever uses the run tells it
     if (loading_)
       loading_->fail(text_error(*lost_));
     for (const auto& [id, session] : sessions_) {

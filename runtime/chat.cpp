@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cstdio>
+#include <csignal>
 #include <ctime>
-#include <iostream>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
@@ -15,6 +14,8 @@
 #include "models/tokenizer/chat_template.hpp"
 #include "runtime/ask.hpp"
 #include "runtime/client.hpp"
+#include "runtime/line_reader.hpp"
+#include "runtime/loss_watch.hpp"
 #include "runtime/run.hpp"
 
 namespace flowspec {
@@ -65,64 +66,109 @@ std::size_t common_prefix(const std::vector<Token>& a, const std::vector<Token>&
 /// One conversation with the pipeline of a run.
 class Chat {
  public:
-  Chat(caf::actor_system& system, const Engine& engine, const ChatOptions& options,
-       Signals& signals)
+  Chat(caf::actor_system& system, const Engine& engine, const ChatOptions& options, Client& client)
       : engine_(engine),
         options_(options),
-        signals_(signals),
+        client_(client),
         template_(find_template(engine, options)),
         context_(options.context != 0 ? engine.context()
                                       : std::min(engine.context(), default_chat_context)),
+        is_terminal_(::isatty(STDIN_FILENO) == 1),
+        shows_prompt_(is_terminal_ && !options.json),
         run_(system, engine, options),
-        self_(system) {
+        self_(system),
+        losses_(system, run_.nodes(), lost_) {
     clear();
-    signals_.set_handler([this](int signal) {
-      auto session = answering_.exchange(no_session);
-      if (session == no_session)
-        leave_at_once(signal);
-      caf::anon_send(run_.coordinator(), CancelMessage{{session}});
-    });
+    client_.signals.set_handler([this](int signal) { on_signal(signal); });
   }
 
-  ~Chat() { signals_.set_handler(leave_at_once); }
+  ~Chat() { client_.signals.set_handler(leave_at_once); }
   Chat(const Chat&) = delete;
   Chat& operator=(const Chat&) = delete;
 
-  void talk() {
-    bool is_terminal = ::isatty(STDIN_FILENO) == 1 && !options_.json;
+  /// Until the input ends or there is nothing more to talk with.
+  ExitCode talk() {
     for (;;) {
-      if (is_terminal)
+      if (shows_prompt_ && !lost_.is_set())
         print("> ");
-      auto line = read_message();
-      if (!line || *line == "/exit") {
-        if (is_terminal && !line)
-          print("\n");
-        return;
-      }
-      if (*line == "/clear")
-        clear();
-      else if (*line == "/help")
-        fmt::print(stderr, "{}\n", chat_help);
-      else if (!line->empty())
-        answer(std::move(*line));
+      auto message = read_message();
+      if (lost_.is_set())
+        return tell_loss();
+      if (!message || !take(std::move(*message)))
+        break;
+      if (is_stopped_)
+        return ExitCode::cancelled;
     }
+    // A person has seen what failed; a script looks at the code.
+    return is_terminal_ || all_well_ ? ExitCode::ok : ExitCode::failed;
   }
 
  private:
-  static std::optional<std::string> read_message() {
+  /// False where the conversation is to end.
+  bool take(std::string message) {
+    if (is_command(message)) {
+      message.resize(message.find_last_not_of(" \t") + 1);
+      if (message == "/exit")
+        return false;
+      if (message == "/clear")
+        clear();
+      else if (message == "/help")
+        tell_plainly(std::string(chat_help) + "\n");
+      else
+        complain(
+            fmt::format("there is no command {}; /help shows them. With a space before it, "
+                        "it is a message.",
+                        message));
+    } else if (!message.empty()) {
+      answer(std::move(message));
+    }
+    return true;
+  }
+
+  /// "/clear", but not "/usr/bin, what is it?" or "/etc is ...".
+  static bool is_command(const std::string& message) {
+    auto end = message.find_last_not_of(" \t");
+    return message.starts_with('/') && end != std::string::npos && end > 0 &&
+           std::all_of(message.begin() + 1, message.begin() + static_cast<std::ptrdiff_t>(end) + 1,
+                       [](char c) { return c >= 'a' && c <= 'z'; });
+  }
+
+  /// Lines, as far as a backslash joins them.
+  std::optional<std::string> read_message() {
     std::string message;
-    std::string line;
-    while (std::getline(std::cin, line)) {
-      if (line.ends_with('\r'))
-        line.pop_back();
-      bool goes_on = line.ends_with('\\');
+    while (auto line = lines_.next()) {
+      bool goes_on = line->ends_with('\\');
       if (goes_on)
-        line.back() = '\n';
-      message += line;
+        line->back() = '\n';
+      message += *line;
       if (!goes_on)
         return message;
     }
+    if (shows_prompt_)
+      print("\n");
     return message.empty() ? std::nullopt : std::optional(message);
+  }
+
+  ExitCode tell_loss() {
+    auto node = losses_.lost_node().value_or("");
+    // Perhaps an answer has failed by it, which has been told.
+    if (last_error_.find(node) == std::string::npos)
+      complain(client_.pauses.explain(
+          fmt::format("node {} was lost, and the conversation with it", node)));
+    return ExitCode::failed;
+  }
+
+  /// Called by the thread that takes signals.
+  void on_signal(int signal) {
+    if (signal != SIGINT)
+      is_stopped_ = true;
+    auto session = answering_.exchange(no_session);
+    if (session == no_session) {
+      if (shows_prompt_)
+        print("\n");
+      leave_at_once(signal);
+    }
+    caf::anon_send(run_.coordinator(), CancelMessage{{session}});
   }
 
   void clear() {
@@ -170,7 +216,7 @@ class Chat {
     ask<SessionActor>(self_, run_.coordinator(), std::chrono::seconds(10), submit_a_v,
                       SessionRequest{session});
     answering_ = open.session;
-    auto summary = receive_answer(self_, session, !options_.json);
+    auto summary = receive_answer(self_, session, !options_.json, client_);
     answering_ = no_session;
     summary.mode = options_.mode;
     summary.draft = engine_.draft_name();
@@ -198,26 +244,35 @@ class Chat {
       print(json_text(summary) + "\n");
     else if (!summary.text.ends_with('\n'))
       print("\n");
-    if (summary.report.finish == Finish::failed)
-      fmt::print(stderr, "flowspec: {}\n", summary.report.error);
-    else if (!options_.json && options_.verbosity != Verbosity::quiet)
-      fmt::print(stderr, "{}\n", statistics_line(summary));
+    last_error_ = summary.report.error;
+    if (summary.report.finish == Finish::failed) {
+      all_well_ = false;
+      tell(last_error_);
+    } else if (!options_.json && options_.verbosity != Verbosity::quiet) {
+      tell_plainly(statistics_line(summary) + "\n");
+    }
   }
 
-  void complain(const std::string& what) const {
+  void complain(const std::string& what) {
+    all_well_ = false;
     if (options_.json)
       print(json_error(what) + "\n");
-    fmt::print(stderr, "flowspec: {}\n", what);
+    tell(what);
   }
 
   const Engine& engine_;
   const ChatOptions& options_;
-  Signals& signals_;
+  Client& client_;
   ChatTemplate template_;
   std::string date_ = today();
   std::uint32_t context_;
+  bool is_terminal_;
+  bool shows_prompt_;
+  Event lost_;
+  LineReader lines_{STDIN_FILENO, lost_};
   Run run_;
   caf::scoped_actor self_;
+  LossWatch losses_;
   std::vector<ChatTurn> turns_;
   /// Tokens of the last prompt and answer, and how many of them are in the pipeline's KV caches.
   std::vector<Token> text_;
@@ -227,16 +282,18 @@ class Chat {
   SessionId last_session_ = no_session;
   /// The session that a signal is to stop.
   std::atomic<SessionId> answering_{no_session};
+  /// A signal wants more than an end of the answer.
+  std::atomic<bool> is_stopped_{false};
+  bool all_well_ = true;
+  std::string last_error_;
 };
 
 }  // namespace
 
 ExitCode chat(const ChatOptions& options) {
-  return run_client(options,
-                    [&](caf::actor_system& system, const Engine& engine, Signals& signals) {
-                      Chat chat(system, engine, options, signals);
-                      chat.talk();
-                      return ExitCode::ok;
+  return run_client(options, leave_at_once,
+                    [&](caf::actor_system& system, const Engine& engine, Client& client) {
+                      return Chat(system, engine, options, client).talk();
                     });
 }
 

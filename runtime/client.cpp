@@ -1,8 +1,6 @@
 #include "runtime/client.hpp"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <optional>
 
 #include <caf/all.hpp>
@@ -10,6 +8,7 @@
 
 #include "actors/text_error.hpp"
 #include "messages/limits.hpp"
+#include "runtime/failure.hpp"
 #include "runtime/system_config.hpp"
 #include "runtime/tls.hpp"
 
@@ -17,25 +16,25 @@ namespace flowspec {
 
 namespace {
 
-ExitCode report_failure(const GenerateOptions& options, ExitCode code, const std::string& error) {
+ExitCode report_failure(const GenerateOptions& options, const Failure& failure) {
   if (options.json)
-    print(json_error(error) + "\n");
-  fmt::print(stderr, "flowspec: {}\n", error);
-  return code;
+    print(json_error(failure.text) + "\n");
+  tell(failure.text);
+  return failure.code;
 }
 
 }  // namespace
 
 void leave_at_once(int /*signal*/) {
-  std::_Exit(static_cast<int>(ExitCode::cancelled));
+  leave(ExitCode::cancelled);
 }
 
 ExitCode run_client(
-    const GenerateOptions& options,
-    const std::function<ExitCode(caf::actor_system&, const Engine&, Signals&)>& body) {
+    const GenerateOptions& options, const Signals::Handler& on_signal,
+    const std::function<ExitCode(caf::actor_system&, const Engine&, Client&)>& body) {
   auto code = ExitCode::ok;
   try {
-    Signals signals(leave_at_once);
+    Client client{Signals(on_signal), PauseWatch()};
     check_tls(options.network.tls);
     Engine engine(options);
     SystemConfig config;
@@ -44,16 +43,15 @@ ExitCode run_client(
     std::optional<ExitLimit> exit_limit;  // outlives the system
     caf::actor_system system(config);
     try {
-      code = body(system, engine, signals);
+      code = body(system, engine, client);
     } catch (const RuntimeError& e) {
-      code = report_failure(options, e.code(), e.what());
+      code = report_failure(options, {e.code(), client.pauses.explain(e.what())});
     }
-    signals.set_handler(leave_at_once);
+    code = check_output(code);
+    client.signals.set_handler(leave_at_once);
     exit_limit.emplace(3, static_cast<int>(code));
-  } catch (const RuntimeError& e) {
-    code = report_failure(options, e.code(), e.what());
-  } catch (const std::exception& e) {
-    code = report_failure(options, ExitCode::usage, e.what());
+  } catch (const std::exception&) {
+    code = report_failure(options, current_failure());
   }
   return code;
 }
@@ -78,12 +76,8 @@ SessionConfig make_session(const Engine& engine, std::vector<Token> prompt, std:
   return session;
 }
 
-bool print(const std::string& text) {
-  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
-         std::fflush(stdout) == 0;
-}
-
-Summary receive_answer(caf::scoped_actor& self, const SessionConfig& session, bool streams) {
+Summary receive_answer(caf::scoped_actor& self, const SessionConfig& session, bool streams,
+                       Client& client) {
   // The session reports by itself within these; should it not, the wait ends all the same.
   auto limit = session.progress_limit + session.close_limit + std::chrono::seconds(10);
   Summary summary;
@@ -98,7 +92,7 @@ Summary receive_answer(caf::scoped_actor& self, const SessionConfig& session, bo
             return;
           summary.text += delta->text;
           if (streams && !print(delta->text))
-            error = "standard output is closed";
+            error = output_problem();
         },
         [&](const ReportMessage& message) {
           done = true;
@@ -110,6 +104,8 @@ Summary receive_answer(caf::scoped_actor& self, const SessionConfig& session, bo
         caf::after(limit) >> [&] { error = "the session gives no sign of life"; });
   if (!error.empty())
     throw RuntimeError(ExitCode::failed, error);
+  if (summary.report.finish == Finish::failed)
+    summary.report.error = client.pauses.explain(std::move(summary.report.error));
   return summary;
 }
 

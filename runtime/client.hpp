@@ -10,6 +10,8 @@
 #include "runtime/engine.hpp"
 #include "runtime/error.hpp"
 #include "runtime/options.hpp"
+#include "runtime/output.hpp"
+#include "runtime/pause_watch.hpp"
 #include "runtime/report.hpp"
 #include "runtime/signals.hpp"
 
@@ -18,11 +20,17 @@ namespace flowspec {
 /// Ends the process with 130; for signals that nobody else takes.
 [[noreturn]] void leave_at_once(int signal);
 
+/// What watches over the process while it runs.
+struct Client {
+  Signals signals;
+  PauseWatch pauses;
+};
+
 /// Opens the models, starts an actor system and runs `body`; what it throws becomes an exit code
-/// and a message.
+/// and a message. `on_signal` takes signals until `body` sets another handler.
 ExitCode run_client(
-    const GenerateOptions& options,
-    const std::function<ExitCode(caf::actor_system&, const Engine&, Signals&)>& body);
+    const GenerateOptions& options, const Signals::Handler& on_signal,
+    const std::function<ExitCode(caf::actor_system&, const Engine&, Client&)>& body);
 
 /// What every session of the run has alike: sampling, tokens at most, stop strings, limits. The
 /// prompt is not empty. Throws RuntimeError where it leaves no room for an answer.
@@ -30,11 +38,9 @@ ExitCode run_client(
 SessionConfig make_session(const Engine& engine, std::vector<Token> prompt, std::uint32_t context,
                            const GenerateOptions& options);
 
-/// Writes to standard output; false where nobody reads it any more.
-bool print(const std::string& text);
-
 /// Takes the session's text as it comes, and its report; `streams` prints the text. Throws
-/// RuntimeError where no report comes.
-Summary receive_answer(caf::scoped_actor& self, const SessionConfig& session, bool streams);
+/// RuntimeError where no report comes, or nobody reads the text any more.
+Summary receive_answer(caf::scoped_actor& self, const SessionConfig& session, bool streams,
+                       Client& client);
 
 }  // namespace flowspec

@@ -51,16 +51,16 @@ ExitCode print_outcome(const GenerateOptions& options, const Summary& summary) {
     print("\n");
   bool failed = summary.report.finish == Finish::failed;
   if (failed)
-    fmt::print(stderr, "flowspec: {}\n", summary.report.error);
+    tell(summary.report.error);
   if (!options.json && options.verbosity != Verbosity::quiet)
-    fmt::print(stderr, "{}\n", statistics_line(summary));
+    tell_plainly(statistics_line(summary) + "\n");
   if (failed)
     return ExitCode::failed;
   return summary.report.finish == Finish::cancelled ? ExitCode::cancelled : ExitCode::ok;
 }
 
 ExitCode run_session(caf::actor_system& system, const Engine& engine,
-                     const GenerateOptions& options, Signals& signals) {
+                     const GenerateOptions& options, Client& client) {
   auto session = prompt_session(engine, options);  // the quick checks come first
   Run run(system, engine, options);
   session.open.slots = session_slots(run.policy(), session.open.position_limit);
@@ -71,13 +71,12 @@ ExitCode run_session(caf::actor_system& system, const Engine& engine,
     print(engine.target().tokenizer.decode(session.open.prompt));
   ask<SessionActor>(self, run.coordinator(), std::chrono::seconds(10), submit_a_v,
                     SessionRequest{session});
-  signals.set_handler([coordinator = run.coordinator(), count = 0](int signal) mutable {
+  client.signals.set_handler([coordinator = run.coordinator(), count = 0](int signal) mutable {
     if (count++ > 0)
       leave_at_once(signal);
     caf::anon_send(coordinator, CancelMessage{{session_id}});
   });
-  auto summary = receive_answer(self, session, !options.json);
-  signals.set_handler(leave_at_once);
+  auto summary = receive_answer(self, session, !options.json, client);
 
   summary.mode = options.mode;
   summary.draft = engine.draft_name();
@@ -89,9 +88,15 @@ ExitCode run_session(caf::actor_system& system, const Engine& engine,
 }  // namespace
 
 ExitCode generate(const GenerateOptions& options) {
-  return run_client(options,
-                    [&](caf::actor_system& system, const Engine& engine, Signals& signals) {
-                      return run_session(system, engine, options, signals);
+  // Who reads JSON gets an object even if the text has not begun.
+  auto leave_early = [is_json = options.json](int signal) {
+    if (is_json)
+      print(json_cancelled() + "\n");
+    leave_at_once(signal);
+  };
+  return run_client(options, leave_early,
+                    [&](caf::actor_system& system, const Engine& engine, Client& client) {
+                      return run_session(system, engine, options, client);
                     });
 }
 

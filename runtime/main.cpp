@@ -1,45 +1,57 @@
-#include <cstdio>
 #include <exception>
 #include <iostream>
-
-#include <fmt/format.h>
 
 #include "runtime/bench/bench_main.hpp"
 #include "runtime/chat.hpp"
 #include "runtime/engine_bench/engine_bench.hpp"
+#include "runtime/failure.hpp"
 #include "runtime/generate.hpp"
 #include "runtime/logging.hpp"
 #include "runtime/nodes_command.hpp"
+#include "runtime/output.hpp"
+#include "runtime/signals.hpp"
 #include "runtime/verify/verify.hpp"
 
+namespace {
+
+using namespace flowspec;
+
+Verbosity verbosity_of(const CommandLine& line) {
+  if (line.generate)
+    return line.generate->verbosity;
+  return line.chat ? line.chat->verbosity : Verbosity::normal;
+}
+
+ExitCode run(const CommandLine& line) {
+  // These take signals themselves.
+  if (line.generate)
+    return generate(*line.generate);
+  if (line.chat)
+    return chat(*line.chat);
+  if (line.nodes)
+    return show_nodes(*line.nodes);
+  if (line.verify)
+    return verify(*line.verify);
+  Signals signals([](int) { leave(ExitCode::cancelled); });
+  if (line.engine_bench)
+    return run_engine_bench(*line.engine_bench, std::cout, std::cerr);
+  if (line.bench)
+    return run_bench(*line.bench);
+  if (line.tokenize)
+    return tokenize(*line.tokenize);
+  return static_cast<ExitCode>(line.exit_code);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  using namespace flowspec;
+  set_up_output("flowspec");
+  hold_signals();
   try {
     auto line = parse_command_line(argc, argv);
-    auto verbosity = line.generate ? line.generate->verbosity
-                     : line.chat   ? line.chat->verbosity
-                                   : Verbosity::normal;
-    set_up_logging("flowspec", verbosity);
-    if (line.generate)
-      return static_cast<int>(generate(*line.generate));
-    if (line.chat)
-      return static_cast<int>(chat(*line.chat));
-    if (line.nodes)
-      return static_cast<int>(show_nodes(*line.nodes));
-    if (line.engine_bench)
-      return static_cast<int>(run_engine_bench(*line.engine_bench, std::cout, std::cerr));
-    if (line.bench)
-      return static_cast<int>(run_bench(*line.bench));
-    if (line.verify)
-      return static_cast<int>(verify(*line.verify));
-    if (line.tokenize)
-      return static_cast<int>(tokenize(*line.tokenize));
-    return line.exit_code;
-  } catch (const RuntimeError& e) {
-    fmt::print(stderr, "flowspec: {}\n", e.what());
-    return static_cast<int>(e.code());
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "flowspec: {}\n", e.what());
-    return static_cast<int>(ExitCode::failed);
+    set_up_logging("flowspec", verbosity_of(line));
+    return static_cast<int>(check_output(run(line)));
+  } catch (const std::exception&) {
+    return static_cast<int>(tell_failure());
   }
 }

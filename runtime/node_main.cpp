@@ -1,6 +1,5 @@
 /// flowspec-node: offers this machine's memory and cores to the pipelines of others.
 
-#include <cstdio>
 #include <future>
 
 #include <caf/all.hpp>
@@ -14,9 +13,11 @@
 #include "actors/tcp_probe.hpp"
 #include "runtime/address.hpp"
 #include "runtime/ask.hpp"
-#include "runtime/error.hpp"
+#include "runtime/cli.hpp"
+#include "runtime/failure.hpp"
 #include "runtime/logging.hpp"
 #include "runtime/node_options.hpp"
+#include "runtime/output.hpp"
 #include "runtime/signals.hpp"
 #include "runtime/system_config.hpp"
 
@@ -68,9 +69,9 @@ int serve(const NodeProgramOptions& options) {
   std::optional<ExitLimit> exit_limit;  // outlives the system
   caf::actor_system system(config);
   open_port(system, address);
-  fmt::print("flowspec-node {} listens on {} ({})\n", options.node.name, address.text(),
-             options.network.tls.enabled() ? "TLS" : "this machine only, without TLS");
-  std::fflush(stdout);
+  // Nobody has to read it: it serves all the same.
+  print(fmt::format("flowspec-node {} listens on {} ({})\n", options.node.name, address.text(),
+                    options.network.tls.enabled() ? "TLS" : "this machine only, without TLS"));
   auto signal = stop.get_future().get();
   spdlog::info("leaves, signal {}", signal);
   exit_limit.emplace(2, 0);
@@ -84,17 +85,15 @@ int serve(const NodeProgramOptions& options) {
 
 int main(int argc, char** argv) {
   using namespace flowspec;
+  set_up_output("flowspec-node");
+  hold_signals();
   try {
     NodeProgramOptions options;
     if (auto code = parse_node_program(argc, argv, options))
-      return *code;
+      return static_cast<int>(check_output(static_cast<ExitCode>(*code)));
     set_up_logging("flowspec-node", options.verbosity);
     return serve(options);
-  } catch (const RuntimeError& e) {
-    fmt::print(stderr, "flowspec-node: {}\n", e.what());
-    return static_cast<int>(e.code());
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "flowspec-node: {}\n", e.what());
-    return static_cast<int>(ExitCode::failed);
+  } catch (const std::exception&) {
+    return static_cast<int>(tell_failure());
   }
 }

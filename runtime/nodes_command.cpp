@@ -1,7 +1,5 @@
 #include "runtime/nodes_command.hpp"
 
-#include <cstdio>
-
 #include <caf/all.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -10,6 +8,7 @@
 #include "actors/type_ids.hpp"
 #include "runtime/ask.hpp"
 #include "runtime/nodes.hpp"
+#include "runtime/output.hpp"
 #include "runtime/signals.hpp"
 #include "runtime/system_config.hpp"
 
@@ -51,22 +50,24 @@ Json describe(caf::actor_system& system, const Address& address) {
   return json;
 }
 
-void print_table(const Json& nodes) {
+std::string table(const Json& nodes) {
   constexpr const char* line = "{:<22} {:<16} {:<9} {:>5} {:>15} {:>6} {:>8} {:>8}  {}\n";
-  fmt::print(line, "ADDRESS", "NAME", "VERSION", "CORES", "FREE/ALL MiB", "STAGES", "SESSIONS",
-             "KV MiB", "NUMERICS");
+  auto text = fmt::format(line, "ADDRESS", "NAME", "VERSION", "CORES", "FREE/ALL MiB", "STAGES",
+                          "SESSIONS", "KV MiB", "NUMERICS");
   for (const Json& node : nodes) {
-    auto text = [&](const char* key) { return node.at(key).get<std::string>(); };
+    auto word = [&](const char* key) { return node.at(key).get<std::string>(); };
     auto number = [&](const char* key) { return node.at(key).get<std::uint64_t>(); };
     if (node.contains("error")) {
-      fmt::print("{:<22} {}\n", text("address"), text("error"));
+      text += fmt::format("{:<22} {}\n", word("address"), word("error"));
       continue;
     }
     auto memory =
         fmt::format("{}/{}", number("free_memory_bytes") >> 20, number("memory_bytes") >> 20);
-    fmt::print(line, text("address"), text("name"), text("version"), number("cores"), memory,
-               number("stages"), number("sessions"), number("kv_bytes") >> 20, text("numerics"));
+    text += fmt::format(line, word("address"), word("name"), word("version"), number("cores"),
+                        memory, number("stages"), number("sessions"), number("kv_bytes") >> 20,
+                        word("numerics"));
   }
+  return text;
 }
 
 }  // namespace
@@ -76,7 +77,7 @@ ExitCode show_nodes(const NodesOptions& options) {
   if (cluster.nodes.empty())
     cluster.nodes.push_back({"127.0.0.1", default_port});
   check_tls(options.network.tls);
-  Signals signals([](int) { std::_Exit(static_cast<int>(ExitCode::cancelled)); });
+  Signals signals([](int) { leave(ExitCode::cancelled); });
   SystemConfig config;
   config.enable_network(options.network);
   std::optional<ExitLimit> exit_limit;  // outlives the system
@@ -88,10 +89,10 @@ ExitCode show_nodes(const NodesOptions& options) {
     all_answer = all_answer && !nodes.back().contains("error");
   }
   if (options.json)
-    fmt::print("{}\n", Json{{"nodes", nodes}}.dump());
+    print(Json{{"nodes", nodes}}.dump() + "\n");
   else
-    print_table(nodes);
-  auto code = all_answer ? ExitCode::ok : ExitCode::failed;
+    print(table(nodes));
+  auto code = check_output(all_answer ? ExitCode::ok : ExitCode::failed);
   exit_limit.emplace(3, static_cast<int>(code));
   return code;
 }

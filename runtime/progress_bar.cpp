@@ -1,28 +1,72 @@
 #include "runtime/progress_bar.hpp"
 
+#include <algorithm>
 #include <chrono>
-#include <cstdio>
+#include <cstdlib>
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "runtime/output.hpp"
 
 namespace flowspec {
 
+namespace {
+
+bool can_erase_lines() {
+  const char* kind = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) == 1 && kind != nullptr && *kind != '\0' &&
+         std::string_view(kind) != "dumb";
+}
+
+/// Of a job in the background the terminal belongs to somebody else.
+bool is_in_foreground() {
+  auto group = ::tcgetpgrp(STDERR_FILENO);
+  return group == -1 || group == ::getpgrp();
+}
+
+int terminal_columns() {
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+}  // namespace
+
+std::string progress_line(std::string_view title, double share, int columns) {
+  constexpr int widest = 30;
+  constexpr int narrowest = 3;
+  share = std::clamp(share, 0.0, 1.0);
+  auto percent = fmt::format("{:3.0f} %", share * 100);
+  auto room = columns - 1 - static_cast<int>(title.size() + 1 + percent.size());
+  if (room < 0)
+    return {};
+  auto width = std::min(room - 3, widest);  // brackets and a space
+  if (width < narrowest)
+    return fmt::format("{} {}", title, percent);
+  auto filled = static_cast<int>(share * width);
+  return fmt::format("{} [{:#<{}}{:.<{}}] {}", title, "", filled, "", width - filled, percent);
+}
+
 ProgressBar::ProgressBar(std::string title, bool wanted) : title_(std::move(title)) {
-  if (wanted && ::isatty(STDERR_FILENO) == 1)
+  if (wanted && can_erase_lines())
     drawer_ = std::thread([this] { draw_until_stopped(); });
 }
 
 ProgressBar::~ProgressBar() {
+  end();
+}
+
+void ProgressBar::end() {
   {
     std::lock_guard lock(mutex_);
     stop_ = true;
   }
   stop_changed_.notify_all();
-  if (drawer_.joinable())
-    drawer_.join();
-  if (drawn_)
-    fmt::print(stderr, "\r\033[K");
+  if (!drawer_.joinable())
+    return;
+  drawer_.join();
+  hide_status();
 }
 
 ProgressBar::Update ProgressBar::part() {
@@ -45,7 +89,6 @@ void ProgressBar::draw_until_stopped() {
 }
 
 void ProgressBar::draw() {
-  constexpr int width = 30;
   std::uint64_t done = 0;
   std::uint64_t total = 0;
   {
@@ -56,11 +99,8 @@ void ProgressBar::draw() {
     }
   }
   double share = total == 0 ? 0 : static_cast<double>(done) / static_cast<double>(total);
-  auto filled = static_cast<int>(share * width);
-  fmt::print(stderr, "\r{} [{:#<{}}{:.<{}}] {:3.0f} %", title_, "", filled, "", width - filled,
-             share * 100);
-  std::fflush(stderr);
-  drawn_ = true;
+  if (is_in_foreground())
+    show_status(progress_line(title_, share, terminal_columns()));
 }
 
 }  // namespace flowspec

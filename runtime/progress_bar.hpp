@@ -6,13 +6,19 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 namespace flowspec {
 
-/// A bar on stderr while weights are loaded: only on a terminal, and only when it takes longer than
-/// a moment. Gone with the object.
+/// "loading [####......]  40 %", narrower where so many columns are too few, without the bar where
+/// they are fewer still, and empty where not even that fits. The last column stays free: some
+/// terminals go on to the next line when it is written.
+std::string progress_line(std::string_view title, double share, int columns);
+
+/// A bar on stderr while weights are loaded: only on a terminal that can erase a line, only in the
+/// foreground, and only when it takes longer than a moment. Gone with its end.
 class ProgressBar {
  public:
   ProgressBar(std::string title, bool wanted);
@@ -24,6 +30,9 @@ class ProgressBar {
   /// One more part of the work. The result may be called by any thread, also after the bar has
   /// gone.
   Update part();
+
+  /// Takes the bar away for good: what it stands for is done.
+  void end();
 
  private:
   struct Part {
@@ -42,7 +51,6 @@ class ProgressBar {
   std::mutex mutex_;
   std::condition_variable stop_changed_;
   bool stop_ = false;
-  bool drawn_ = false;
   std::thread drawer_;
 };
 

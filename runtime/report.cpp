@@ -77,6 +77,17 @@ std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+/// Of a run that did not begin.
+std::string json_of_nothing(Finish finish, const Json& error) {
+  return dump(Json{{"prompt_tokens", 0},
+                   {"kept_tokens", 0},
+                   {"tokens", Json::array()},
+                   {"text", ""},
+                   {"finish_reason", name_of(finish)},
+                   {"error", error},
+                   {"stats", Json::object()}});
+}
+
 }  // namespace
 
 std::string statistics_line(const Summary& summary) {
@@ -123,13 +134,11 @@ std::string json_text(const Summary& summary) {
 }
 
 std::string json_error(const std::string& error) {
-  return dump(Json{{"prompt_tokens", 0},
-                   {"kept_tokens", 0},
-                   {"tokens", Json::array()},
-                   {"text", ""},
-                   {"finish_reason", "error"},
-                   {"error", error},
-                   {"stats", Json::object()}});
+  return json_of_nothing(Finish::failed, error);
+}
+
+std::string json_cancelled() {
+  return json_of_nothing(Finish::cancelled, nullptr);
 }
 
 }  // namespace flowspec

@@ -28,5 +28,7 @@ std::string statistics_line(const Summary& summary);
 std::string json_text(const Summary& summary);
 /// The same for a run that did not begin.
 std::string json_error(const std::string& error);
+/// The same for a run that was cancelled before it began.
+std::string json_cancelled();
 
 }  // namespace flowspec

@@ -52,6 +52,7 @@ Run::Run(caf::actor_system& system, const Engine& engine, const GenerateOptions&
     join(cluster);
     make_stages();
     load();
+    bar_.end();
   } catch (...) {
     end_actor(coordinator_);
     throw;

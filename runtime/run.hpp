@@ -48,6 +48,8 @@ class Run {
   Run& operator=(const Run&) = delete;
 
   const CoordinatorActor& coordinator() const { return coordinator_; }
+  /// None where everything runs in this process.
+  const std::vector<RemoteNode>& nodes() const { return nodes_; }
   const DraftPolicy& policy() const { return policy_; }
   /// In the order of the hops' statistics: stages, verifier, draft.
   const std::vector<Hop>& hops() const { return hops_; }

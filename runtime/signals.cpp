@@ -1,33 +1,67 @@
 #include "runtime/signals.hpp"
 
+#include <array>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <system_error>
 
+#include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 namespace flowspec {
 
 namespace {
 
-/// Wakes the thread at the end.
-constexpr int wake_up = SIGUSR1;
+sigset_t signals_of_ours() {
+  sigset_t set{};
+  sigemptyset(&set);
+  for (int signal : {SIGINT, SIGTERM})
+    sigaddset(&set, signal);
+  struct sigaction action {};
+  if (::sigaction(SIGHUP, nullptr, &action) != 0 || action.sa_handler != SIG_IGN)
+    sigaddset(&set, SIGHUP);
+  return set;
+}
 
 }  // namespace
 
+class Signals::Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {
+    if (fd < 0)
+      throw std::system_error(errno, std::generic_category(), "cannot wait for signals");
+  }
+  ~Descriptor() { ::close(fd_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+void hold_signals() {
+  auto set = signals_of_ours();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
 Signals::Signals(Handler handler) : handler_(std::move(handler)) {
-  // A client or a node that goes away is told by write(), not by a signal.
-  ::signal(SIGPIPE, SIG_IGN);
-  ::sigemptyset(&signals_);
-  for (int signal : {SIGINT, SIGTERM, wake_up})
-    ::sigaddset(&signals_, signal);
-  ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+  hold_signals();
+  auto set = signals_of_ours();
+  signals_ = std::make_unique<Descriptor>(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  end_ = std::make_unique<Descriptor>(::eventfd(0, EFD_CLOEXEC));
   thread_ = std::thread([this] { wait_for_signals(); });
 }
 
 Signals::~Signals() {
-  ::pthread_kill(thread_.native_handle(), wake_up);
+  ::eventfd_write(end_->get(), 1);
   thread_.join();
 }
 
@@ -37,11 +71,17 @@ void Signals::set_handler(Handler handler) {
 }
 
 void Signals::wait_for_signals() {
-  int signal = 0;
-  while (::sigwait(&signals_, &signal) != 0 || signal != wake_up) {
+  std::array<pollfd, 2> sources{{{signals_->get(), POLLIN, 0}, {end_->get(), POLLIN, 0}}};
+  for (;;) {
+    ::poll(sources.data(), sources.size(), -1);
+    if (sources[1].revents != 0)
+      return;
+    signalfd_siginfo info{};
+    if (::read(signals_->get(), &info, sizeof info) != sizeof info)
+      continue;
     std::lock_guard lock(mutex_);
     if (handler_)
-      handler_(signal);
+      handler_(static_cast<int>(info.ssi_signo));
   }
 }
 

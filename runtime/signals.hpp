@@ -1,6 +1,5 @@
 #pragma once
 
-#include <csignal>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -8,13 +7,19 @@
 
 namespace flowspec {
 
-/// Takes SIGINT and SIGTERM on a thread of its own. To be made before any other thread, which would
-/// otherwise take the signals.
+/// From now on SIGINT, SIGTERM and SIGHUP wait until there is a `Signals`. The first thing that
+/// main does, so that the exit code of a program that is stopped in its first moments is no other
+/// than later. A SIGHUP that whoever started the program wants to be ignored (nohup) stays so.
+void hold_signals();
+
+/// Takes these signals on a thread of its own. To be made before any other thread, which would
+/// otherwise take them. All others do what they do in any program.
 class Signals {
  public:
   /// `handler` gets the number of the signal.
   using Handler = std::function<void(int)>;
 
+  /// Throws std::system_error where the system has no more descriptors or threads.
   explicit Signals(Handler handler);
   ~Signals();
   Signals(const Signals&) = delete;
@@ -24,11 +29,15 @@ class Signals {
   void set_handler(Handler handler);
 
  private:
+  class Descriptor;
+
   void wait_for_signals();
 
-  sigset_t signals_{};
   std::mutex mutex_;
   Handler handler_;
+  /// Where signals are read, and what wakes the thread at the end.
+  std::unique_ptr<Descriptor> signals_;
+  std::unique_ptr<Descriptor> end_;
   std::thread thread_;
 };
 

@@ -1,7 +1,6 @@
 #include "runtime/tokenize.hpp"
 
 #include <charconv>
-#include <cstdio>
 #include <filesystem>
 #include <iostream>
 
@@ -15,6 +14,7 @@
 #include "models/tokenizer/tokenizer.hpp"
 #include "models/tokenizer/utf8.hpp"
 #include "runtime/embedded.hpp"
+#include "runtime/output.hpp"
 #include "runtime/read_file.hpp"
 
 namespace flowspec {
@@ -93,13 +93,15 @@ std::string in_quotes(std::string_view bytes) {
   return out + "\"";
 }
 
-void print_table(const Tokenizer& tokenizer, const std::vector<Token>& tokens, std::size_t bytes) {
+std::string table(const Tokenizer& tokenizer, const std::vector<Token>& tokens, std::size_t bytes) {
+  std::string text;
   for (const Token token : tokens) {
     auto piece = tokenizer.piece(token);
     // What stands for no text is shown as the model names it.
-    fmt::print("{:>8}  {}\n", token, piece.empty() ? tokenizer.text(token) : in_quotes(piece));
+    text +=
+        fmt::format("{:>8}  {}\n", token, piece.empty() ? tokenizer.text(token) : in_quotes(piece));
   }
-  fmt::print("{} tokens for {} bytes\n", tokens.size(), bytes);
+  return text + fmt::format("{} tokens for {} bytes\n", tokens.size(), bytes);
 }
 
 std::string hex(std::string_view bytes) {
@@ -152,9 +154,8 @@ ExitCode tokenize(const TokenizeOptions& options) {
   if (!options.decode.empty()) {
     const auto tokens = read_ids(options, tokenizer);
     const auto text = tokenizer.decode(tokens);
-    std::cout << (options.json ? dump({{"ids", tokens}, {"text", text}, {"bytes", hex(text)}})
-                               : text)
-              << "\n";
+    print((options.json ? dump({{"ids", tokens}, {"text", text}, {"bytes", hex(text)}}) : text) +
+          "\n");
     return ExitCode::ok;
   }
   EncodeOptions encode;
@@ -164,11 +165,11 @@ ExitCode tokenize(const TokenizeOptions& options) {
   const auto text = read_text(options);
   const auto tokens = tokenizer.encode(text, encode);
   if (options.json)
-    fmt::print("{}\n", dump(describe(tokenizer, tokens)));
+    print(dump(describe(tokenizer, tokens)) + "\n");
   else if (options.ids)
-    fmt::print("{}\n", fmt::join(tokens, " "));
+    print(fmt::format("{}\n", fmt::join(tokens, " ")));
   else
-    print_table(tokenizer, tokens, text.size());
+    print(table(tokenizer, tokens, text.size()));
   return ExitCode::ok;
 }
 

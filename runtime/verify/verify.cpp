@@ -1,12 +1,12 @@
 #include "runtime/verify/verify.hpp"
 
-#include <cstdio>
-#include <cstdlib>
+#include <optional>
 
 #include <caf/all.hpp>
-#include <fmt/format.h>
 
 #include "runtime/bench/output_file.hpp"
+#include "runtime/failure.hpp"
+#include "runtime/output.hpp"
 #include "runtime/signals.hpp"
 #include "runtime/system_config.hpp"
 #include "runtime/verify/verification.hpp"
@@ -14,11 +14,6 @@
 namespace flowspec {
 
 namespace {
-
-void print(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
-}
 
 ExitCode run(caf::actor_system& system, const VerifyOptions& options, Verification& verification,
              const OutputFile& json) {
@@ -42,17 +37,12 @@ ExitCode run(caf::actor_system& system, const VerifyOptions& options, Verificati
   return report.passed() ? ExitCode::ok : ExitCode::failed;
 }
 
-ExitCode tell(ExitCode code, const char* error) {
-  fmt::print(stderr, "flowspec: {}\n", error);
-  return code;
-}
-
 }  // namespace
 
 ExitCode verify(const VerifyOptions& options) {
   auto code = ExitCode::ok;
   try {
-    Signals signals([](int) { std::_Exit(static_cast<int>(ExitCode::cancelled)); });
+    Signals signals([](int) { leave(ExitCode::cancelled); });
     check_tls(options.network.tls);
     const OutputFile json("--json", options.json_file);
     Verification verification(options);
@@ -62,15 +52,13 @@ ExitCode verify(const VerifyOptions& options) {
     std::optional<ExitLimit> exit_limit;  // outlives the system
     caf::actor_system system(config);
     try {
-      code = run(system, options, verification, json);
-    } catch (const RuntimeError& e) {
-      code = tell(e.code(), e.what());
+      code = check_output(run(system, options, verification, json));
+    } catch (const std::exception&) {
+      code = tell_failure();
     }
     exit_limit.emplace(3, static_cast<int>(code));
-  } catch (const RuntimeError& e) {
-    code = tell(e.code(), e.what());
-  } catch (const std::exception& e) {
-    code = tell(ExitCode::usage, e.what());
+  } catch (const std::exception&) {
+    code = tell_failure();
   }
   return code;
 }

@@ -18,9 +18,9 @@ namespace {
 using Json = nlohmann::json;
 
 /// The answers to the lines of `input`.
-std::vector<Json> answers(const Arguments& arguments, const std::string& input) {
+std::vector<Json> answers(const Arguments& arguments, const std::string& input, int exit_code = 0) {
   auto result = flowspec_program(Arguments{"chat", "--json"} + arguments, input);
-  BOOST_REQUIRE_MESSAGE(result.exit_code == 0, result.error);
+  BOOST_REQUIRE_MESSAGE(result.exit_code == exit_code, result.error);
   std::vector<Json> answers;
   std::istringstream lines(result.output);
   for (std::string line; std::getline(lines, line);)
@@ -94,7 +94,8 @@ BOOST_AUTO_TEST_CASE(a_context_that_is_full_loses_nothing) {
       answers({"-n", "20", "--context", "40"},
               "once upon a time there was a little dog\n"
               "who met a cat and a bird and a fish and a cow and a horse and a pig and a hen\n"
-              "/clear\nonce\n");
+              "/clear\nonce\n",
+              1);
   BOOST_REQUIRE(all.size() == 3);
   BOOST_TEST(all[1].at("error").get<std::string>().find("--context") != std::string::npos);
   BOOST_TEST(all[2].at("finish_reason") == "length");

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include "runtime/error.hpp"
+
+namespace flowspec {
+
+/// What has gone wrong, for the user.
+struct Failure {
+  ExitCode code = ExitCode::failed;
+  std::string text;
+};
+
+/// Of the exception that is being handled: for catch blocks.
+Failure current_failure();
+
+/// Tells it on standard error, and gives its code.
+ExitCode tell_failure();
+
+}  // namespace flowspec
