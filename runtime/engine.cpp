@@ -20,6 +20,7 @@
 #include "models/layers/stage_model.hpp"
 #include "runtime/embedded.hpp"
 #include "runtime/error.hpp"
+#include "runtime/failure.hpp"
 
 namespace flowspec {
 
@@ -39,8 +40,8 @@ template <class T, class Make>
 caf::expected<std::unique_ptr<T>> load(const Make& make) {
   try {
     return std::unique_ptr<T>(make());
-  } catch (const std::exception& e) {
-    return text_error(e.what());
+  } catch (const std::exception&) {
+    return text_error(current_failure().text);
   }
 }
 

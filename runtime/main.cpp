@@ -9,6 +9,7 @@
 #include "runtime/logging.hpp"
 #include "runtime/nodes_command.hpp"
 #include "runtime/output.hpp"
+#include "runtime/room_to_start.hpp"
 #include "runtime/signals.hpp"
 #include "runtime/verify/verify.hpp"
 
@@ -47,6 +48,7 @@ ExitCode run(const CommandLine& line) {
 int main(int argc, char** argv) {
   set_up_output("flowspec");
   hold_signals();
+  prepare_for_limits();
   try {
     auto line = parse_command_line(argc, argv);
     set_up_logging("flowspec", verbosity_of(line));

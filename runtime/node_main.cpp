@@ -18,6 +18,7 @@
 #include "runtime/logging.hpp"
 #include "runtime/node_options.hpp"
 #include "runtime/output.hpp"
+#include "runtime/room_to_start.hpp"
 #include "runtime/signals.hpp"
 #include "runtime/system_config.hpp"
 
@@ -87,6 +88,7 @@ int main(int argc, char** argv) {
   using namespace flowspec;
   set_up_output("flowspec-node");
   hold_signals();
+  prepare_for_limits();
   try {
     NodeProgramOptions options;
     if (auto code = parse_node_program(argc, argv, options))

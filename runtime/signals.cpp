@@ -92,13 +92,18 @@ struct ExitLimit::Shared {
 };
 
 ExitLimit::ExitLimit(int seconds, int exit_code) : shared_(std::make_shared<Shared>()) {
-  thread_ = std::thread([shared = shared_, seconds, exit_code] {
+  auto watch = [shared = shared_, seconds, exit_code] {
     std::unique_lock lock(shared->mutex);
     if (shared->changed.wait_for(lock, std::chrono::seconds(seconds), [&] { return shared->done; }))
       return;
     std::fflush(nullptr);
     std::_Exit(exit_code);
-  });
+  };
+  try {
+    thread_ = std::thread(watch);
+  } catch (const std::system_error&) {
+    // Without a thread to spare the end has no limit; what has been done counts all the same.
+  }
 }
 
 ExitLimit::~ExitLimit() {
@@ -107,7 +112,8 @@ ExitLimit::~ExitLimit() {
     shared_->done = true;
   }
   shared_->changed.notify_all();
-  thread_.join();
+  if (thread_.joinable())
+    thread_.join();
 }
 
 }  // namespace flowspec

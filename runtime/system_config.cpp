@@ -7,10 +7,12 @@
 
 #include "actors/coordinator.hpp"
 #include "actors/type_ids.hpp"
+#include "runtime/room_to_start.hpp"
 
 namespace flowspec {
 
 SystemConfig::SystemConfig() {
+  require_room_to_start();
   add_message_types<caf::id_block::flowspec_messages>();
   add_message_types<caf::id_block::flowspec_actors>();
   // Less latency than work stealing, and no spinning while idle.

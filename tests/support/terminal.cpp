@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
 
@@ -36,6 +37,7 @@ Terminal::Terminal(const std::function<int()>& body, const TerminalKind& kind)
 
 void Terminal::start(const std::function<int()>& body, const TerminalKind& kind) {
   winsize size{kind.rows, kind.columns, 0, 0};
+  std::fflush(nullptr);  // the child would write it again
   pid_ = ::forkpty(&fd_, nullptr, nullptr, &size);
   if (pid_ < 0)
     throw std::runtime_error("no pseudo-terminal");

@@ -158,6 +158,23 @@ BOOST_AUTO_TEST_CASE(a_node_serves_whatever_its_streams_are) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(limits_of_memory_end_a_run_with_a_message) {
+  for (const char* program : {"generate hi -n 3", "nodes --node 127.0.0.1:1"})
+    for (int mib = 60; mib <= 700; mib += 40) {
+      Process run({"bash", "-c",
+                   "ulimit -v " + std::to_string(mib << 10) + "; exec " +
+                       in_quotes(program_path("flowspec")) + " " + program});
+      auto code = run.wait(patience);
+      BOOST_REQUIRE_MESSAGE(code, "HANGS with " << mib << " MiB: " << program);
+      // 127: the loader itself finds no place for the libraries.
+      BOOST_CHECK_MESSAGE(*code == 0 || *code == 1 || *code == 127, mib << " MiB, " << program
+                                                                        << ": exit code " << *code
+                                                                        << ", " << run.error());
+      BOOST_CHECK_MESSAGE(*code == 0 || !run.error().empty() || !run.output().empty(),
+                          mib << " MiB, " << program << ": no message");
+    }
+}
+
 BOOST_AUTO_TEST_CASE(what_a_terminal_would_obey_is_replaced) {
   using flowspec::terminal_text;
   BOOST_TEST(terminal_text("a\tb\nc") == "a\tb\nc");
