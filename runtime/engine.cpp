@@ -31,8 +31,11 @@ namespace {
 std::shared_ptr<const LanguageModel> open_text_model(const fs::path& path) {
   auto model = open_model(path);
   check_tensors(*model.files, model.config);
+  auto tokenizer = open_tokenizer(path);
+  for (const auto& warning : tokenizer.warnings())
+    spdlog::warn("{}: {}", path.string(), warning);
   return std::make_shared<const LanguageModel>(
-      LanguageModel{std::move(model), open_tokenizer(path)});
+      LanguageModel{std::move(model), std::move(tokenizer)});
 }
 
 /// Runs `make` on the calling actor's thread; what it throws becomes an error.

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
 
 #include "models/error.hpp"
 #include "models/open_model.hpp"
@@ -151,6 +152,8 @@ void add_tokenize(CLI::App& app, TokenizeOptions& options) {
 
 ExitCode tokenize(const TokenizeOptions& options) {
   const auto tokenizer = named_tokenizer(options.model);
+  for (const auto& warning : tokenizer.warnings())
+    spdlog::warn("{}: {}", options.model, warning);
   if (!options.decode.empty()) {
     const auto tokens = read_ids(options, tokenizer);
     const auto text = tokenizer.decode(tokens);

@@ -151,24 +151,40 @@ FolderSettings FolderSettings::read(const std::filesystem::path& folder) {
 
 void FolderSettings::apply(TokenTable& table) const {
   // A name or number that the vocabulary lacks says nothing, as in GGUF files.
-  const auto set = [&table](Token& token, const std::optional<std::string>& name,
-                            std::optional<std::int64_t> id) {
+  const auto known = [&table](const char* key, std::int64_t id) {
+    const bool is_known = id >= 0 && id < static_cast<std::int64_t>(table.size());
+    if (!is_known) {
+      table.warn_of_id(key, std::to_string(id));
+    }
+    return is_known;
+  };
+  const auto set = [&table](Token& token, const char* key, const std::optional<std::string>& name,
+                            std::optional<Token> id) {
     const Token named = name && !name->empty() ? find_text(table, *name) : no_token;
+    if (name && !name->empty() && named == no_token) {
+      table.warn_of_id(key, "'" + *name + "'");
+    }
     if (named != no_token) {
       token = named;
-    } else if (id && *id >= 0 && *id < static_cast<std::int64_t>(table.size())) {
-      token = static_cast<Token>(*id);
+    } else if (id) {
+      token = *id;
     }
   };
-  set(table.bos, bos, bos_id);
-  set(table.eos, eos, eos_ids.empty() ? std::nullopt : std::optional(eos_ids.front()));
-  set(table.unknown, unknown, std::nullopt);
   std::set<Token> ends;
+  std::optional<Token> first_end;
   for (const std::int64_t id : eos_ids) {
-    if (id >= 0 && id < static_cast<std::int64_t>(table.size())) {
+    if (known("eos_token_id", id)) {
       ends.insert(static_cast<Token>(id));
+      first_end = first_end.value_or(static_cast<Token>(id));
     }
   }
+  std::optional<Token> begin;
+  if (bos_id && known("bos_token_id", *bos_id)) {
+    begin = static_cast<Token>(*bos_id);
+  }
+  set(table.bos, "bos_token", bos, begin);
+  set(table.eos, "eos_token", eos, first_end);
+  set(table.unknown, "unk_token", unknown, std::nullopt);
   table.set_ends(std::move(ends));
   table.add_bos = add_bos.value_or(table.add_bos) && table.bos != no_token;
   table.add_eos = add_eos.value_or(table.add_eos) && table.eos != no_token;

@@ -40,8 +40,9 @@ std::vector<TokenKind> read_kinds(const GgufFile& file, const std::vector<std::s
     if (number >= 1 && number <= 6) {
       kinds[i] = static_cast<TokenKind>(number);
     }
+    // Some files say that all tokens are normal ones.
     const bool is_byte = has_byte_tokens && parse_byte(texts[i]);
-    if (is_byte && !numbers) {
+    if (is_byte) {
       kinds[i] = TokenKind::byte;
     } else if (kinds[i] == TokenKind::byte && !is_byte) {
       kinds[i] = TokenKind::normal;  // a byte without a value
@@ -55,12 +56,16 @@ TokenTable read_table(const GgufFile& file, const Defaults& defaults) {
   table.texts = file.require_strings("tokenizer.ggml.tokens");
   check_vocabulary_size(file.path(), table.size());
   table.kinds = read_kinds(file, table.texts, defaults.has_byte_tokens);
-  // Ids that are out of range are common ("none" is often written as 2^32-1); llama.cpp then uses
-  // the default, and so does this.
+  // For ids that are out of range llama.cpp uses the default, and so does this.
   const auto read = [&](const std::string& name, Token fallback) {
-    const auto id = file.find_uint("tokenizer.ggml." + name + "_token_id");
+    constexpr std::uint64_t none = 0xffffffff;  // as it is often written
+    const std::string key = "tokenizer.ggml." + name + "_token_id";
+    const auto id = file.find_uint(key);
     if (id && *id < table.size()) {
       return static_cast<Token>(*id);
+    }
+    if (id && *id != none) {
+      table.warn_of_id(key, std::to_string(*id));
     }
     return table.has(fallback) ? fallback : no_token;
   };
@@ -122,6 +127,11 @@ Vocabulary read_byte_pairs(const GgufFile& file) {
                      ". Use a model that splits text in one of these ways.");
   }
   TokenTable table = read_table(file, {.add_bos = rules->add_bos});
+  if (name.empty() || name == "default") {
+    table.warnings.push_back(
+        "tokenizer.ggml.pre does not say how the model splits text into words; it may be split in "
+        "another way than the model was trained on");
+  }
   auto model =
       std::make_unique<BytePairs>(table, read_merges(file), WordSplitter(rules->steps),
                                   BytePairOptions{.whole_words_first = rules->whole_words_first});

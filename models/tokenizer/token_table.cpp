@@ -2,26 +2,73 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "models/error.hpp"
+#include "models/formats/error_text.hpp"
 
 namespace flowspec {
 namespace {
 
-bool ends_a_turn(std::string_view text) {
-  constexpr std::array<std::string_view, 9> known{
-      "<|im_end|>", "<|eot_id|>",    "<|eom_id|>",           "<|end|>", "<end_of_turn>", "<EOT>",
-      "<|eot|>",    "<|endoftext|>", "<|END_OF_TURN_TOKEN|>"};
-  return std::ranges::find(known, text) != known.end();
+// The texts that llama.cpp knows, and two more.
+
+constexpr std::array<std::string_view, 21> ends_of_turns{"<|im_end|>",
+                                                         "<|eot_id|>",
+                                                         "<|eom_id|>",
+                                                         "<|end|>",
+                                                         "<|eot|>",
+                                                         "<|endoftext|>",
+                                                         "<|end_of_text|>",
+                                                         "<|END_OF_TURN_TOKEN|>",
+                                                         "<|return|>",
+                                                         "<|call|>",
+                                                         "<end_of_turn>",
+                                                         "<end_of_utterance>",
+                                                         "<EOT>",
+                                                         "_<EOT>",
+                                                         "[EOT]",
+                                                         "[EOS]",
+                                                         "<eos>",
+                                                         "</s>",
+                                                         "<｜end▁of▁sentence｜>",
+                                                         "<turn|>",
+                                                         "<|flush|>"};
+/// Those of filling in code that are not part of it: padding, and the next file or repository.
+constexpr std::array<std::string_view, 11> ends_of_files{
+    "<|fim_pad|>",   "<fim-pad>",  "<fim_pad>", "<PAD>",      "[PAD]",       "<|fim_repo|>",
+    "<|repo_name|>", "<fim-repo>", "<REPO>",    "<reponame>", "<|file_sep|>"};
+constexpr std::array<std::string_view, 24> parts_of_files{
+    "<|fim_prefix|>", "<fim-prefix>",      "<fim_prefix>",    "<｜fim▁begin｜>",
+    "<PRE>",          "\xe2\x96\x81<PRE>", "<|code_prefix|>", "<|prefix|>",
+    "<|fim_suffix|>", "<fim-suffix>",      "<fim_suffix>",    "<｜fim▁hole｜>",
+    "<SUF>",          "\xe2\x96\x81<SUF>", "<|code_suffix|>", "<|suffix|>",
+    "<|fim_middle|>", "<fim-middle>",      "<fim_middle>",    "<｜fim▁end｜>",
+    "<MID>",          "\xe2\x96\x81<MID>", "<|code_middle|>", "<|middle|>"};
+
+bool is_one_of(std::span<const std::string_view> texts, std::string_view text) {
+  return std::ranges::find(texts, text) != texts.end();
 }
 
 }  // namespace
 
+void TokenTable::warn_of_id(const std::string& key, const std::string& value) {
+  warnings.push_back(key + " is " + printable(value) + ", which is none of the vocabulary's " +
+                     std::to_string(size()) + " tokens, and is not used");
+}
+
 void TokenTable::set_ends(std::set<Token> more) {
   more.insert(eos);
+  // Models that end with <|return|> or <|call|> have parts of an answer that end with <|end|>.
+  const auto has_text = [this](std::string_view text) {
+    return std::ranges::find(texts, text) != texts.end();
+  };
+  const bool has_parts = has_text("<|return|>") && has_text("<|call|>");
   for (std::size_t i = 0; i < size(); ++i) {
-    const bool may_end = kinds[i] == TokenKind::control || kinds[i] == TokenKind::user_defined;
-    if (may_end && ends_a_turn(texts[i])) {
+    const bool ends = is_one_of(ends_of_turns, texts[i]) || is_one_of(ends_of_files, texts[i]);
+    if (ends || is_one_of(parts_of_files, texts[i])) {
+      kinds[i] = TokenKind::control;
+    }
+    if (ends && !(has_parts && texts[i] == "<|end|>")) {
       more.insert(static_cast<Token>(i));
     }
   }

@@ -47,14 +47,21 @@ struct TokenTable {
   std::vector<Token> end_of_text;
   bool add_bos = false;
   bool add_eos = false;
+  /// What the files say and cannot be meant, in words, for people.
+  std::vector<std::string> warnings = {};
 
   std::size_t size() const { return texts.size(); }
   bool has(Token token) const { return token >= 0 && static_cast<std::size_t>(token) < size(); }
   const std::string& text(Token token) const { return texts[static_cast<std::size_t>(token)]; }
   TokenKind kind(Token token) const { return kinds[static_cast<std::size_t>(token)]; }
 
-  /// Sets `end_of_text`: eos, those of `more`, and special tokens that are known to end a turn of a
-  /// conversation, which fine-tuned models often do not name in their metadata.
+  /// Adds to `warnings` that `key` names a token by a number, or by a text, that there is not.
+  void warn_of_id(const std::string& key, const std::string& value);
+
+  /// Sets `end_of_text`: eos, those of `more`, and tokens whose text is known to end a text or a
+  /// turn of a conversation, which fine-tuned models often do not name in their metadata. These,
+  /// and those between which code is filled in, become control tokens, whatever kind the file
+  /// says, so that nobody writes them into a message.
   void set_ends(std::set<Token> more);
 };
 

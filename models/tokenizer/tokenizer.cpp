@@ -63,13 +63,13 @@ std::string Tokenizer::piece(Token token) const {
   switch (vocabulary_->table.kind(token)) {
     case TokenKind::unknown:
     case TokenKind::control:
+    case TokenKind::unused:
       return {};
     case TokenKind::user_defined:
       return text;
     case TokenKind::byte:
       return {static_cast<char>(parse_byte(text).value())};
     case TokenKind::normal:
-    case TokenKind::unused:
       break;
   }
   return vocabulary_->model->bytes_of(text);
@@ -122,6 +122,10 @@ bool Tokenizer::is_end_of_text(Token token) const {
 
 bool Tokenizer::is_control(Token token) const {
   return vocabulary_->table.has(token) && vocabulary_->table.kind(token) == TokenKind::control;
+}
+
+const std::vector<std::string>& Tokenizer::warnings() const {
+  return vocabulary_->table.warnings;
 }
 
 std::string Tokenizer::vocab_hash() const {

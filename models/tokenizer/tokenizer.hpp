@@ -52,8 +52,8 @@ class Tokenizer {
   /// tokens are recognised in every text.
   std::vector<Token> encode(std::string_view text, const EncodeOptions& options = {}) const;
 
-  /// The bytes that a token stands for; they may be a part of a character. Nothing for control and
-  /// unknown tokens and for numbers outside the vocabulary.
+  /// The bytes that a token stands for; they may be a part of a character. Nothing for control,
+  /// unknown and unused tokens and for numbers outside the vocabulary.
   std::string piece(Token token) const;
   /// The pieces of all tokens, less the space that `encode` puts before a text: for text without
   /// user-defined tokens, decode(encode(text)) == text. May be ill-formed UTF-8 if the tokens are.
@@ -71,6 +71,8 @@ class Tokenizer {
   /// True for eos and for tokens that end a turn of a conversation.
   bool is_end_of_text(Token token) const;
   bool is_control(Token token) const;
+  /// What the model's files say about the vocabulary and cannot be meant, in words, for people.
+  const std::vector<std::string>& warnings() const;
 
   /// 32 hex digits, equal for two vocabularies if `difference` finds none.
   std::string vocab_hash() const;

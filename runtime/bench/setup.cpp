@@ -75,7 +75,7 @@ SessionConfig session_of(const Engine& engine, const DraftPolicy& policy, const 
   SessionConfig session;
   session.open.session = index + 1;
   session.open.root = 1;
-  session.open.prompt = tokenizer.encode(prompt.text);
+  session.open.prompt = tokenizer.encode(prompt.text, {.add_eos = false});
   auto size = session.open.prompt.size();
   if (size == 0 || size >= engine.context() || size >= limits::tokens)
     throw RuntimeError(

@@ -79,7 +79,7 @@ void Verification::read_prompts() {
   auto context = std::min<std::size_t>(engine("none").context(), limits::tokens);
   for (const BenchPrompt& prompt : prompts) {
     prompt_texts_.push_back(prompt.text);
-    prompts_.push_back(model().tokenizer.encode(prompt.text));
+    prompts_.push_back(model().tokenizer.encode(prompt.text, {.add_eos = false}));
     auto size = prompts_.back().size();
     if (size == 0 || size + options_.max_tokens > context)
       throw RuntimeError(

@@ -140,6 +140,22 @@ BOOST_AUTO_TEST_CASE(bos_and_eos_follow_the_file_and_the_family) {
   BOOST_TEST(none.encode("a", {.add_bos = true, .add_eos = true}) == (Tokens{'a'}));
 }
 
+BOOST_AUTO_TEST_CASE(files_that_do_not_say_how_text_is_split_are_warned_of) {
+  const auto warnings = [](const std::string& pre) {
+    return make({},
+                [&](GgufWriter& w) {
+                  if (pre != "missing")
+                    w.add_string("tokenizer.ggml.pre", pre);
+                })
+        .warnings();
+  };
+  BOOST_TEST(warnings("llama-bpe").empty());
+  for (const char* none : {"missing", "", "default"}) {
+    BOOST_REQUIRE(warnings(none).size() == 1);
+    BOOST_TEST(warnings(none)[0].starts_with("tokenizer.ggml.pre does not say"));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(special_tokens) {
   const Tokenizer t = make(
       {.merges = {}, .control = {"<|im_end|>", "<|x|>"}, .user_defined = {"<tool>", "\xc3\xb8"}});

@@ -206,6 +206,39 @@ BOOST_AUTO_TEST_CASE(the_files_beside_it_say_what_begins_and_ends_a_text) {
   BOOST_TEST(by_number.encode("x") == (Tokens{'x'}));
 }
 
+BOOST_AUTO_TEST_CASE(every_file_adds_to_the_ends_of_a_text) {
+  const json content = byte_level_json(words, pattern_of("gpt-2"));
+  const Tokenizer all = open({{"tokenizer.json", content},
+                              {"tokenizer_config.json", {{"eos_token", "<s>"}}},
+                              {"generation_config.json", {{"eos_token_id", {2, 7}}}},
+                              {"config.json", {{"eos_token_id", 3}}}});
+  BOOST_TEST(all.eos() == 263);
+  for (const Token end : {263, 264, 2, 7, 3})
+    BOOST_TEST(all.is_end_of_text(end));
+  BOOST_TEST(!all.is_end_of_text(4));
+  BOOST_TEST(all.warnings().empty());
+  const Tokenizer none = open({{"tokenizer.json", content},
+                               {"generation_config.json", {{"eos_token_id", json::array()}}},
+                               {"config.json", {{"eos_token_id", nullptr}}}});
+  BOOST_TEST(none.eos() == -1);
+  BOOST_TEST(none.warnings().empty());
+}
+
+BOOST_AUTO_TEST_CASE(tokens_that_are_none_are_warned_of) {
+  const json content = byte_level_json(words, pattern_of("gpt-2"));
+  const Tokenizer t = open({{"tokenizer.json", content},
+                            {"tokenizer_config.json", {{"eos_token", "<none>"}}},
+                            {"generation_config.json", {{"eos_token_id", {2, 9999}}}},
+                            {"config.json", {{"eos_token_id", -1}, {"bos_token_id", 512}}}});
+  BOOST_TEST(t.eos() == 2);
+  BOOST_TEST(t.is_end_of_text(2));
+  BOOST_REQUIRE(t.warnings().size() == 4);
+  BOOST_TEST(t.warnings()[0].starts_with("eos_token_id is 9999, which is none of"));
+  BOOST_TEST(t.warnings()[1].starts_with("eos_token_id is -1, "));
+  BOOST_TEST(t.warnings()[2].starts_with("bos_token_id is 512, "));
+  BOOST_TEST(t.warnings()[3].starts_with("eos_token is '<none>', "));
+}
+
 BOOST_AUTO_TEST_CASE(a_template_adds_the_begin_of_text_unless_the_configuration_denies_it) {
   json content = metaspace_json(pieces());
   BOOST_TEST(open_json(content).encode("a").front() == 1);

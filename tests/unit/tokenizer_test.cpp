@@ -22,7 +22,14 @@ namespace {
 
 using Tokens = std::vector<Token>;
 
-enum Kind : std::int32_t { normal = 1, unknown = 2, control = 3, user_defined = 4, byte = 6 };
+enum Kind : std::int32_t {
+  normal = 1,
+  unknown = 2,
+  control = 3,
+  user_defined = 4,
+  unused = 5,
+  byte = 6
+};
 
 struct Entry {
   std::string text;
@@ -189,6 +196,96 @@ BOOST_AUTO_TEST_CASE(user_defined_tokens_are_always_found_longest_first) {
   BOOST_TEST(t.is_end_of_text(9));
   BOOST_TEST(!t.is_end_of_text(5));
   BOOST_TEST(!t.is_end_of_text(-1));
+}
+
+BOOST_AUTO_TEST_CASE(known_texts_end_a_text_and_are_control_tokens_whatever_the_file_says) {
+  for (const char* text : {"<|im_end|>",      "<|eot_id|>",
+                           "<|eom_id|>",      "<|end|>",
+                           "<|eot|>",         "<|endoftext|>",
+                           "<|end_of_text|>", "<|END_OF_TURN_TOKEN|>",
+                           "<|return|>",      "<|call|>",
+                           "<end_of_turn>",   "<end_of_utterance>",
+                           "<EOT>",           "_<EOT>",
+                           "[EOT]",           "[EOS]",
+                           "<eos>",           "<｜end▁of▁sentence｜>",
+                           "<|fim_pad|>",     "<|repo_name|>",
+                           "<|file_sep|>",    "[PAD]"}) {
+    for (const std::int32_t kind : {normal, control, user_defined, unused}) {
+      const Tokenizer t = make({{"a", -1}, {text, 0, kind}, {"\xe2\x96\x81", -1}});
+      BOOST_TEST(t.is_end_of_text(6), text);
+      BOOST_TEST(t.is_control(6), text);
+      BOOST_TEST(t.piece(6).empty(), text);
+      const Tokens plain = t.encode("a" + std::string(text), without_bos);
+      BOOST_TEST(std::ranges::count(plain, 6) == 0, text);
+      BOOST_TEST(t.encode("a" + std::string(text), {.add_bos = false, .parse_special = true}) ==
+                     (Tokens{7, 5, 6}),
+                 text);
+    }
+  }
+  for (const char* text : {"<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<PRE>",
+                           "\xe2\x96\x81<SUF>", "<｜fim▁hole｜>"}) {
+    const Tokenizer t = make({{text, 0, user_defined}});
+    BOOST_TEST(t.is_control(5), text);
+    BOOST_TEST(!t.is_end_of_text(5), text);
+    BOOST_TEST(std::ranges::count(t.encode(text, without_bos), 5) == 0, text);
+  }
+  const Tokenizer other = make({{"<tool_call>", 0, user_defined}, {"<x>", 0, control}});
+  BOOST_TEST(!other.is_control(5));
+  BOOST_TEST(!other.is_end_of_text(6));
+}
+
+BOOST_AUTO_TEST_CASE(the_end_of_a_part_is_no_end_of_the_text) {
+  BOOST_TEST(make({{"<|end|>", 0, control}}).is_end_of_text(5));
+  const Tokenizer parts =
+      make({{"<|end|>", 0, control}, {"<|return|>", 0, control}, {"<|call|>", 0, control}});
+  BOOST_TEST(!parts.is_end_of_text(5));
+  BOOST_TEST(parts.is_end_of_text(6));
+  BOOST_TEST(parts.is_end_of_text(7));
+}
+
+BOOST_AUTO_TEST_CASE(a_text_ends_with_any_of_the_tokens_that_the_file_names) {
+  const Tokenizer t = make({{"a", -1}, {".", -1}, {"!", -1}}, [](GgufWriter& writer) {
+    writer.add_uint("tokenizer.ggml.eos_token_id", 5);
+    writer.add_uint("tokenizer.ggml.eot_token_id", 6);
+    writer.add_uint("tokenizer.ggml.eom_token_id", 7);
+  });
+  for (const Token token : {2, 5, 6, 7})
+    BOOST_TEST(t.is_end_of_text(token));
+  BOOST_TEST(!t.is_end_of_text(1));
+  BOOST_TEST(t.warnings().empty());
+}
+
+BOOST_AUTO_TEST_CASE(tokens_that_are_none_are_warned_of) {
+  const Tokenizer t = make({{"a", -1}}, [](GgufWriter& writer) {
+    writer.add_uint("tokenizer.ggml.eos_token_id", 6);
+    writer.add_uint("tokenizer.ggml.bos_token_id", 99);
+    writer.add_uint("tokenizer.ggml.eot_token_id", 0xffffffff);  // "none"
+  });
+  BOOST_TEST(t.eos() == 2);
+  BOOST_REQUIRE(t.warnings().size() == 2);
+  BOOST_TEST(
+      t.warnings()[0] ==
+      "tokenizer.ggml.bos_token_id is 99, which is none of the vocabulary's 6 tokens, and is "
+      "not used");
+  BOOST_TEST(t.warnings()[1].starts_with("tokenizer.ggml.eos_token_id is 6,"));
+}
+
+BOOST_AUTO_TEST_CASE(unused_tokens_stand_for_nothing) {
+  const Tokenizer t = make({{"a", -1}, {"[PAD5]", 0, unused}});
+  BOOST_TEST(t.piece(6).empty());
+  BOOST_TEST(t.decode(Tokens{5, 6, 5}) == "aa");
+  BOOST_TEST(t.text(6) == "[PAD5]");
+}
+
+BOOST_AUTO_TEST_CASE(bytes_are_found_by_their_texts_whatever_the_file_says) {
+  const auto all_normal = [](std::int32_t kind) {
+    return make({{"a", -1}, {"\xe2\x96\x81", -1}, {"<0xA9>", 0, kind}, {"<0x2E>", 0, kind}});
+  };
+  for (const std::int32_t kind : {normal, unknown, control, user_defined, unused, byte}) {
+    const Tokenizer t = all_normal(kind);
+    BOOST_TEST(t.encode("a\xc3\xa9.", without_bos) == (Tokens{6, 5, 4, 7, 8}));
+    BOOST_TEST(t.decode(Tokens{6, 5, 4, 7, 8}) == "a\xc3\xa9.");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(missing_characters_become_bytes_or_unknown) {
