@@ -1,10 +1,13 @@
 #include "runtime/cli.hpp"
 
+#include <sstream>
+
 #include <fmt/format.h>
 
 #include "messages/types.hpp"
 #include "models/numerics.hpp"
 #include "runtime/error.hpp"
+#include "runtime/output.hpp"
 #include "runtime/strict_options.hpp"
 
 namespace flowspec {
@@ -49,7 +52,10 @@ std::optional<int> parse(CLI::App& app, int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
-    return app.exit(help);
+    std::ostringstream out;
+    int code = app.exit(help, out, out);
+    print(wrap(out.str(), 80));  // terminals would break lines within words
+    return code;
   } catch (const CLI::ParseError& e) {
     check_words(app, argc, argv);
     throw RuntimeError(usage_error(app, e));

@@ -1,5 +1,9 @@
 #include "runtime/nodes_command.hpp"
 
+#include <algorithm>
+#include <map>
+#include <vector>
+
 #include <caf/all.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -50,24 +54,51 @@ Json describe(caf::actor_system& system, const Address& address) {
   return json;
 }
 
+using Row = std::vector<std::string>;
+
+/// Columns as wide as what is in them; the first two are words, the others numbers.
+std::string aligned(const std::vector<Row>& rows) {
+  std::vector<std::size_t> widths(rows.front().size());
+  for (const Row& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i)
+      widths[i] = std::max(widths[i], row[i].size());
+  std::string text;
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i)
+      text += i < 2 ? fmt::format("{:<{}}  ", row[i], widths[i])
+                    : fmt::format("{:>{}}{}", row[i], widths[i], i + 1 < row.size() ? "  " : "");
+    text += "\n";
+  }
+  return text;
+}
+
 std::string table(const Json& nodes) {
-  constexpr const char* line = "{:<22} {:<16} {:<9} {:>5} {:>15} {:>6} {:>8} {:>8}  {}\n";
-  auto text = fmt::format(line, "ADDRESS", "NAME", "VERSION", "CORES", "FREE/ALL MiB", "STAGES",
-                          "SESSIONS", "KV MiB", "NUMERICS");
+  std::vector<Row> rows{
+      {"ADDRESS", "NAME", "VERSION", "CORES", "FREE/ALL MiB", "STAGES", "SESSIONS", "KV MiB"}};
+  std::string errors;
+  std::map<std::string, std::string> numerics;  // and who computes so
   for (const Json& node : nodes) {
     auto word = [&](const char* key) { return node.at(key).get<std::string>(); };
     auto number = [&](const char* key) { return node.at(key).get<std::uint64_t>(); };
     if (node.contains("error")) {
-      text += fmt::format("{:<22} {}\n", word("address"), word("error"));
+      auto error = word("error");
+      bool is_named = error.find(word("address")) != std::string::npos;
+      errors +=
+          is_named ? fmt::format("{}\n", error) : fmt::format("{}: {}\n", word("address"), error);
       continue;
     }
-    auto memory =
-        fmt::format("{}/{}", number("free_memory_bytes") >> 20, number("memory_bytes") >> 20);
-    text += fmt::format(line, word("address"), word("name"), word("version"), number("cores"),
-                        memory, number("stages"), number("sessions"), number("kv_bytes") >> 20,
-                        word("numerics"));
+    rows.push_back(
+        {word("address"), word("name"), word("version"), std::to_string(number("cores")),
+         fmt::format("{}/{}", number("free_memory_bytes") >> 20, number("memory_bytes") >> 20),
+         std::to_string(number("stages")), std::to_string(number("sessions")),
+         std::to_string(number("kv_bytes") >> 20)});
+    numerics[word("numerics")] += fmt::format(" {}", word("address"));
   }
-  return text;
+  auto text = rows.size() > 1 ? aligned(rows) : std::string();
+  for (const auto& [kind, addresses] : numerics)
+    text += numerics.size() > 1 ? fmt::format("Numerics {}:{}\n", kind, addresses)
+                                : fmt::format("Numerics {}\n", kind);
+  return wrap(text + errors, 80);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "runtime/output.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -11,6 +12,7 @@
 #include <streambuf>
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "models/tokenizer/utf8.hpp"
@@ -80,7 +82,68 @@ bool is_control(std::string_view character) {
   return first == 0x7f || (first == 0xc2 && static_cast<unsigned char>(character[1]) < 0xa0);
 }
 
+/// Where what does not fit into the line goes on.
+std::size_t hanging_indent(std::string_view line) {
+  auto begin = std::min(line.find_first_not_of(' '), line.size());
+  if (begin == 0)
+    return 0;
+  auto gap = line.find("  ", begin);
+  auto second = gap == std::string_view::npos ? gap : line.find_first_not_of(' ', gap);
+  return second == std::string_view::npos || second > 40 ? begin : second;
+}
+
+/// Where the first part of a line that is too long ends, and the next begins; npos: nowhere.
+std::pair<std::size_t, std::size_t> find_break(std::string_view line, std::size_t text,
+                                               std::size_t columns) {
+  auto space = line.rfind(' ', columns);
+  if (space != std::string_view::npos && space > text)
+    return {space, space + 1};
+  // Lists of what an option takes have no spaces.
+  auto comma = line.rfind(',', columns - 1);
+  if (comma != std::string_view::npos && comma > text)
+    return {comma + 1, comma + 1};
+  space = line.find(' ', std::max(columns, text));
+  return {space, space + 1};
+}
+
+std::string wrap_line(std::string_view line, std::size_t columns) {
+  const auto indent = hanging_indent(line);
+  auto text = indent;
+  std::string result;
+  while (line.size() > columns) {
+    auto [end, next] = find_break(line, text, columns);
+    if (end == std::string_view::npos)
+      break;
+    result += line.substr(0, end);
+    result += '\n' + std::string(indent, ' ');
+    line.remove_prefix(next);
+    if (text > 0 && columns > 2 * indent)
+      columns -= indent;
+    text = 0;
+  }
+  return result += line;
+}
+
+/// 0: standard error is no terminal, or one that is too narrow for words.
+std::size_t message_columns() {
+  winsize size{};
+  bool is_wide = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40;
+  return is_wide ? size.ws_col : 0;
+}
+
 }  // namespace
+
+std::string wrap(std::string_view text, std::size_t columns) {
+  std::string result;
+  while (!text.empty()) {
+    auto end = std::min(text.find('\n'), text.size());
+    result += wrap_line(text.substr(0, end), columns);
+    if (end < text.size())
+      result += '\n';
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return result;
+}
 
 void set_up_output(const char* program) {
   State& it = state();
@@ -151,6 +214,8 @@ void tell_plainly(std::string_view text) noexcept {
     std::string replaced;
     if (is_terminal)
       text = replaced = terminal_text(text);
+    if (auto columns = is_terminal ? message_columns() : 0; columns > 0)
+      text = replaced = wrap(replaced, columns);
     without_status([&] { write_error(text); });
   } catch (const std::exception&) {
     write_error("out of memory\n");

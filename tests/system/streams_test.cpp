@@ -2,6 +2,7 @@
 /// lost is told.
 
 #include <csignal>
+#include <sstream>
 
 #include <boost/test/unit_test.hpp>
 
@@ -173,6 +174,30 @@ BOOST_AUTO_TEST_CASE(limits_of_memory_end_a_run_with_a_message) {
       BOOST_CHECK_MESSAGE(*code == 0 || !run.error().empty() || !run.output().empty(),
                           mib << " MiB, " << program << ": no message");
     }
+}
+
+BOOST_AUTO_TEST_CASE(lines_end_between_words) {
+  using flowspec::wrap;
+  BOOST_TEST(wrap("one two three\nfour\n", 9) == "one two\nthree\nfour\n");
+  BOOST_TEST(wrap("  one two three", 9) == "  one two\n  three");
+  BOOST_TEST(wrap("  -a  one two three four", 14) == "  -a  one two\n      three\n      four");
+  BOOST_TEST(wrap("unbreakable it is", 4) == "unbreakable\nit\nis");
+  BOOST_TEST(wrap("        x", 4) == "        x");
+  BOOST_TEST(wrap("  {one,two,three}", 9) == "  {one,\n  two,\n  three}");
+  BOOST_TEST(wrap("", 4) == "");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_shown_fits_into_eighty_columns) {
+  NodeProcess node("node", model_folder());
+  std::vector<Arguments> shows{{"nodes", "--node", node.address(), "--node", "127.0.0.1:1"}};
+  for (const char* command : {"generate", "chat", "nodes", "bench", "verify", "tokenize"})
+    shows.push_back({command, "--help"});
+  shows.push_back({"bench", "engine", "--help"});
+  for (const Arguments& arguments : shows) {
+    std::istringstream lines(flowspec_program(arguments).output);
+    for (std::string line; std::getline(lines, line);)
+      BOOST_CHECK_MESSAGE(line.size() <= 80, arguments[0] << ": " << line);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(what_a_terminal_would_obey_is_replaced) {

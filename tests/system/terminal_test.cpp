@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(a_bar_goes_when_loading_fails_or_is_cancelled) {
 BOOST_AUTO_TEST_CASE(ctrl_c_in_mid_text) {
   Terminal terminal(flowspec_command(Arguments{"generate", "once upon"} + endless()));
   BOOST_REQUIRE(text_begins(terminal, "once upon"));
-  terminal.resize(40);
+  terminal.resize(60);
   terminal.type("\x03");
   check_end(terminal, 130);
   BOOST_CHECK_MESSAGE(count(terminal.screen(), " tokens (cancelled) after ") == 1,
