@@ -40,6 +40,10 @@ struct ModelConfig {
   float rms_eps = 1e-5F;
   /// Query, key and value have biases.
   bool qkv_bias = false;
+  /// The output of the attention has one.
+  bool output_bias = false;
+  /// Gate, up and down have biases.
+  bool ffn_bias = false;
   /// Each head of query and key has an RMSNorm of its own, before the rotation.
   bool qk_norm = false;
   /// The embedding is the output matrix too.

@@ -7,6 +7,7 @@
 #include "models/formats/gguf.hpp"
 #include "models/formats/gguf_parts.hpp"
 #include "models/formats/hf_folder.hpp"
+#include "models/layers/layer_tensors.hpp"
 #include "models/tokenizer/folder_settings.hpp"
 
 namespace flowspec {
@@ -28,6 +29,7 @@ fs::path meant(const fs::path& path) {
 template <class Files>
 OpenModel opened(Files files) {
   ModelConfig config = read_config(files);
+  check_tensors(files, config);
   return {std::make_shared<const Files>(std::move(files)), std::move(config)};
 }
 
@@ -42,6 +44,15 @@ Tokenizer open_tokenizer(const fs::path& given) {
   const fs::path path = meant(given);
   return is_folder(path) ? Tokenizer::from_folder(path)
                          : Tokenizer::from_gguf(GgufFile::open(path));
+}
+
+void check_vocabulary(const OpenModel& model, const Tokenizer& tokenizer) {
+  if (tokenizer.vocab_size() > model.config.vocab_size) {
+    throw ModelError(model.files->path().string() + ": the tokenizer has " +
+                     std::to_string(tokenizer.vocab_size()) + " tokens, but the model is of " +
+                     std::to_string(model.config.vocab_size) +
+                     " ('vocab_size'). They do not belong together: get the model again.");
+  }
 }
 
 std::optional<std::string> read_chat_program(const fs::path& given) {

@@ -13,7 +13,8 @@
 
 namespace flowspec {
 
-/// A model whose files are open; its weights are not read.
+/// A model whose files are open and have all its tensors, in the right shapes, and no others; the
+/// weights are not read.
 struct OpenModel {
   std::shared_ptr<const ModelFiles> files;
   ModelConfig config;
@@ -25,6 +26,9 @@ OpenModel open_model(const std::filesystem::path& path);
 
 /// The tokenizer that comes with the model. Throws ModelError.
 Tokenizer open_tokenizer(const std::filesystem::path& path);
+
+/// Throws ModelError where the tokenizer has tokens that the model has no rows for.
+void check_vocabulary(const OpenModel& model, const Tokenizer& tokenizer);
 
 /// The program that writes conversations for the model, as its files have it; nothing where they
 /// have none. Throws ModelError.

@@ -15,7 +15,6 @@
 #include "models/drafts/eagle_head.hpp"
 #include "models/drafts/prompt_lookup_draft.hpp"
 #include "models/drafts/small_lm.hpp"
-#include "models/layers/check_tensors.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
 #include "runtime/embedded.hpp"
@@ -30,8 +29,10 @@ namespace {
 
 std::shared_ptr<const LanguageModel> open_text_model(const fs::path& path) {
   auto model = open_model(path);
-  check_tensors(*model.files, model.config);
   auto tokenizer = open_tokenizer(path);
+  check_vocabulary(model, tokenizer);
+  for (const auto& remark : model.files->remarks())
+    spdlog::warn("{}", remark);
   for (const auto& warning : tokenizer.warnings())
     spdlog::warn("{}: {}", path.string(), warning);
   return std::make_shared<const LanguageModel>(
@@ -81,6 +82,7 @@ Engine::Engine(const GenerateOptions& options)
   }
   if (draft_kind(draft_name_) == DraftKind::eagle_head) {
     eagle_ = draft_name_;
+    EagleHead::check(eagle_, target_->config);
     draft_name_ = eagle_.filename().string();
     return;
   }

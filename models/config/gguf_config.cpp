@@ -1,8 +1,12 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "models/config.hpp"
 #include "models/config/rules.hpp"
@@ -40,6 +44,30 @@ class ConfigReader {
     return checked(key(name), file_.require_uint(key(name)), most);
   }
 
+  /// A size that the file may say for every layer; these have to be equal. Nothing if it says none.
+  std::optional<std::uint32_t> find_layer_size(const std::string& name,
+                                               std::uint32_t layers) const {
+    const std::string full = key(name);
+    if (!file_.is_array(full)) {
+      const auto value = file_.find_uint(full);
+      return value ? std::optional(checked(full, *value, max_size)) : std::nullopt;
+    }
+    const std::vector<std::int64_t> values = file_.require_ints(full);
+    if (values.size() != layers) {
+      contradict("the metadata key '" + full + "' has " + std::to_string(values.size()) +
+                 " values, the model has " + std::to_string(layers) + " layers");
+    }
+    if (std::ranges::adjacent_find(values, std::ranges::not_equal_to{}) != values.end()) {
+      refuse("has layers of different sizes (" + full + ")");
+    }
+    return checked(full, static_cast<std::uint64_t>(values.front()), max_size);
+  }
+
+  std::uint32_t layer_size(const std::string& name, std::uint32_t layers) const {
+    const auto value = find_layer_size(name, layers);
+    return value ? *value : size(name);
+  }
+
   std::uint32_t size_or(const std::string& name, std::uint32_t fallback,
                         std::uint64_t most = max_size) const {
     const auto value = file_.find_uint(key(name));
@@ -51,8 +79,8 @@ class ConfigReader {
         fallback ? file_.find_float(key(name)).value_or(*fallback) : file_.require_float(key(name));
     const auto number = static_cast<float>(value);
     if (!std::isfinite(number) || number <= 0) {
-      contradict("the metadata key '" + key(name) + "' is " + std::to_string(value) +
-                 ", expected a positive number");
+      contradict("the metadata key '" + key(name) + "' is " + describe_number(value) +
+                 ", expected a positive number that a float32 can hold");
     }
     return number;
   }
@@ -82,9 +110,13 @@ std::string read_architecture(const GgufFile& file) {
   };
   const std::string kind = file.find_string("general.type").value_or("model");
   if (kind != "model") {
-    fail("holds a '" + printable(kind) + "', expected a 'model'. Give the language model itself.");
+    fail("is of the kind '" + printable(kind) +
+         "' (general.type), expected 'model'. Give the language model itself.");
   }
   std::string architecture = file.require_string("general.architecture");
+  if (architecture == "eagle3") {
+    config_rules::refuse_eagle3(file.path(), "general.architecture 'eagle3'");
+  }
   if (std::ranges::find(architectures, architecture) == std::end(architectures)) {
     fail("has the architecture '" + printable(architecture) +
          "', supported are: llama (also Mistral), qwen2, qwen3. Use a model of one of these.");
@@ -97,9 +129,6 @@ void refuse_unsupported(const ConfigReader& reader) {
   const GgufFile& file = reader.file();
   if (const auto experts = file.find_uint(reader.key("expert_count")); experts.value_or(0) > 0) {
     reader.refuse("is a mixture of " + std::to_string(*experts) + " experts");
-  }
-  if (file.find_float(reader.key("attention.scale")).value_or(0) != 0) {
-    reader.refuse("scales attention by " + reader.key("attention.scale"));
   }
   if (!file.find_bool(reader.key("attention.causal")).value_or(true)) {
     reader.refuse("has attention that is not causal (" + reader.key("attention.causal") + ")");
@@ -136,8 +165,9 @@ std::uint32_t read_vocab_size(const ConfigReader& reader) {
 }
 
 void read_heads(const ConfigReader& reader, ModelConfig& config) {
-  config.heads = reader.size("attention.head_count");
-  config.kv_heads = reader.size_or("attention.head_count_kv", config.heads);
+  config.heads = reader.layer_size("attention.head_count", config.layers);
+  config.kv_heads =
+      reader.find_layer_size("attention.head_count_kv", config.layers).value_or(config.heads);
   const bool says_head_dim = reader.file().has_key(reader.key("attention.key_length"));
   if (!says_head_dim && config.hidden_size % config.heads != 0) {
     reader.contradict(reader.key("embedding_length") + " " + std::to_string(config.hidden_size) +
@@ -148,6 +178,13 @@ void read_heads(const ConfigReader& reader, ModelConfig& config) {
       length.value_or(config.head_dim) != config.head_dim) {
     reader.refuse("has keys of length " + std::to_string(config.head_dim) +
                   " and values of length " + std::to_string(*length));
+  }
+  // 0 and the usual scale are both how files say the usual.
+  const double scale = reader.file().find_float(reader.key("attention.scale")).value_or(0);
+  const double usual = 1 / std::sqrt(static_cast<double>(config.head_dim));
+  if (scale != 0 && !(std::abs(scale - usual) <= 1e-6 * usual)) {
+    reader.refuse("scales attention by " + describe_number(scale) + " (" +
+                  reader.key("attention.scale") + ")");
   }
   config.rope_dims = reader.size_or("rope.dimension_count", config.head_dim);
   if (const auto problem =
@@ -169,9 +206,34 @@ void read_rope_divisors(const ConfigReader& reader, ModelConfig& config) {
   for (const float divisor : config.rope_scaling.divisors) {
     if (!std::isfinite(divisor) || divisor <= 0) {
       reader.contradict(std::string("tensor '") + name + "' has the value " +
-                        std::to_string(divisor) + ", expected positive numbers");
+                        describe_number(static_cast<double>(divisor)) +
+                        ", expected positive numbers");
     }
   }
+}
+
+/// Whether frequencies are mixed as YaRN does: with an extrapolation factor of 0 that is linear
+/// scaling. Refuses other values than the usual ones; negative is how llama.cpp writes "as usual".
+bool read_is_yarn(const ConfigReader& reader, const std::string& type) {
+  const auto value_of = [&reader](const char* name, double usual) {
+    const double value = reader.file().find_float(reader.key(name)).value_or(usual);
+    return value < 0 ? usual : value;
+  };
+  const auto check = [&](const char* name, double usual) {
+    if (const double value = value_of(name, usual); value != usual) {
+      reader.refuse("sets " + reader.key(name) + " to " + describe_number(value));
+    }
+  };
+  constexpr const char* extrapolation = "rope.scaling.yarn_ext_factor";
+  const bool is_yarn = type == "yarn" && value_of(extrapolation, 1) != 0;
+  check("rope.scaling.yarn_attn_factor", 1);
+  if (is_yarn) {
+    check(extrapolation, 1);
+    check("rope.scaling.yarn_log_multiplier", 0);
+  } else if (type != "yarn") {
+    check(extrapolation, 0);
+  }
+  return is_yarn;
 }
 
 /// With llama.cpp's meaning of keys: the factor without a type is linear, and 0 is 1.
@@ -189,30 +251,18 @@ void read_rope(const ConfigReader& reader, ModelConfig& config) {
     scaling.factor = static_cast<double>(reader.positive(factor_name, 1));
   }
   scaling.magnitude = static_cast<double>(reader.positive("rope.scaling.attn_factor", 1));
-  if (type == "yarn") {
+  const bool is_yarn = read_is_yarn(reader, type);
+  if (is_yarn) {
     scaling.kind = RopeScalingKind::yarn;
     scaling.magnitude *= yarn_magnitude(scaling.factor);
     scaling.original_context =
         reader.size_or("rope.scaling.original_context_length", config.context_length, max_context);
     scaling.beta_fast = static_cast<double>(reader.positive("rope.scaling.yarn_beta_fast", 32));
     scaling.beta_slow = static_cast<double>(reader.positive("rope.scaling.yarn_beta_slow", 1));
-  } else if (type != "none" && type != "linear") {
+  } else if (type != "none" && type != "linear" && type != "yarn") {
     reader.fail("uses RoPE scaling of type '" + printable(type) + "' (" + type_key +
                     "), supported are: linear, yarn",
                 "Use a model with one of these.");
-  }
-  struct Fixed {
-    const char* name;
-    double value;
-  };
-  for (const Fixed& fixed :
-       {Fixed{"rope.scaling.yarn_ext_factor", 1}, Fixed{"rope.scaling.yarn_attn_factor", 1},
-        Fixed{"rope.scaling.yarn_log_multiplier", 0}}) {
-    const double value = file.find_float(reader.key(fixed.name)).value_or(fixed.value);
-    // Negative is how llama.cpp writes "as usual".
-    if (value != fixed.value && value >= 0 && type == "yarn") {
-      reader.refuse("sets " + reader.key(fixed.name) + " to " + std::to_string(value));
-    }
   }
   if (const auto problem = config_rules::find_problem(
           config, {.factor = reader.key("rope.scaling.factor"),
@@ -226,6 +276,18 @@ void read_rope(const ConfigReader& reader, ModelConfig& config) {
   }
 }
 
+/// In GGUF no key says which biases a model has: the first layer's tensors do.
+void read_biases(const GgufFile& file, ModelConfig& config) {
+  const auto has_any = [&file](std::initializer_list<const char*> names) {
+    return std::ranges::any_of(names, [&file](const char* name) {
+      return file.find(std::string("blk.0.") + name + ".bias") != nullptr;
+    });
+  };
+  config.qkv_bias = has_any({"attn_q", "attn_k", "attn_v"});
+  config.output_bias = has_any({"attn_output"});
+  config.ffn_bias = has_any({"ffn_gate", "ffn_up", "ffn_down"});
+}
+
 }  // namespace
 
 ModelConfig read_config(const GgufFile& file) {
@@ -237,7 +299,7 @@ ModelConfig read_config(const GgufFile& file) {
   config.name = file.find_string("general.name").value_or(file.path().stem().string());
   config.hidden_size = reader.size("embedding_length");
   config.layers = reader.size("block_count", max_layers);
-  config.ffn_size = reader.size("feed_forward_length");
+  config.ffn_size = reader.layer_size("feed_forward_length", config.layers);
   config.context_length = reader.size("context_length", max_context);
   if (const auto window = file.find_uint(reader.key("attention.sliding_window"))) {
     config.attention_window = static_cast<std::uint32_t>(std::min(*window, max_context));
@@ -245,6 +307,7 @@ ModelConfig read_config(const GgufFile& file) {
   read_heads(reader, config);
   config.vocab_size = read_vocab_size(reader);
   config.tied_embeddings = file.find("output.weight") == nullptr;
+  read_biases(file, config);
   read_rope(reader, config);
   config.rms_eps = reader.positive("attention.layer_norm_rms_epsilon");
   return config;

@@ -1,6 +1,9 @@
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "models/config/json_config.hpp"
 #include "models/config/rules.hpp"
@@ -20,6 +23,29 @@ std::optional<JsonConfig> rope_object(const JsonConfig& json) {
     json.fail("'rope_scaling' and 'rope_parameters' are both there and differ");
   }
   return older ? older : newer;
+}
+
+/// Keys that nobody reads would change the result: an object in it gives every kind of layer its
+/// own rotation.
+void refuse_unknown_keys(const JsonConfig& rope) {
+  constexpr std::string_view known[] = {
+      "rope_type", "type", "rope_theta", "partial_rotary_factor", "factor",
+      "original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "mscale",
+      "mscale_all_dim", "truncate", "low_freq_factor", "high_freq_factor",
+      // How the model came to be; nobody computes with it.
+      "finetuned"};
+  for (const std::string& key : rope.keys()) {
+    const std::string name = printable(key);
+    if (rope.is_object(key.c_str())) {
+      rope.fail(rope.quoted(name.c_str()) +
+                    " is an object: kinds of layers with rotations of their own are not supported",
+                "Use a model without that.");
+    }
+    if (std::ranges::find(known, key) == std::end(known)) {
+      rope.fail(rope.quoted(name.c_str()) + " is not known, and may change the result",
+                "Use a model without that.");
+    }
+  }
 }
 
 std::string scaling_type(const JsonConfig& json, const JsonConfig& rope) {
@@ -116,6 +142,9 @@ void read_hf_heads(const JsonConfig& json, ModelConfig& config) {
 void read_hf_rope(const JsonConfig& json, ModelConfig& config) {
   config.rope_layout = RopeLayout::halves;
   const auto rope = rope_object(json);
+  if (rope) {
+    refuse_unknown_keys(*rope);
+  }
   double theta = json.positive("rope_theta", 10000);
   for (const JsonConfig* object : {&json, rope ? &*rope : nullptr}) {
     if (object != nullptr && object->positive("partial_rotary_factor", 1) != 1) {
@@ -125,7 +154,11 @@ void read_hf_rope(const JsonConfig& json, ModelConfig& config) {
     }
   }
   if (rope) {
-    theta = rope->positive("rope_theta", theta);
+    const double inner = rope->positive("rope_theta", theta);
+    if (json.has("rope_theta") && inner != theta) {
+      json.fail("'rope_theta' and " + rope->quoted("rope_theta") + " are both there and differ");
+    }
+    theta = inner;
   }
   config.rope_theta = static_cast<float>(theta);
   if (rope) {

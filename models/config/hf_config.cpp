@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,12 +44,38 @@ void refuse_unsupported(const JsonConfig& json, const ModelConfig& config) {
   if (json.text("hidden_act").value_or("silu") != "silu") {
     refuse("has another activation than silu ('hidden_act')");
   }
-  for (const char* key : {"attention_bias", "mlp_bias"}) {
-    // Qwen2 has the biases that it has whatever these say.
-    if (config.architecture != "qwen2" && json.boolean(key, false)) {
-      refuse(std::string("has biases ('") + key + "')");
-    }
+  // Qwen2 has the biases that it has whatever these say.
+  const bool is_llama = config.architecture == "llama";
+  const bool is_qwen2 = config.architecture == "qwen2";
+  if (config.architecture == "mistral" && json.boolean("attention_bias", false)) {
+    refuse("has biases ('attention_bias')");
   }
+  if (!is_llama && !is_qwen2 && json.boolean("mlp_bias", false)) {
+    refuse("has biases ('mlp_bias')");
+  }
+}
+
+/// As transformers: LLaMA may have all biases, Qwen3 those of the attention, Qwen2 has those of
+/// query, key and value.
+void read_biases(const JsonConfig& json, ModelConfig& config) {
+  if (config.architecture == "llama" || config.architecture == "qwen3") {
+    config.qkv_bias = config.output_bias = json.boolean("attention_bias", false);
+  }
+  config.ffn_bias = config.architecture == "llama" && json.boolean("mlp_bias", false);
+}
+
+/// A head that the weights have is used even where the flag says that there is none: whoever saved
+/// it meant it.
+bool read_is_tied(const JsonConfig& json, const HfFolder& folder) {
+  const bool has_head = folder.find("output.weight") != nullptr;
+  const bool is_tied = json.boolean("tie_word_embeddings", false);
+  if (!is_tied && !has_head && folder.find("token_embd.weight") != nullptr) {
+    json.fail("'tie_word_embeddings' is " +
+                  std::string(json.has("tie_word_embeddings") ? "false" : "not there") +
+                  ", but the weights have no 'lm_head.weight'",
+              "Get the complete model, or the right config.json.");
+  }
+  return is_tied && !has_head;
 }
 
 /// How far the layers with a sliding window look; 0: there are none.
@@ -78,6 +105,7 @@ ModelConfig read_config(const HfFolder& folder) {
   config.architecture = read_model_type(json);
   config_rules::apply_architecture(config);
   refuse_unsupported(json, config);
+  read_biases(json, config);
   config.name = folder.path().filename().string();
   config.hidden_size = json.size("hidden_size", {}, max_size);
   config.layers = json.size("num_hidden_layers", {}, max_layers);
@@ -88,7 +116,7 @@ ModelConfig read_config(const HfFolder& folder) {
   read_hf_heads(json, config);
   read_hf_rope(json, config);
   config.rms_eps = static_cast<float>(json.positive("rms_norm_eps", 1e-6));
-  config.tied_embeddings = json.boolean("tie_word_embeddings", false);
+  config.tied_embeddings = read_is_tied(json, folder);
   return config;
 }
 

@@ -39,6 +39,21 @@ bool JsonConfig::is_null(const char* key) const {
   return it != root_.end() && it->is_null();
 }
 
+std::vector<std::string> JsonConfig::keys() const {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : root_.items()) {
+    if (!value.is_null()) {
+      keys.push_back(key);
+    }
+  }
+  return keys;
+}
+
+bool JsonConfig::is_object(const char* key) const {
+  const json* value = find(key);
+  return value != nullptr && value->is_object();
+}
+
 std::uint32_t JsonConfig::size(const char* key, std::optional<std::uint32_t> fallback,
                                std::uint64_t most, std::uint64_t least) const {
   const json* value = find(key);
@@ -67,8 +82,13 @@ double JsonConfig::positive(const char* key, std::optional<double> fallback) con
   const double number = value->is_number() ? value->get<double>() : 0;
   // What is computed with it may be a float.
   const auto as_float = static_cast<float>(number);
+  if (!value->is_number() || number <= 0) {
+    fail(quoted(key) + " is " + printable(value->dump(-1, ' ', true)) +
+         ", expected a positive number");
+  }
   if (!std::isfinite(as_float) || as_float <= 0) {
-    fail(quoted(key) + " is not a positive number");
+    fail(quoted(key) + " is " + printable(value->dump()) +
+         ", expected a number that a float32 can hold");
   }
   return number;
 }
@@ -102,6 +122,21 @@ std::optional<std::vector<std::string>> JsonConfig::texts(const char* key) const
     fail(quoted(key) + " is not a list of strings");
   }
   return value->get<std::vector<std::string>>();
+}
+
+std::vector<std::string> JsonConfig::any_texts(const char* key) const {
+  const json* value = find(key);
+  std::vector<std::string> result;
+  if (value != nullptr && value->is_string()) {
+    result.push_back(value->get<std::string>());
+  } else if (value != nullptr && value->is_array()) {
+    for (const json& element : *value) {
+      if (element.is_string()) {
+        result.push_back(element.get<std::string>());
+      }
+    }
+  }
+  return result;
 }
 
 std::optional<JsonConfig> JsonConfig::object(const char* key) const {

@@ -36,8 +36,13 @@ class JsonConfig {
   double positive(const char* key, std::optional<double> fallback) const;
   bool boolean(const char* key, bool fallback) const;
   std::optional<std::string> text(const char* key) const;
+  /// The text, or those of a list; empty if it is something else or missing.
+  std::vector<std::string> any_texts(const char* key) const;
   std::optional<std::vector<std::string>> texts(const char* key) const;
   std::optional<JsonConfig> object(const char* key) const;
+  /// The names of all keys that are not null.
+  std::vector<std::string> keys() const;
+  bool is_object(const char* key) const;
   bool is_same(const JsonConfig& other) const { return root_ == other.root_; }
 
  private:

@@ -2,6 +2,7 @@
 /// What holds for configurations of every source. Internal to models/config and drafts.
 
 #include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <string>
@@ -15,8 +16,12 @@ inline constexpr std::uint64_t max_size = std::uint64_t{1} << 24;
 inline constexpr std::uint64_t max_layers = 4096;
 inline constexpr std::uint64_t max_context = std::numeric_limits<std::int32_t>::max();
 
-/// Sets what follows from the architecture alone.
+/// Sets what follows from the architecture, unless the file says otherwise.
 void apply_architecture(ModelConfig& config);
+
+/// Throws ModelError, which says what to use instead.
+/// @param sign  how it was recognised.
+[[noreturn]] void refuse_eagle3(const std::filesystem::path& file, const std::string& sign);
 
 /// Names of keys, for messages: they differ from source to source.
 struct ScalingKeys {

@@ -2,17 +2,43 @@
 
 #include <system_error>
 
+#include "models/config/rules.hpp"
+#include "models/drafts/eagle_config.hpp"
 #include "models/error.hpp"
 #include "models/formats/safetensors.hpp"
 
 namespace flowspec {
 
+namespace {
+
+/// Either file may be missing.
+void refuse_eagle3_in(const std::filesystem::path& config, const std::filesystem::path& weights) {
+  std::error_code ignored;  // what cannot be examined cannot be opened either, which is reported
+  if (std::filesystem::exists(config, ignored)) {
+    if (const auto sign = find_eagle3_sign(config)) {
+      config_rules::refuse_eagle3(config, *sign);
+    }
+  }
+  if (std::filesystem::exists(weights, ignored)) {
+    if (const auto sign = find_eagle3_sign(SafetensorsFile::open(weights))) {
+      config_rules::refuse_eagle3(weights, *sign);
+    }
+  }
+}
+
+}  // namespace
+
 DraftKind draft_kind(const std::filesystem::path& path) {
   namespace fs = std::filesystem;
   std::error_code ignored;  // what cannot be examined cannot be opened either, which is reported
   if (!fs::is_directory(path, ignored)) {
-    return path.extension() == ".safetensors" ? DraftKind::eagle_head : DraftKind::model;
+    const bool is_safetensors = path.extension() == ".safetensors";
+    if (is_safetensors && fs::exists(path, ignored)) {
+      refuse_eagle3_in(path.parent_path() / "config.json", path);
+    }
+    return is_safetensors || path.extension() == ".bin" ? DraftKind::eagle_head : DraftKind::model;
   }
+  refuse_eagle3_in(path / "config.json", path / "model.safetensors");
   const auto has = [&](const char* name) { return fs::exists(path / name, ignored); };
   if (has("model.safetensors")) {
     const SafetensorsFile file = SafetensorsFile::open(path / "model.safetensors");

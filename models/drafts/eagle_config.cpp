@@ -1,14 +1,67 @@
 #include "models/drafts/eagle_config.hpp"
 
+#include <array>
 #include <string>
 
 #include "models/config/json_config.hpp"
 #include "models/config/rules.hpp"
+#include "models/formats/error_text.hpp"
+#include "models/formats/safetensors.hpp"
 
 namespace flowspec {
+namespace {
+
+constexpr const char* advice = "Give the config.json that came with the EAGLE head.";
+
+/// "LlamaForCausalLMEagle3", "eagle3", "Eagle3DraftModel", "EAGLE-3".
+bool is_eagle3(const std::string& name) {
+  std::string letters;
+  for (const char c : name) {
+    if (c != '-' && c != '_') {
+      letters += c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+    }
+  }
+  return letters.find("eagle3") != letters.npos;
+}
+
+}  // namespace
+
+std::optional<std::string> find_eagle3_sign(const std::filesystem::path& config) {
+  const JsonConfig json(config, advice);
+  for (const char* key : {"draft_vocab_size", "eagle_aux_hidden_state_layer_ids", "eagle_config",
+                          "target_hidden_size", "norm_before_residual"}) {
+    if (json.has(key)) {
+      return json.quoted(key);
+    }
+  }
+  for (const char* key : {"architectures", "model_type", "speculators_model_type"}) {
+    for (const std::string& value : json.any_texts(key)) {
+      if (is_eagle3(value)) {
+        return json.quoted(key) + " '" + printable(value) + "'";
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> find_eagle3_sign(const SafetensorsFile& file) {
+  for (const TensorInfo& tensor : file.tensors()) {
+    if (tensor.name == "d2t" || tensor.name == "t2d" || tensor.name.starts_with("midlayer.") ||
+        tensor.name.ends_with("hidden_norm.weight")) {
+      return "tensor '" + printable(tensor.name) + "'";
+    }
+  }
+  // It joins the hidden states of three layers; older heads join one with an embedding.
+  const TensorInfo* join = file.find("fc.weight");
+  if (join != nullptr && join->shape.size() == 2 && join->shape[0] == 3 * join->shape[1]) {
+    return "tensor 'fc.weight' of shape " +
+           describe_shape(std::array{join->shape[1], join->shape[0]});
+  }
+  return std::nullopt;
+}
 
 EagleConfig read_eagle_config(const std::filesystem::path& path) {
-  const JsonConfig json(path, "Give the config.json that came with the EAGLE head.");
+  const JsonConfig json(path, advice);
   /// Whatever changes the result and is not computed must not pass unseen.
   const auto refuse = [&json](const std::string& feature) {
     json.fail("the EAGLE head " + feature + ", which is not supported",

@@ -1,10 +1,14 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <string>
 
 #include "models/config.hpp"
 
 namespace flowspec {
+
+class SafetensorsFile;
 
 /// The shape of an EAGLE head.
 struct EagleConfig {
@@ -13,6 +17,13 @@ struct EagleConfig {
   /// Whether the linear that joins embedding and feature has a bias.
   bool has_bias = true;
 };
+
+/// Which sign of an EAGLE-3 head a config.json has, for messages: "'draft_vocab_size'"; nothing if
+/// it has none. Throws ModelError for a file that is no JSON object.
+std::optional<std::string> find_eagle3_sign(const std::filesystem::path& config);
+
+/// The same of the tensors of a head.
+std::optional<std::string> find_eagle3_sign(const SafetensorsFile& file);
 
 /// Reads a head's config.json, with the defaults of Hugging Face's LLaMA for keys that are missing.
 /// Throws ModelError for features that would change the result and are not computed, and for values

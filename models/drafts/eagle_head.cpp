@@ -84,7 +84,8 @@ struct Tensors {
   LayerTensors layer;
 };
 
-void check_target(const fs::path& path, const ModelConfig& config, const LmHead& lm_head) {
+void check_target(const fs::path& path, const ModelConfig& config, std::uint32_t hidden_size,
+                  std::uint32_t vocab_size) {
   const auto check = [&](const char* what, std::uint32_t head, std::uint32_t target) {
     if (head != target) {
       throw ModelError(path.string() + ": the EAGLE head's " + what + " is " +
@@ -92,8 +93,8 @@ void check_target(const fs::path& path, const ModelConfig& config, const LmHead&
                        ". Use the head that was trained for this model.");
     }
   };
-  check("hidden size", config.hidden_size, lm_head.hidden_size());
-  check("vocabulary size", config.vocab_size, lm_head.vocab_size());
+  check("hidden size", config.hidden_size, hidden_size);
+  check("vocabulary size", config.vocab_size, vocab_size);
 }
 
 /// The row's context without the text's first position.
@@ -110,11 +111,11 @@ RowContext shifted(const RowContext& row) {
 }  // namespace
 
 struct EagleHead::State {
-  State(const Tensors& tensors, std::shared_ptr<const void> mapping, const ModelConfig& model,
-        LmHead head, unsigned threads, std::uint32_t rows)
+  State(const Tensors& tensors, const ModelConfig& model, LmHead head, unsigned threads,
+        std::uint32_t rows)
       : config(model),
         workspace(model, threads, rows),
-        embedding(std::move(mapping), *tensors.embedding),
+        embedding(*tensors.embedding),
         join(workspace.linears, std::array{tensors.join}),
         bias(tensors.join_bias != nullptr ? tensors.join_bias->floats() : std::vector<float>{}),
         layer(tensors.layer, model, workspace),
@@ -179,12 +180,20 @@ EagleHead::EagleHead(const fs::path& path, LmHead lm_head, unsigned threads,
   const SafetensorsFile file = SafetensorsFile::open(weights);
   const EagleConfig config = read_eagle_config(weights.parent_path() / "config.json");
   const Tensors tensors(file, config);
-  check_target(weights, config.model, lm_head);
-  state_ = std::make_unique<State>(tensors, file.mapping(), config.model, std::move(lm_head),
-                                   std::max(threads, 1U), std::max(max_rows, 1U));
+  check_target(weights, config.model, lm_head.hidden_size(), lm_head.vocab_size());
+  state_ = std::make_unique<State>(tensors, config.model, std::move(lm_head), std::max(threads, 1U),
+                                   std::max(max_rows, 1U));
 }
 
 EagleHead::~EagleHead() = default;
+
+void EagleHead::check(const fs::path& path, const ModelConfig& target) {
+  const fs::path weights = find_weights(path);
+  const SafetensorsFile file = SafetensorsFile::open(weights);
+  const EagleConfig config = read_eagle_config(weights.parent_path() / "config.json");
+  const Tensors tensors(file, config);
+  check_target(weights, config.model, target.hidden_size, target.vocab_size);
+}
 
 std::uint32_t EagleHead::feature_size() const {
   return state_->config.hidden_size;

@@ -8,6 +8,8 @@
 
 namespace flowspec {
 
+struct ModelConfig;
+
 /// An EAGLE-1/2 head: guesses the target's next feature, and with the target's LM head its next
 /// tokens. A *feature* is a hidden state after the target's final norm (`LmHead::features`).
 ///
@@ -35,6 +37,8 @@ class EagleHead : public DraftModel {
   EagleHead(const std::filesystem::path& path, LmHead lm_head, unsigned threads = 1,
             std::uint32_t max_rows = 64);
   ~EagleHead() override;
+  /// Throws what the constructor would throw, without reading weights.
+  static void check(const std::filesystem::path& path, const ModelConfig& target);
 
   std::uint32_t feature_size() const override;
   KvCache make_cache(std::uint32_t slots) const override;

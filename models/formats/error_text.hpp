@@ -1,6 +1,7 @@
 #pragma once
 /// Text from files that are not trusted, and what is in them, for error messages.
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -8,8 +9,11 @@
 
 namespace flowspec {
 
-/// Control characters and bytes that are not ASCII escaped, cut after 80 characters.
-std::string printable(std::string_view text);
+/// Control characters and bytes that are not ASCII escaped, cut after `most` characters.
+std::string printable(std::string_view text, std::size_t most = 80);
+
+/// "0.5", "1e+300".
+std::string describe_number(double number);
 
 /// "[4, 3]".
 std::string describe_shape(std::span<const std::uint64_t> shape);

@@ -150,6 +150,11 @@ bool GgufFile::has_key(std::string_view key) const {
   return content_->find(key) != nullptr;
 }
 
+bool GgufFile::is_array(std::string_view key) const {
+  const GgufValue* value = content_->find(key);
+  return value != nullptr && value->type == GgufType::array;
+}
+
 std::optional<std::uint64_t> GgufFile::find_length(std::string_view key) const {
   const GgufValue* value = content_->find_array(key, "an array");
   return value != nullptr ? std::optional(value->count) : std::nullopt;
@@ -275,6 +280,14 @@ std::vector<float> GgufFile::require_floats(std::string_view key) const {
 }
 std::vector<std::int64_t> GgufFile::require_ints(std::string_view key) const {
   return content_->require(find_ints(key), key);
+}
+
+std::vector<const TensorInfo*> GgufFile::all_tensors() const {
+  std::vector<const TensorInfo*> all;
+  for (const TensorInfo& tensor : content_->tensors) {
+    all.push_back(&tensor);
+  }
+  return all;
 }
 
 const TensorInfo* GgufFile::find(std::string_view name) const {

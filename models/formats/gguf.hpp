@@ -64,11 +64,14 @@ class GgufFile : public ModelFiles {
   std::vector<float> require_floats(std::string_view key) const;
   std::vector<std::int64_t> require_ints(std::string_view key) const;
   bool has_key(std::string_view key) const;
+  /// The key is there, with an array of any type.
+  bool is_array(std::string_view key) const;
   /// The number of elements of an array of any type.
   std::optional<std::uint64_t> find_length(std::string_view key) const;
 
   /// All tensors in the order of the parts and of each file.
   std::span<const TensorInfo> tensors() const;
+  std::vector<const TensorInfo*> all_tensors() const override;
   const TensorInfo* find(std::string_view name) const override;
   /// Trailing dimensions of 1 do not matter.
   const TensorInfo& require(std::string_view name,

@@ -23,6 +23,7 @@ constexpr const char* index_name = "model.safetensors.index.json";
 // A model of 400 thousand million parameters has an index of 100 kilobytes and 200 files.
 constexpr std::size_t max_index_bytes = std::size_t{4} << 20;
 constexpr std::size_t max_shards = 1024;
+constexpr std::size_t max_config_bytes = std::size_t{1} << 20;
 
 struct NamePair {
   std::string_view gguf;
@@ -69,6 +70,14 @@ std::optional<std::string> hf_name(std::string_view gguf) {
 bool is_there(const fs::path& path) {
   std::error_code ignored;  // what cannot be examined cannot be opened either, which is reported
   return fs::exists(path, ignored);
+}
+
+/// Reads both from the file, and keeps no page of them in memory.
+bool has_same_bytes(const TensorInfo& a, const TensorInfo& b) {
+  const bool is_same = a.type == b.type && std::ranges::equal(a.data, b.data);
+  a.drop_pages(0, a.data.size());
+  b.drop_pages(0, b.data.size());
+  return is_same;
 }
 
 /// Says what the folder has instead of weights that can be read.
@@ -141,6 +150,22 @@ struct HfFolder::Content {
     }
     for (const auto& [tensor, file] : shard_of) {
       file_of.emplace(tensor, numbers.at(file));
+    }
+    check_owners();
+  }
+
+  /// The index knows one file for a tensor: which of two is meant would be a guess.
+  void check_owners() const {
+    std::map<std::string_view, const SafetensorsFile*> owners;
+    for (const SafetensorsFile& file : files) {
+      for (const TensorInfo& tensor : file.tensors()) {
+        const auto [it, is_new] = owners.emplace(tensor.name, &file);
+        if (!is_new) {
+          throw ModelError(file.path().string() + ": has the tensor '" + printable(tensor.name) +
+                           "', which " + printable(it->second->path().filename().string()) +
+                           " has too. The files are not of one model: get it again.");
+        }
+      }
     }
   }
 
@@ -233,6 +258,41 @@ std::shared_ptr<const void> HfFolder::mapping() const {
 
 fs::path HfFolder::config_path() const {
   return content_->path / "config.json";
+}
+
+std::vector<std::string> HfFolder::remarks() const {
+  std::vector<std::string> remarks;
+  if (content_->file_of.empty() && is_there(path() / index_name)) {
+    for (const auto& [tensor, file] : read_index(path() / index_name)) {
+      if (file != single_name) {
+        remarks.push_back(path().string() + ": " + single_name + " is read, not the files that " +
+                          index_name + " names (" + printable(file) +
+                          "). Remove what does not belong to the model.");
+        break;
+      }
+    }
+  }
+  const TensorInfo* head = find("output.weight");
+  const TensorInfo* embedding = find("token_embd.weight");
+  const nlohmann::json config =
+      read_json_object(config_path(), max_config_bytes, "Give the config.json of the model.");
+  const auto tied = config.find("tie_word_embeddings");
+  if (tied != config.end() && *tied == true && head != nullptr && embedding != nullptr &&
+      !has_same_bytes(*head, *embedding)) {
+    remarks.push_back(path().string() + ": lm_head.weight is used, which differs from the " +
+                      "embedding, although config.json says \"tie_word_embeddings\": true.");
+  }
+  return remarks;
+}
+
+std::vector<const TensorInfo*> HfFolder::all_tensors() const {
+  std::vector<const TensorInfo*> all;
+  for (const SafetensorsFile& file : content_->files) {
+    for (const TensorInfo& tensor : file.tensors()) {
+      all.push_back(&tensor);
+    }
+  }
+  return all;
 }
 
 const TensorInfo* HfFolder::find(std::string_view name) const {

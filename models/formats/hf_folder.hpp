@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -31,6 +32,11 @@ class HfFolder : public ModelFiles {
   std::shared_ptr<const void> mapping() const override;
   std::filesystem::path config_path() const;
 
+  /// Other weights in the folder that are not read, and an output matrix that is used although
+  /// config.json says that the embedding serves for it.
+  std::vector<std::string> remarks() const override;
+
+  std::vector<const TensorInfo*> all_tensors() const override;
   const TensorInfo* find(std::string_view name) const override;
   const TensorInfo& require(std::string_view name,
                             std::span<const std::uint64_t> shape) const override;

@@ -1,11 +1,30 @@
 #include "models/formats/json_file.hpp"
 
+#include <string_view>
+
 #include "models/error.hpp"
+#include "models/formats/error_text.hpp"
 #include "models/formats/file_mapping.hpp"
 
 namespace flowspec {
 
 using nlohmann::json;
+
+namespace {
+
+/// What the parser says, without its own name for the error: "parse error at line 3, column 9:
+/// ...".
+std::string reason_of(const json::exception& error) {
+  const std::string_view text = error.what();
+  const std::size_t end = text.find("] ");
+  std::string reason = printable(text.substr(end == text.npos ? 0 : end + 2), 200);
+  if (reason.find("invalid literal") != reason.npos || reason.find("'-I'") != reason.npos) {
+    reason += " (JSON has no NaN and no Infinity)";
+  }
+  return reason;
+}
+
+}  // namespace
 
 json read_json_object(const std::filesystem::path& path, std::size_t most_bytes,
                       const std::string& advice) {
@@ -27,7 +46,12 @@ json read_json_object(const std::filesystem::path& path, std::size_t most_bytes,
     return true;
   };
   const auto* text = reinterpret_cast<const char*>(mapping.bytes().data());
-  json root = json::parse(text, text + mapping.bytes().size(), check, false);
+  json root;
+  try {
+    root = json::parse(text, text + mapping.bytes().size(), check);
+  } catch (const json::exception& error) {
+    fail("is not a JSON object: " + reason_of(error));
+  }
   if (!root.is_object()) {
     fail("is not a JSON object");
   }

@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,11 +29,19 @@ class ModelFiles {
   virtual std::vector<std::filesystem::path> parts() const = 0;
   /// Of `parts`, as they were when they were opened.
   virtual std::vector<FileIdentity> identities() const = 0;
+  /// Throws ModelError, naming the file, if one of them is another one since, or was written to:
+  /// what has been read from it is not to be trusted.
+  void check_unchanged() const;
   /// Bytes of the files with weights.
   virtual std::uint64_t file_size() const = 0;
   /// Keeps the mapped bytes alive on its own.
   virtual std::shared_ptr<const void> mapping() const = 0;
+  /// What is odd about the files though they can be read, for the user to know: sentences. May read
+  /// weights.
+  virtual std::vector<std::string> remarks() const { return {}; }
 
+  /// Every tensor that the files have.
+  virtual std::vector<const TensorInfo*> all_tensors() const = 0;
   /// Null if there is none of that name. Valid as long as this object, moved or not.
   virtual const TensorInfo* find(std::string_view name) const = 0;
   /// Throws ModelError, which names file and tensor, when the tensor is missing, has another shape,

@@ -83,7 +83,7 @@ const TensorInfo& SafetensorsFile::require(std::string_view name,
                      ". The checkpoint does not fit its configuration: get both again.");
   }
   if (!is_supported(tensor.type)) {
-    throw ModelError(quoted + " has type " + printable(content_->header.dtypes[it->second]) +
+    throw ModelError(quoted + " is stored as " + printable(content_->header.dtypes[it->second]) +
                      ", supported are F32, F16, BF16. Convert the checkpoint to one of these.");
   }
   return tensor;

@@ -1,79 +1,39 @@
 #include "models/layers/decoder_layer.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
-#include <string>
 
-#include "models/error.hpp"
-#include "models/formats/error_text.hpp"
-#include "models/formats/model_files.hpp"
+#include "models/config.hpp"
+#include "models/formats/tensor_info.hpp"
 #include "models/ops/kernels.hpp"
 
 namespace flowspec {
 namespace {
 
-/// A layer's tensors, and how many bytes they take in the files.
-class FoundTensors : public LayerTensors {
- public:
-  FoundTensors(const ModelFiles& files, const ModelConfig& config, std::uint32_t layer)
-      : files_(files), prefix_("blk." + std::to_string(layer) + ".") {
-    const std::uint64_t hidden = config.hidden_size;
-    const std::uint64_t ffn = config.ffn_size;
-    const std::uint64_t q_size = std::uint64_t{config.heads} * config.head_dim;
-    const std::uint64_t kv_size = std::uint64_t{config.kv_heads} * config.head_dim;
-    attention_norm = require("attn_norm.weight", {hidden});
-    qkv = {require("attn_q.weight", {hidden, q_size}), require("attn_k.weight", {hidden, kv_size}),
-           require("attn_v.weight", {hidden, kv_size})};
-    if (config.qkv_bias) {
-      qkv_bias = {require("attn_q.bias", {q_size}), require("attn_k.bias", {kv_size}),
-                  require("attn_v.bias", {kv_size})};
-    } else {
-      refuse(config, {"attn_q.bias", "attn_k.bias", "attn_v.bias"});
-    }
-    if (config.qk_norm) {
-      q_norm = require("attn_q_norm.weight", {config.head_dim});
-      k_norm = require("attn_k_norm.weight", {config.head_dim});
-    } else {
-      refuse(config, {"attn_q_norm.weight", "attn_k_norm.weight"});
-    }
-    output = {require("attn_output.weight", {q_size, hidden})};
-    ffn_norm = require("ffn_norm.weight", {hidden});
-    gate_up = {require("ffn_gate.weight", {hidden, ffn}), require("ffn_up.weight", {hidden, ffn})};
-    down = {require("ffn_down.weight", {ffn, hidden})};
-    refuse(config, {"attn_norm.bias", "attn_output.bias", "ffn_norm.bias", "ffn_gate.bias",
-                    "ffn_up.bias", "ffn_down.bias"});
-  }
-
-  std::uint64_t bytes = 0;
-
- private:
-  const TensorInfo* require(const char* name, std::initializer_list<std::uint64_t> shape) {
-    const TensorInfo& tensor = files_.require(prefix_ + name, shape);
-    bytes += tensor.data.size();
-    return &tensor;
-  }
-
-  /// What is there but is not computed would change the result.
-  void refuse(const ModelConfig& config, std::initializer_list<const char*> names) const {
-    for (const char* name : names) {
-      if (const TensorInfo* tensor = files_.find(prefix_ + name); tensor != nullptr) {
-        throw ModelError(files_.path().string() + ": tensor '" + printable(tensor->name) +
-                         "' is there, but is not supported in a model of the architecture '" +
-                         config.architecture + "'. Use a model without it.");
-      }
+/// The biases of stacked products, one after the other; empty where these have none.
+std::vector<float> stacked(std::span<const TensorInfo* const> biases) {
+  std::vector<float> result;
+  for (const TensorInfo* bias : biases) {
+    if (bias != nullptr) {
+      const std::vector<float> values = bias->floats();
+      result.insert(result.end(), values.begin(), values.end());
     }
   }
+  return result;
+}
 
-  const ModelFiles& files_;
-  std::string prefix_;
-};
+/// Adds a bias, if there is one, to each of the first `rows` rows of a product.
+void add_bias(std::span<const float> bias, std::size_t rows, std::span<float> product) {
+  for (std::size_t row = 0; row < rows && !bias.empty(); ++row) {
+    kernels::add(product.data() + row * bias.size(), bias.data(), bias.size());
+  }
+}
 
 }  // namespace
 
 DecoderLayer::DecoderLayer(const ModelFiles& files, const ModelConfig& config, std::uint32_t layer,
                            const Workspace& workspace)
-    : DecoderLayer(FoundTensors(files, config, layer), config, workspace) {}
+    : DecoderLayer(find_layer_tensors(files, config, layer), config, workspace) {}
 
 DecoderLayer::DecoderLayer(const LayerTensors& tensors, const ModelConfig& config,
                            const Workspace& workspace)
@@ -81,20 +41,19 @@ DecoderLayer::DecoderLayer(const LayerTensors& tensors, const ModelConfig& confi
       kv_heads_(config.kv_heads),
       head_dim_(config.head_dim),
       qkv_(workspace.linears, tensors.qkv),
+      qkv_bias_(stacked(tensors.qkv_bias)),
       output_(workspace.linears, tensors.output),
+      output_bias_(stacked(tensors.output_bias)),
       ffn_norm_(*tensors.ffn_norm, config.rms_eps),
       gate_up_(workspace.linears, tensors.gate_up),
-      down_(workspace.linears, tensors.down) {
+      gate_up_bias_(stacked(tensors.gate_up_bias)),
+      down_(workspace.linears, tensors.down),
+      down_bias_(stacked(tensors.down_bias)) {
   if (tensors.attention_norm != nullptr) {
     attention_norm_.emplace(*tensors.attention_norm, config.rms_eps);
   }
-  for (const TensorInfo* bias : tensors.qkv_bias) {
-    if (bias != nullptr) {
-      const std::vector<float> values = bias->floats();
-      qkv_bias_.insert(qkv_bias_.end(), values.begin(), values.end());
-    }
-  }
   assert(qkv_bias_.empty() || qkv_bias_.size() == qkv_.outputs());
+  assert(gate_up_bias_.empty() || gate_up_bias_.size() == gate_up_.outputs());
   if (tensors.q_norm != nullptr) {
     q_norm_.emplace(*tensors.q_norm, config.rms_eps);
     k_norm_.emplace(*tensors.k_norm, config.rms_eps);
@@ -103,7 +62,7 @@ DecoderLayer::DecoderLayer(const LayerTensors& tensors, const ModelConfig& confi
 
 std::uint64_t DecoderLayer::stored_bytes(const ModelFiles& files, const ModelConfig& config,
                                          std::uint32_t layer) {
-  return FoundTensors(files, config, layer).bytes;
+  return find_layer_tensors(files, config, layer).stored_bytes;
 }
 
 void DecoderLayer::forward(Workspace& workspace, std::span<const RowContext> rows,
@@ -121,28 +80,27 @@ void DecoderLayer::forward(Workspace& workspace, std::span<const RowContext> row
   adjust_qkv(std::span(workspace.qkv).first(count * qkv_.outputs()));
   attend(workspace, rows, cache_layer);
   output_.apply(workspace.attended, count, workspace.projected);
+  add_bias(output_bias_, count, workspace.projected);
   kernels::add(hidden.data(), workspace.projected.data(), size);
 
   ffn_norm_.apply(hidden, count, workspace.normed);
   gate_up_.apply(workspace.normed, count, workspace.gate_up);
+  add_bias(gate_up_bias_, count, workspace.gate_up);
   workspace.swiglu.apply(workspace.gate_up, count, workspace.activated);
   down_.apply(workspace.activated, count, workspace.projected);
+  add_bias(down_bias_, count, workspace.projected);
   kernels::add(hidden.data(), workspace.projected.data(), size);
 }
 
 void DecoderLayer::adjust_qkv(std::span<float> qkv) const {
   const std::size_t row_size = qkv_.outputs();
   const std::size_t q_size = std::size_t{heads_} * head_dim_;
-  for (std::size_t row = 0; row < qkv.size(); row += row_size) {
-    if (!qkv_bias_.empty()) {
-      kernels::add(qkv.data() + row, qkv_bias_.data(), row_size);
-    }
-    if (q_norm_) {
-      const std::span<float> q = qkv.subspan(row, q_size);
-      const std::span<float> k = qkv.subspan(row + q_size, std::size_t{kv_heads_} * head_dim_);
-      q_norm_->apply(q, heads_, q);
-      k_norm_->apply(k, kv_heads_, k);
-    }
+  add_bias(qkv_bias_, qkv.size() / row_size, qkv);
+  for (std::size_t row = 0; q_norm_ && row < qkv.size(); row += row_size) {
+    const std::span<float> q = qkv.subspan(row, q_size);
+    const std::span<float> k = qkv.subspan(row + q_size, std::size_t{kv_heads_} * head_dim_);
+    q_norm_->apply(q, heads_, q);
+    k_norm_->apply(k, kv_heads_, k);
   }
 }
 

@@ -8,39 +8,20 @@
 #include <vector>
 
 #include "models/layers/kv_cache.hpp"
+#include "models/layers/layer_tensors.hpp"
 #include "models/layers/workspace.hpp"
 #include "models/ops/linear.hpp"
 #include "models/ops/rms_norm.hpp"
 
 namespace flowspec {
 
-class ModelFiles;
-
-/// The tensors of one layer, wherever they come from; their shapes have been checked.
-struct LayerTensors {
-  /// Null: the layer has no norm before its attention.
-  const TensorInfo* attention_norm = nullptr;
-  /// Query, key, value.
-  std::array<const TensorInfo*, 3> qkv{};
-  /// Null: query, key and value have no biases.
-  std::array<const TensorInfo*, 3> qkv_bias{};
-  /// Null: queries and keys are not normalised.
-  const TensorInfo* q_norm = nullptr;
-  const TensorInfo* k_norm = nullptr;
-  std::array<const TensorInfo*, 1> output{};
-  const TensorInfo* ffn_norm = nullptr;
-  std::array<const TensorInfo*, 2> gate_up{};
-  std::array<const TensorInfo*, 1> down{};
-};
-
 /// One layer: x += O attention(norm(x)), x += down(silu(gate(norm(x))) * up(norm(x))).
-/// Query, key and value matrices are stacked to one product, gate and up to another. Biases of
-/// query, key and value are added after it; then, where the model has norms for them, every head of
-/// query and key is normalised by itself, before it is turned.
+/// Query, key and value matrices are stacked to one product, gate and up to another. Where the
+/// model has biases they are added to the finished products; where it has norms for them, every
+/// head of query and key is normalised by itself, before it is turned.
 class DecoderLayer {
  public:
-  /// Loads layer `layer` of the model. Throws ModelError for missing and misshapen tensors, and for
-  /// biases and norms that the configuration does not have: they would not be computed.
+  /// Loads layer `layer` of the model. Throws ModelError for missing and misshapen tensors.
   DecoderLayer(const ModelFiles& files, const ModelConfig& config, std::uint32_t layer,
                const Workspace& workspace);
   DecoderLayer(const LayerTensors& tensors, const ModelConfig& config, const Workspace& workspace);
@@ -66,13 +47,17 @@ class DecoderLayer {
   std::uint32_t head_dim_;
   std::optional<RmsNorm> attention_norm_;
   Linear qkv_;
+  /// Biases are empty where there are none.
   std::vector<float> qkv_bias_;
   std::optional<RmsNorm> q_norm_;
   std::optional<RmsNorm> k_norm_;
   Linear output_;
+  std::vector<float> output_bias_;
   RmsNorm ffn_norm_;
   Linear gate_up_;
+  std::vector<float> gate_up_bias_;
   Linear down_;
+  std::vector<float> down_bias_;
 };
 
 }  // namespace flowspec

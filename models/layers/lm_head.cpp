@@ -6,19 +6,11 @@
 #include <utility>
 
 #include "models/config.hpp"
-#include "models/formats/model_files.hpp"
+#include "models/layers/layer_tensors.hpp"
 #include "models/ops/linear.hpp"
 #include "models/ops/rms_norm.hpp"
 
 namespace flowspec {
-namespace {
-
-const TensorInfo& output_matrix(const ModelFiles& files, const ModelConfig& config) {
-  const char* name = config.tied_embeddings ? "token_embd.weight" : "output.weight";
-  return files.require(name, {config.hidden_size, config.vocab_size});
-}
-
-}  // namespace
 
 struct LmHead::State {
   State(const TensorInfo& norm_weight, const TensorInfo& matrix, const ModelConfig& config,
@@ -42,12 +34,15 @@ struct LmHead::State {
 
 LmHead::LmHead(const ModelFiles& files, const ModelConfig& config, unsigned threads,
                std::uint32_t max_rows)
-    : state_(std::make_unique<State>(files.require("output_norm.weight", {config.hidden_size}),
-                                     output_matrix(files, config), config, threads, max_rows)) {}
+    : state_(std::make_unique<State>(find_output_norm(files, config),
+                                     find_output_matrix(files, config), config, threads,
+                                     max_rows)) {
+  files.check_unchanged();
+}
 
 std::uint64_t LmHead::stored_bytes(const ModelFiles& files, const ModelConfig& config) {
-  return files.require("output_norm.weight", {config.hidden_size}).data.size() +
-         output_matrix(files, config).data.size();
+  return find_output_norm(files, config).data.size() +
+         find_output_matrix(files, config).data.size();
 }
 
 LmHead::LmHead(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -10,6 +10,7 @@
 #include "models/error.hpp"
 #include "models/formats/model_files.hpp"
 #include "models/layers/decoder_layer.hpp"
+#include "models/layers/layer_tensors.hpp"
 #include "models/layers/workspace.hpp"
 #include "models/ops/embedding.hpp"
 
@@ -67,19 +68,16 @@ StageModel::StageModel(const ModelFiles& files, const ModelConfig& config,
                      ". Choose another split.");
   }
   // All shapes are checked before memory is taken for them.
-  const TensorInfo* embedding =
-      range.first == 0
-          ? &files.require("token_embd.weight", {config.hidden_size, config.vocab_size})
-          : nullptr;
+  const TensorInfo* embedding = range.first == 0 ? &find_embedding(files, config) : nullptr;
   const std::uint64_t total = stored_bytes(files, config, range);
   StageOptions checked = options;
   checked.threads = std::max(checked.threads, 1U);
   checked.max_rows = std::max(checked.max_rows, 1U);
   state_ = std::make_unique<State>(config, checked);
   if (embedding != nullptr) {
-    state_->embedding.emplace(files.mapping(), *embedding);
+    state_->embedding.emplace(*embedding);
   }
-  std::uint64_t done = 0;
+  std::uint64_t done = embedding != nullptr ? embedding->data.size() : 0;
   state_->layers.reserve(range.size());
   for (std::uint32_t layer = range.first; layer < range.end; ++layer) {
     state_->layers.emplace_back(files, config, layer, state_->workspace);
@@ -88,11 +86,12 @@ StageModel::StageModel(const ModelFiles& files, const ModelConfig& config,
       progress(done, total);
     }
   }
+  files.check_unchanged();
 }
 
 std::uint64_t StageModel::stored_bytes(const ModelFiles& files, const ModelConfig& config,
                                        LayerRange layers) {
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = layers.first == 0 ? find_embedding(files, config).data.size() : 0;
   for (std::uint32_t layer = layers.first; layer < layers.end; ++layer) {
     bytes += DecoderLayer::stored_bytes(files, config, layer);
   }

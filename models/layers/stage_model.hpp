@@ -31,8 +31,7 @@ struct StageOptions {
 };
 
 /// A range of decoder layers of a model, with the token embedding where the range starts at
-/// layer 0. Reads only the pages of its own layers' tensors (the embedding's rows as they are
-/// asked for); it keeps their mapping alive, the `ModelFiles` itself may go.
+/// layer 0. Reads only the pages of its own layers' tensors, once; the `ModelFiles` may go then.
 ///
 /// A row's result depends on the row and its context alone: the same bits whatever other rows share
 /// the segment, however the layers are split, and whichever slots the context lies in.
@@ -47,7 +46,7 @@ class StageModel {
              const LoadProgress& progress = {});
   ~StageModel();
 
-  /// Bytes of the layers' weights in the files, which is about what they take in memory. Reads no
+  /// Bytes of the range's weights in the files, which is about what they take in memory. Reads no
   /// weights. Throws as the constructor does.
   static std::uint64_t stored_bytes(const ModelFiles& files, const ModelConfig& config,
                                     LayerRange layers);

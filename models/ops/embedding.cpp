@@ -1,15 +1,25 @@
 #include "models/ops/embedding.hpp"
 
+#include <algorithm>
 #include <cassert>
-#include <utility>
 
 namespace flowspec {
 
-Embedding::Embedding(std::shared_ptr<const void> mapping, const TensorInfo& weight)
-    : weight_(weight),
-      mapping_(std::move(mapping)),
+Embedding::Embedding(const TensorInfo& weight)
+    : bytes_(std::make_unique_for_overwrite<std::byte[]>(weight.data.size())),
+      weight_(weight),
       columns_(weight.shape.at(0)),
-      vocab_size_(static_cast<std::uint32_t>(weight.elements() / weight.shape.at(0))) {}
+      vocab_size_(static_cast<std::uint32_t>(weight.elements() / weight.shape.at(0))) {
+  // Part by part, so that the file's pages never take as much memory again.
+  constexpr std::size_t part = std::size_t{4} << 20;
+  for (std::size_t at = 0; at < weight.data.size(); at += part) {
+    const std::size_t count = std::min(part, weight.data.size() - at);
+    std::ranges::copy(weight.data.subspan(at, count), bytes_.get() + at);
+    weight.drop_pages(at, count);
+  }
+  weight_.data = {bytes_.get(), weight.data.size()};
+  weight_.is_mapped = false;
+}
 
 void Embedding::apply(std::span<const Token> tokens, std::span<float> out) const {
   assert(out.size() >= tokens.size() * columns_);

@@ -10,13 +10,13 @@
 
 namespace flowspec {
 
-/// Token embeddings, read straight from the mapped file: only the rows of tokens that occur are
-/// ever loaded.
+/// Token embeddings, in memory as the file has them: what happens to the file later changes
+/// nothing.
 class Embedding {
  public:
-  /// @param mapping  keeps the file that `weight` lies in mapped.
-  /// @param weight   shape {columns, vocabulary}.
-  Embedding(std::shared_ptr<const void> mapping, const TensorInfo& weight);
+  /// Reads the rows.
+  /// @param weight  shape {columns, vocabulary}.
+  explicit Embedding(const TensorInfo& weight);
 
   std::uint32_t vocab_size() const { return vocab_size_; }
 
@@ -24,8 +24,9 @@ class Embedding {
   void apply(std::span<const Token> tokens, std::span<float> out) const;
 
  private:
+  std::unique_ptr<std::byte[]> bytes_;
+  /// Its data are `bytes_`.
   TensorInfo weight_;
-  std::shared_ptr<const void> mapping_;
   std::size_t columns_;
   std::uint32_t vocab_size_;
 };

@@ -12,7 +12,6 @@
 #include <sys/resource.h>
 
 #include "models/error.hpp"
-#include "models/layers/check_tensors.hpp"
 #include "models/numerics.hpp"
 #include "models/open_model.hpp"
 #include "models/ops/packed/kernels.hpp"
@@ -33,10 +32,8 @@ OpenModel open(const EngineBenchOptions& options) {
     return {std::make_shared<RandomModel>(config, options.type), config};
   }
   try {
-    auto model = open_model(options.model.empty() ? embedded_file("target.gguf")
-                                                  : std::filesystem::path(options.model));
-    check_tensors(*model.files, model.config);
-    return model;
+    return open_model(options.model.empty() ? embedded_file("target.gguf")
+                                            : std::filesystem::path(options.model));
   } catch (const ModelError& e) {
     throw RuntimeError(e.what());
   }

@@ -160,6 +160,13 @@ std::uint64_t RandomModel::file_size() const {
   return size;
 }
 
+std::vector<const TensorInfo*> RandomModel::all_tensors() const {
+  std::vector<const TensorInfo*> all;
+  for (const TensorInfo& tensor : tensors_)
+    all.push_back(&tensor);
+  return all;
+}
+
 const TensorInfo* RandomModel::find(std::string_view name) const {
   auto found = std::ranges::find(tensors_, name, &TensorInfo::name);
   return found == tensors_.end() ? nullptr : &*found;

@@ -28,6 +28,7 @@ class RandomModel final : public ModelFiles {
   std::vector<FileIdentity> identities() const override { return {}; }
   std::uint64_t file_size() const override;
   std::shared_ptr<const void> mapping() const override { return bytes_; }
+  std::vector<const TensorInfo*> all_tensors() const override;
   const TensorInfo* find(std::string_view name) const override;
   const TensorInfo& require(std::string_view name,
                             std::span<const std::uint64_t> shape) const override;

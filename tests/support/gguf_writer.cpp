@@ -505,7 +505,7 @@ GgufWriter make_llama(const LlamaShape& shape, const LlamaTypes& types, std::uin
     add_matrix(block + "attn_k.weight", type, hidden, shape.kv_heads * head_dim,
                1.5F * keep(hidden));
     add_matrix(block + "attn_v.weight", type, hidden, shape.kv_heads * head_dim, keep(hidden));
-    if (shape.architecture == "qwen2") {
+    if (shape.qkv_bias.value_or(shape.architecture == "qwen2")) {
       add_vector(block + "attn_q.bias", shape.heads * head_dim, 0, 0.5F);
       add_vector(block + "attn_k.bias", shape.kv_heads * head_dim, 0, 0.5F);
       add_vector(block + "attn_v.bias", shape.kv_heads * head_dim, 0, 0.5F);
@@ -516,10 +516,18 @@ GgufWriter make_llama(const LlamaShape& shape, const LlamaTypes& types, std::uin
     }
     add_matrix(block + "attn_output.weight", type, shape.heads * head_dim, hidden,
                keep(shape.heads * head_dim));
+    if (shape.output_bias) {
+      add_vector(block + "attn_output.bias", hidden, 0, 0.5F);
+    }
     add_norm(block + "ffn_norm.weight");
     add_matrix(block + "ffn_gate.weight", type, hidden, shape.ffn_size, keep(hidden));
     add_matrix(block + "ffn_up.weight", type, hidden, shape.ffn_size, keep(hidden));
     add_matrix(block + "ffn_down.weight", type, shape.ffn_size, hidden, keep(shape.ffn_size));
+    if (shape.ffn_bias) {
+      add_vector(block + "ffn_gate.bias", shape.ffn_size, 0, 0.5F);
+      add_vector(block + "ffn_up.bias", shape.ffn_size, 0, 0.5F);
+      add_vector(block + "ffn_down.bias", hidden, 0, 0.5F);
+    }
   }
   add_norm("output_norm.weight");
   if (!shape.tied) {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -95,6 +96,11 @@ struct LlamaShape {
   std::uint32_t rope_dims = 0;
   float rope_theta = 10000;
   float rms_eps = 1e-5F;
+  /// Biases of query, key and value (not said: qwen2 has them), of the attention's output, of the
+  /// FFN.
+  std::optional<bool> qkv_bias = std::nullopt;
+  bool output_bias = false;
+  bool ffn_bias = false;
   /// No output.weight: the embedding serves for both.
   bool tied = false;
   /// Tokens that a row attends to, as the file says it; 0: it does not say it.

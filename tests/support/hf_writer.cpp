@@ -23,6 +23,10 @@ std::string hf_name(const std::string& gguf) {
       {"attn_q.bias", "self_attn.q_proj.bias"},
       {"attn_k.bias", "self_attn.k_proj.bias"},
       {"attn_v.bias", "self_attn.v_proj.bias"},
+      {"attn_output.bias", "self_attn.o_proj.bias"},
+      {"ffn_gate.bias", "mlp.gate_proj.bias"},
+      {"ffn_up.bias", "mlp.up_proj.bias"},
+      {"ffn_down.bias", "mlp.down_proj.bias"},
       {"attn_q_norm.weight", "self_attn.q_norm.weight"},
       {"attn_k_norm.weight", "self_attn.k_norm.weight"},
       {"attn_output.weight", "self_attn.o_proj.weight"},
@@ -41,11 +45,13 @@ std::string hf_name(const std::string& gguf) {
 /// Row 2 i + j of every head becomes row j * head_dim / 2 + i.
 std::string unpermuted(const TensorInfo& tensor, std::size_t head_dim) {
   std::string bytes;
-  for (std::size_t row = 0; row < tensor.shape[1]; ++row) {
+  const std::size_t rows = tensor.shape.back();
+  const std::size_t row_bytes = tensor.data.size() / rows;
+  for (std::size_t row = 0; row < rows; ++row) {
     const std::size_t in_head = row % head_dim;
     const std::size_t i = in_head % (head_dim / 2);
     const std::size_t j = in_head / (head_dim / 2);
-    const auto from = tensor.row(row - in_head + 2 * i + j);
+    const auto from = tensor.data.subspan((row - in_head + 2 * i + j) * row_bytes, row_bytes);
     bytes.append(reinterpret_cast<const char*>(from.data()), from.size());
   }
   return bytes;
@@ -56,8 +62,8 @@ std::string unpermuted(const TensorInfo& tensor, std::size_t head_dim) {
 HfWriter::HfWriter(const GgufFile& file) {
   const ModelConfig model = read_config(file);
   for (const TensorInfo& tensor : file.tensors()) {
-    const bool is_turned =
-        tensor.name.ends_with("attn_q.weight") || tensor.name.ends_with("attn_k.weight");
+    const bool is_turned = tensor.name.find("attn_q.") != std::string::npos ||
+                           tensor.name.find("attn_k.") != std::string::npos;
     std::string bytes(reinterpret_cast<const char*>(tensor.data.data()), tensor.data.size());
     if (is_turned && model.architecture == "llama") {
       bytes = unpermuted(tensor, model.head_dim);
@@ -79,6 +85,8 @@ HfWriter::HfWriter(const GgufFile& file) {
             {"rope_theta", number(model.rope_theta)},
             {"rope_scaling", "null"},
             {"hidden_act", "\"silu\""},
+            {"attention_bias", model.output_bias ? "true" : "false"},
+            {"mlp_bias", model.ffn_bias ? "true" : "false"},
             {"tie_word_embeddings", model.tied_embeddings ? "true" : "false"}};
 }
 

@@ -218,9 +218,17 @@ std::vector<Vector> ReferenceModel::hidden(const std::vector<Token>& text,
         attended.insert(attended.end(), part.begin(), part.end());
       }
       add(x[p], product(wo, attended));
+      if (config_.output_bias) {
+        add(x[p], tensor(prefix + "attn_output.bias"));
+      }
       const Vector normed = normalised(x[p], ffn_norm, eps);
       Vector g = product(gate, normed);
-      const Vector u = product(up, normed);
+      Vector u = product(up, normed);
+      if (config_.ffn_bias) {
+        add(g, tensor(prefix + "ffn_gate.bias"));
+        add(u, tensor(prefix + "ffn_up.bias"));
+        add(x[p], tensor(prefix + "ffn_down.bias"));
+      }
       for (std::size_t i = 0; i < g.size(); ++i) {
         g[i] = g[i] / (1 + std::exp(-g[i])) * u[i];
       }

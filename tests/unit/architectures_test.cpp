@@ -11,6 +11,7 @@
 #include "models/formats/hf_folder.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
+#include "models/open_model.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/hf_writer.hpp"
 #include "tests/support/reference_run.hpp"
@@ -69,6 +70,49 @@ BOOST_AUTO_TEST_CASE(qwen2_and_qwen3_equal_the_reference) {
                                 file, read_config(file));
       }
     }
+  }
+}
+
+struct Biases {
+  bool qkv;
+  bool output;
+  bool ffn;
+};
+
+LlamaShape with_biases(const std::string& architecture, const Biases& biases) {
+  LlamaShape shape = shape_of(architecture);
+  shape.qkv_bias = biases.qkv;
+  shape.output_bias = biases.output;
+  shape.ffn_bias = biases.ffn;
+  return shape;
+}
+
+BOOST_AUTO_TEST_CASE(biases_of_any_kind_equal_the_reference) {
+  for (const std::string architecture : {"llama", "qwen2", "qwen3"}) {
+    for (const Biases& biases :
+         {Biases{false, false, false}, Biases{true, false, false}, Biases{false, true, false},
+          Biases{false, false, true}, Biases{true, true, true}}) {
+      const TempFolder folder;
+      write_llama_gguf(folder / "model.gguf", with_biases(architecture, biases), {}, 7);
+      const OpenModel model = open_model(folder / "model.gguf");
+      BOOST_TEST(model.config.qkv_bias == biases.qkv);
+      BOOST_TEST(model.config.output_bias == biases.output);
+      BOOST_TEST(model.config.ffn_bias == biases.ffn);
+      check_against_reference(architecture + " with biases", *model.files, model.config);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(folders_with_biases_equal_the_reference) {
+  const std::vector<std::pair<std::string, Biases>> cases{{"llama", {true, true, false}},
+                                                          {"llama", {false, false, true}},
+                                                          {"llama", {true, true, true}},
+                                                          {"qwen3", {true, true, false}}};
+  for (const auto& [architecture, biases] : cases) {
+    const BothKinds both(with_biases(architecture, biases), {}, 1);
+    const OpenModel model = open_model(both.folder / "hf");
+    BOOST_TEST(model.config.qkv_bias == biases.qkv);
+    check_against_reference(architecture + " folder with biases", *model.files, model.config);
   }
 }
 

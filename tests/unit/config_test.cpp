@@ -117,7 +117,10 @@ BOOST_AUTO_TEST_CASE(unsupported_features_are_named) {
   };
   check_refused("'phi3', supported are: llama (also Mistral), qwen2, qwen3", "general.architecture",
                 add_string("general.architecture", "phi3"));
-  check_refused("'adapter'", "", add_string("general.type", "adapter"));
+  check_refused("is of the kind 'adapter' (general.type)", "",
+                add_string("general.type", "adapter"));
+  check_refused("is an EAGLE-3 head (general.architecture 'eagle3'), which is not supported yet",
+                "general.architecture", add_string("general.architecture", "eagle3"));
   check_refused("'longrope'", "", add_string("llama.rope.scaling.type", "longrope"));
   check_refused("8 experts", "", add_uint("llama.expert_count", 8));
   check_refused("should end with '-00001-of-00003.gguf'", "", add_uint("split.count", 3));
@@ -150,7 +153,7 @@ BOOST_AUTO_TEST_CASE(keys_begin_with_the_architecture) {
   const ModelConfig qwen2 = config_of("", {}, "qwen2");
   BOOST_TEST(qwen2.architecture == "qwen2");
   BOOST_TEST(qwen2.hidden_size == 48U);
-  BOOST_TEST(qwen2.qkv_bias);
+  BOOST_TEST(!qwen2.qkv_bias);  // the tensors say it, and there are none
   BOOST_TEST(!qwen2.qk_norm);
   BOOST_TEST((qwen2.rope_layout == RopeLayout::halves));
   const ModelConfig qwen3 = config_of(
@@ -208,6 +211,58 @@ BOOST_AUTO_TEST_CASE(rope_scaling_is_read_as_llama_cpp_does) {
     writer.add_tensor("rope_freqs.weight", TensorType::f32, {4}, std::vector<float>{1, 1, 2, 8});
   });
   BOOST_TEST(divided.divisors == (std::vector<float>{1, 1, 2, 8}));
+}
+
+BOOST_AUTO_TEST_CASE(yarn_without_extrapolation_is_linear) {
+  const auto scaling_of = [](float extrapolation) {
+    return config_of("",
+                     [&](GgufWriter& writer) {
+                       writer.add_string("llama.rope.scaling.type", "yarn");
+                       writer.add_float("llama.rope.scaling.factor", 4);
+                       writer.add_float("llama.rope.scaling.attn_factor", 2);
+                       writer.add_float("llama.rope.scaling.yarn_ext_factor", extrapolation);
+                       writer.add_float("llama.rope.scaling.yarn_attn_factor", 1);
+                       writer.add_float("llama.rope.scaling.yarn_log_multiplier", 0);
+                     })
+        .rope_scaling;
+  };
+  BOOST_TEST((scaling_of(0) == RopeScaling{.factor = 4, .magnitude = 2, .divisors = {}}));
+  BOOST_TEST((scaling_of(1) == scaling_of(-1)));
+  BOOST_TEST((scaling_of(1).kind == RopeScalingKind::yarn));
+  check_refused("llama.rope.scaling.yarn_ext_factor to 1", "", [](GgufWriter& writer) {
+    writer.add_string("llama.rope.scaling.type", "linear");
+    writer.add_float("llama.rope.scaling.yarn_ext_factor", 1);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(sizes_may_be_said_for_every_layer) {
+  const auto with = [](const std::string& name, std::vector<std::int32_t> values) {
+    return [=](GgufWriter& writer) { writer.add_ints("llama." + name, values); };
+  };
+  const auto ints = [&](const std::string& name, const std::vector<std::int32_t>& values) {
+    return config_of("llama." + name, with(name, values));
+  };
+  BOOST_TEST((ints("attention.head_count", {6, 6, 6}) == config_of()));
+  BOOST_TEST((ints("feed_forward_length", {100, 100, 100}) == config_of()));
+  BOOST_TEST(ints("attention.head_count_kv", {2, 2, 2}).kv_heads == 2U);
+  check_refused("layers of different sizes (llama.feed_forward_length)",
+                "llama.feed_forward_length", with("feed_forward_length", {100, 100, 99}));
+  check_refused("'llama.attention.head_count' has 2 values, the model has 3 layers",
+                "llama.attention.head_count", with("attention.head_count", {6, 6}));
+  check_refused("'llama.attention.head_count_kv'", "",
+                with("attention.head_count_kv", {-1, -1, -1}));
+  check_refused("is an array of 3 int32", "llama.embedding_length",
+                with("embedding_length", {48, 48, 48}));
+}
+
+BOOST_AUTO_TEST_CASE(the_usual_scale_of_attention_may_be_said) {
+  const auto with = [](float scale) {
+    return [=](GgufWriter& writer) { writer.add_float("llama.attention.scale", scale); };
+  };
+  BOOST_TEST((config_of("", with(1 / std::sqrt(8.0F))) == config_of()));
+  BOOST_TEST((config_of("", with(0)) == config_of()));
+  check_refused("scales attention by 0.25 (llama.attention.scale)", "", with(0.25F));
+  check_refused("scales attention", "", with(std::numeric_limits<float>::quiet_NaN()));
 }
 
 BOOST_AUTO_TEST_CASE(rope_scaling_that_makes_no_sense_is_named) {

@@ -135,15 +135,74 @@ BOOST_AUTO_TEST_CASE(bad_values_are_named) {
   check_refused("llama", {{"x", "\"" + std::string(2 << 20, 'x') + "\""}}, {"at most 1048576"});
 }
 
+BOOST_AUTO_TEST_CASE(numbers_that_are_none_are_shown) {
+  check_refused("llama", {{"rope_theta", "0"}}, {"'rope_theta' is 0, expected a positive"});
+  check_refused("llama", {{"rope_theta", "\"500000\""}},
+                {"'rope_theta' is \"500000\", expected a positive number"});
+  check_refused("llama", {{"rope_theta", "1e300"}}, {"'rope_theta' is 1e+300", "float32"});
+  for (const std::string literal : {"NaN", "Infinity", "-Infinity"}) {
+    check_refused("llama", {{"rope_theta", literal}},
+                  {"not a JSON object", "line ", "JSON has no NaN and no Infinity"});
+  }
+  check_refused("llama", {{"x", R"("\ud800")"}}, {"not a JSON object", "line ", "surrogate"});
+}
+
+BOOST_AUTO_TEST_CASE(rotations_that_are_not_understood_are_refused_by_name) {
+  const auto refused = [](const std::string& object, const std::vector<std::string>& words) {
+    for (const char* key : {"rope_parameters", "rope_scaling"}) {
+      for (const char* type : {"llama", "mistral", "qwen2", "qwen3"}) {
+        Changes changes{{"rope_theta", ""}, {"rope_scaling", ""}};
+        changes[key] = object;
+        check_refused(type, changes, words);
+      }
+    }
+  };
+  refused(R"({"full_attention": {"rope_type": "default", "rope_theta": 500000.0},
+              "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}})",
+          {".full_attention' is an object"});
+  refused(R"({"rope_type": "default", "new": {}})", {".new' is an object"});
+  refused(R"({"rope_type": "default", "mrope_section": [1, 2]})", {".mrope_section' is not known"});
+  check_refused("llama",
+                {{"rope_theta", "10000"},
+                 {"rope_parameters", R"({"rope_type": "default", "rope_theta": 500000})"}},
+                {"'rope_theta' and 'rope_parameters.rope_theta'", "differ"});
+  const ModelConfig one = config_of("llama", {{"rope_theta", "500000"}});
+  BOOST_TEST((one == config_of("llama", {{"rope_theta", "500000"},
+                                         {"rope_parameters",
+                                          R"({"rope_type": "default", "rope_theta": 500000})"}})));
+}
+
+BOOST_AUTO_TEST_CASE(a_head_that_is_there_is_used) {
+  BOOST_TEST(!config_of("llama", {{"tie_word_embeddings", "true"}}).tied_embeddings);
+  const TempFolder folder;
+  HfWriter writer = small_model();
+  writer.tensors.erase("lm_head.weight");
+  const auto check = [&](const std::string& word) {
+    writer.write(folder / "m");
+    BOOST_CHECK_EXCEPTION(read_config(HfFolder::open(folder / "m")), ModelError,
+                          [&](const ModelError& error) {
+                            const std::string what = error.what();
+                            BOOST_TEST_MESSAGE(what);
+                            return what.find("'tie_word_embeddings' is " + word) != what.npos &&
+                                   what.find("no 'lm_head.weight'") != what.npos;
+                          });
+  };
+  check("false");
+  writer.config.erase("tie_word_embeddings");
+  check("not there");
+  writer.config["tie_word_embeddings"] = "true";
+  writer.write(folder / "m");
+  BOOST_TEST(read_config(HfFolder::open(folder / "m")).tied_embeddings);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_computed_is_refused_by_name) {
   check_refused("llama", {{"model_type", "\"gemma3\""}},
                 {"'gemma3'", "supported are: llama, mistral, qwen2, qwen3"});
   check_refused("llama", {{"quantization_config", R"({"quant_method": "gptq"})"}},
                 {"'quantization_config'", "GGUF"});
   check_refused("llama", {{"hidden_act", "\"gelu\""}}, {"'hidden_act'"});
-  check_refused("llama", {{"attention_bias", "true"}}, {"'attention_bias'"});
-  check_refused("qwen3", {{"attention_bias", "true"}}, {"'attention_bias'"});
-  check_refused("llama", {{"mlp_bias", "true"}}, {"'mlp_bias'"});
+  check_refused("mistral", {{"attention_bias", "true"}}, {"'attention_bias'"});
+  check_refused("qwen3", {{"mlp_bias", "true"}}, {"'mlp_bias'"});
   check_refused("llama", {{"partial_rotary_factor", "0.5"}}, {"'partial_rotary_factor'"});
   config_of("qwen2", {{"attention_bias", "true"}});
 }

@@ -2,6 +2,7 @@
 
 #include "models/formats/hf_folder.hpp"
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -120,10 +121,112 @@ BOOST_AUTO_TEST_CASE(an_untied_model_needs_its_output_matrix) {
     const OpenModel model = open_model(folder / "m");
     const LmHead head(*model.files, model.config, 1, 1);
   };
-  check_refused(load, {"lm_head.weight", "missing"});
+  check_refused(load, {"lm_head.weight", "'tie_word_embeddings' is false"});
   writer.config["tie_word_embeddings"] = "true";
   writer.write(folder / "m");
   load();
+}
+
+BOOST_AUTO_TEST_CASE(a_head_beside_a_tied_flag_is_used_and_said) {
+  const TempFolder folder;
+  HfWriter writer = small_model();
+  const auto remarks = [&] {
+    writer.write(folder / "m");
+    const OpenModel model = open_model(folder / "m");
+    BOOST_TEST(!model.config.tied_embeddings);
+    return model.files->remarks();
+  };
+  BOOST_TEST(remarks().empty());
+  writer.config["tie_word_embeddings"] = "true";
+  BOOST_REQUIRE(remarks().size() == 1);
+  BOOST_TEST(remarks()[0].find("lm_head.weight is used") != std::string::npos);
+  const HfWriter::Tensor own = writer.tensors["lm_head.weight"];
+  writer.tensors["lm_head.weight"] = writer.tensors["model.embed_tokens.weight"];
+  BOOST_TEST(remarks().empty());
+  writer.tensors["lm_head.weight"] = own;
+  writer.tensors["lm_head.weight"].shape[0] -= 1;
+  writer.tensors["lm_head.weight"].bytes.resize(own.bytes.size() - std::size_t{64} * 4);
+  check_refused([&] { remarks(); },
+                {"'lm_head.weight'", "has shape [319, 64], expected [320, 64]"});
+}
+
+BOOST_AUTO_TEST_CASE(weights_in_two_ways_are_said) {
+  const TempFolder folder;
+  small_model().write(folder / "m", 2);
+  BOOST_TEST(open_model(folder / "m").files->remarks().empty());
+  small_model().write(folder / "m", 1);
+  const OpenModel model = open_model(folder / "m");
+  BOOST_REQUIRE(model.files->remarks().size() == 1);
+  BOOST_TEST_MESSAGE(model.files->remarks()[0]);
+  BOOST_TEST(model.files->remarks()[0].find("model.safetensors is read, not the files that") !=
+             std::string::npos);
+  BOOST_TEST(model.files->parts().size() == 2U);
+  write_file(folder / "m/model.safetensors.index.json",
+             R"({"weight_map": {"lm_head.weight": "model.safetensors"}})");
+  BOOST_TEST(open_model(folder / "m").files->remarks().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_tensor_in_two_files_is_refused) {
+  const TempFolder folder;
+  small_model().write(folder / "m", 2);
+  SafetensorsWriter twice;
+  twice.add_tensor("model.embed_tokens.weight", TensorType::f32, {1}, std::vector<float>(1));
+  twice.add_tensor("lm_head.weight", TensorType::f32, {320, 64}, std::vector<float>(20480));
+  twice.write(folder / "m/model-1.safetensors");
+  check_refused([&] { HfFolder::open(folder / "m"); },
+                {"model-2.safetensors: has the tensor '", "model-1.safetensors has too"});
+}
+
+BOOST_AUTO_TEST_CASE(a_tokenizer_beyond_the_model_is_refused) {
+  const TempFolder folder;
+  write_llama_gguf(folder / "more.gguf", {.vocab_size = 321}, {}, 1);
+  small_model().write(folder / "m");
+  const OpenModel model = open_model(folder / "m");
+  check_refused([&] { check_vocabulary(model, open_tokenizer(folder / "more.gguf")); },
+                {"/m: the tokenizer has 321 tokens", "the model is of 320"});
+  write_llama_gguf(folder / "less.gguf", {.vocab_size = 319}, {}, 1);
+  check_vocabulary(model, open_tokenizer(folder / "less.gguf"));
+}
+
+BOOST_AUTO_TEST_CASE(eagle_3_heads_are_called_so) {
+  const TempFolder folder;
+  const EagleFiles good({}, 1);
+  std::size_t number = 0;
+  const auto refused = [&](const EagleFiles& files, const std::string& sign) {
+    const std::filesystem::path head = folder / std::to_string(number++);
+    std::filesystem::create_directory(head);
+    files.write(head, TensorType::f32);
+    for (const auto& path : {head, head / "model.safetensors"}) {
+      check_refused([&] { draft_kind(path); },
+                    {"is an EAGLE-3 head (", sign, "not supported yet. Use an EAGLE-1 or EAGLE-2"});
+    }
+  };
+  for (const auto& [key, value, sign] : std::vector<std::array<std::string, 3>>{
+           {"draft_vocab_size", "32000", "'draft_vocab_size'"},
+           {"target_hidden_size", "64", "'target_hidden_size'"},
+           {"eagle_config", R"({"eagle_aux_hidden_state_layer_ids": [1, 2]})", "'eagle_config'"},
+           {"eagle_aux_hidden_state_layer_ids", "[1]", "'eagle_aux_hidden_state_layer_ids'"},
+           {"norm_before_residual", "true", "'norm_before_residual'"},
+           {"speculators_model_type", R"("eagle3")", "'speculators_model_type' 'eagle3'"},
+           {"architectures", R"(["LlamaForCausalLMEagle3"])", "LlamaForCausalLMEagle3"},
+           {"architectures", R"(["Eagle3Speculator"])", "Eagle3Speculator"},
+           {"architectures", R"(["Eagle3DraftModel"])", "Eagle3DraftModel"}}) {
+    EagleFiles files = good;
+    files.config[key] = value;
+    refused(files, sign);
+  }
+  for (const std::string name :
+       {"d2t", "t2d", "midlayer.hidden_norm.weight", "layers.0.hidden_norm.weight"}) {
+    EagleFiles files = good;
+    files.tensors[name] = {{1}, {0}};
+    refused(files, "tensor '" + name + "'");
+  }
+  EagleFiles files = good;
+  files.tensors["fc.weight"] = {{64, 192}, std::vector<float>(64 * 192)};
+  refused(files, "tensor 'fc.weight' of shape [64, 192]");
+  // A checkpoint of PyTorch too, by its configuration.
+  std::filesystem::rename(folder / "0/model.safetensors", folder / "0/pytorch_model.bin");
+  check_refused([&] { draft_kind(folder / "0"); }, {"is an EAGLE-3 head"});
 }
 
 BOOST_AUTO_TEST_CASE(folders_that_are_no_models_are_told) {

@@ -1,5 +1,7 @@
 // Loading stages from files, and the small-LM draft.
 #include <algorithm>
+#include <chrono>
+#include <fstream>
 #include <functional>
 #include <numeric>
 #include <optional>
@@ -20,6 +22,7 @@
 #include "models/formats/hf_folder.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
+#include "models/open_model.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/hf_writer.hpp"
 #include "tests/support/temp_folder.hpp"
@@ -67,26 +70,71 @@ BOOST_AUTO_TEST_CASE(unfit_tensors_are_named) {
   check_error(load(config, {1, 1}), {path.string(), "1 to 1"});
 }
 
-BOOST_AUTO_TEST_CASE(tensors_that_would_not_be_computed_are_refused) {
+BOOST_AUTO_TEST_CASE(tensors_that_nobody_reads_are_refused) {
   const auto check = [](const std::string& architecture, const std::string& tensor,
                         std::uint32_t size) {
     const TempFolder folder;
     GgufWriter writer = make_llama({.architecture = architecture}, {}, 1);
     writer.add_tensor(tensor, TensorType::f32, {size}, std::vector<float>(size));
     writer.write(folder / "model.gguf");
-    const GgufFile file = GgufFile::open(folder / "model.gguf");
-    const ModelConfig config = read_config(file);
-    check_error(
-        [&] {
-          const StageModel model(file, config, {{1, 2}});
-        },
-        {"'" + tensor + "'", "not supported", "'" + architecture + "'"});
+    check_error([&] { open_model(folder / "model.gguf"); },
+                {"'" + tensor + "'", "not supported", "'" + architecture + "'"});
   };
-  check("llama", "blk.1.attn_q.bias", 64);
-  check("llama", "blk.1.attn_k_norm.weight", 16);
-  check("qwen2", "blk.1.attn_output.bias", 64);
+  for (const std::string tensor :
+       {"blk.1.attn_k_norm.weight", "blk.0.attn_q.scale", "blk.0.ffn_up.input_scale",
+        "blk.0.attn_norm_2.weight", "blk.1.post_attention_norm.weight", "blk.1.attn_sinks.weight",
+        "blk.0.ffn_gate_inp.weight", "blk.0.attn_qkv.weight", "blk.0.attn_norm.bias",
+        "output_norm.bias", "position_embd.weight", "token_embd_norm.weight", "output.bias",
+        "blk.2.attn_q.weight", "blk.1.attn_output.bias", "anything"}) {
+    check("llama", tensor, 64);
+  }
+  check("qwen2", "output.bias", 320);
   check("qwen3", "blk.1.attn_v.bias", 32);
-  check("qwen3", "blk.1.ffn_down.bias", 64);
+
+  // Frequencies of RoPE follow from the configuration.
+  const TempFolder folder;
+  write_llama_gguf(folder / "model.gguf", {}, {}, 1);
+  HfWriter writer(GgufFile::open(folder / "model.gguf"));
+  const HfWriter::Tensor one{TensorType::f32, {1}, std::string(4, '\0')};
+  writer.tensors["model.layers.0.self_attn.rotary_emb.inv_freq"] = one;
+  writer.write(folder / "hf", 2);
+  open_model(folder / "hf");
+  for (const std::string tensor :
+       {"lm_head.bias", "model.norm.bias", "model.layers.0.self_attn.q_proj.weight_scale",
+        "model.layers.0.post_feedforward_layernorm.weight", "model.layers.1.mlp.gate.weight",
+        "model.layers.0.self_attn.q_proj.lora_A.weight", "model.layers.2.input_layernorm.weight",
+        "model.layers.0.self_attn.q_proj.bias", "model.layers.0.mlp.up_proj.bias"}) {
+    HfWriter more = writer;
+    more.tensors[tensor] = one;
+    for (const std::size_t shards : {1U, 2U}) {
+      more.write(folder / (tensor + std::to_string(shards)), shards);
+      check_error([&] { open_model(folder / (tensor + std::to_string(shards))); },
+                  {"'" + tensor + "'", "not supported"});
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(fewer_layers_than_the_file_has_are_refused) {
+  const TempFolder folder;
+  write_llama_gguf(folder / "model.gguf", {}, {}, 1);
+  HfWriter writer(GgufFile::open(folder / "model.gguf"));
+  writer.config["num_hidden_layers"] = "1";
+  writer.write(folder / "hf");
+  check_error([&] { open_model(folder / "hf"); }, {"model.layers.1.", "with 1 layers"});
+}
+
+BOOST_AUTO_TEST_CASE(what_is_missing_is_told_when_a_model_is_opened) {
+  const TempFolder folder;
+  write_llama_gguf(folder / "model.gguf", {}, {}, 1);
+  HfWriter writer(GgufFile::open(folder / "model.gguf"));
+  writer.tensors.erase("model.layers.1.mlp.up_proj.weight");
+  writer.write(folder / "hf");
+  check_error([&] { open_model(folder / "hf"); }, {"model.layers.1.mlp.up_proj.weight", "missing"});
+  GgufWriter other = make_llama({.layers = 1}, {}, 1);
+  other.add_raw_tensor("other.weight", 41, {1}, std::string(32, ' '));
+  other.write(folder / "other.gguf");
+  check_error([&] { GgufFile::open(folder / "other.gguf").require("other.weight", {1}); },
+              {"is stored as type 41, supported are"});
 }
 
 BOOST_AUTO_TEST_CASE(biases_and_norms_of_an_architecture_have_to_be_there) {
@@ -124,6 +172,12 @@ BOOST_AUTO_TEST_CASE(progress_counts_the_bytes_of_the_stage) {
   BOOST_TEST(steps.size() >= 2U);
   BOOST_TEST(std::is_sorted(steps.begin(), steps.end()));
   BOOST_TEST(steps.back() == expected);
+  const auto bytes = [&file](LayerRange range) {
+    return StageModel::stored_bytes(file, read_config(file), range);
+  };
+  BOOST_TEST(bytes({1, 3}) == expected);
+  BOOST_TEST(bytes({0, 3}) - bytes({1, 3}) - bytes({3, 4}) ==
+             file.find("token_embd.weight")->data.size());
 }
 
 /// The whole pages of a tensor may not be read while this lives: whoever does so crashes.
@@ -186,6 +240,53 @@ void check_pages(const ModelFiles& files, const ModelConfig& config) {
   }
   BOOST_TEST(*left == 0U,
              "weights lie in memory twice: " << *left << " pages of the file are left");
+}
+
+BOOST_AUTO_TEST_CASE(what_happens_to_the_file_later_changes_nothing) {
+  const TempFolder folder;
+  write_llama_gguf(folder / "model.gguf", {}, {}, 1);
+  std::mt19937 random(2);
+  const std::vector<TestTree> trees{random_tree(random, 320, 10, 0)};
+  const auto run = [&trees](std::vector<StageModel>& stages) {
+    return run_plan(stages, trees, plain_plan(trees, 64));
+  };
+  std::vector<StageModel> stages;
+  {
+    const GgufFile file = GgufFile::open(folder / "model.gguf");
+    stages.emplace_back(file, read_config(file), StageOptions{{0, 2}});
+  }
+  const Hidden before = run(stages);
+  // In place: the same file, cut to nothing.
+  std::filesystem::resize_file(folder / "model.gguf", 1);
+  BOOST_TEST((run(stages) == before));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_changes_while_it_is_read_is_told) {
+  const TempFolder folder;
+  const std::filesystem::path path = folder / "model.gguf";
+  write_llama_gguf(path, {}, {}, 1);
+  const GgufFile file = GgufFile::open(path);
+  const ModelConfig config = read_config(file);
+  const auto change = [&path](std::uint64_t, std::uint64_t) {
+    std::fstream(path, std::ios::in | std::ios::out | std::ios::binary) << "GGUF";
+    std::filesystem::last_write_time(
+        path, std::filesystem::file_time_type::clock::now() + std::chrono::seconds(2));
+  };
+  check_error(
+      [&] {
+        const StageModel model(file, config, {{0, 2}}, change);
+      },
+      {path.string(), "was changed while it was read"});
+  check_error([&] { const LmHead head(file, config, 1, 8); }, {"was changed while it was read"});
+  // Another file under its name.
+  write_llama_gguf(path, {}, {}, 1);
+  const GgufFile second = GgufFile::open(path);
+  write_llama_gguf(path, {}, {}, 1);
+  check_error(
+      [&] {
+        const StageModel model(second, config, {{0, 2}});
+      },
+      {"was changed while it was read"});
 }
 
 BOOST_AUTO_TEST_CASE(huge_pages_take_no_memory_behind_the_end) {

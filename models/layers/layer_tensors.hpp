@@ -1,0 +1,48 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace flowspec {
+
+class ModelFiles;
+struct ModelConfig;
+struct TensorInfo;
+
+/// The tensors of one layer, wherever they come from; their shapes have been checked.
+struct LayerTensors {
+  /// Null: the layer has no norm before its attention.
+  const TensorInfo* attention_norm = nullptr;
+  /// Query, key, value.
+  std::array<const TensorInfo*, 3> qkv{};
+  /// All null: they have no biases. The same goes for the other biases.
+  std::array<const TensorInfo*, 3> qkv_bias{};
+  /// Null: queries and keys are not normalised.
+  const TensorInfo* q_norm = nullptr;
+  const TensorInfo* k_norm = nullptr;
+  std::array<const TensorInfo*, 1> output{};
+  std::array<const TensorInfo*, 1> output_bias{};
+  const TensorInfo* ffn_norm = nullptr;
+  std::array<const TensorInfo*, 2> gate_up{};
+  std::array<const TensorInfo*, 2> gate_up_bias{};
+  std::array<const TensorInfo*, 1> down{};
+  std::array<const TensorInfo*, 1> down_bias{};
+  /// What all of them take in the files.
+  std::uint64_t stored_bytes = 0;
+};
+
+/// Finds the tensors that the configuration asks for. Throws ModelError for missing and misshapen
+/// ones, and for types that cannot be read.
+LayerTensors find_layer_tensors(const ModelFiles& files, const ModelConfig& config,
+                                std::uint32_t layer);
+const TensorInfo& find_embedding(const ModelFiles& files, const ModelConfig& config);
+const TensorInfo& find_output_norm(const ModelFiles& files, const ModelConfig& config);
+/// The embedding, where that is the output matrix too.
+const TensorInfo& find_output_matrix(const ModelFiles& files, const ModelConfig& config);
+
+/// Finds all tensors of the model, and throws as above; and, naming it, for a tensor that none of
+/// this asks for: it would change the result. Only the frequencies of RoPE may be there too, which
+/// follow from the configuration or have been read with it.
+void check_tensors(const ModelFiles& files, const ModelConfig& config);
+
+}  // namespace flowspec
