@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "models/config.hpp"
+#include "models/formats/model_files.hpp"
 #include "models/layers/layer_tensors.hpp"
 #include "models/ops/linear.hpp"
 #include "models/ops/rms_norm.hpp"
