@@ -177,23 +177,36 @@ class Chat {
       turns_.push_back({ChatTurn::Role::system, options_.system});
   }
 
-  std::vector<Token> prompt() const {
+  ChatText written() const {
     const Tokenizer& tokenizer = engine_.target().tokenizer;
     const auto bos = tokenizer.text(tokenizer.bos());
     const auto eos = tokenizer.text(tokenizer.eos());
-    auto text = template_.render(turns_, {.bos = bos, .eos = eos, .date = date_});
+    return template_.render(turns_, {.bos = bos, .eos = eos, .date = date_});
+  }
+
+  std::vector<Token> prompt(const ChatText& text) const {
     EncodeOptions options;
     if (template_.writes_bos())
       options.add_bos = true;
     options.parse_special = true;
     options.literal = text.literal;
     options.add_eos = false;
-    return tokenizer.encode(text.text, options);
+    return engine_.target().tokenizer.encode(text.text, options);
   }
 
   void answer(std::string message) {
     turns_.push_back({ChatTurn::Role::user, std::move(message)});
-    auto tokens = prompt();
+    auto text = written();
+    if (auto least = engine_.target().tokenizer.least_tokens(text.text.size()); least >= context_) {
+      turns_.pop_back();
+      complain(
+          fmt::format("with this message the conversation has {} bytes, and so {} tokens at "
+                      "least, and the context of {} leaves no room for an answer. A shorter "
+                      "one may fit; --context takes a longer one.",
+                      text.text.size(), least, context_));
+      return;
+    }
+    auto tokens = prompt(text);
     if (tokens.size() >= context_) {
       turns_.pop_back();
       complain(

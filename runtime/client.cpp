@@ -56,6 +56,14 @@ ExitCode run_client(
   return code;
 }
 
+void check_prompt_size(const Engine& engine, std::size_t bytes, std::uint32_t context) {
+  if (auto least = engine.target().tokenizer.least_tokens(bytes); least >= context)
+    throw RuntimeError(
+        fmt::format("the prompt has {} bytes, and so {} tokens at least; the context of {} leaves "
+                    "no room for an answer. Shorten it, or ask for a larger --context.",
+                    bytes, least, context));
+}
+
 SessionConfig make_session(const Engine& engine, std::vector<Token> prompt, std::uint32_t context,
                            const GenerateOptions& options) {
   if (prompt.size() >= context || prompt.size() >= limits::tokens)

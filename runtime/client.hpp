@@ -32,6 +32,10 @@ ExitCode run_client(
     const GenerateOptions& options, const Signals::Handler& on_signal,
     const std::function<ExitCode(caf::actor_system&, const Engine&, Client&)>& body);
 
+/// Throws RuntimeError where a prompt of so many bytes leaves no room for an answer, whatever is in
+/// it: reading the tokens of a very long text takes long.
+void check_prompt_size(const Engine& engine, std::size_t bytes, std::uint32_t context);
+
 /// What every session of the run has alike: sampling, tokens at most, stop strings, limits. The
 /// prompt is not empty. Throws RuntimeError where it leaves no room for an answer.
 /// @param context  tokens of prompt and answer together at most.

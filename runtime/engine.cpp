@@ -151,10 +151,11 @@ DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, Progr
       });
     };
   // It may be as large as the model, or the model itself, whose rounding it then guesses too.
-  return [model = draft_, threads, max_rows, kv_type = kv_type_, update = bar.part()] {
+  return [model = draft_, threads, max_rows, kv_type = kv_type_,
+          vocab_size = target_->config.vocab_size, update = bar.part()] {
     return load<DraftModel>([&] {
       return std::make_unique<SmallLm>(*model->files, model->config, threads, max_rows, update,
-                                       kv_type);
+                                       kv_type, vocab_size);
     });
   };
 }

@@ -15,8 +15,10 @@ namespace {
 constexpr SessionId session_id = 1;
 
 SessionConfig prompt_session(const Engine& engine, const GenerateOptions& options) {
+  auto text = read_prompt(options);
+  check_prompt_size(engine, text.size(), engine.context());
   // The text goes on, even if the model ends those that it reads.
-  auto prompt = engine.target().tokenizer.encode(read_prompt(options), {.add_eos = false});
+  auto prompt = engine.target().tokenizer.encode(text, {.add_eos = false});
   if (prompt.empty())
     throw RuntimeError("the prompt is empty, and this model begins no text by itself");
   auto session = make_session(engine, std::move(prompt), engine.context(), options);

@@ -8,9 +8,12 @@
 namespace flowspec {
 
 SmallLm::SmallLm(const ModelFiles& files, const ModelConfig& config, unsigned threads,
-                 std::uint32_t max_rows, const LoadProgress& progress, KvType kv_type)
+                 std::uint32_t max_rows, const LoadProgress& progress, KvType kv_type,
+                 std::uint32_t target_vocab_size)
     : model_(files, config, {{0, config.layers}, threads, max_rows, kv_type}, progress),
       head_(files, config, threads, max_rows),
+      common_vocab_size_(target_vocab_size == 0 ? config.vocab_size
+                                                : std::min(config.vocab_size, target_vocab_size)),
       hidden_(std::size_t{model_.max_rows()} * config.hidden_size),
       logits_(std::size_t{model_.max_rows()} * config.vocab_size) {
   tokens_.reserve(model_.max_rows());
@@ -40,7 +43,8 @@ void SmallLm::forward_part(std::span<const DraftRow> rows, std::uint32_t top_k,
   tokens_.clear();
   contexts_.clear();
   for (const DraftRow& row : rows) {
-    tokens_.push_back(row.token);
+    const bool is_known = static_cast<std::uint32_t>(row.token) < head_.vocab_size();
+    tokens_.push_back(is_known ? row.token : 0);
     contexts_.push_back(row.context);
   }
   model_.forward_tokens(tokens_, contexts_, hidden_);
@@ -53,7 +57,7 @@ void SmallLm::forward_part(std::span<const DraftRow> rows, std::uint32_t top_k,
   for (std::size_t r = 0; r < rows.size(); ++r) {
     const std::span<Candidate> out = candidates.subspan(r * top_k, top_k);
     const std::size_t found =
-        top_k_log_probs(std::span(logits_).subspan(r * vocab_size, vocab_size), top_k, out);
+        top_k_log_probs(std::span(logits_).subspan(r * vocab_size, common_vocab_size_), top_k, out);
     std::fill(out.begin() + static_cast<std::ptrdiff_t>(found), out.end(), Candidate{-1, 0});
   }
 }

@@ -8,13 +8,16 @@
 
 namespace flowspec {
 
-/// A whole language model as the draft. Its vocabulary has to be the target's.
+/// A whole language model as the draft. Its tokens have to be the target's, but either of the two
+/// may have more of them, as tables are padded. A token that this model lacks is read as its first
+/// one; one that the target lacks is never proposed.
 class SmallLm : public DraftModel {
  public:
   /// Throws ModelError as `StageModel` does.
+  /// @param target_vocab_size  tokens of the target; 0: as many as this model has.
   SmallLm(const ModelFiles& files, const ModelConfig& config, unsigned threads = 1,
           std::uint32_t max_rows = 64, const LoadProgress& progress = {},
-          KvType kv_type = KvType::f32);
+          KvType kv_type = KvType::f32, std::uint32_t target_vocab_size = 0);
 
   std::uint32_t feature_size() const override { return 0; }
   KvCache make_cache(std::uint32_t slots) const override;
@@ -29,6 +32,8 @@ class SmallLm : public DraftModel {
 
   StageModel model_;
   LmHead head_;
+  /// Tokens that both models have.
+  std::uint32_t common_vocab_size_;
   std::vector<Token> tokens_;
   std::vector<RowContext> contexts_;
   std::vector<float> hidden_;

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
+#include "models/tokenizer/white_space.hpp"
+
 namespace flowspec {
 namespace {
-
-constexpr std::string_view spaces = " \t\n\v\f\r";
 
 /// Cuts every occurrence of `token` that `allowed` takes out of the texts in `fragments`.
 template <class Allowed>
@@ -27,10 +27,10 @@ void cut_out(std::list<Fragment>& fragments, Token token, std::string_view token
       rest.remove_prefix(at + token_text.size());
       at = 0;
       if (rule.takes_left) {
-        before = before.substr(0, before.find_last_not_of(spaces) + 1);
+        before = without_trailing_space(before);
       }
       if (rule.takes_right) {
-        rest.remove_prefix(std::min(rest.find_first_not_of(spaces), rest.size()));
+        rest = without_leading_space(rest);
       }
       if (!before.empty()) {
         fragments.insert(it, before);

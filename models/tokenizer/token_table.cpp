@@ -51,6 +51,14 @@ bool is_one_of(std::span<const std::string_view> texts, std::string_view text) {
 
 }  // namespace
 
+std::size_t TokenTable::size_without_padding() const {
+  std::size_t used = size();
+  while (used > 0 && kinds[used - 1] == TokenKind::unused) {
+    --used;
+  }
+  return used;
+}
+
 void TokenTable::warn_of_id(const std::string& key, const std::string& value) {
   warnings.push_back(key + " is " + printable(value) + ", which is none of the vocabulary's " +
                      std::to_string(size()) + " tokens, and is not used");

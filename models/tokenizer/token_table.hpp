@@ -51,6 +51,8 @@ struct TokenTable {
   std::vector<std::string> warnings = {};
 
   std::size_t size() const { return texts.size(); }
+  /// Up to the last token that is not unused.
+  std::size_t size_without_padding() const;
   bool has(Token token) const { return token >= 0 && static_cast<std::size_t>(token) < size(); }
   const std::string& text(Token token) const { return texts[static_cast<std::size_t>(token)]; }
   TokenKind kind(Token token) const { return kinds[static_cast<std::size_t>(token)]; }

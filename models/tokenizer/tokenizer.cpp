@@ -55,6 +55,21 @@ std::vector<Token> Tokenizer::encode(std::string_view text, const EncodeOptions&
   return tokens;
 }
 
+std::size_t Tokenizer::least_tokens(std::size_t bytes) const {
+  const TokenTable& table = vocabulary_->table;
+  const auto takes_spaces = [](SpaceRule rule) { return rule.takes_left || rule.takes_right; };
+  if (std::ranges::any_of(table.space_rules, takes_spaces)) {
+    return 0;  // any number of spaces may belong to one token
+  }
+  std::size_t longest = 1;
+  for (const std::string& text : table.texts) {
+    longest = std::max(longest, text.size());
+  }
+  // Composing makes a text three times shorter at most (syllables of Hangul).
+  constexpr std::size_t most_composed = 4;
+  return bytes / (longest * most_composed);
+}
+
 std::string Tokenizer::piece(Token token) const {
   if (!vocabulary_->table.has(token)) {
     return {};
@@ -151,12 +166,18 @@ std::string Tokenizer::vocab_hash() const {
 std::optional<std::string> difference(const Tokenizer& a, const Tokenizer& b) {
   const std::vector<std::string>& first = a.vocabulary_->table.texts;
   const std::vector<std::string>& second = b.vocabulary_->table.texts;
-  if (first.size() != second.size()) {
-    return "the first vocabulary has " + std::to_string(first.size()) + " tokens, the second " +
-           std::to_string(second.size());
+  const std::size_t first_size = a.vocabulary_->table.size_without_padding();
+  const std::size_t second_size = b.vocabulary_->table.size_without_padding();
+  const auto [least, most] = std::minmax(first_size, second_size);
+  if (most - least > largest_vocabulary_difference) {
+    return "the first vocabulary has " + std::to_string(first_size) + " tokens, the second " +
+           std::to_string(second_size);
   }
-  for (std::size_t i = 0; i < first.size(); ++i) {
-    if (first[i] != second[i]) {
+  const auto is_unused = [](const Tokenizer& t, std::size_t i) {
+    return t.vocabulary_->table.kinds[i] == TokenKind::unused;
+  };
+  for (std::size_t i = 0; i < least; ++i) {
+    if (first[i] != second[i] && !(is_unused(a, i) && is_unused(b, i))) {
       return "token " + std::to_string(i) + " is '" + printable(first[i]) +
              "' in the first vocabulary, '" + printable(second[i]) + "' in the second";
     }

@@ -52,6 +52,10 @@ class Tokenizer {
   /// tokens are recognised in every text.
   std::vector<Token> encode(std::string_view text, const EncodeOptions& options = {}) const;
 
+  /// Tokens that every text of this many bytes has at least, without looking at it. For texts that
+  /// are far too long.
+  std::size_t least_tokens(std::size_t bytes) const;
+
   /// The bytes that a token stands for; they may be a part of a character. Nothing for control,
   /// unknown and unused tokens and for numbers outside the vocabulary.
   std::string piece(Token token) const;
@@ -74,7 +78,7 @@ class Tokenizer {
   /// What the model's files say about the vocabulary and cannot be meant, in words, for people.
   const std::vector<std::string>& warnings() const;
 
-  /// 32 hex digits, equal for two vocabularies if `difference` finds none.
+  /// 32 hex digits, equal for two vocabularies with the same texts, bos and eos.
   std::string vocab_hash() const;
 
  private:
@@ -83,9 +87,13 @@ class Tokenizer {
   std::shared_ptr<const Vocabulary> vocabulary_;
 };
 
+/// Tokens that one of two alike vocabularies may have more than the other, as in llama.cpp.
+inline constexpr std::size_t largest_vocabulary_difference = 128;
+
 /// Whether tokens of one mean the same in the other, as a draft model's and its target's must:
 /// nothing if so, else the first difference in words ("token 17 is 'a' in the first, 'b' in the
-/// second"). Compares size, texts, bos and eos; scores do not matter.
+/// second"). Compares texts, bos and eos; scores do not matter, nor do unused tokens, with which
+/// tables are padded. Behind the last token of the shorter one the other may have a few more.
 std::optional<std::string> difference(const Tokenizer& a, const Tokenizer& b);
 
 }  // namespace flowspec

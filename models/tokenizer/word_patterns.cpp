@@ -18,6 +18,14 @@ constexpr std::string_view llama3_words =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view qwen2_words =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view qwen35_words =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view seed_coder_words =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+)";
+/// All digits at once; a step before has cut them.
+constexpr std::string_view minicpm5_words =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view bloom_words = R"( ?[^(\s|.,!?…。，、।۔،)]+)";
 constexpr std::string_view tekken_words =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view gpt4o_words =
@@ -73,21 +81,30 @@ std::map<std::string, WordRules, std::less<>> make_table() {
   add({"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2"},
       with_whole_words(llama3, true));
   add({"dbrx", "smaug-bpe", "glm4", "chatglm-bpe"}, llama3);
-  add({"qwen2", "deepseek-r1-qwen", "kormo", "megrez", "stablelm2", "hunyuan"}, qwen2);
+  add({"qwen2", "deepseek-r1-qwen", "kormo", "megrez", "stablelm2", "hunyuan", "f2llmv2", "grok-2",
+       "solar-open"},
+      qwen2);
   add({"gpt-2", "phi-2", "mpt", "olmo", "jais", "exaone4", "trillion", "granite-docling",
        "gigachat", "mellum", "modern-bert", "a.x-4.0"},
       gpt2);
-  add({"starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b"}, digits);
+  add({"starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b",
+       "mellum2"},
+      digits);
   add({"falcon"}, rules({R"([\p{P}\$\+<=>\^~\|`]+)", gpt2_words, "[0-9][0-9][0-9]"}));
   add({"deepseek-llm"},
       rules({R"([\r\n])", deepseek_llm_letters,
              R"(\s?[!-/:-~\x{FF01}-\x{FF0F}\x{FF1A}-\x{FF5E}\x{2018}-\x{201F}\x{3000}-\x{3002}]+)",
              R"((?<!\s)\s++$)", cjk, R"(\p{N}+)"}));
   add({"deepseek-coder"}, rules({R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)", cjk, R"(\p{N})"}));
-  add({"deepseek-v3", "hunyuan-dense"},
+  add({"deepseek-v3", "hunyuan-dense", "joyai-llm"},
       rules({R"(\p{N}{1,3})", R"([\x{4E00}-\x{9FA5}\x{3040}-\x{30FF}]+)", deepseek3_words}));
   add({"tekken"}, with_whole_words(rules({tekken_words}), true));
-  add({"gpt-4o", "o200k", "llama4", "kanana2"}, gpt4o);
+  add({"gpt-4o", "o200k", "llama4", "kanana2", "talkie"}, gpt4o);
+  add({"qwen35"}, rules({qwen35_words}));
+  add({"seed-coder"}, rules({seed_coder_words}));
+  add({"minicpm5"}, with_whole_words(rules({R"(\p{N}{1,3})", minicpm5_words}), false));
+  add({"bloom", "poro-chat", "gpt3-finnish"}, rules({bloom_words}));
+  add({"viking"}, rules({bloom_words, R"(\p{N})"}));
   return table;
 }
 

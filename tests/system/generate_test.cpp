@@ -1,6 +1,7 @@
 /// Text over actors and processes: the same tokens wherever the layers lie.
 
 #define BOOST_TEST_MODULE system
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -256,4 +257,86 @@ BOOST_AUTO_TEST_CASE(mistakes_are_told_with_exit_code_2) {
   TempFolder folder;
   write_file(folder / "cut.gguf", make_llama({}, {}, 1).bytes().substr(0, 50000));
   check({"--model", (folder / "cut.gguf").string()}, "cut.gguf");
+}
+
+BOOST_AUTO_TEST_CASE(a_text_ends_with_any_token_that_the_file_names) {
+  TempFolder folder;
+  const auto file = folder / "ends.gguf";
+  const auto run = [&](const Arguments& how) {
+    auto result = flowspec_program(
+        Arguments{"generate", "--json", "-n", "30", "--model", file, "once"} + how);
+    BOOST_REQUIRE_MESSAGE(result.exit_code == 0, result.error);
+    return result.json();
+  };
+  make_llama({}, {}, 1).write(file);
+  const auto endless = run({"--mode", "ar"});
+  const auto tokens = endless.at("tokens").get<std::vector<std::uint32_t>>();
+  BOOST_REQUIRE(tokens.size() > 12);
+  const auto end = tokens[12];
+  const auto first = static_cast<std::size_t>(std::ranges::find(tokens, end) - tokens.begin());
+  for (const std::string key : {"eot", "eom", "eos"}) {
+    auto writer = make_llama({.eos_token = key == "eos" ? end : 2}, {}, 1);
+    if (key != "eos")
+      writer.add_uint("tokenizer.ggml." + key + "_token_id", end);
+    writer.write(file);
+    for (const Arguments& how : {Arguments{"--mode", "ar"}, Arguments{"--draft", "self"},
+                                 Arguments{"--draft", "lookup", "--stages", "2"}}) {
+      const auto ended = run(how);
+      BOOST_TEST(ended.at("finish_reason") == "stop", ended.dump());
+      BOOST_TEST(ended.at("tokens").size() <= first + 1);
+      const auto text = ended.at("text").get<std::string>();
+      BOOST_TEST(endless.at("text").get<std::string>().starts_with(text));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_prompt_is_gone_on_with_though_the_model_ends_what_it_reads) {
+  TempFolder folder;
+  const auto file = folder / "ends.gguf";
+  auto writer = make_llama({}, {}, 1);
+  writer.write(file);
+  const Arguments arguments{"-n", "8", "--model", file, "once"};
+  const auto tokens = tokens_of(arguments);
+  writer.add_bool("tokenizer.ggml.add_eos_token", true);
+  writer.write(file);
+  BOOST_TEST(tokens_of(arguments) == tokens);
+}
+
+BOOST_AUTO_TEST_CASE(an_end_that_is_no_token_is_warned_of) {
+  TempFolder folder;
+  auto writer = make_llama({}, {}, 1);
+  writer.add_uint("tokenizer.ggml.eot_token_id", 5000);
+  writer.write(folder / "ends.gguf");
+  auto result = flowspec_program({"generate", "-n", "2", "--model", folder / "ends.gguf", "once"});
+  BOOST_TEST(result.exit_code == 0);
+  BOOST_TEST(result.complains("tokenizer.ggml.eot_token_id is 5000, which is none of"));
+}
+
+BOOST_AUTO_TEST_CASE(a_draft_may_have_a_few_tokens_more_or_less_than_its_target) {
+  TempFolder folder;
+  make_llama({.vocab_size = 380}, {}, 1).write(folder / "more.gguf");
+  make_llama({.vocab_size = 305}, {}, 1).write(folder / "less.gguf");
+  make_llama({.vocab_size = 500}, {}, 1).write(folder / "many.gguf");
+  const auto model = [&](const char* name) { return (folder / name).string(); };
+  for (const auto& [target, draft] :
+       {std::pair("more.gguf", "less.gguf"), std::pair("less.gguf", "more.gguf")}) {
+    const Arguments common{"once",          "-n", "60",     "--model", model(target),
+                           "--temperature", "1",  "--seed", "7"};
+    const auto plain = tokens_of(common + Arguments{"--mode", "ar"});
+    for (const char* stages : {"1", "2"})
+      BOOST_TEST(tokens_of(common + Arguments{"--draft", model(draft), "--stages", stages}) ==
+                 plain);
+  }
+  auto refused = flowspec_program(
+      {"generate", "once", "--model", model("less.gguf"), "--draft", model("many.gguf")});
+  BOOST_TEST(refused.exit_code == 2);
+  BOOST_TEST(refused.complains("the first vocabulary has 305 tokens, the second 500"));
+}
+
+BOOST_AUTO_TEST_CASE(a_prompt_that_cannot_fit_is_refused_unread) {
+  TempFolder folder;
+  write_file(folder / "long.txt", std::string(2'000'000, 'a'));
+  auto result = flowspec_program({"generate", "--file", folder / "long.txt"});
+  BOOST_TEST(result.exit_code == 2);
+  BOOST_TEST(result.complains("the prompt has 2000000 bytes, and so"));
 }

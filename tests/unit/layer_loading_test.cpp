@@ -339,6 +339,36 @@ BOOST_AUTO_TEST_CASE(caches_take_what_they_say) {
   BOOST_CHECK_THROW(KvCache(1U << 31, 1U << 16, 1U << 16, 1U << 31), std::bad_alloc);
 }
 
+BOOST_AUTO_TEST_CASE(a_small_lm_may_have_other_numbers_of_tokens_than_its_target) {
+  const TempFolder folder;
+  write_llama_gguf(folder / "model.gguf", {}, {}, 1);
+  const GgufFile file = GgufFile::open(folder / "model.gguf");
+  const ModelConfig config = read_config(file);
+  const auto candidates = [&](std::uint32_t target_vocab_size, Token token) {
+    SmallLm draft(file, config, 1, 4, {}, KvType::f32, target_vocab_size);
+    KvCache cache = draft.make_cache(1);
+    const std::vector<Slot> slots{0};
+    const DraftRow row{token, {&cache, 0, 0, slots, slots}, {}, {}};
+    std::vector<Candidate> found(config.vocab_size);
+    draft.forward({&row, 1}, {}, config.vocab_size, found, {});
+    return found;
+  };
+  const auto count = [](const std::vector<Candidate>& found) {
+    return std::ranges::count_if(found, [](const Candidate& c) { return c.token >= 0; });
+  };
+  // A smaller target: tokens behind its last one are not proposed.
+  for (const Candidate& candidate : candidates(310, 5))
+    BOOST_TEST(candidate.token < 310);
+  BOOST_TEST(count(candidates(310, 5)) == 310);
+  BOOST_TEST(count(candidates(0, 5)) == config.vocab_size);
+  // A larger one: its further tokens are read as some other.
+  const auto behind = candidates(1000, static_cast<Token>(config.vocab_size) + 90);
+  const auto first = candidates(1000, 0);
+  BOOST_TEST(count(behind) == config.vocab_size);
+  for (std::size_t i = 0; i < behind.size(); ++i)
+    BOOST_TEST(behind[i].token == first[i].token);
+}
+
 BOOST_AUTO_TEST_CASE(small_lm_proposes_the_likeliest_tokens) {
   const TempFolder folder;
   write_llama_gguf(folder / "model.gguf", {}, {}, 1);

@@ -297,6 +297,15 @@ BOOST_AUTO_TEST_CASE(added_tokens_may_take_the_spaces_beside_them) {
   const Tokenizer t = open_json(content);
   BOOST_TEST(t.encode("<s>  x \n<|im_end|> ", {.parse_special = true}) ==
              (Tokens{263, 'x', 264, ' '}));
+  for (const char* space : {"\t", "\v", "\f", "\u0085", "\u00a0", "\u1680", "\u2000", "\u200a",
+                            "\u2028", "\u2029", "\u202f", "\u205f", "\u3000"}) {
+    const std::string spaces = std::string(space) + " " + space;
+    BOOST_TEST(t.encode("<s>" + spaces + "x" + spaces + "<|im_end|>", {.parse_special = true}) ==
+               (Tokens{263, 'x', 264}));
+  }
+  // U+200B and U+001C are no white space.
+  for (const char* other : {"\u200b", "\x1c"})
+    BOOST_TEST(t.encode(std::string("<s>") + other, {.parse_special = true}).size() > 1U);
   content["added_tokens"][0]["single_word"] = true;
   check_error([&] { open_json(content); }, "single_word");
 }

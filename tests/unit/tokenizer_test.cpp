@@ -348,9 +348,16 @@ BOOST_AUTO_TEST_CASE(vocabularies_are_compared) {
   const Tokenizer same = make({{"a", -3}, {"b", -4}});
   BOOST_TEST(!difference(t, same));
   BOOST_TEST(t.vocab_hash() == same.vocab_hash());
-  const Tokenizer longer = make({{"a"}, {"b"}, {"c"}});
+  std::vector<Entry> more = words;
+  for (std::size_t i = 0; i < largest_vocabulary_difference; ++i) {
+    more.push_back({"x" + std::to_string(i)});
+  }
+  BOOST_TEST(!difference(t, make(more)));
+  BOOST_TEST(!difference(make(more), t));
+  more.push_back({"y"});
+  const Tokenizer longer = make(more);
   BOOST_TEST(difference(t, longer).value_or("") ==
-             "the first vocabulary has 7 tokens, the second 8");
+             "the first vocabulary has 7 tokens, the second 136");
   const Tokenizer other = make({{"a"}, {"\n"}});
   BOOST_TEST(difference(t, other).value_or("") ==
              "token 6 is 'b' in the first vocabulary, '\\x0a' in the second");
@@ -361,6 +368,39 @@ BOOST_AUTO_TEST_CASE(vocabularies_are_compared) {
   for (const Tokenizer* different : {&longer, &other, &other_eos}) {
     BOOST_TEST(t.vocab_hash() != different->vocab_hash());
   }
+}
+
+BOOST_AUTO_TEST_CASE(vocabularies_may_be_padded_to_any_size) {
+  const std::vector<Entry> words{{"a", -1}, {"b", -2}};
+  std::vector<Entry> padded = words;
+  std::vector<Entry> otherwise = words;
+  for (std::size_t i = 0; i < 500; ++i) {
+    padded.push_back({"[PAD" + std::to_string(i) + "]", 0, unused});
+  }
+  for (std::size_t i = 0; i < 300; ++i) {
+    otherwise.push_back({"<unused" + std::to_string(i) + ">", 0, unused});
+  }
+  BOOST_TEST(!difference(make(words), make(padded)));
+  BOOST_TEST(!difference(make(padded), make(words)));
+  BOOST_TEST(!difference(make(padded), make(otherwise)));
+  padded.push_back({"c", -3});
+  BOOST_TEST(difference(make(words), make(padded)).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(long_texts_have_many_tokens_whatever_is_in_them) {
+  const Tokenizer t = random_vocabulary(2000, 5);
+  std::string longest;
+  for (std::size_t i = 0; i < t.vocab_size(); ++i) {
+    const std::string piece = t.piece(static_cast<Token>(i));
+    longest = piece.size() > longest.size() ? piece : longest;
+  }
+  std::string text;
+  while (text.size() < 20'000) {
+    text += longest;
+  }
+  BOOST_TEST(t.least_tokens(text.size()) > 100U);
+  BOOST_TEST(t.least_tokens(text.size()) <= t.encode(text).size());
+  BOOST_TEST(t.least_tokens(3) == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(bad_vocabularies_are_refused) {

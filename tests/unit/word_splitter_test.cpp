@@ -22,7 +22,8 @@ using Behavior = SplitStep::Behavior;
 
 const char* const all_names[] = {"default",      "llama-bpe",      "qwen2",       "gpt-2",
                                  "deepseek-llm", "deepseek-coder", "deepseek-v3", "falcon",
-                                 "smollm",       "tekken",         "gpt-4o"};
+                                 "smollm",       "tekken",         "gpt-4o",      "qwen35",
+                                 "seed-coder",   "minicpm5",       "bloom",       "viking"};
 
 Words split(const std::vector<SplitStep>& steps, std::string_view text) {
   const auto views = WordSplitter(steps).split(text);
@@ -66,6 +67,18 @@ BOOST_AUTO_TEST_CASE(llama3_takes_digits_by_three_and_qwen2_one_by_one) {
 }
 
 BOOST_AUTO_TEST_CASE(the_other_families) {
+  BOOST_TEST(split("seed-coder", "x 12 (ok)\n\n") ==
+             (Words{"x", " ", "1", "2", " (", "ok", ")", "\n\n"}));
+  BOOST_TEST(split("minicpm5", "a 12345 I'LL)\n") ==
+             (Words{"a", " ", "123", "45", " I", "'LL", ")\n"}));
+  BOOST_TEST(split("qwen35", "e\u0301a!\u0301 12") ==
+             (Words{"e\u0301a", "!\u0301", " ", "1", "2"}));
+  BOOST_TEST(split("qwen2", "e\u0301a") == (Words{"e", "\u0301a"}));
+  BOOST_TEST(split("bloom", "a b12, c(d)\u3002") ==
+             (Words{"a", " b12", ",", " c", "(", "d", ")\u3002"}));
+  BOOST_TEST(split("viking", "a b12, c") == (Words{"a", " b", "1", "2", ",", " c"}));
+  for (const char* name : {"f2llmv2", "grok-2", "solar-open"})
+    BOOST_TEST(split(name, "I'LL 12") == split("qwen2", "I'LL 12"));
   BOOST_TEST(split("smollm", "a 12") == (Words{"a", " ", "1", "2"}));
   BOOST_TEST(split("command-r", "12b") == (Words{"1", "2", "b"}));
   BOOST_TEST(split("starcoder", "x1") == (Words{"x", "1"}));
