@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/log_failures.hpp"
 #include "actors/type_ids.hpp"
 
 namespace flowspec {
@@ -11,6 +12,7 @@ namespace {
 using caf::message_priority;
 
 ControlActor::behavior_type relay(ControlActor::pointer self, const PipelineActor& hop) {
+  log_failures(self);
   self->monitor(hop);
   self->set_down_handler([self](const caf::down_msg&) { self->quit(); });
   return {
@@ -20,6 +22,7 @@ ControlActor::behavior_type relay(ControlActor::pointer self, const PipelineActo
       [self, hop](const CancelMessage& message) {
         self->send<message_priority::high>(hop, message);
       },
+      [self, hop](stats_a) { return self->delegate<message_priority::high>(hop, stats_a_v); },
   };
 }
 

@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/end_actor.hpp"
+#include "actors/log_failures.hpp"
 #include "actors/stats_collector.hpp"
 #include "actors/text_error.hpp"
 
@@ -49,6 +50,7 @@ class Coordinator {
   void init(CoordinatorActor::pointer self, CoordinatorConfig config) {
     self_ = self;
     config_ = config;
+    log_failures(self);
     self->set_down_handler([this](const caf::down_msg& down) { on_down(down); });
   }
 
@@ -98,6 +100,8 @@ class Coordinator {
     auto config = request.config;
     config.pruner = pipeline_->pruner;
     auto id = config.open.session;
+    if (sessions_.contains(id))
+      return text_error(fmt::format("session {} is open already", id));
     auto session = spawn_session(self_->system(), std::move(config));
     self_->monitor(session);
     sessions_[id] = session;
@@ -114,7 +118,11 @@ class Coordinator {
   caf::result<StatsList> stats() {
     if (!pipeline_)
       return StatsList{};
-    return collect_stats(self_, all_hops());
+    // By the way of control messages: ahead of the segments that wait.
+    auto hops = all_hops();
+    for (std::size_t i = 0; i < pipeline_->stages.size(); ++i)
+      hops[i] = caf::actor_cast<caf::actor>(pipeline_->stages[i].control);
+    return collect_stats(self_, hops);
   }
 
  private:

@@ -11,8 +11,10 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/drafter.hpp"
+#include "actors/log_failures.hpp"
 #include "actors/policy/controller.hpp"
 #include "actors/probe.hpp"
+#include "actors/sessions_of.hpp"
 #include "actors/spawn.hpp"
 #include "actors/type_ids.hpp"
 
@@ -26,6 +28,7 @@ class Draft {
 
   void init(DraftActor::pointer self, DraftConfig config) {
     self_ = self;
+    log_failures(self);
     config_ = std::move(config);
     policy_ = config_.policy;
     controller_.emplace(policy_);
@@ -47,6 +50,10 @@ class Draft {
     stats.switches = decisions.switches;
     stats.send_reach = policy_.send_reach;
     stats.hold = policy_.hold;
+    if (drafter_ != nullptr) {
+      stats.guesses = drafter_->foresight().asked;
+      stats.right_guesses = drafter_->foresight().right;
+    }
     return StageStatsMessage{stats};
   }
 
@@ -132,7 +139,7 @@ class Draft {
 
   void step() {
     auto start = forward_start_ = self_->clock().now();
-    auto rows = drafter_ != nullptr && drafter_->can_draft() ? drafter_->begin() : 0;
+    auto rows = begin();
     auto busy = std::chrono::nanoseconds{self_->clock().now() - start};
     stats_.busy_ns += static_cast<std::uint64_t>(busy.count());
     if (rows > 0) {
@@ -144,11 +151,35 @@ class Draft {
   }
 
   void done() {
+    if (drafter_ == nullptr)
+      return;
     drafting_ = false;
-    drafter_->finish();
+    try {
+      drafter_->finish();
+    } catch (const std::exception& e) {
+      fail(drafter_->abandon(), e.what());
+    }
     ++stats_.draft_forwards;
     controller_->drafted(self_->clock().now() - forward_start_);
     go_on();
+  }
+
+  /// Handles a message. An exception, for lack of memory perhaps, ends the sessions that the
+  /// message speaks of and no other.
+  template <class T, class Handle>
+  void guarded(const Wire<T>& message, Handle handle) {
+    try {
+      handle();
+    } catch (const std::exception& e) {
+      auto content = message.read();
+      if (!content)
+        return;
+      auto ended = sessions_of(*content);
+      if (drafter_ != nullptr)
+        for (SessionId id : ended)
+          drafter_->cancel(id);
+      fail(ended, e.what());
+    }
   }
 
   /// After every message.
@@ -168,6 +199,23 @@ class Draft {
     ++stats_.malformed;
     spdlog::warn("draft: dropped a message: {}", caf::to_string(content.error()));
     return std::nullopt;
+  }
+
+  /// Rows of the forward that has begun.
+  std::size_t begin() {
+    if (drafter_ == nullptr || !drafter_->can_draft())
+      return 0;
+    try {
+      return drafter_->begin();
+    } catch (const std::exception& e) {
+      fail(drafter_->abandon(), e.what());
+      return 0;
+    }
+  }
+
+  void fail(const std::set<SessionId>& sessions, const std::string& error) {
+    for (SessionId id : sessions)
+      fail(id, fmt::format("the draft could not compute: {}", error));
   }
 
   void fail(SessionId session, const std::string& error) {
@@ -200,15 +248,26 @@ class Draft {
 
   /// Sends what may be sent now, and sees to it that drafting goes on.
   void go_on() {
+    if (drafter_ == nullptr)
+      return;
+    try {
+      send_segments();
+    } catch (const std::exception& e) {
+      // Rows that are marked as sent never will be.
+      fail(drafter_->cancel_all(), e.what());
+    }
+    if (!drafting_ && drafter_->can_draft()) {
+      drafting_ = true;
+      self_->send(loop_, step_a_v);
+    }
+  }
+
+  void send_segments() {
     while (in_flight_.size() < policy_.window && (!policy_.late || at_first_stage_.empty())) {
       auto outgoing = drafter_->take_segment();
       if (outgoing.rows.empty())
         break;
       send_segment(std::move(outgoing));
-    }
-    if (!drafting_ && drafter_->can_draft()) {
-      drafting_ = true;
-      self_->send(loop_, step_a_v);
     }
   }
 
@@ -259,23 +318,23 @@ DraftActor::behavior_type draft(DraftActor::stateful_pointer<Draft> self, DraftC
         state.bind(std::move(first), loop);
       },
       [&state](const OpenMessage& message) {
-        state.open(message);
+        state.guarded(message, [&] { state.open(message); });
         state.handled();
       },
       [&state](const CloseMessage& message) {
-        state.close(message);
+        state.guarded(message, [&] { state.close(message); });
         state.handled();
       },
       [&state](const CancelMessage& message) {
-        state.cancel(message);
+        state.guarded(message, [&] { state.cancel(message); });
         state.handled();
       },
       [&state](const PrunesMessage& message) {
-        state.prunes(message);
+        state.guarded(message, [&] { state.prunes(message); });
         state.handled();
       },
       [&state](const FeaturesMessage& message) {
-        state.features(message);
+        state.guarded(message, [&] { state.features(message); });
         state.handled();
       },
       [&state](const ReadyMessage& message) {

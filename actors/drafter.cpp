@@ -1,7 +1,6 @@
 #include "actors/drafter.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -55,10 +54,13 @@ std::optional<std::string> Drafter::reroot(const Prune& prune) {
     return std::nullopt;
   Session& session = found->second;
   auto version = session.tree.version();
+  auto [asked, right] = session.tree.foreseen(prune);
   auto error = session.tree.reroot(prune, policy_.adopt);
   session.cancelled = error.has_value();
   if (session.tree.version() == version)
     return error;
+  foresight_.asked += asked;
+  foresight_.right += right;
   session.forwards = 0;
   if (!session.tree.node(session.tree.root()).sent)
     session.level = session.chunks_left = 0;
@@ -190,7 +192,30 @@ std::size_t Drafter::begin() {
     pending_.push_back({row.session->tree.session(), row.index != DraftTree::none
                                                          ? row.session->tree.node(row.index).serial
                                                          : 0});
+  planned_.clear();  // sessions may close
   return rows_.size();
+}
+
+std::set<SessionId> Drafter::abandon() {
+  std::set<SessionId> ended;
+  for (const Planned& row : planned_)
+    ended.insert(row.session->tree.session());
+  for (const Pending& row : pending_)
+    ended.insert(row.session);
+  planned_.clear();
+  pending_.clear();
+  for (SessionId id : ended)
+    cancel(id);
+  return ended;
+}
+
+std::set<SessionId> Drafter::cancel_all() {
+  std::set<SessionId> all;
+  for (auto& [id, session] : sessions_) {
+    session.cancelled = true;
+    all.insert(id);
+  }
+  return all;
 }
 
 void Drafter::finish() {

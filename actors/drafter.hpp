@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,14 @@ class Drafter {
   bool answers(SessionId id) const;
   /// Nothing of the session is drafted or sent any more.
   void cancel(SessionId id);
+  /// How often the draft had proposed children for the node that the target went on from, in the
+  /// answer, and how often the target's token was among them.
+  struct Foresight {
+    std::uint64_t asked = 0;
+    std::uint64_t right = 0;
+  };
+  const Foresight& foresight() const { return foresight_; }
+
   /// Moves the root; gives an error text where the prune does not fit, and cancels the session.
   std::optional<std::string> reroot(const Prune& prune);
 
@@ -46,6 +55,11 @@ class Drafter {
   /// may move before `finish` puts the result into the trees: what has died meanwhile is dropped.
   std::size_t begin();
   void finish();
+  /// After an exception of `begin` or `finish`: drops the forward, and cancels and gives the
+  /// sessions that took part in it.
+  std::set<SessionId> abandon();
+  /// Cancels and gives all sessions.
+  std::set<SessionId> cancel_all();
 
   /// Rows that may leave now.
   struct Outgoing {
@@ -129,6 +143,7 @@ class Drafter {
   /// of the next higher one.
   SessionId draft_turn_ = 0;
   SessionId send_turn_ = 0;
+  Foresight foresight_;
   // Scratch memory, kept from call to call.
   std::vector<Planned> planned_;
   std::vector<DraftRow> rows_;

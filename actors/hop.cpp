@@ -111,10 +111,6 @@ std::vector<LiveRow> HopSessions::admit(const Segment& segment, std::vector<Faul
   return live;
 }
 
-std::vector<Prune> HopSessions::take_applied() {
-  return std::exchange(applied_, {});
-}
-
 void HopSessions::count_computed(std::size_t rows, std::uint64_t busy_ns) {
   ++stats_.segments;
   stats_.rows_computed += rows;

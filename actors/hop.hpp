@@ -68,8 +68,10 @@ class HopSessions {
   /// out.
   std::vector<LiveRow> admit(const Segment& segment, std::vector<Fault>& faults);
 
-  /// The prunes applied since the last call: they ride on the next segment.
-  std::vector<Prune> take_applied();
+  /// The prunes applied since they were forgotten last: they ride on the next segment.
+  const std::vector<Prune>& applied() const { return applied_; }
+  /// They have been handed on, or no hop follows that would want them.
+  void forget_applied() { applied_.clear(); }
 
   /// A message that could not be read.
   void count_malformed() { ++stats_.malformed; }

@@ -10,7 +10,9 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/hop.hpp"
+#include "actors/log_failures.hpp"
 #include "actors/probe.hpp"
+#include "actors/sessions_of.hpp"
 #include "actors/type_ids.hpp"
 
 namespace flowspec {
@@ -18,6 +20,23 @@ namespace flowspec {
 class HopActor {
  public:
   StageStatsMessage stats() const { return StageStatsMessage{sessions_.stats()}; }
+
+  /// Handles a message. An exception, for lack of memory perhaps, ends the sessions that the
+  /// message speaks of and no other.
+  template <class T, class Handle>
+  void guarded(const Wire<T>& message, Handle handle) {
+    try {
+      handle();
+    } catch (const std::exception& e) {
+      auto content = message.read();
+      if (!content)
+        return;
+      for (SessionId id : sessions_of(*content)) {
+        sessions_.cancel(id);
+        report(Fault{id, 0, stage_, e.what()});
+      }
+    }
+  }
 
   void cancel(const CancelMessage& message) {
     if (auto cancel = read(message))
@@ -34,7 +53,9 @@ class HopActor {
  protected:
   HopActor(PipelineActor::pointer self, std::uint32_t stage, TreePrunerActor pruner,
            PipelineProbe* probe)
-      : self_(self), stage_(stage), pruner_(std::move(pruner)), sessions_(stage), probe_(probe) {}
+      : self_(self), stage_(stage), pruner_(std::move(pruner)), sessions_(stage), probe_(probe) {
+    log_failures(self);
+  }
 
   /// Reads a message. What can't be read is logged and counted and has no other effect, since
   /// nobody knows which session it was of. Should a segment be lost with it, the progress limit of
@@ -76,6 +97,11 @@ class HopActor {
     }
   }
 
+  void about_to_compute() const {
+    if (probe_ != nullptr)
+      probe_->before_compute(stage_);
+  }
+
   PipelineActor::pointer self_;
   std::uint32_t stage_;
   TreePrunerActor pruner_;
@@ -89,23 +115,23 @@ PipelineActor::behavior_type hop_behavior(Self* self) {
   State* state = self->state.hop.get();
   return {
       [state](const PrunesMessage& message) {
-        state->prunes(message);
+        state->guarded(message, [&] { state->prunes(message); });
         state->handled();
       },
       [state](const CancelMessage& message) {
-        state->cancel(message);
+        state->guarded(message, [&] { state->cancel(message); });
         state->handled();
       },
       [state](const OpenMessage& message) {
-        state->open(message);
+        state->guarded(message, [&] { state->open(message); });
         state->handled();
       },
       [state](const SegmentMessage& message) {
-        state->segment(message);
+        state->guarded(message, [&] { state->segment(message); });
         state->handled();
       },
       [state](const CloseMessage& message) {
-        state->close(message);
+        state->guarded(message, [&] { state->close(message); });
         state->handled();
       },
       [state](load_a) { return state->load(); },

@@ -19,7 +19,9 @@ using ControlActor = caf::typed_actor<
     // The root of some sessions has moved.
     reacts_to<PrunesMessage>,
     // Rows of a session need not be computed any more.
-    reacts_to<CancelMessage>>;
+    reacts_to<CancelMessage>,
+    // What has been done so far.
+    replies_to<stats_a>::with<StageStatsMessage>>;
 
 /// A hop of the pipeline: a stage, or the verifier at its end.
 using PipelineActor =

@@ -11,6 +11,7 @@
 #include "actors/dialer.hpp"
 #include "actors/emulation/stage_device.hpp"
 #include "actors/end_actor.hpp"
+#include "actors/log_failures.hpp"
 #include "actors/node.hpp"
 #include "actors/stage_plan.hpp"
 #include "actors/stats_collector.hpp"
@@ -28,6 +29,14 @@ class NodeAgent {
   void init(NodeAgentActor::pointer self, std::shared_ptr<Node> node, const caf::actor& owner) {
     self_ = self;
     node_ = std::move(node);
+    log_failures(self);
+    // It would live as long as the node: an agent, and its stages, end with the peer.
+    if (owner && owner.node() == self->node()) {
+      spdlog::warn("refused an agent: its owner is an actor of this node");
+      self->quit(text_error(fmt::format(
+          "node {}: the owner of an agent is an actor of another node", node_->options().name)));
+      return;
+    }
     if (!owner || !node_->add_agent(caf::actor_cast<caf::strong_actor_ptr>(self))) {
       self->quit(text_error(
           fmt::format("node {} is closing, or has too many visitors", node_->options().name)));
@@ -67,6 +76,9 @@ class NodeAgent {
     auto spec = message.read();
     if (!spec)
       return refuse(error_text(spec.error()));
+    const auto& sender = self_->current_sender();
+    if (!sender || sender->node() != owner_.node())
+      return refuse("only the machine of the agent's owner may ask for stages");
     if (!next || !pruner || !draft)
       return refuse("the new stage was given no neighbours");
     auto plan = plan_stage(node_, *spec, given_up_);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace flowspec {
 
@@ -13,6 +14,9 @@ class PipelineProbe {
  public:
   virtual ~PipelineProbe() = default;
   virtual void after_hop(const HopSessions& hop) = 0;
+  /// A stage or the verifier (which has the number behind the last stage) is about to compute; may
+  /// throw what a computation may throw.
+  virtual void before_compute(std::uint32_t /*stage*/) {}
   virtual void after_draft(const Drafter& drafter, std::size_t in_flight) = 0;
 };
 

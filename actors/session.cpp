@@ -1,11 +1,16 @@
 #include "actors/session.hpp"
 
+#include <algorithm>
 #include <optional>
+#include <stdexcept>
+#include <utility>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "actors/log_failures.hpp"
+#include "actors/text_error.hpp"
 #include "actors/type_ids.hpp"
 #include "messages/limits.hpp"
 #include "models/tokenizer/text_stream.hpp"
@@ -16,6 +21,7 @@ namespace flowspec {
 namespace {
 
 using Clock = caf::actor_clock;
+using Span = Clock::time_point::duration;
 
 class Session {
  public:
@@ -23,14 +29,21 @@ class Session {
 
   void init(SessionActor::pointer self, SessionConfig config) {
     self_ = self;
+    log_failures(self);
     config_ = std::move(config);
     report_.session = config_.open.session;
     report_.prompt_tokens = static_cast<std::uint32_t>(config_.open.prompt.size());
     if (config_.tokenizer != nullptr)
       text_.emplace(*config_.tokenizer, config_.stop);
     start_ = last_progress_ = now();
-    self_->send(config_.pruner, submit_a_v, OpenMessage{config_.open},
-                caf::actor_cast<SessionActor>(self_));
+    try {
+      OpenMessage open{config_.open};
+      if (auto readable = open.read(); !readable)
+        return refuse(error_text(readable.error()));
+      self_->send(config_.pruner, submit_a_v, open, caf::actor_cast<SessionActor>(self_));
+    } catch (const std::length_error& e) {
+      return refuse(e.what());
+    }
     self_->delayed_send(self_, config_.progress_limit, tick_a_v);
   }
 
@@ -38,9 +51,12 @@ class Session {
     auto tokens = message.read();
     if (!tokens || closing_)
       return;
-    last_progress_ = now();
-    if (tokens->tokens.empty())
+    note_progress();
+    // The client hears that the prompt advances: reading it may take longer than an answer may.
+    if (tokens->tokens.empty()) {
+      caf::anon_send(config_.client, TextDeltaMessage{{report_.session, {}}});
       return;
+    }
     auto expected = config_.open.prompt.size() + report_.tokens.size();
     if (tokens->position != expected)
       return fail(fmt::format("tokens for position {}, expected {}", tokens->position, expected));
@@ -84,6 +100,9 @@ class Session {
 
   void tick() {
     if (closing_) {
+      // The tick of the progress limit may still come.
+      if (now() < close_by_)
+        return;
       spdlog::warn("session {}: the pipeline did not confirm its end in time", report_.session);
       return closed();
     }
@@ -102,6 +121,28 @@ class Session {
 
  private:
   Clock::time_point now() const { return self_->clock().now(); }
+
+  void note_progress() {
+    auto before = std::exchange(last_progress_, now());
+    longest_gap_ = std::max<Span>(longest_gap_, last_progress_ - before);
+  }
+
+  /// What is in the pipeline ahead of Close takes about as long as trips have taken: longer than
+  /// the limit, where devices are slow.
+  Span close_limit() const {
+    constexpr int trips = 3;
+    Span least = config_.close_limit;
+    Span most = std::max(config_.close_limit, config_.progress_limit);
+    return std::clamp<Span>(trips * longest_gap_, least, most);
+  }
+
+  /// Ends the session before the pipeline has heard of it.
+  void refuse(const std::string& why) {
+    report_.finish = Finish::failed;
+    report_.error = fmt::format("the pipeline can't take the session: {}", why);
+    caf::anon_send(config_.client, ReportMessage{report_});
+    self_->quit();
+  }
 
   /// Takes one token; says how the session ends if it ends here.
   std::optional<Finish> accept(Token token, std::string& delta) {
@@ -152,7 +193,8 @@ class Session {
       send_text(text_->finish());
     self_->send(config_.pruner,
                 CloseMessage{{report_.session, config_.keep && finish != Finish::failed, {}}});
-    self_->delayed_send(self_, config_.close_limit, tick_a_v);
+    close_by_ = now() + close_limit();
+    self_->delayed_send(self_, close_limit(), tick_a_v);
   }
 
   SessionActor::pointer self_ = nullptr;
@@ -163,6 +205,9 @@ class Session {
   Clock::time_point start_;
   Clock::time_point first_token_;
   Clock::time_point last_progress_;
+  /// Between two signs of progress: about the longest trip so far.
+  Span longest_gap_{};
+  Clock::time_point close_by_;
 };
 
 SessionActor::behavior_type session(SessionActor::stateful_pointer<Session> self,

@@ -32,10 +32,11 @@ struct SessionConfig {
   std::shared_ptr<const Tokenizer> tokenizer;
   /// The session fails when nothing has happened for this long.
   std::chrono::milliseconds progress_limit{60000};
-  /// How long the pipeline may take to let go of the session at its end.
+  /// How long the pipeline may take to let go of the session at its end; longer, up to the progress
+  /// limit, where its steps have been seen to take long.
   std::chrono::milliseconds close_limit{5000};
   TreePrunerActor pruner;
-  /// Gets TextDelta messages and, last of all, a Report.
+  /// Gets TextDelta messages, empty ones while the prompt is read, and, last of all, a Report.
   caf::actor client;
 };
 

@@ -162,8 +162,9 @@ class Stage : public HopActor {
       begin = ends[i];
     }
 
-    auto prunes = sessions_.take_applied();
-    SegmentWriter writer{segment.id, rows_, model_->hidden_size(), prunes, 0, segment.awaits_more};
+    SegmentWriter writer{segment.id,          rows_, model_->hidden_size(),
+                         sessions_.applied(), 0,     segment.awaits_more};
+    about_to_compute();
     if (stage_ == 0) {
       tokens_.clear();
       for (const Row& row : rows_)
@@ -172,7 +173,9 @@ class Stage : public HopActor {
     } else {
       model_->forward(input(segment, live), contexts_, writer.hidden());
     }
-    return std::move(writer).finish();
+    auto out = std::move(writer).finish();
+    sessions_.forget_applied();
+    return out;
   }
 
   /// The hidden states of the live rows; copied only where dead rows lie between them.

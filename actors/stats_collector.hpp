@@ -11,7 +11,8 @@
 namespace flowspec {
 
 /// Asks all of `hops` for their statistics and answers `self`'s current request with what has come
-/// in time, in the hops' order: a hop that is busy, or gone, is left out.
+/// in time, in the hops' order: a hop that is gone, or computes for longer than that, is left out.
+/// The question overtakes the segments that wait.
 template <class Self>
 caf::result<std::vector<StageStatsMessage>> collect_stats(Self* self,
                                                           const std::vector<caf::actor>& hops) {
@@ -34,7 +35,7 @@ caf::result<std::vector<StageStatsMessage>> collect_stats(Self* self,
       Collected{std::vector<StageStatsMessage>(hops.size()), hops.size(),
                 self->template make_response_promise<Promise>()});
   for (std::size_t i = 0; i < hops.size(); ++i)
-    self->request(hops[i], std::chrono::seconds(2), stats_a_v)
+    self->template request<caf::message_priority::high>(hops[i], std::chrono::seconds(4), stats_a_v)
         .then(
             [collected, i](const StageStatsMessage& message) {
               collected->stats[i] = message;

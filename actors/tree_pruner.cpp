@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "actors/log_failures.hpp"
+#include "actors/text_error.hpp"
 #include "actors/tree/canonical_tree.hpp"
 #include "actors/type_ids.hpp"
 
@@ -28,7 +30,10 @@ class TreePruner {
  public:
   static constexpr const char* name = "tree_pruner";
 
-  void init(TreePrunerActor::pointer self) { self_ = self; }
+  void init(TreePrunerActor::pointer self) {
+    self_ = self;
+    log_failures(self);
+  }
 
   void bind(DraftActor draft, std::vector<ControlActor> hops) {
     draft_ = std::move(draft);
@@ -36,9 +41,11 @@ class TreePruner {
   }
 
   void submit(const OpenMessage& message, SessionActor client) {
-    auto open = read(message);
-    if (!open)
+    auto open = message.read();
+    if (!open) {
+      self_->send(client, FaultMessage{{0, 0, not_a_stage, error_text(open.error())}});
       return;
+    }
     auto id = open->session;
     auto size = static_cast<Position>(open->prompt.size());
     if (!sessions_.try_emplace(id, PrunerSession{{id, open->root, open->kept}, client, size})
@@ -53,15 +60,20 @@ class TreePruner {
     auto close = read(message);
     if (!close)
       return;
-    if (auto* session = find(close->session)) {
+    auto* session = find(close->session);
+    if (session != nullptr && is_client(*session)) {
       session->closing = true;
       self_->send(draft_, message);
+    } else if (auto sender = caf::actor_cast<SessionActor>(self_->current_sender())) {
+      // It was refused: nothing of it is in the pipeline, whoever has its number.
+      self_->send(sender, ClosedMessage{{close->session}});
     }
   }
 
   void cancel(const CancelMessage& message) {
     auto cancel = read(message);
-    if (!cancel || find(cancel->session) == nullptr)
+    const auto* session = cancel ? find(cancel->session) : nullptr;
+    if (session == nullptr || !is_client(*session))
       return;
     for (const auto& hop : hops_)
       self_->send<message_priority::high>(hop, message);
@@ -161,6 +173,11 @@ class TreePruner {
   PrunerSession* find(SessionId id) {
     auto found = sessions_.find(id);
     return found == sessions_.end() ? nullptr : &found->second;
+  }
+
+  /// The message that is being handled came from the session's own client.
+  bool is_client(const PrunerSession& session) const {
+    return self_->current_sender() == caf::actor_cast<caf::strong_actor_ptr>(session.client);
   }
 
   void decide(const Walk& walk, std::vector<Prune>& prunes) {

@@ -70,7 +70,7 @@ class Verifier : public HopActor {
     if (!prunes)
       return;
     apply(prunes->prunes);
-    sessions_.take_applied();
+    sessions_.forget_applied();
     // Rows that came ahead of their prune may be waiting below the new root.
     Verdict verdict;
     for (const Prune& prune : prunes->prunes)
@@ -84,7 +84,7 @@ class Verifier : public HopActor {
     if (!segment)
       return;
     apply(segment->prunes);
-    sessions_.take_applied();  // no hop follows that would want them
+    sessions_.forget_applied();  // no hop follows that would want them
     Verdict verdict;
     verdict.ended.push_back(segment->id);
     std::set<SessionId> touched;
@@ -93,7 +93,7 @@ class Verifier : public HopActor {
     if (auto error = shape_error(*segment))
       refuse(*segment, *error);
     else
-      verify(*segment, touched);
+      try_verify(*segment, touched);
     for (SessionId id : touched)
       add_walk(id, verdict);
     self_->send(pruner_, VerdictMessage{verdict});
@@ -111,6 +111,14 @@ class Verifier : public HopActor {
       return fmt::format("hidden states of {} x {}, expected {} x {}", segment.hidden.rows,
                          segment.hidden.columns, segment.rows.size(), head_->hidden_size());
     return std::nullopt;
+  }
+
+  void try_verify(const Segment& segment, std::set<SessionId>& touched) {
+    try {
+      verify(segment, touched);
+    } catch (const std::exception& e) {
+      refuse(segment, fmt::format("could not compute: {}", e.what()));
+    }
   }
 
   void verify(const Segment& segment, std::set<SessionId>& touched) {
@@ -135,8 +143,9 @@ class Verifier : public HopActor {
     if (config_.send_features)
       rows.insert(rows.end(), known.begin(), known.end());
     if (!rows.empty()) {
+      about_to_compute();
       auto features = normed(segment, rows);
-      sample(asking, features.first(asking.size() * head_->hidden_size()));
+      sample(segment.id, asking, features.first(asking.size() * head_->hidden_size()));
       if (config_.send_features)
         send_features(rows, features);
     }
@@ -156,18 +165,30 @@ class Verifier : public HopActor {
     return features;
   }
 
-  void sample(std::span<const LiveRow* const> rows, std::span<const float> features) {
+  void sample(SegmentId segment, std::span<const LiveRow* const> rows,
+              std::span<const float> features) {
     if (rows.empty())
       return;
     auto vocab = std::size_t{head_->vocab_size()};
     std::span<float> logits{logits_.data(), rows.size() * vocab};
     head_->logits(features, rows.size(), logits);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const LiveRow& row = *rows[i];
-      const auto& how = row.session->open.sampling;
-      SamplerOptions options{how.temperature, how.top_k, how.top_p, how.seed};
+      if (!rows[i]->session->dead)
+        sample(segment, *rows[i], logits.subspan(i * vocab, vocab));
+    }
+  }
+
+  /// Logits that no token can be chosen from end their own session only.
+  void sample(SegmentId segment, const LiveRow& row, std::span<float> logits) {
+    const auto& how = row.session->open.sampling;
+    SamplerOptions options{how.temperature, how.top_k, how.top_p, how.seed};
+    try {
       verified_[row.row.session].next[row.slot] =
-          flowspec::sample(logits.subspan(i * vocab, vocab), options, row.row.position + 1);
+          flowspec::sample(logits, options, row.row.position + 1);
+    } catch (const std::exception& e) {
+      row.session->dead = true;
+      report(
+          Fault{row.row.session, segment, stage_, fmt::format("could not sample: {}", e.what())});
     }
   }
 

@@ -329,6 +329,8 @@ void decode(schema::StageStats::Reader in, const Owner&, StageStats& out) {
   out.send_reach = in.getSendReach();
   check(std::isfinite(out.send_reach), "a reach that is no number");
   out.hold = in.getHold();
+  out.guesses = in.getGuesses();
+  out.right_guesses = in.getRightGuesses();
 }
 
 }  // namespace flowspec

@@ -385,6 +385,8 @@ void encode(const StageStats& x, schema::StageStats::Builder out) {
   out.setSwitches(x.switches);
   out.setSendReach(x.send_reach);
   out.setHold(x.hold);
+  out.setGuesses(x.guesses);
+  out.setRightGuesses(x.right_guesses);
 }
 
 }  // namespace flowspec

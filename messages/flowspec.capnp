@@ -238,4 +238,7 @@ struct StageStats {
   switches @13 :UInt64;
   sendReach @14 :Float64;
   hold @15 :UInt32;
+  # Tokens of answers at places where it had guessed, and those that were among its guesses.
+  guesses @16 :UInt64;
+  rightGuesses @17 :UInt64;
 }

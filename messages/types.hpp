@@ -329,6 +329,9 @@ struct StageStats {
   std::uint64_t switches = 0;
   double send_reach = 0;
   std::uint32_t hold = 0;
+  /// Tokens of answers at places where it had guessed, and those that were among its guesses.
+  std::uint64_t guesses = 0;
+  std::uint64_t right_guesses = 0;
   friend bool operator==(const StageStats&, const StageStats&) = default;
 };
 

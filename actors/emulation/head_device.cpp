@@ -6,6 +6,7 @@
 #include <caf/all.hpp>
 
 #include "actors/emulation/recorder.hpp"
+#include "actors/log_failures.hpp"
 #include "actors/type_ids.hpp"
 
 namespace flowspec {
@@ -33,6 +34,7 @@ class HeadDevice {
 
   void init(caf::event_based_actor* self, HeadDeviceConfig config) {
     self_ = self;
+    log_failures(self);
     config_ = config;
   }
 

@@ -9,6 +9,7 @@
 
 #include "actors/emulation/link.hpp"
 #include "actors/emulation/recorder.hpp"
+#include "actors/log_failures.hpp"
 #include "actors/type_ids.hpp"
 
 namespace flowspec {
@@ -34,6 +35,7 @@ class StageDevice {
 
   void init(caf::event_based_actor* self, DeviceConfig config) {
     self_ = self;
+    log_failures(self);
     config_ = std::move(config);
     self_->link_to(config_.link);
   }

@@ -69,6 +69,25 @@ DraftTree::Index DraftTree::find_serial(std::uint64_t serial) const {
   return found == nodes_.end() ? none : static_cast<Index>(found - nodes_.begin());
 }
 
+DraftTree::Foreseen DraftTree::foreseen(const Prune& prune) const {
+  Foreseen count;
+  for (std::size_t i = 0; i < prune.path.size(); ++i) {
+    auto index = find(prune.path[i]);
+    if (index == none || nodes_[index].expanded_at == never || nodes_[index].position < prompt_end_)
+      continue;
+    bool last = i + 1 == prune.path.size();
+    bool asked = !last;
+    bool right = !last;
+    for (const Node& node : nodes_) {
+      asked |= node.parent == index;
+      right |= node.parent == index && node.token == prune.root.token;
+    }
+    count.asked += asked ? 1 : 0;
+    count.right += right ? 1 : 0;
+  }
+  return count;
+}
+
 std::optional<std::string> DraftTree::reroot(const Prune& prune, bool adopt) {
   if (prune.version <= version_)
     return std::nullopt;

@@ -67,6 +67,14 @@ class DraftTree {
   DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_nodes,
             bool reads_features = false, const DraftTree* previous = nullptr);
 
+  /// Of the nodes that the prune's path goes through, beyond the prompt: how many the draft had
+  /// proposed children for, and for how many the target's token was one of them.
+  struct Foreseen {
+    std::uint32_t asked = 0;
+    std::uint32_t right = 0;
+  };
+  Foreseen foreseen(const Prune& prune) const;
+
   /// Moves the root as the pruner says. A fresh root takes over an unsent or sent child with its
   /// token together with that child's sub-tree; what had been sent gets new ids, since the old ones
   /// are dead everywhere; with `adopt` false it starts empty beyond the prompt. Gives an error text

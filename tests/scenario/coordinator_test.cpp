@@ -3,8 +3,13 @@
 #define BOOST_TEST_MODULE coordinator
 #include "actors/coordinator.hpp"
 
+#include <cstdio>
+#include <stdexcept>
+#include <thread>
+
 #include <boost/test/unit_test.hpp>
 #include <caf/all.hpp>
+#include <unistd.h>
 
 #include "actors/end_actor.hpp"
 #include "actors/text_error.hpp"
@@ -30,9 +35,11 @@ struct World {
   ~World() { end_actor(coordinator); }
 
   /// A pipeline of one stage that has no weights.
-  Pipeline bind_pipeline() {
+  Pipeline bind_pipeline(const DraftLoader& load_draft = [] {
+    return caf::expected<std::unique_ptr<DraftModel>>(nullptr);
+  }) {
     PipelineConfig pipeline_config;
-    pipeline_config.load_draft = [] { return caf::expected<std::unique_ptr<DraftModel>>(nullptr); };
+    pipeline_config.load_draft = load_draft;
     pipeline_config.load_head = []() -> caf::expected<std::unique_ptr<LmHead>> {
       return text_error("there is no head");
     };
@@ -101,6 +108,63 @@ BOOST_FIXTURE_TEST_CASE(a_session_before_the_weights_are_there_fails_at_once, Wo
         [](const SessionActor&) {}, caf::after(seconds(10)) >> [&] { done = true; });
   BOOST_CHECK(report.finish == Finish::failed);
   BOOST_CHECK_MESSAGE(report.error.find("loaded") != std::string::npos, report.error);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_second_session_of_the_same_number_is_refused, World) {
+  auto pipeline = bind_pipeline();
+  // Nobody answers the session: it stays.
+  pipeline.pruner = caf::actor_cast<TreePrunerActor>(caf::actor_cast<caf::actor>(self));
+  caf::anon_send(coordinator, bind_a_v, pipeline);
+  bool taken = false;
+  self->request(coordinator, seconds(10), submit_a_v, request())
+      .receive([&](const SessionActor&) { taken = true; }, [](const caf::error&) {});
+  BOOST_CHECK(taken);
+  BOOST_CHECK(error_of(submit_a_v, request()) == "session 1 is open already");
+}
+
+BOOST_FIXTURE_TEST_CASE(what_comes_before_the_draft_is_loaded_is_ignored, World) {
+  auto draft = spawn_draft(
+      system,
+      {DraftPolicy{}, [] { return caf::expected<std::unique_ptr<DraftModel>>(nullptr); }, {}},
+      SpawnMode::pooled);
+  self->send(draft, ReadyMessage{{7, 0}});
+  self->send(draft, step_a_v);
+  self->send(draft, done_a_v, std::uint32_t{3});
+  bool loaded = false;
+  self->request(draft, seconds(10), load_a_v)
+      .receive([&](const StageStatsMessage&) { loaded = true; }, [](const caf::error&) {});
+  BOOST_CHECK(loaded);
+  end_actor(draft);
+}
+
+BOOST_AUTO_TEST_CASE(
+    an_exception_ends_its_actor_with_the_text_and_nothing_of_caf_on_standard_output) {
+  std::fflush(stdout);
+  auto* file = std::tmpfile();
+  int before = ::dup(STDOUT_FILENO);
+  ::dup2(::fileno(file), STDOUT_FILENO);
+  std::string error;
+  {
+    World world;
+    world.bind_pipeline([]() -> caf::expected<std::unique_ptr<DraftModel>> {
+      throw std::runtime_error("the draft is made of cheese");
+    });
+    // What it does not take is dropped as silently.
+    world.self->send(caf::actor_cast<caf::actor>(world.coordinator), std::string("what is this?"));
+    error = world.error_of(load_a_v);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  std::fflush(stdout);
+  ::dup2(before, STDOUT_FILENO);
+  ::close(before);
+  // The log is on standard output too, in this program.
+  std::string printed(10000, '\0');
+  std::rewind(file);
+  printed.resize(std::fread(printed.data(), 1, printed.size(), file));
+  std::fclose(file);
+  BOOST_CHECK_MESSAGE(printed.find("***") == std::string::npos, printed);
+  BOOST_CHECK_MESSAGE(error.find("cheese") != std::string::npos || error == "there is no head",
+                      error);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_part_that_ends_ends_every_session, World) {

@@ -198,6 +198,177 @@ BOOST_AUTO_TEST_CASE(a_session_writes_its_text_while_a_long_prompt_that_came_fir
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_session_with_the_number_of_another_fails_and_leaves_that_one_alone) {
+  for (bool cancelled : {false, true}) {
+    PipelineWorld world{two_stages(always_right)};
+    const Story& story = tiny_story(false);
+    auto first = submit(world);
+    world.settle();
+    world.deliver("pruner > draft");
+    auto second =
+        world.submit(story.prompt, tokens, story.sampling, story.text, {.same_number_as = first});
+    if (cancelled)
+      world.cancel(second);
+    world.settle();
+    BOOST_REQUIRE(world.report(second).has_value());
+    if (!cancelled)
+      BOOST_TEST(world.report(second)->error == "the session id is taken");
+    BOOST_TEST(!world.report(first).has_value());
+    world.run();
+    check_story(world, first);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_session_beyond_the_bounds_of_its_message_fails_at_once_with_the_figures) {
+  PipelineWorld world{two_stages(always_right)};
+  const Story& story = tiny_story(false);
+  auto session =
+      world.submit(story.prompt, tokens, story.sampling, story.text, {.position_limit = 5'000'000});
+  world.settle();
+  BOOST_REQUIRE(world.report(session).has_value());
+  const Report& report = *world.report(session);
+  BOOST_TEST((report.finish == Finish::failed));
+  BOOST_TEST(report.error.find("KV slots: 5000") != std::string::npos, report.error);
+  BOOST_TEST(report.error.find("4194304") != std::string::npos, report.error);
+  BOOST_TEST(world.waiting().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_request_that_cannot_be_read_is_told_to_its_client) {
+  PipelineWorld world{two_stages(always_right)};
+  auto words = std::make_shared<std::uint64_t[]>(16);
+  auto told = world.fault_of(OpenMessage{WireBuffer{words, 16}});
+  BOOST_TEST(told.find("Open") != std::string::npos, told);
+}
+
+/// Two stages and a computation that fails at one place while the test wants it to.
+struct Failing {
+  WorldOptions options = two_stages(always_right);
+  std::uint32_t fails_at = not_a_stage;
+
+  Failing() {
+    options.before_compute = [this](std::uint32_t stage) {
+      if (stage == fails_at)
+        throw std::runtime_error("out of memory");
+    };
+  }
+};
+
+BOOST_AUTO_TEST_CASE(a_computation_that_fails_ends_the_session_it_was_for_and_no_other) {
+  for (std::uint32_t stage : {0U, 1U, 2U}) {
+    Failing failing;
+    PipelineWorld world{failing.options};
+    failing.fails_at = stage;
+    auto first = submit(world);
+    world.run();
+    BOOST_REQUIRE(world.report(first).has_value());
+    BOOST_TEST((world.report(first)->finish == Finish::failed));
+    auto expected = "stage " + std::to_string(stage) + ": could not compute: out of memory";
+    BOOST_TEST(world.report(first)->error == expected);
+    failing.fails_at = not_a_stage;
+    auto second = submit(world);
+    world.run();
+    check_story(world, second);
+  }
+}
+
+/// Knows the story, unless it is to fail.
+class FailingDraft : public OracleDraft {
+ public:
+  explicit FailingDraft(const bool& fails)
+      : OracleDraft(tiny_story(false).text, tiny_story(false).vocab_size, 1, always_right),
+        fails_(fails) {}
+  void forward(std::span<const DraftRow> rows, std::span<const float> features_in,
+               std::uint32_t top_k, std::span<Candidate> candidates,
+               std::span<float> features_out) override {
+    if (fails_)
+      throw std::runtime_error("out of memory");
+    OracleDraft::forward(rows, features_in, top_k, candidates, features_out);
+  }
+
+ private:
+  const bool& fails_;
+};
+
+BOOST_AUTO_TEST_CASE(a_draft_forward_that_fails_ends_its_sessions_and_no_others) {
+  bool fails = true;
+  auto options = two_stages(always_right);
+  options.draft = [&] { return std::make_unique<FailingDraft>(fails); };
+  PipelineWorld world{options};
+  auto first = submit(world);
+  world.run();
+  BOOST_REQUIRE(world.report(first).has_value());
+  BOOST_TEST(world.report(first)->error == "the draft could not compute: out of memory");
+  fails = false;
+  auto second = submit(world);
+  world.run();
+  check_story(world, second);
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_forward_does_not_lose_the_prunes_of_other_sessions) {
+  Failing failing;
+  failing.options.holds_drafting = true;
+  PipelineWorld world{failing.options};
+  // Prunes come by the slow way only.
+  const std::set<std::string> slow{"pruner > stage 0", "pruner > stage 1", "pruner > verifier"};
+  auto and_drafting = slow;
+  and_drafting.insert("draft > draft");
+  auto first = submit(world);
+  world.run(and_drafting);  // its prompt is read, and its root waits for guesses
+  failing.fails_at = 0;
+  const Story& story = long_story(false);
+  auto second = world.submit(story.prompt, tokens, story.sampling, story.text);
+  world.run(and_drafting);
+  BOOST_REQUIRE(world.report(second).has_value());
+  BOOST_TEST((world.report(second)->finish == Finish::failed));
+  failing.fails_at = not_a_stage;
+  world.run(slow);
+  check_story(world, first);
+}
+
+BOOST_AUTO_TEST_CASE(the_tick_of_the_progress_limit_does_not_end_a_session_that_is_closing) {
+  PipelineWorld world{two_stages(always_right)};
+  auto session = submit(world);
+  world.settle();
+  world.advance(std::chrono::seconds(58));
+  world.cancel(session);
+  world.settle();
+  world.advance(std::chrono::seconds(3));
+  world.settle();
+  BOOST_TEST(!world.report(session).has_value());
+  world.advance(std::chrono::seconds(3));
+  world.settle();
+  BOOST_TEST(world.report(session).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_pipeline_with_long_trips_has_longer_to_let_go_of_a_session) {
+  auto options = two_stages(always_right);
+  options.keeps_log = true;
+  PipelineWorld world{options};
+  auto session = submit(world);
+  world.settle();
+  world.advance(std::chrono::seconds(15));
+  while (world.hop(0).committed[session].empty())
+    BOOST_REQUIRE(world.run_chosen([](const auto&) { return 0; }));
+  world.settle();
+  world.cancel(session);
+  world.settle();
+  world.advance(std::chrono::seconds(30));
+  world.settle();
+  BOOST_TEST(!world.report(session).has_value());
+  world.run();
+  BOOST_REQUIRE(world.report(session).has_value());
+  BOOST_TEST((world.report(session)->finish == Finish::cancelled));
+}
+
+BOOST_AUTO_TEST_CASE(the_client_hears_that_a_long_prompt_advances) {
+  PipelineWorld world{two_stages(always_right)};
+  const Story& story = long_story(false);
+  auto session = world.submit(story.prompt, 1, story.sampling, story.text);
+  world.run();
+  BOOST_TEST(world.report(session).has_value());
+  BOOST_TEST(world.pieces(session) > 10U);
+}
+
 BOOST_AUTO_TEST_CASE(garbage_is_counted_and_changes_nothing) {
   PipelineWorld world{two_stages(always_right)};
   auto session = submit(world);

@@ -157,7 +157,7 @@ inline NodeInfo sample() {
 }
 template <>
 inline StageStats sample() {
-  return {1, 2, 3, 4, 5, 6, 7, 8, 9, biggest, 11, 12, 13, 14, 0.5, 16};
+  return {1, 2, 3, 4, 5, 6, 7, 8, 9, biggest, 11, 12, 13, 14, 0.5, 16, 17, 18};
 }
 
 inline bool same(const Tensor& a, const Tensor& b) {

@@ -29,9 +29,10 @@ struct Config : caf::actor_system_config {
   }
 };
 
-caf::behavior client_actor(caf::event_based_actor*, std::optional<Report>* report) {
+caf::behavior client_actor(caf::event_based_actor*, std::optional<Report>* report,
+                           std::size_t* pieces) {
   return {
-      [](const TextDeltaMessage&) {},
+      [pieces](const TextDeltaMessage&) { ++*pieces; },
       [report](const ReportMessage& message) {
         if (auto content = message.read())
           *report = std::move(*content);
@@ -59,6 +60,7 @@ struct PipelineWorld::System {
   Pipeline pipeline;
   std::map<SessionId, SessionActor> sessions;
   std::map<SessionId, std::optional<Report>> reports;
+  std::map<SessionId, std::size_t> pieces;
   std::vector<caf::actor> clients;
 
   void run_all() {
@@ -154,12 +156,13 @@ SessionId PipelineWorld::submit(std::vector<Token> prompt, std::uint32_t max_tok
                                 const Conversation& conversation) {
   System& world = *system_;
   auto id = static_cast<SessionId>(world.sessions.size() + 1);
-  expected_[id] = std::move(expected);
-  auto client = world.system.spawn(client_actor, &world.reports[id]);
+  if (conversation.same_number_as == 0)
+    expected_[id] = std::move(expected);
+  auto client = world.system.spawn(client_actor, &world.reports[id], &world.pieces[id]);
   world.clients.push_back(client);
 
   SessionConfig config;
-  config.open.session = id;
+  config.open.session = conversation.same_number_as != 0 ? conversation.same_number_as : id;
   config.open.root = 1;
   config.open.position_limit = conversation.position_limit != 0
                                    ? conversation.position_limit
@@ -178,12 +181,31 @@ SessionId PipelineWorld::submit(std::vector<Token> prompt, std::uint32_t max_tok
   return id;
 }
 
+std::string PipelineWorld::fault_of(const OpenMessage& request) {
+  System& world = *system_;
+  caf::anon_send(world.pipeline.pruner, submit_a_v, request,
+                 caf::actor_cast<SessionActor>(caf::actor_cast<caf::actor>(world.self)));
+  world.run_all();
+  std::string error;
+  world.self->receive(
+      [&](const FaultMessage& message) {
+        if (auto fault = message.read())
+          error = fault->error;
+      },
+      caf::after(std::chrono::seconds(0)) >> [] {});
+  return error;
+}
+
 void PipelineWorld::cancel(SessionId session) {
   caf::anon_send(system_->sessions.at(session), CancelMessage{{session}});
 }
 
 const std::optional<Report>& PipelineWorld::report(SessionId session) const {
   return system_->reports.at(session);
+}
+
+std::size_t PipelineWorld::pieces(SessionId session) const {
+  return system_->pieces.at(session);
 }
 
 bool PipelineWorld::all_reported() const {

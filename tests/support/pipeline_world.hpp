@@ -17,6 +17,7 @@
 #include "actors/policy/policy.hpp"
 #include "actors/probe.hpp"
 #include "messages/types.hpp"
+#include "messages/wire.hpp"
 #include "models/drafts/draft_model.hpp"
 #include "tests/support/channel.hpp"
 
@@ -34,6 +35,9 @@ struct WorldOptions {
   bool knows_end = false;
   /// The draft's steps wait in a channel "draft > draft": two messages for each forward.
   bool holds_drafting = false;
+  /// Called with the number of a stage, or of the verifier, that is about to compute; what it
+  /// throws is as if the computation did.
+  std::function<void(std::uint32_t stage)> before_compute;
   /// Keep what has been delivered, and the nodes of all hops.
   bool keeps_log = false;
 };
@@ -46,6 +50,8 @@ struct Conversation {
   Position position_limit = 0;
   /// The KV stays for a session to come.
   bool keep = false;
+  /// To the pipeline the session has the number of this one; 0: its own.
+  SessionId same_number_as = 0;
 };
 
 class PipelineWorld : private PipelineProbe {
@@ -58,8 +64,13 @@ class PipelineWorld : private PipelineProbe {
   SessionId submit(std::vector<Token> prompt, std::uint32_t max_tokens, SamplingParams sampling,
                    std::vector<Token> expected, const Conversation& conversation = {});
   void cancel(SessionId session);
+  /// What the pruner tells the client of this request: the text of the fault, empty if there is
+  /// none.
+  std::string fault_of(const OpenMessage& request);
   const std::optional<Report>& report(SessionId session) const;
   bool all_reported() const;
+  /// Pieces of text, empty ones too, that the session's client has got.
+  std::size_t pieces(SessionId session) const;
 
   /// Channels in which a message waits, as "from > to".
   std::vector<std::string> waiting() const;
@@ -111,6 +122,10 @@ class PipelineWorld : private PipelineProbe {
   struct System;
 
   void after_hop(const HopSessions& hop) override;
+  void before_compute(std::uint32_t stage) override {
+    if (options_.before_compute)
+      options_.before_compute(stage);
+  }
   void after_draft(const Drafter& drafter, std::size_t in_flight) override;
   void run_job(std::size_t index);
   const std::string& channel_of(std::size_t job) const;

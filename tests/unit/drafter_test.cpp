@@ -198,6 +198,8 @@ BOOST_FIXTURE_TEST_CASE(accepted_tokens_are_computed_again_from_the_targets_feat
   auto child = std::find_if(rows.begin(), rows.end(), [](auto& row) { return row.token == 411; });
   BOOST_REQUIRE((child != rows.end()));
   reroot({rows[0].id, rows[1].id}, child->id, 411, 5);
+  BOOST_TEST(drafter->foresight().asked == 2U);
+  BOOST_TEST(drafter->foresight().right == 2U);
   auto texts = draft();
   // The row of 4 was exact, the one of 41 was not; the root was never expanded.
   BOOST_TEST(texts.front() == "4:41:1003");

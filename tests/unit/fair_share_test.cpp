@@ -79,6 +79,7 @@ class Target {
     const Session& session = sessions_.at(id);
     return std::min(session.root_position, session.prompt);
   }
+  const Drafter::Foresight& foresight() const { return drafter_.foresight(); }
   Position written(SessionId id) const { return sessions_.at(id).root_position - read(id); }
 
  private:
@@ -250,6 +251,15 @@ BOOST_AUTO_TEST_CASE(a_prompt_keeps_its_segments_full_though_each_is_back_before
         BOOST_TEST(target.step().size() == 64U);
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_draft_that_is_never_right_is_known_to_be_so) {
+  Target target{*mode_policy("flowspec", 4)};
+  target.open(1, 10);
+  for (int i = 0; i < 40; ++i)
+    target.step();
+  BOOST_TEST(target.foresight().asked >= 30U);
+  BOOST_TEST(target.foresight().right == 0U);
 }
 
 }  // namespace flowspec::test
