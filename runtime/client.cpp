@@ -87,7 +87,7 @@ SessionConfig make_session(const Engine& engine, std::vector<Token> prompt, std:
 Summary receive_answer(caf::scoped_actor& self, const SessionConfig& session, bool streams,
                        Client& client) {
   // The session reports by itself within these; should it not, the wait ends all the same.
-  auto limit = session.progress_limit + session.close_limit + std::chrono::seconds(10);
+  auto limit = 2 * session.progress_limit + session.close_limit + std::chrono::seconds(10);
   Summary summary;
   summary.kept = session.open.kept;
   bool done = false;

@@ -63,6 +63,8 @@ Json json_of(const Hop& hop, const StageStats& stats, const Report& report) {
   json["busy_share"] = busy_share(stats, report);
   if (hop.name == "draft") {
     json["forwards"] = stats.draft_forwards;
+    json["guesses"] = stats.guesses;
+    json["right_guesses"] = stats.right_guesses;
     json["controller"] = {{"guessed_tokens", stats.guessed_tokens},
                           {"plain_tokens", stats.plain_tokens},
                           {"switches", stats.switches},
@@ -70,6 +72,22 @@ Json json_of(const Hop& hop, const StageStats& stats, const Report& report) {
                           {"hold", stats.hold}};
   }
   return json;
+}
+
+/// What to say of a draft whose guesses are hardly ever right, once there are enough of them.
+std::string draft_remark(const Summary& summary) {
+  constexpr std::uint64_t enough = 24;
+  constexpr double least_share = 0.15;
+  for (std::size_t i = 0; i < summary.stats.size() && i < summary.hops.size(); ++i) {
+    const StageStats& stats = summary.stats[i];
+    auto share = static_cast<double>(stats.right_guesses) / static_cast<double>(stats.guesses);
+    if (summary.hops[i].name == "draft" && stats.guesses >= enough && share < least_share)
+      return fmt::format(
+          "\nthe draft ({}) is of little use here: {} of {} tokens ({:.0f} %) were among its "
+          "guesses",
+          summary.draft, stats.right_guesses, stats.guesses, 100 * share);
+  }
+  return {};
 }
 
 /// Bytes that are no UTF-8 can't be in a JSON string.
@@ -106,7 +124,7 @@ std::string statistics_line(const Summary& summary) {
     line += fmt::format(" {} {:.0f} %{}", summary.hops[i].name,
                         busy_share(summary.stats[i], report) * 100,
                         i + 1 < summary.stats.size() ? "," : "");
-  return line;
+  return line + draft_remark(summary);
 }
 
 std::string json_text(const Summary& summary) {

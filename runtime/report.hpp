@@ -22,7 +22,7 @@ struct Summary {
   std::vector<StageStats> stats;
 };
 
-/// One line for people.
+/// One line for people, and another one where the draft is of no use.
 std::string statistics_line(const Summary& summary);
 /// One JSON object with the keys that scripts rely on.
 std::string json_text(const Summary& summary);
