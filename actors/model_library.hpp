@@ -1,45 +1,36 @@
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
-#include <map>
-#include <mutex>
+#include <functional>
 #include <string>
 #include <vector>
 
-#include "models/formats/file_hash.hpp"
+#include "models/formats/hash_cache.hpp"
 #include "models/formats/model_files.hpp"
 
 namespace flowspec {
 
-/// The models of a node. All functions may be called from several threads at once.
+/// The models of a node. All functions may be called from several threads at once; they read disks,
+/// so no pooled actor calls them.
 class ModelLibrary {
  public:
-  explicit ModelLibrary(std::vector<std::filesystem::path> folders)
-      : folders_(std::move(folders)) {}
+  /// @param hashes  outlives the library.
+  explicit ModelLibrary(std::vector<std::filesystem::path> folders,
+                        HashCache& hashes = user_hash_cache())
+      : folders_(std::move(folders)), hashes_(hashes) {}
 
-  /// The first file of that name (without folders) in or below the folders, or the first folder of
-  /// that name that has a model in it. The search is bounded in depth and in the number of files,
-  /// whatever links and mounts there are.
-  /// Throws ModelError when there is none, naming the folders.
-  std::filesystem::path find(const std::string& name) const;
+  /// All files of that name (without folders) in or below the folders, and all folders of that name
+  /// that have a model in them; links to one file count once. The search is bounded in depth and in
+  /// the number of files, whatever links and mounts there are.
+  /// Throws ModelError when there is none, naming the folders, and what was not searched.
+  std::vector<std::filesystem::path> find(const std::string& name) const;
 
-  /// `hash_model`, where files are read anew only when their size or time has changed.
-  /// @param progress  of one file after the other.
-  std::string hash(const ModelFiles& files, const HashProgress& progress = {});
+  /// `hash_model`, where only files are read that are not known.
+  std::string hash(const ModelFiles& files, const HashProgress& progress = {}) const;
 
  private:
-  std::string hash_of_file(const std::filesystem::path& file, const HashProgress& progress);
-
-  struct Known {
-    std::uint64_t size = 0;
-    std::filesystem::file_time_type time;
-    std::string hash;
-  };
-
   std::vector<std::filesystem::path> folders_;
-  std::mutex mutex_;
-  std::map<std::filesystem::path, Known> known_;
+  HashCache& hashes_;
 };
 
 }  // namespace flowspec

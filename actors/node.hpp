@@ -16,6 +16,7 @@
 #include <caf/fwd.hpp>
 
 #include "actors/interfaces.hpp"
+#include "actors/memory_ledger.hpp"
 #include "actors/model_library.hpp"
 #include "actors/node_options.hpp"
 #include "messages/types.hpp"
@@ -28,7 +29,9 @@ class Node : public std::enable_shared_from_this<Node> {
   explicit Node(NodeOptions options);
 
   const NodeOptions& options() const { return options_; }
-  ModelLibrary& library() { return library_; }
+  const ModelLibrary& library() const { return library_; }
+  /// Of all stages together.
+  const MemoryLedger& memory() const { return memory_; }
   NodeInfo info() const;
 
   /// Takes an agent into the list until it ends; false where there are too many, or none is wanted
@@ -50,6 +53,7 @@ class Node : public std::enable_shared_from_this<Node> {
   const NodeOptions options_;
   const std::string numerics_;
   ModelLibrary library_;
+  const MemoryLedger memory_;
   std::atomic<bool> closed_ = false;
   mutable std::mutex mutex_;
   std::map<std::uint64_t, caf::actor_addr> agents_;

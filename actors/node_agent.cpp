@@ -1,19 +1,14 @@
 #include "actors/node_agent.hpp"
 
-#include <algorithm>
-#include <atomic>
-
 #include <caf/all.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "actors/control_relay.hpp"
 #include "actors/dialer.hpp"
-#include "actors/emulation/stage_device.hpp"
 #include "actors/end_actor.hpp"
 #include "actors/log_failures.hpp"
 #include "actors/node.hpp"
-#include "actors/stage_plan.hpp"
+#include "actors/stage_maker.hpp"
 #include "actors/stats_collector.hpp"
 #include "actors/text_error.hpp"
 #include "actors/type_ids.hpp"
@@ -48,12 +43,11 @@ class NodeAgent {
   }
 
   ~NodeAgent() {
-    *given_up_ = true;
-    for (const PipelineActor& stage : stages_)
-      end_actor(stage);
+    stages_->close();
+    end_actor(maker_);
     end_actor(dialer_);
-    if (!stages_.empty())
-      spdlog::info("a run has ended, {} stages with it", stages_.size());
+    if (stages_->size() != 0)
+      spdlog::info("a run has ended, {} stages with it", stages_->size());
   }
 
   caf::result<std::vector<StageStatsMessage>> status() {
@@ -73,57 +67,30 @@ class NodeAgent {
                                                        const PipelineActor& next,
                                                        const TreePrunerActor& pruner,
                                                        const DraftActor& draft) {
-    auto spec = message.read();
-    if (!spec)
-      return refuse(error_text(spec.error()));
     const auto& sender = self_->current_sender();
-    if (!sender || sender->node() != owner_.node())
-      return refuse("only the machine of the agent's owner may ask for stages");
-    if (!next || !pruner || !draft)
-      return refuse("the new stage was given no neighbours");
-    auto plan = plan_stage(node_, *spec, given_up_);
-    if (!plan)
-      return refuse(plan.error());
-    auto make = [&] {
-      StageConfig config;
-      config.stage = spec->stage;
-      config.vocab_size = plan->vocab_size;
-      config.kv_limit = node_->options().kv_limit;
-      config.load = std::move(plan->load);
-      config.next = next;
-      config.pruner = pruner;
-      config.draft = draft;
-      if (spec->emulation)
-        return spawn_emulated_stage(self_->system(), std::move(config), SpawnMode::detached,
-                                    *spec->emulation, {}, nullptr);
-      return flowspec::spawn_stage(self_->system(), std::move(config), SpawnMode::detached);
-    };
-    auto stage = node_->add_stage(make);
-    if (!stage)
-      return refuse(
-          fmt::format("takes at most {} stages (--max-stages): {} of this run and {} of "
-                      "others are there already",
-                      node_->options().max_stages, stages_.size(),
-                      node_->stages().size() - std::min(node_->stages().size(), stages_.size())));
-    spdlog::info("stage {}: layers {} to {} of {}", spec->stage, spec->first_layer, spec->end_layer,
-                 spec->model_file);
-    stages_.push_back(*stage);
-    self_->monitor(*stage);
-    return {*stage, spawn_control_relay(self_->system(), *stage)};
+    if (!sender || sender->node() != owner_.node()) {
+      spdlog::warn("refused a stage: another machine than the owner's asks for it");
+      return text_error(
+          fmt::format("node {}: only the machine of the agent's owner may ask for stages",
+                      node_->options().name));
+    }
+    if (!maker_)
+      maker_ = spawn_stage_maker(self_->system(), node_, stages_);
+    using Promise = caf::typed_response_promise<PipelineActor, ControlActor>;
+    auto promise = self_->make_response_promise<Promise>();
+    self_->request(maker_, caf::infinite, spawn_st_a_v, message, next, pruner, draft)
+        .then(
+            [this, promise](const PipelineActor& stage, const ControlActor& control) mutable {
+              self_->monitor(stage);
+              promise.deliver(stage, control);
+            },
+            [promise](const caf::error& error) mutable { promise.deliver(error); });
+    return promise;
   }
 
   NodeInfoMessage hello() const { return NodeInfoMessage{node_->info()}; }
 
  private:
-  caf::error refuse(const caf::error& error) {
-    spdlog::warn("refused a stage: {}", error_text(error));
-    return error;
-  }
-
-  caf::error refuse(const std::string& why) {
-    return refuse(text_error(fmt::format("node {}: {}", node_->options().name, why)));
-  }
-
   void on_down(const caf::down_msg& down) {
     if (down.source == owner_)
       return self_->quit(caf::exit_reason::user_shutdown);
@@ -137,9 +104,9 @@ class NodeAgent {
   NodeAgentActor::pointer self_ = nullptr;
   std::shared_ptr<Node> node_;
   caf::actor_addr owner_;
-  std::vector<PipelineActor> stages_;
+  const std::shared_ptr<StageList> stages_ = std::make_shared<StageList>();
+  StageMakerActor maker_;
   DialerActor dialer_;
-  std::shared_ptr<std::atomic<bool>> given_up_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 }  // namespace

@@ -1,17 +1,23 @@
 #include "actors/stage_plan.hpp"
 
 #include <algorithm>
+#include <cctype>
+#include <exception>
 #include <stdexcept>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
-#include "actors/machine.hpp"
 #include "actors/node.hpp"
 #include "actors/text_error.hpp"
 #include "models/error.hpp"
 #include "models/layers/stage_model.hpp"
+#include "models/model_hash.hpp"
 #include "models/numerics.hpp"
 #include "models/open_model.hpp"
 
@@ -30,43 +36,105 @@ void check_agreement(const StageSpec& spec) {
                     own, spec.numerics));
 }
 
-void check_fit(const StageSpec& spec, const OpenModel& model) {
-  auto path = model.files->path().string();
+void check_layers(const StageSpec& spec, const OpenModel& model) {
   if (spec.first_layer >= spec.end_layer || spec.end_layer > model.config.layers)
-    throw ModelError(fmt::format("{} has {} layers, there are no layers {} to {}", path,
-                                 model.config.layers, spec.first_layer, spec.end_layer));
-  auto needed =
-      StageModel::stored_bytes(*model.files, model.config, {spec.first_layer, spec.end_layer});
-  auto memory = machine_memory();
-  if (memory.free != 0 && needed > memory.free)
-    throw ModelError(
-        fmt::format("layers {} to {} of {} do not fit: they need {} MiB of memory, {} MiB are free",
-                    spec.first_layer, spec.end_layer, path, needed >> 20, memory.free >> 20));
+    throw ModelError(fmt::format("{} has {} layers, there are no layers {} to {}",
+                                 model.files->path().string(), model.config.layers,
+                                 spec.first_layer, spec.end_layer));
+}
+
+/// The models of the name that the stage could be made of. Throws what is wrong with the first
+/// where there is none.
+std::vector<OpenModel> find_candidates(const Node& node, const StageSpec& spec) {
+  std::vector<OpenModel> candidates;
+  std::exception_ptr first;
+  for (const auto& path : node.library().find(spec.model_file)) {
+    try {
+      auto model = open_model(path);
+      check_layers(spec, model);
+      candidates.push_back(std::move(model));
+    } catch (const ModelError&) {
+      if (!first)
+        first = std::current_exception();
+    }
+  }
+  if (candidates.empty())
+    std::rethrow_exception(first);
+  return candidates;
+}
+
+/// Memory for whichever of them it will be.
+std::shared_ptr<MemoryLedger::Claim> claim_memory(const Node& node, const StageSpec& spec,
+                                                  const std::vector<OpenModel>& candidates) {
+  std::uint64_t needed = 0;
+  for (const OpenModel& model : candidates)
+    needed = std::max(needed,
+                      StageModel::needed_bytes(*model.files, model.config,
+                                               {spec.first_layer, spec.end_layer}, spec.max_rows));
+  try {
+    return node.memory().claim(needed);
+  } catch (const ModelError& e) {
+    throw ModelError(fmt::format("layers {} to {} of {} do not fit: {}", spec.first_layer,
+                                 spec.end_layer, candidates.front().files->path().string(),
+                                 e.what()));
+  }
+}
+
+/// A token has to be known to whichever of them it will be.
+std::uint32_t smallest_vocabulary(const std::vector<OpenModel>& candidates) {
+  auto size = candidates.front().config.vocab_size;
+  for (const OpenModel& model : candidates)
+    size = std::min(size, model.config.vocab_size);
+  return size;
+}
+
+bool same_hash(std::string_view a, std::string_view b) {
+  return std::ranges::equal(
+      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 struct Loading {
   std::shared_ptr<Node> node;
   StageSpec spec;
-  OpenModel model;
+  std::vector<OpenModel> candidates;
   std::shared_ptr<const std::atomic<bool>> given_up;
+  std::shared_ptr<MemoryLedger::Claim> memory;
+
+  void stop_if_unwanted() const {
+    if (*given_up || node->closed())
+      throw ModelError("stopped loading");
+  }
+
+  /// The candidate that the coordinator has too.
+  const OpenModel& choose() const {
+    std::vector<std::string> others;
+    for (const OpenModel& model : candidates) {
+      try {
+        auto hash = node->library().hash(
+            *model.files, [this](std::uint64_t, std::uint64_t) { stop_if_unwanted(); });
+        if (same_hash(hash, spec.model_hash))
+          return model;
+        others.push_back(
+            fmt::format("{} is not the model that the coordinator has: its hash is {}, not {}",
+                        model.files->path().string(), hash, spec.model_hash));
+      } catch (const ModelError& e) {
+        stop_if_unwanted();
+        others.emplace_back(e.what());
+      }
+    }
+    throw ModelError(fmt::format("{}", fmt::join(others, "; ")));
+  }
 
   std::unique_ptr<StageModel> run() const {
-    auto stop_if_unwanted = [this](std::uint64_t, std::uint64_t) {
-      if (*given_up || node->closed())
-        throw ModelError("stopped loading");
-    };
-    auto hash = node->library().hash(*model.files, stop_if_unwanted);
-    if (!std::ranges::equal(hash, spec.model_hash,
-                            [](char a, char b) { return std::tolower(a) == std::tolower(b); }))
-      throw ModelError(
-          fmt::format("{} is not the model that the coordinator has: its hash is {}, not {}",
-                      model.files->path().string(), hash, spec.model_hash));
+    const auto& model = choose();
     StageOptions options{{spec.first_layer, spec.end_layer},
                          std::min(spec.threads, node->options().threads),
                          spec.max_rows,
                          spec.kv_type};
     auto stage =
-        std::make_unique<StageModel>(*model.files, model.config, options, stop_if_unwanted);
+        std::make_unique<StageModel>(*model.files, model.config, options,
+                                     [this](std::uint64_t, std::uint64_t) { stop_if_unwanted(); });
+    check_unchanged(*model.files);
     for (const std::string& kernel : stage->unexpected_kernels())
       spdlog::warn("slow, or not known to be exact: {}", kernel);
     return stage;
@@ -89,11 +157,11 @@ caf::expected<StagePlan> plan_stage(const std::shared_ptr<Node>& node, const Sta
                                     std::shared_ptr<const std::atomic<bool>> given_up) {
   return guarded(*node, [&]() -> StagePlan {
     check_agreement(spec);
-    auto model = open_model(node->library().find(spec.model_file));
-    check_fit(spec, model);
-    auto vocab_size = model.config.vocab_size;
-    auto loading =
-        std::make_shared<const Loading>(Loading{node, spec, std::move(model), std::move(given_up)});
+    auto candidates = find_candidates(*node, spec);
+    auto vocab_size = smallest_vocabulary(candidates);
+    auto memory = claim_memory(*node, spec, candidates);
+    auto loading = std::make_shared<const Loading>(
+        Loading{node, spec, std::move(candidates), std::move(given_up), std::move(memory)});
     return {vocab_size,
             [loading] { return guarded(*loading->node, [&] { return loading->run(); }); }};
   });

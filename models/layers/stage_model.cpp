@@ -98,6 +98,11 @@ std::uint64_t StageModel::stored_bytes(const ModelFiles& files, const ModelConfi
   return bytes;
 }
 
+std::uint64_t StageModel::needed_bytes(const ModelFiles& files, const ModelConfig& config,
+                                       LayerRange layers, std::uint32_t max_rows) {
+  return stored_bytes(files, config, layers) + Workspace::bytes(config, max_rows);
+}
+
 StageModel::~StageModel() = default;
 StageModel::StageModel(StageModel&&) noexcept = default;
 StageModel& StageModel::operator=(StageModel&&) noexcept = default;

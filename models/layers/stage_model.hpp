@@ -50,6 +50,9 @@ class StageModel {
   /// weights. Throws as the constructor does.
   static std::uint64_t stored_bytes(const ModelFiles& files, const ModelConfig& config,
                                     LayerRange layers);
+  /// The same with scratch memory for so many rows. KV comes with every session.
+  static std::uint64_t needed_bytes(const ModelFiles& files, const ModelConfig& config,
+                                    LayerRange layers, std::uint32_t max_rows);
   StageModel(StageModel&&) noexcept;
   StageModel& operator=(StageModel&&) noexcept;
 

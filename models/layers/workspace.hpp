@@ -31,6 +31,16 @@ struct Workspace {
         activated(std::size_t{rows} * config.ffn_size),
         projected(std::size_t{rows} * config.hidden_size) {}
 
+  /// About what one takes, without what grows with the length of texts.
+  static std::uint64_t bytes(const ModelConfig& config, std::uint32_t rows) {
+    const std::uint64_t heads = config.heads;
+    const std::uint64_t per_row =
+        2 * std::uint64_t{config.hidden_size} + 3 * std::uint64_t{config.ffn_size} +
+        (2 * heads + 2 * std::uint64_t{config.kv_heads}) * config.head_dim +
+        heads * KvCache::head_stride(config.head_dim);
+    return rows * per_row * sizeof(float);
+  }
+
   LinearContext linears;
   Rope rope;
   Attention attention;

@@ -1,6 +1,8 @@
 /// Nodes that die, stop, lack what is asked for, and users who do not want to wait.
 
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 
 #include <boost/test/unit_test.hpp>
 
@@ -168,4 +170,52 @@ BOOST_AUTO_TEST_CASE(a_node_without_certificates_stays_on_this_machine) {
   Process open{{program_path("flowspec-node"), "--listen", "0.0.0.0:7000"}};
   BOOST_CHECK(open.wait(seconds(5)) == 2);
   BOOST_CHECK_MESSAGE(open.error().find("--cert") != std::string::npos, open.error());
+}
+
+BOOST_AUTO_TEST_CASE(of_several_models_of_one_name_a_node_takes_the_right_one) {
+  TempFolder hub;
+  for (const std::string revision : {"r1", "r2"})
+    std::filesystem::create_directories(hub / revision);
+  LlamaShape shape;
+  write_llama_gguf(hub / "r1/m.gguf", shape, {}, 1);
+  write_llama_gguf(hub / "r2/m.gguf", shape, {}, 2);
+  NodeProcess node("host", hub.path());
+  auto generate = [&](const std::filesystem::path& model) {
+    return flowspec_program({"generate", "--json", "-n", "5", "--model", model.string(), "--node",
+                             node.address(), "hello"});
+  };
+  for (const std::string revision : {"r1", "r2"}) {
+    auto result = generate(hub / (revision + "/m.gguf"));
+    BOOST_CHECK_MESSAGE(result.exit_code == 0, result.error);
+  }
+  TempFolder other;
+  write_llama_gguf(other / "m.gguf", shape, {}, 3);
+  check_error(generate(other / "m.gguf"), {"r1/m.gguf", "r2/m.gguf", "its hash is"});
+}
+
+BOOST_AUTO_TEST_CASE(a_model_that_was_changed_secretly_is_not_taken_for_the_old_one) {
+  TempFolder models;
+  const auto copy = models / "target.gguf";
+  std::filesystem::copy_file(model_folder() / "target.gguf", copy);
+  NodeProcess node("host", models.path());
+  BOOST_CHECK(generate_on(node.address()).exit_code == 0);
+  const auto time = std::filesystem::last_write_time(copy);
+  {
+    std::fstream file(copy, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(-4, std::ios::end);
+    file << "!?!?";
+  }
+  std::filesystem::last_write_time(copy, time);
+  check_error(generate_on(node.address()), {"target.gguf is not the model", "its hash is"});
+}
+
+BOOST_AUTO_TEST_CASE(runs_one_after_the_other_do_not_meet) {
+  // As many stages as one run has: the next one finds room only when the one before has gone.
+  NodeProcess node("host", model_folder(), {"--max-stages", "2"});
+  auto result = flowspec_program({"verify", "--model", (model_folder() / "target.gguf").string(),
+                                  "--node", node.address(), "--stages", "2", "--temperature", "1",
+                                  "-n", "4", "--prompt-count", "1", "--draws", "0"});
+  BOOST_CHECK_MESSAGE(
+      !result.complains("--max-stages") && result.output.find("--max-stages") == std::string::npos,
+      result.output << result.error);
 }

@@ -1,5 +1,6 @@
 #include "tests/system/models.hpp"
 
+#include <cstdlib>
 #include <fstream>
 
 #include "models/formats/gguf.hpp"
@@ -31,6 +32,8 @@ void silence_end_of_text(const std::filesystem::path& path) {
 const std::filesystem::path& model_folder() {
   static const TempFolder folder;
   static const bool is_written = [] {
+    // The programs of the tests keep nothing beside what they are given.
+    ::setenv("XDG_CACHE_HOME", (folder / "cache").c_str(), 1);
     LlamaShape target;
     target.layers = 6;
     write_llama_gguf(folder / "target.gguf", target, {}, 1);

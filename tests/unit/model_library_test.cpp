@@ -4,6 +4,8 @@
 
 #include "actors/model_library.hpp"
 
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,23 @@ struct Models {
   TempFolder folder;
 };
 
+std::string text_of(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+/// The only model of that name.
+std::filesystem::path only(const ModelLibrary& library, const std::string& name) {
+  const auto found = library.find(name);
+  BOOST_REQUIRE(found.size() == 1U);
+  return found.front();
+}
+
+bool says(const ModelError& error, const std::string& words) {
+  BOOST_TEST_MESSAGE(error.what());
+  return std::string(error.what()).find(words) != std::string::npos;
+}
+
 bool says_where(const ModelError& error) {
   const std::string text = error.what();
   BOOST_TEST_MESSAGE(text);
@@ -44,17 +63,17 @@ bool says_where(const ModelError& error) {
 BOOST_AUTO_TEST_CASE(files_and_folders_are_found_by_name) {
   const Models models;
   const ModelLibrary library({models.folder.path()});
-  BOOST_TEST(library.find("small.gguf") == models.folder / "a/b/small.gguf");
-  BOOST_TEST(library.find("small-hf") == models.folder / "a/b/small-hf");
+  BOOST_TEST(only(library, "small.gguf") == models.folder / "a/b/small.gguf");
+  BOOST_TEST(only(library, "small-hf") == models.folder / "a/b/small-hf");
   const ModelLibrary near({models.folder / "a/b"});
-  BOOST_TEST(near.find("small-hf") == models.folder / "a/b/small-hf");
+  BOOST_TEST(only(near, "small-hf") == models.folder / "a/b/small-hf");
 }
 
 BOOST_AUTO_TEST_CASE(the_folder_of_a_node_may_be_the_model) {
   const Models models;
   for (const std::string suffix : {"", "/"}) {
     const ModelLibrary library({(models.folder / "a/b/small-hf").string() + suffix});
-    BOOST_TEST(open_model(library.find("small-hf")).config.layers == 2U);
+    BOOST_TEST(open_model(only(library, "small-hf")).config.layers == 2U);
   }
 }
 
@@ -67,9 +86,10 @@ BOOST_AUTO_TEST_CASE(folders_without_a_model_are_not_found) {
 
 BOOST_AUTO_TEST_CASE(hashes_follow_changes) {
   const Models models;
-  ModelLibrary library({models.folder.path()});
+  HashCache cache;
+  const ModelLibrary library({models.folder.path()}, cache);
   for (const std::string name : {"small.gguf", "small-hf"}) {
-    const OpenModel model = open_model(library.find(name));
+    const OpenModel model = open_model(only(library, name));
     int calls = 0;
     const auto count = [&](std::uint64_t, std::uint64_t) { ++calls; };
     const std::string hash = library.hash(*model.files, count);
@@ -81,8 +101,78 @@ BOOST_AUTO_TEST_CASE(hashes_follow_changes) {
     BOOST_TEST(calls == 0);
   }
   const auto config = models.folder / "a/b/small-hf/config.json";
-  const OpenModel model = open_model(library.find("small-hf"));
+  const OpenModel model = open_model(only(library, "small-hf"));
   const std::string before = library.hash(*model.files);
-  write_file(config, "{}");
-  BOOST_TEST(library.hash(*model.files) != before);
+  write_file(config, text_of(config) + " ");
+  BOOST_TEST(library.hash(*open_model(only(library, "small-hf")).files) != before);
+}
+
+BOOST_AUTO_TEST_CASE(all_models_of_a_name_are_found) {
+  const Models models;
+  std::filesystem::create_directories(models.folder / "c");
+  write_llama_gguf(models.folder / "c/small.gguf", {}, {}, 2);
+  // A link to one of them is no other.
+  std::filesystem::create_directories(models.folder / "d");
+  std::filesystem::create_symlink(models.folder / "c/small.gguf", models.folder / "d/small.gguf");
+  const ModelLibrary library({models.folder / "a", models.folder / "c", models.folder / "d"});
+  BOOST_TEST(library.find("small.gguf").size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(a_cache_of_downloads_is_searched) {
+  const TempFolder hub;
+  const auto repository = hub / "models--a--b";
+  for (const std::string name : {"blobs", "refs", "snapshots/r1", "snapshots/r2", "snapshots/r3"})
+    std::filesystem::create_directories(repository / name);
+  write_llama_gguf(repository / "blobs/one", {}, {}, 1);
+  write_llama_gguf(repository / "blobs/two", {}, {}, 2);
+  write_file(repository / "blobs/three.incomplete", "");
+  write_file(repository / "refs/main", "r2");
+  const auto link = [&](const std::string& blob, const std::string& revision) {
+    std::filesystem::create_symlink("../../blobs/" + blob,
+                                    repository / ("snapshots/" + revision) / "m.gguf");
+  };
+  link("one", "r1");
+  link("two", "r2");
+  link("three", "r3");  // leads nowhere yet
+  const ModelLibrary library({hub.path()});
+  BOOST_TEST(library.find("m.gguf").size() == 2U);
+  for (const auto& path : library.find("m.gguf"))
+    BOOST_TEST(open_model(path).config.layers > 0U);
+  // The folder alone: nothing but the dangling link.
+  const ModelLibrary incomplete({repository / "snapshots/r3"});
+  BOOST_CHECK_THROW(incomplete.find("m.gguf"), ModelError);
+}
+
+BOOST_AUTO_TEST_CASE(links_in_circles_end) {
+  const Models models;
+  std::filesystem::create_directory_symlink(models.folder.path(), models.folder / "a/round");
+  std::filesystem::create_symlink("self", models.folder / "self");
+  const ModelLibrary library({models.folder.path()});
+  BOOST_TEST(only(library, "small.gguf") == models.folder / "a/b/small.gguf");
+  BOOST_CHECK_EXCEPTION(library.find("self"), ModelError, says_where);
+}
+
+BOOST_AUTO_TEST_CASE(names_do_not_lead_out_of_the_folders) {
+  const Models models;
+  const ModelLibrary library({models.folder / "a"});
+  write_file(models.folder / "outside", "x");
+  for (const std::string name : {"../outside", "b/small.gguf", "..", ".", ""})
+    BOOST_CHECK_THROW(library.find(name), ModelError);
+}
+
+BOOST_AUTO_TEST_CASE(what_was_not_searched_is_told) {
+  const TempFolder folder;
+  const ModelLibrary gone({folder / "gone"});
+  BOOST_CHECK_EXCEPTION(gone.find("m"), ModelError, [](const ModelError& e) {
+    return says(e, "Not searched: ") && says(e, "No such file");
+  });
+  std::filesystem::create_directory(folder / "many");
+  for (int i = 0; i <= 50000; ++i)
+    write_file(folder / ("many/" + std::to_string(i)), "");
+  const ModelLibrary many({folder.path()});
+  BOOST_CHECK_EXCEPTION(many.find("m"), ModelError,
+                        [](const ModelError& e) { return says(e, "50000 files"); });
+  // In the folder itself it is found all the same.
+  write_file(folder / "m", "x");
+  BOOST_TEST(many.find("m").size() == 1U);
 }

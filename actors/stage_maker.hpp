@@ -1,0 +1,44 @@
+#pragma once
+/// Makes the stages of one node agent, on a thread of its own: that looks through folders and reads
+/// headers, for which no pooled actor may be held up.
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <caf/fwd.hpp>
+
+#include "actors/interfaces.hpp"
+
+namespace flowspec {
+
+class Node;
+
+using StageMakerActor = caf::typed_actor<
+    // As the agent's own.
+    replies_to<spawn_st_a, StageSpecMessage, PipelineActor, TreePrunerActor,
+               DraftActor>::with<PipelineActor, ControlActor>>;
+
+/// The stages of an agent. All functions may be called from several threads at once.
+class StageList {
+ public:
+  /// False where the agent has ended: then nobody else will end the stage.
+  bool add(const PipelineActor& stage);
+  std::size_t size() const;
+  /// Ends all stages, and gives up what is not done yet.
+  void close();
+  /// Set when nobody wants the stages any more.
+  std::shared_ptr<const std::atomic<bool>> closed() const { return closed_; }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<PipelineActor> stages_;
+  std::shared_ptr<std::atomic<bool>> closed_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+/// Errors name the node.
+StageMakerActor spawn_stage_maker(caf::actor_system& system, std::shared_ptr<Node> node,
+                                  std::shared_ptr<StageList> stages);
+
+}  // namespace flowspec
