@@ -9,8 +9,8 @@
 
 #include "actors/end_actor.hpp"
 #include "messages/limits.hpp"
+#include "models/model_hash.hpp"
 #include "models/numerics.hpp"
-#include "models/open_model.hpp"
 #include "runtime/ask.hpp"
 
 namespace flowspec {
@@ -19,6 +19,9 @@ namespace {
 
 constexpr std::chrono::seconds spawn_limit{20};
 
+/// A stage that computes ends after that.
+constexpr std::chrono::seconds end_limit{3};
+
 /// Rows of one draft forward; a prompt is worked off in parts of this size.
 constexpr std::uint32_t draft_rows = 64;
 
@@ -26,10 +29,7 @@ constexpr std::uint32_t draft_rows = 64;
 
 Run::Run(caf::actor_system& system, const Engine& engine, const GenerateOptions& options,
          const RunChanges& changes)
-    : system_(system),
-      engine_(engine),
-      options_(options),
-      bar_("loading", options.verbosity != Verbosity::quiet) {
+    : system_(system), engine_(engine), options_(options) {
   auto cluster = named_cluster(options.cluster_file, options.nodes);
   PlacementRequest request;
   request.layers = engine.target().config.layers;
@@ -50,17 +50,34 @@ Run::Run(caf::actor_system& system, const Engine& engine, const GenerateOptions&
     emulation_.emplace(system, changes.emulation(places_));
   try {
     join(cluster);
+    bar_.emplace("loading", options.verbosity != Verbosity::quiet);
     make_stages();
     load();
-    bar_.end();
+    bar_->end();
   } catch (...) {
-    end_actor(coordinator_);
+    end();
     throw;
   }
 }
 
 Run::~Run() {
+  end();
+}
+
+/// Waits until the memory of all stages is free: the next run may need it.
+void Run::end() {
+  caf::scoped_actor self(system_);
+  auto open = parts_.size();
+  for (const caf::actor& part : parts_)
+    self->monitor(part);
+  parts_.clear();
   end_actor(coordinator_);
+  auto limit = std::chrono::steady_clock::now() + end_limit;
+  while (open > 0 && std::chrono::steady_clock::now() < limit)
+    self->receive([&](const caf::down_msg&) { --open; },
+                  caf::after(std::chrono::milliseconds(100)) >> [] {});
+  if (open > 0)
+    spdlog::info("{} parts of the pipeline are still busy", open);
 }
 
 void Run::join(const Cluster& cluster) {
@@ -83,14 +100,23 @@ void Run::join(const Cluster& cluster) {
     if (pair.first != pair.second && connected.insert(pair).second)
       connect_nodes(system_, nodes_[places_[i].node], nodes_[places_[i + 1].node]);
   }
-  model_hash_ = hash_model(*engine_.target().files, bar_.part());
+  hash();
+}
+
+void Run::hash() {
+  ProgressBar bar("hashing " + model_name(), options_.verbosity != Verbosity::quiet);
+  model_hash_ = hash_model(*engine_.target().files, user_hash_cache(), bar.part());
+}
+
+std::string Run::model_name() const {
+  return engine_.target().files->path().filename().string();
 }
 
 StageHandle Run::make_local_stage(std::uint32_t index, const StagePeers& peers) {
   StageConfig config;
   config.stage = index;
   config.vocab_size = engine_.target().config.vocab_size;
-  config.load = engine_.stage_loader(places_[index].layers, threads_, policy_.segment_rows, bar_);
+  config.load = engine_.stage_loader(places_[index].layers, threads_, policy_.segment_rows, *bar_);
   config.next = peers.next;
   config.pruner = peers.pruner;
   config.draft = peers.draft;
@@ -106,7 +132,7 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
   spec.stage = index;
   spec.first_layer = place.layers.first;
   spec.end_layer = place.layers.end;
-  spec.model_file = engine_.target().files->path().filename().string();
+  spec.model_file = model_name();
   spec.model_hash = model_hash_;
   spec.numerics = numerics_id();
   // A node gives no more than its own limit.
@@ -141,14 +167,19 @@ void Run::make_stages() {
   config.policy = policy_;
   config.max_rows = policy_.segment_rows;
   config.send_features = engine_.draft_reads_features();
-  config.load_draft = engine_.draft_loader(engine_.threads(1), draft_rows, bar_);
+  config.load_draft = engine_.draft_loader(engine_.threads(1), draft_rows, *bar_);
   config.load_head = engine_.head_loader(threads_, policy_.segment_rows);
   if (emulation_)
     config.link = emulation_->links();
   auto pipeline =
       make_pipeline(system_, config, [this](std::uint32_t index, const StagePeers& peers) {
-        return nodes_.empty() ? make_local_stage(index, peers) : make_remote_stage(index, peers);
+        auto stage =
+            nodes_.empty() ? make_local_stage(index, peers) : make_remote_stage(index, peers);
+        parts_.push_back(caf::actor_cast<caf::actor>(stage.stage));
+        return stage;
       });
+  parts_.push_back(caf::actor_cast<caf::actor>(pipeline.verifier));
+  parts_.push_back(caf::actor_cast<caf::actor>(pipeline.draft));
   caf::anon_send(coordinator_, bind_a_v, pipeline);
 
   for (std::size_t i = 0; i < places_.size(); ++i)

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <caf/actor.hpp>
 #include <caf/fwd.hpp>
 
 #include "actors/coordinator.hpp"
@@ -36,7 +37,8 @@ struct RunChanges {
   std::function<DraftPolicy(std::uint32_t stages)> policy;
 };
 
-/// The actors of one run, here and on nodes. They end with the object.
+/// The actors of one run, here and on nodes. They end with the object, which waits
+/// for that, but not long.
 class Run {
  public:
   /// Connects, makes the actors and waits until all have loaded. Throws RuntimeError and
@@ -60,6 +62,9 @@ class Run {
   StageHandle make_remote_stage(std::uint32_t index, const StagePeers& peers);
   void make_stages();
   void load();
+  void hash();
+  void end();
+  std::string model_name() const;
 
   caf::actor_system& system_;
   const Engine& engine_;
@@ -72,7 +77,10 @@ class Run {
   std::string model_hash_;
   std::vector<Hop> hops_;
   std::optional<PipelineEmulation> emulation_;
-  ProgressBar bar_;
+  /// While weights are loaded.
+  std::optional<ProgressBar> bar_;
+  /// Stages, verifier and draft, to see them end.
+  std::vector<caf::actor> parts_;
 };
 
 }  // namespace flowspec
