@@ -9,6 +9,7 @@
 #include "actors/control_relay.hpp"
 #include "actors/emulation/stage_device.hpp"
 #include "actors/end_actor.hpp"
+#include "actors/log_failures.hpp"
 #include "actors/node.hpp"
 #include "actors/stage_plan.hpp"
 #include "actors/text_error.hpp"
@@ -47,6 +48,7 @@ class StageMaker {
     self_ = self;
     node_ = std::move(node);
     stages_ = std::move(stages);
+    log_failures(self);
   }
 
   caf::result<PipelineActor, ControlActor> spawn_stage(const StageSpecMessage& message,
