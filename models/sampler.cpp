@@ -5,13 +5,22 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <string>
 #include <vector>
+
+#include "models/error.hpp"
 
 namespace flowspec {
 namespace {
 
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 constexpr std::size_t lanes = 16;
+
+// GCC 12 does not vectorise the scalar form of some loops, so they say their vectors themselves
+// (SSE2's size, for every x86-64; other compilers and machines know the same extension).
+using FloatVector = float __attribute__((vector_size(16)));
+using IntVector = std::int32_t __attribute__((vector_size(16)));
+constexpr std::size_t vector_size = 4;
 
 /// The largest value, minus infinity if there is none or all are NaN. Written in lanes, because the
 /// compiler may not reorder a plain maximum and would not vectorise it.
@@ -33,6 +42,29 @@ float max_of(std::span<const float> values) {
     result = value > result ? value : result;
   }
   return result;
+}
+
+/// Without infinities and NaN.
+bool are_finite(std::span<const float> values) {
+  IntVector found{};
+  std::size_t i = 0;
+  for (; i + vector_size <= values.size(); i += vector_size) {
+    FloatVector part;
+    std::memcpy(&part, &values[i], sizeof part);
+    const FloatVector zero = part - part;  // NaN for the others
+    found |= zero != zero;
+  }
+  return (found[0] | found[1] | found[2] | found[3]) == 0 &&
+         std::ranges::all_of(values.subspan(i), [](float x) { return std::isfinite(x); });
+}
+
+void check_logits(std::span<const float> logits, Position position) {
+  if (!are_finite(logits)) {
+    throw ModelError("the model's logits for position " + std::to_string(position) +
+                     " are not finite numbers, so there is no token to choose. A weight is NaN or "
+                     "infinite, or too large to compute with: check the model's files against "
+                     "their source, or convert the model again.");
+  }
 }
 
 Token first_equal(std::span<const float> values, float wanted) {
@@ -133,12 +165,6 @@ Token draw(std::span<const float> logits, float max, const SamplerOptions& optio
   }
   return last;
 }
-
-// GCC 12 does not vectorise the scalar form of this, so it says its vectors itself (SSE2's size,
-// for every x86-64; other compilers and machines know the same extension).
-using FloatVector = float __attribute__((vector_size(16)));
-using IntVector = std::int32_t __attribute__((vector_size(16)));
-constexpr std::size_t vector_size = 4;
 
 /// exp(x) for x <= 0, relative error below 3e-7; about 1e-38 for what is smaller, and for NaN.
 inline void exp_of_negative(FloatVector& x) {
@@ -259,8 +285,9 @@ double uniform(std::uint64_t seed, Position position) {
 
 Token sample(std::span<const float> logits, const SamplerOptions& options, Position position) {
   const float max = max_of(logits);
-  if (!(options.temperature > 0) || max == minus_infinity) {
-    return max == minus_infinity ? 0 : first_equal(logits, max);
+  check_logits(logits, position);
+  if (!(options.temperature > 0)) {
+    return first_equal(logits, max);
   }
   return draw(logits, max, options, position);
 }

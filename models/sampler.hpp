@@ -40,8 +40,8 @@ double uniform(std::uint64_t seed, Position position);
 /// logits, turn logit / temperature into probabilities (in double), keep the smallest prefix of the
 /// tokens, likeliest first, whose probability reaches `top_p`, and take the first token of that
 /// prefix whose cumulative probability exceeds uniform(seed, position) times the prefix's. Ties go
-/// to the lower token everywhere. NaN counts as minus infinity; if all logits are, the result is
-/// token 0.
+/// to the lower token everywhere. Throws ModelError where a
+/// logit is NaN or infinite: the model is broken.
 Token sample(std::span<const float> logits, const SamplerOptions& options, Position position);
 
 /// A token that a draft proposes.
@@ -55,7 +55,7 @@ struct Candidate {
 /// Writes the `k` likeliest tokens, best first, ties to the lower token, with their
 /// log-probabilities under the softmax of all logits (relative error about 1e-6). Returns how many
 /// were written: the least of k, logits.size(), out.size() and the number of logits above minus
-/// infinity.
+/// infinity; NaN counts as that, for a broken draft spoils no text.
 std::size_t top_k_log_probs(std::span<const float> logits, std::size_t k, std::span<Candidate> out);
 
 }  // namespace flowspec

@@ -15,18 +15,21 @@ namespace flowspec {
 
 struct LmHead::State {
   State(const TensorInfo& norm_weight, const TensorInfo& matrix, const ModelConfig& config,
-        unsigned threads, std::uint32_t rows)
-      : linears(threads),
+        unsigned threads, std::uint32_t rows, LinearForm linear_form)
+      : form(linear_form),
+        linears(threads, form),
         norm(norm_weight, config.rms_eps),
         output(linears, std::array{&matrix}),
         max_rows(std::max(rows, 1U)) {}
 
   State(const State& other, unsigned threads, std::uint32_t rows)
-      : linears(threads),
+      : form(other.form),
+        linears(threads, form),
         norm(other.norm),
         output(linears, other.output),
         max_rows(std::max(rows, 1U)) {}
 
+  LinearForm form;
   LinearContext linears;
   RmsNorm norm;
   Linear output;
@@ -34,10 +37,10 @@ struct LmHead::State {
 };
 
 LmHead::LmHead(const ModelFiles& files, const ModelConfig& config, unsigned threads,
-               std::uint32_t max_rows)
+               std::uint32_t max_rows, LinearForm form)
     : state_(std::make_unique<State>(find_output_norm(files, config),
                                      find_output_matrix(files, config), config, threads,
-                                     max_rows)) {
+                                     max_rows, form)) {
   files.check_unchanged();
 }
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "models/ops/linear_form.hpp"
+
 namespace flowspec {
 
 class ModelFiles;
@@ -19,7 +21,7 @@ class LmHead {
  public:
   /// Throws ModelError when a tensor is missing or misshapen.
   LmHead(const ModelFiles& files, const ModelConfig& config, unsigned threads,
-         std::uint32_t max_rows);
+         std::uint32_t max_rows, LinearForm form = LinearForm::automatic);
   ~LmHead();
 
   /// Bytes of its weights in the files. Reads no weights. Throws as the constructor does.

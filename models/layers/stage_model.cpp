@@ -30,7 +30,9 @@ namespace {
 
 struct StageModel::State {
   State(const ModelConfig& model, const StageOptions& stage)
-      : config(model), options(stage), workspace(model, stage.threads, stage.max_rows) {}
+      : config(model),
+        options(stage),
+        workspace(model, stage.threads, stage.max_rows, stage.form) {}
 
   void forward(std::span<const RowContext> rows, std::span<float> hidden) {
     Position last = 0;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "models/layers/kv_cache.hpp"
+#include "models/ops/linear_form.hpp"
 #include "models/types.hpp"
 
 namespace flowspec {
@@ -28,6 +29,8 @@ struct StageOptions {
   std::uint32_t max_rows = 64;
   /// Of the caches that it makes.
   KvType kv_type = KvType::f32;
+  /// Of its products with float32 matrices.
+  LinearForm form = LinearForm::automatic;
 };
 
 /// A range of decoder layers of a model, with the token embedding where the range starts at

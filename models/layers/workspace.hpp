@@ -15,8 +15,9 @@ namespace flowspec {
 /// What the layers of one model share: the ops without weights, and scratch memory for `max_rows`
 /// rows. Used by one thread at a time.
 struct Workspace {
-  Workspace(const ModelConfig& config, unsigned threads, std::uint32_t rows)
-      : linears(threads),
+  Workspace(const ModelConfig& config, unsigned threads, std::uint32_t rows,
+            LinearForm form = LinearForm::automatic)
+      : linears(threads, form),
         rope(config.head_dim, config.rope_dims, static_cast<double>(config.rope_theta),
              config.rope_layout, config.rope_scaling),
         attention({config.heads, config.kv_heads, config.head_dim}, threads),

@@ -35,6 +35,8 @@ void Attention::apply(std::span<const float> queries, std::span<const RowContext
   const std::size_t out_row = std::size_t{shape_.heads} * shape_.head_dim;
   assert(queries.size() >= rows.size() * query_row && out.size() >= rows.size() * out_row);
   const std::size_t threads = scratch_.size();
+  // Here and not by the threads: an exception must not leave a parallel region.
+  grow_scratch(rows);
   // One task is a row and a key head; task t goes to thread t mod threads.
   const std::size_t tasks = rows.size() * shape_.kv_heads;
   const auto work = [&](std::size_t thread) {
@@ -57,15 +59,25 @@ void Attention::apply(std::span<const float> queries, std::span<const RowContext
   }
 }
 
+void Attention::grow_scratch(std::span<const RowContext> rows) {
+  std::size_t most = 0;
+  for (const RowContext& row : rows) {
+    most = std::max(most, row.prefix.size() + row.tail.size());
+  }
+  for (Scratch& scratch : scratch_) {
+    if (scratch.slots.size() < most) {
+      const std::size_t count = std::max(most, 2 * scratch.slots.size());
+      scratch.scores.resize(scratch.sums.size() * kernels::padded(count));
+      scratch.slots.resize(count);  // last: it says how large the scratch is
+    }
+  }
+}
+
 template <class T>
 void Attention::apply_group(const float* queries, const RowContext& row, std::uint32_t layer,
                             std::uint32_t group, Scratch& scratch, float* out) const {
   const std::size_t count = row.prefix.size() + row.tail.size();
   const std::uint32_t shared = shape_.heads / shape_.kv_heads;
-  if (scratch.slots.size() < count) {
-    scratch.slots.resize(std::max(count, 2 * scratch.slots.size()));
-    scratch.scores.resize(shared * kernels::padded(scratch.slots.size()));
-  }
   const Slot* slots = scratch.slots.data();
   std::copy(row.tail.begin(), row.tail.end(),
             std::copy(row.prefix.begin(), row.prefix.end(), scratch.slots.begin()));

@@ -38,10 +38,13 @@ class Attention {
     std::vector<Slot> slots;
     // By head of the group, and position.
     std::vector<float> scores;
-    // By head of the group, and component.
+    // By head of the group.
     std::vector<float> sums;
+    // By head of the group, and component.
     std::vector<float> results;
   };
+
+  void grow_scratch(std::span<const RowContext> rows);
 
   /// T: what the row's cache keeps.
   template <class T>

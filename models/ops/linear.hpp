@@ -7,21 +7,12 @@
 #include <vector>
 
 #include "models/ops/dnnl_matrix.hpp"
+#include "models/ops/linear_form.hpp"
 #include "models/ops/packed/matrix.hpp"
 
 namespace flowspec {
 
 struct TensorInfo;
-
-/// What multiplies by a float32 weight matrix.
-enum class LinearForm {
-  /// `matmul` where oneDNN's kernel is known to be batch-invariant, else `packed`.
-  automatic,
-  /// Our own products, models/ops/packed.
-  packed,
-  /// oneDNN's matrix product, whatever its kernel.
-  matmul,
-};
 
 /// What the linears of one thread share: oneDNN's part, the kernels in use, memory for quantised
 /// activations.

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cmath>
 
 #include "models/ops/kernels.hpp"
+#include "models/portable_math.hpp"
 
 namespace flowspec {
 
@@ -31,8 +31,9 @@ void Rope::prepare(std::size_t count) {
   for (std::size_t p = done; p < end; ++p) {
     for (std::size_t i = 0; i < pairs; ++i) {
       const double angle = static_cast<double>(p) * frequencies_[i];
-      cosines_[p * pairs + i] = static_cast<float>(magnitude_ * std::cos(angle));
-      sines_[p * pairs + i] = static_cast<float>(magnitude_ * std::sin(angle));
+      const portable::SinCos turn = portable::sin_cos(angle);
+      cosines_[p * pairs + i] = static_cast<float>(magnitude_ * turn.cos);
+      sines_[p * pairs + i] = static_cast<float>(magnitude_ * turn.sin);
     }
   }
 }

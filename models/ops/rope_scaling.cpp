@@ -5,13 +5,15 @@
 #include <cmath>
 #include <numbers>
 
+#include "models/portable_math.hpp"
+
 namespace flowspec {
 namespace {
 
 /// Where in the list of pairs the frequencies turn `turns` times in the original context.
 double index_of(double turns, std::uint32_t dims, double base, const RopeScaling& scaling) {
   const double wavelength = scaling.original_context / turns;
-  return dims * std::log(wavelength / (2 * std::numbers::pi)) / (2 * std::log(base));
+  return dims * portable::log(wavelength / (2 * std::numbers::pi)) / (2 * portable::log(base));
 }
 
 void apply_yarn(std::vector<double>& frequencies, std::uint32_t dims, double base,
@@ -45,14 +47,14 @@ void apply_llama3(std::vector<double>& frequencies, const RopeScaling& scaling) 
 }  // namespace
 
 double yarn_magnitude(double factor) {
-  return 0.1 * std::log(factor) + 1;
+  return 0.1 * portable::log(factor) + 1;
 }
 
 std::vector<double> rope_frequencies(std::uint32_t dims, double base, const RopeScaling& scaling) {
   assert(scaling.divisors.empty() || scaling.divisors.size() == dims / 2);
   std::vector<double> frequencies(dims / 2);
   for (std::size_t i = 0; i < frequencies.size(); ++i) {
-    frequencies[i] = std::pow(base, -2.0 * static_cast<double>(i) / dims);
+    frequencies[i] = portable::pow(base, -2.0 * static_cast<double>(i) / dims);
     if (!scaling.divisors.empty()) {
       frequencies[i] /= static_cast<double>(scaling.divisors[i]);
     }

@@ -10,6 +10,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "models/error.hpp"
+
 using namespace flowspec;
 
 namespace {
@@ -115,8 +117,13 @@ BOOST_AUTO_TEST_CASE(greedy_takes_the_first_of_the_largest) {
     BOOST_TEST(sample(logits, {}, 0) == ranking(logits)[0]);
     logits[count / 2] = logits[count - 1] = 99;
     BOOST_TEST(sample(logits, {}, 0) == static_cast<Token>(count / 2));
-    logits[0] = not_a_number;
-    BOOST_TEST(sample(logits, {}, 0) == static_cast<Token>(count == 1 ? 0 : count / 2));
+    for (const float bad : {not_a_number, infinity}) {
+      for (const std::size_t at : {std::size_t{0}, count / 2, count - 1}) {
+        std::vector<float> broken = logits;
+        broken[at] = bad;
+        BOOST_CHECK_THROW(sample(broken, {}, 0), ModelError);
+      }
+    }
   }
 }
 
@@ -124,12 +131,16 @@ BOOST_AUTO_TEST_CASE(odd_logits) {
   const SamplerOptions warm{.temperature = 1, .top_k = 2, .top_p = 0.9F, .seed = 1};
   for (const SamplerOptions& options : {SamplerOptions{}, warm}) {
     for (Position position = 0; position < 20; ++position) {
-      BOOST_TEST(sample(std::vector<float>{not_a_number, not_a_number, not_a_number}, options,
-                        position) == 0);
-      BOOST_TEST(sample(std::vector<float>{-infinity, -infinity}, options, position) == 0);
-      BOOST_TEST(sample(std::vector<float>{not_a_number, -infinity, -5, not_a_number}, options,
-                        position) == 2);
-      BOOST_TEST(sample(std::vector<float>{3, infinity, 4}, options, position) == 1);
+      for (const std::vector<float>& broken : {std::vector<float>{not_a_number, not_a_number},
+                                               {-infinity, 2},
+                                               {1, -infinity, not_a_number},
+                                               {3, infinity, 4}}) {
+        BOOST_CHECK_EXCEPTION(sample(broken, options, position), ModelError,
+                              [&](const ModelError& error) {
+                                const std::string place = "position " + std::to_string(position);
+                                return std::string(error.what()).find(place) != std::string::npos;
+                              });
+      }
       BOOST_TEST(sample(std::vector<float>{0, -1e30F, -3e38F}, options, position) == 0);
       BOOST_TEST(sample(std::vector<float>{-3e38F, 3e38F}, options, position) == 1);
     }

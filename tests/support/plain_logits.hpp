@@ -1,0 +1,17 @@
+#pragma once
+
+#include <vector>
+
+#include "models/config.hpp"
+#include "models/formats/model_files.hpp"
+#include "models/layers/stage_model.hpp"
+#include "models/types.hpp"
+
+namespace flowspec::test {
+
+/// The logits of every token of a text, text.size() x vocab_size, computed in one segment.
+/// @param options  all but the layers, which are the model's.
+std::vector<float> plain_logits(const ModelFiles& files, const ModelConfig& config,
+                                const std::vector<Token>& text, StageOptions options = {});
+
+}  // namespace flowspec::test

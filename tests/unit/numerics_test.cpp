@@ -1,0 +1,88 @@
+// What nodes of different CPUs agree on, and the functions that make their tables equal.
+#include "models/numerics.hpp"
+
+#include <cmath>
+#include <random>
+#include <string>
+
+#include <boost/test/unit_test.hpp>
+
+#include "models/config.hpp"
+#include "models/formats/gguf.hpp"
+#include "models/portable_math.hpp"
+#include "tests/support/gguf_writer.hpp"
+#include "tests/support/temp_folder.hpp"
+
+using namespace flowspec;
+using namespace flowspec::test;
+
+namespace {
+
+const std::string own = "flowspec-7";
+const std::string with_dnnl = "flowspec-7+f32/onednn-2.6.3/avx512";
+
+BOOST_AUTO_TEST_CASE(processes_agree_on_what_both_can_compute_with) {
+  BOOST_TEST(common_numerics(own, own).value() == own);
+  BOOST_TEST(common_numerics(with_dnnl, with_dnnl).value() == with_dnnl);
+  BOOST_TEST(common_numerics(own, with_dnnl).value() == own);
+  BOOST_TEST(common_numerics(with_dnnl, own).value() == own);
+  BOOST_TEST(common_numerics(with_dnnl, "flowspec-7+f32/onednn-3.7.2/avx512").value() == own);
+  BOOST_TEST(!common_numerics(own, "flowspec-8").has_value());
+  BOOST_TEST(!common_numerics(with_dnnl, "flowspec-8+f32/onednn-2.6.3/avx512").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_process_computes_with_its_own_kernels_when_asked_to) {
+  BOOST_TEST((form_of_numerics(with_dnnl, with_dnnl) == LinearForm::automatic));
+  BOOST_TEST((form_of_numerics(own, with_dnnl) == LinearForm::packed));
+  BOOST_TEST((form_of_numerics(own, own) == LinearForm::packed));
+  BOOST_TEST(!form_of_numerics(with_dnnl, own).has_value());
+  BOOST_TEST(!form_of_numerics("flowspec-8", own).has_value());
+  BOOST_TEST(!form_of_numerics("", own).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(only_models_with_f32_matrices_depend_on_onednn) {
+  const TempFolder folder;
+  const auto id_of = [&](const LlamaShape& shape, const LlamaTypes& types) {
+    write_llama_gguf(folder / "model.gguf", shape, types, 3);
+    const GgufFile file = GgufFile::open(folder / "model.gguf");
+    return numerics_id(file, read_config(file));
+  };
+  const std::string best = numerics_id();
+  constexpr TensorType f32 = TensorType::f32;
+  constexpr TensorType q8 = TensorType::q8_0;
+  BOOST_TEST(id_of({}, {f32, f32, f32}) == best);
+  BOOST_TEST(id_of({}, {q8, f32, q8}) == best);
+  BOOST_TEST(id_of({}, {q8, q8, f32}) == best);
+  // Rows of the embedding are copied; norms are always F32.
+  BOOST_TEST(id_of({}, {f32, q8, q8}) == own_numerics(best));
+  LlamaShape tied;
+  tied.tied = true;
+  BOOST_TEST(id_of(tied, {f32, q8, q8}) == best);
+}
+
+BOOST_AUTO_TEST_CASE(portable_functions_are_close_to_the_library_s) {
+  std::mt19937_64 random(3);
+  const auto uniform = [&] { return static_cast<double>(random() >> 11) * 0x1p-53; };
+  double worst = 0;
+  const auto compare = [&worst](double actual, double expected, double size) {
+    worst = std::max(worst, std::abs(actual - expected) / size);
+  };
+  for (int i = 0; i < 100'000; ++i) {
+    const double angle = 1e6 * std::pow(uniform(), 5);
+    const portable::SinCos turn = portable::sin_cos(angle);
+    compare(turn.sin, std::sin(angle), 1);
+    compare(turn.cos, std::cos(angle), 1);
+    const double x = 80 * (uniform() - 0.5);
+    compare(portable::exp(x), std::exp(x), std::exp(x));
+    compare(portable::log(std::exp(x)), std::log(std::exp(x)), std::max(1.0, std::abs(x)));
+    const double base = 1e4 + 1e6 * uniform();
+    const double power = std::pow(base, -uniform());
+    compare(portable::pow(base, std::log(power) / std::log(base)), power, 30 * power);
+  }
+  BOOST_TEST(worst < 4e-16);
+  BOOST_TEST(portable::pow(10000, 0) == 1.0);
+  BOOST_TEST(portable::sin_cos(0).cos == 1.0);
+  BOOST_TEST(std::isnan(portable::sin_cos(1e300).sin));
+}
+
+}  // namespace
