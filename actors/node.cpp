@@ -10,7 +10,9 @@
 namespace flowspec {
 
 Node::Node(NodeOptions options)
-    : options_(std::move(options)), numerics_(numerics_id()), library_(options_.models) {}
+    : options_(std::move(options)),
+      numerics_(options_.own_kernels ? own_numerics(numerics_id()) : numerics_id()),
+      library_(options_.models) {}
 
 NodeInfo Node::info() const {
   auto memory = machine_memory();

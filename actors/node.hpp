@@ -33,6 +33,8 @@ class Node : public std::enable_shared_from_this<Node> {
   /// Of all stages together.
   const MemoryLedger& memory() const { return memory_; }
   NodeInfo info() const;
+  /// What it computes with at best.
+  const std::string& numerics() const { return numerics_; }
 
   /// Takes an agent into the list until it ends; false where there are too many, or none is wanted
   /// any more.

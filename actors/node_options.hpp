@@ -21,6 +21,8 @@ struct NodeOptions {
   std::uint32_t max_stages = 8;
   /// KV memory of one stage, in bytes.
   std::uint64_t kv_limit = std::uint64_t{1} << 30;
+  /// Computes without oneDNN, as a CPU that it is not exact on does.
+  bool own_kernels = false;
 };
 
 }  // namespace flowspec

@@ -25,15 +25,18 @@ namespace flowspec {
 
 namespace {
 
-void check_agreement(const StageSpec& spec) {
+/// How the stage multiplies.
+LinearForm check_agreement(const Node& node, const StageSpec& spec) {
   if (spec.protocol != protocol_version)
     throw ModelError(fmt::format("speaks protocol version {}, the coordinator speaks {}",
                                  protocol_version, spec.protocol));
-  if (auto own = numerics_id(); spec.numerics != own)
+  auto form = form_of_numerics(spec.numerics, node.numerics());
+  if (!form)
     throw ModelError(
         fmt::format("computes with numerics {}, the coordinator with {}: the text would depend on "
                     "where the layers lie",
-                    own, spec.numerics));
+                    node.numerics(), spec.numerics));
+  return *form;
 }
 
 void check_layers(const StageSpec& spec, const OpenModel& model) {
@@ -96,6 +99,7 @@ bool same_hash(std::string_view a, std::string_view b) {
 struct Loading {
   std::shared_ptr<Node> node;
   StageSpec spec;
+  LinearForm form;
   std::vector<OpenModel> candidates;
   std::shared_ptr<const std::atomic<bool>> given_up;
   std::shared_ptr<MemoryLedger::Claim> memory;
@@ -130,7 +134,8 @@ struct Loading {
     StageOptions options{{spec.first_layer, spec.end_layer},
                          std::min(spec.threads, node->options().threads),
                          spec.max_rows,
-                         spec.kv_type};
+                         spec.kv_type,
+                         form};
     auto stage =
         std::make_unique<StageModel>(*model.files, model.config, options,
                                      [this](std::uint64_t, std::uint64_t) { stop_if_unwanted(); });
@@ -156,12 +161,12 @@ auto guarded(const Node& node, const Work& work) -> caf::expected<decltype(work(
 caf::expected<StagePlan> plan_stage(const std::shared_ptr<Node>& node, const StageSpec& spec,
                                     std::shared_ptr<const std::atomic<bool>> given_up) {
   return guarded(*node, [&]() -> StagePlan {
-    check_agreement(spec);
+    auto form = check_agreement(*node, spec);
     auto candidates = find_candidates(*node, spec);
     auto vocab_size = smallest_vocabulary(candidates);
     auto memory = claim_memory(*node, spec, candidates);
     auto loading = std::make_shared<const Loading>(
-        Loading{node, spec, std::move(candidates), std::move(given_up), std::move(memory)});
+        Loading{node, spec, form, std::move(candidates), std::move(given_up), std::move(memory)});
     return {vocab_size,
             [loading] { return guarded(*loading->node, [&] { return loading->run(); }); }};
   });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <vector>
 
@@ -53,12 +54,14 @@ caf::expected<std::unique_ptr<T>> load(const Make& make) {
 
 /// The target's LM head: whoever asks first loads it.
 struct Engine::SharedHead {
-  std::once_flag loaded;
-  std::optional<LmHead> head;
+  std::mutex mutex;
+  std::map<LinearForm, LmHead> heads;
 
-  LmHead get(const LanguageModel& model, unsigned threads, std::uint32_t max_rows) {
-    std::call_once(loaded, [&] { head.emplace(*model.files, model.config, threads, max_rows); });
-    return head->share(threads, max_rows);
+  LmHead get(const LanguageModel& model, unsigned threads, std::uint32_t max_rows,
+             LinearForm form) {
+    std::lock_guard lock(mutex);
+    auto head = heads.try_emplace(form, *model.files, model.config, threads, max_rows, form).first;
+    return head->second.share(threads, max_rows);
   }
 };
 
@@ -131,23 +134,24 @@ StageLoader Engine::stage_loader(LayerRange layers, unsigned threads, std::uint3
   };
 }
 
-LmHeadLoader Engine::head_loader(unsigned threads, std::uint32_t max_rows) const {
-  return [model = target_, head = head_, threads, max_rows] {
+LmHeadLoader Engine::head_loader(unsigned threads, std::uint32_t max_rows, LinearForm form) const {
+  return [model = target_, head = head_, threads, max_rows, form] {
     return load<LmHead>(
-        [&] { return std::make_unique<LmHead>(head->get(*model, threads, max_rows)); });
+        [&] { return std::make_unique<LmHead>(head->get(*model, threads, max_rows, form)); });
   };
 }
 
-DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar) const {
+DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar,
+                                 LinearForm form) const {
   if (draft_name_ == "none")
     return [] { return caf::expected<std::unique_ptr<DraftModel>>(nullptr); };
   if (draft_name_ == "lookup")
     return [] { return load<DraftModel>([] { return std::make_unique<PromptLookupDraft>(); }); };
   if (draft_reads_features())
-    return [model = target_, head = head_, eagle = eagle_, threads, max_rows] {
+    return [model = target_, head = head_, eagle = eagle_, threads, max_rows, form] {
       return load<DraftModel>([&] {
-        return std::make_unique<EagleHead>(eagle, head->get(*model, threads, max_rows), threads,
-                                           max_rows);
+        return std::make_unique<EagleHead>(eagle, head->get(*model, threads, max_rows, form),
+                                           threads, max_rows);
       });
     };
   // It may be as large as the model, or the model itself, whose rounding it then guesses too.

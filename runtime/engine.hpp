@@ -41,8 +41,12 @@ class Engine {
 
   StageLoader stage_loader(LayerRange layers, unsigned threads, std::uint32_t max_rows,
                            ProgressBar& bar) const;
-  LmHeadLoader head_loader(unsigned threads, std::uint32_t max_rows) const;
-  DraftLoader draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar) const;
+  /// @param form  as that of the stages.
+  LmHeadLoader head_loader(unsigned threads, std::uint32_t max_rows,
+                           LinearForm form = LinearForm::automatic) const;
+  /// @param form  of the target's LM head, where the draft shares it.
+  DraftLoader draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar,
+                           LinearForm form = LinearForm::automatic) const;
   /// The draft wants the target's hidden states.
   bool draft_reads_features() const { return !eagle_.empty(); }
 

@@ -40,6 +40,10 @@ void add_node_program(CLI::App& app, NodeProgramOptions& options) {
       ->check(CLI::Range(1, 1 << 24));
   app.add_flag_callback(
       "-q,--quiet", [&options] { options.verbosity = Verbosity::normal; }, "Log warnings only");
+  // Hidden: for tests of clusters whose machines differ.
+  app.add_flag("--own-kernels", options.node.own_kernels,
+               "Multiply by F32 weights without oneDNN, as on CPUs without AVX-512")
+      ->group("");
   add_network_options(app, options.network);
 }
 

@@ -29,7 +29,10 @@ constexpr std::uint32_t draft_rows = 64;
 
 Run::Run(caf::actor_system& system, const Engine& engine, const GenerateOptions& options,
          const RunChanges& changes)
-    : system_(system), engine_(engine), options_(options) {
+    : system_(system),
+      engine_(engine),
+      options_(options),
+      numerics_(numerics_id(*engine.target().files, engine.target().config)) {
   auto cluster = named_cluster(options.cluster_file, options.nodes);
   PlacementRequest request;
   request.layers = engine.target().config.layers;
@@ -87,12 +90,8 @@ void Run::join(const Cluster& cluster) {
   for (const RemoteNode& node : nodes_) {
     caf::anon_send(coordinator_, hello_a_v, node.agent, node.label());
     spdlog::info("node {}: {} cores, {}", node.label(), node.info.cores, node.info.numerics);
-    if (node.info.numerics != numerics_id())
-      throw RuntimeError(ExitCode::failed,
-                         fmt::format("node {} computes with numerics {}, this machine with {}: the "
-                                     "text would depend on where the layers lie",
-                                     node.label(), node.info.numerics, numerics_id()));
   }
+  agree_on_numerics();
   // A connection serves both directions.
   std::set<std::pair<std::size_t, std::size_t>> connected;
   for (std::size_t i = 0; i + 1 < places_.size(); ++i) {
@@ -110,6 +109,19 @@ void Run::hash() {
 
 std::string Run::model_name() const {
   return engine_.target().files->path().filename().string();
+}
+
+void Run::agree_on_numerics() {
+  for (const RemoteNode& node : nodes_) {
+    auto common = common_numerics(numerics_, node.info.numerics);
+    if (!common)
+      throw RuntimeError(ExitCode::failed,
+                         fmt::format("node {} computes with numerics {}, this machine with {}: the "
+                                     "text would depend on where the layers lie",
+                                     node.label(), node.info.numerics, numerics_));
+    numerics_ = *common;
+  }
+  form_ = form_of_numerics(numerics_, numerics_id()).value();
 }
 
 StageHandle Run::make_local_stage(std::uint32_t index, const StagePeers& peers) {
@@ -134,7 +146,7 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
   spec.end_layer = place.layers.end;
   spec.model_file = model_name();
   spec.model_hash = model_hash_;
-  spec.numerics = numerics_id();
+  spec.numerics = numerics_;
   // A node gives no more than its own limit.
   spec.threads = options_.threads != 0 || threads_ == 1 ? threads_ : limits::threads;
   spec.max_rows = policy_.segment_rows;
@@ -167,8 +179,8 @@ void Run::make_stages() {
   config.policy = policy_;
   config.max_rows = policy_.segment_rows;
   config.send_features = engine_.draft_reads_features();
-  config.load_draft = engine_.draft_loader(engine_.threads(1), draft_rows, *bar_);
-  config.load_head = engine_.head_loader(threads_, policy_.segment_rows);
+  config.load_draft = engine_.draft_loader(engine_.threads(1), draft_rows, *bar_, form_);
+  config.load_head = engine_.head_loader(threads_, policy_.segment_rows, form_);
   if (emulation_)
     config.link = emulation_->links();
   auto pipeline =

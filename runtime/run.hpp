@@ -55,9 +55,13 @@ class Run {
   const DraftPolicy& policy() const { return policy_; }
   /// In the order of the hops' statistics: stages, verifier, draft.
   const std::vector<Hop>& hops() const { return hops_; }
+  /// What all of them compute with; see models/numerics.hpp.
+  const std::string& numerics() const { return numerics_; }
+  LinearForm linear_form() const { return form_; }
 
  private:
   void join(const Cluster& cluster);
+  void agree_on_numerics();
   StageHandle make_local_stage(std::uint32_t index, const StagePeers& peers);
   StageHandle make_remote_stage(std::uint32_t index, const StagePeers& peers);
   void make_stages();
@@ -75,6 +79,8 @@ class Run {
   DraftPolicy policy_;
   unsigned threads_ = 1;
   std::string model_hash_;
+  std::string numerics_;
+  LinearForm form_ = LinearForm::automatic;
   std::vector<Hop> hops_;
   std::optional<PipelineEmulation> emulation_;
   /// While weights are loaded.

@@ -8,10 +8,10 @@
 namespace flowspec {
 
 PlainDecoder::PlainDecoder(const LanguageModel& model, unsigned threads, std::uint32_t length,
-                           KvType kv_type)
+                           KvType kv_type, LinearForm form)
     : tokenizer_(model.tokenizer),
-      layers_(*model.files, model.config, {{0, model.config.layers}, threads, 1, kv_type}),
-      head_(*model.files, model.config, threads, 1),
+      layers_(*model.files, model.config, {{0, model.config.layers}, threads, 1, kv_type, form}),
+      head_(*model.files, model.config, threads, 1, form),
       cache_(layers_.make_cache(length)),
       slots_(length),
       hidden_(model.config.hidden_size),

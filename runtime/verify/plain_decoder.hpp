@@ -18,7 +18,8 @@ namespace flowspec {
 class PlainDecoder {
  public:
   /// Texts may have `length` tokens, prompt included. Throws ModelError.
-  PlainDecoder(const LanguageModel& model, unsigned threads, std::uint32_t length, KvType kv_type);
+  PlainDecoder(const LanguageModel& model, unsigned threads, std::uint32_t length, KvType kv_type,
+               LinearForm form = LinearForm::automatic);
 
   /// Goes on with the prompt: `count` tokens, or less where the text ends.
   std::vector<Token> decode(std::span<const Token> prompt, std::uint32_t count,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
@@ -197,16 +198,27 @@ VerifyReport Verification::run(caf::actor_system& system, const LanguageModel& r
   auto start = std::chrono::steady_clock::now();
   VerifyReport report;
   report.model = model().files->path().filename().string();
-  report.numerics = numerics_id();
+  report.numerics = numerics_id(*model().files, model().config);
   report.sampling = options_.sampling;
   report.prompts = prompt_texts_;
 
   std::size_t longest = 0;
   for (const auto& prompt : prompts_)
     longest = std::max(longest, prompt.size());
-  PlainDecoder plain(reference, engine("none").threads(1),
-                     static_cast<std::uint32_t>(longest) + options_.max_tokens, options_.kv_type);
-  expect(plain);
+  std::optional<PlainDecoder> plain;
+  auto form = LinearForm::automatic;
+  // Decodes as the machines of a run compute, which only a run with nodes finds out.
+  auto refer_to = [&](LinearForm wanted) {
+    if (plain && form == wanted)
+      return;
+    form = wanted;
+    plain.emplace(reference, engine("none").threads(1),
+                  static_cast<std::uint32_t>(longest) + options_.max_tokens, options_.kv_type,
+                  form);
+    expect(*plain);
+  };
+  if (cluster_.nodes.empty())
+    refer_to(form);
   auto fitted = fit_case();
   for (const VerifyCase& what : cases_) {
     auto how = run_options(what);
@@ -218,10 +230,12 @@ VerifyReport Verification::run(caf::actor_system& system, const LanguageModel& r
     bool fits = options_.draws > 0 && what == fitted;
     try {
       Run pipeline(system, engine(what.draft), how);
+      refer_to(pipeline.linear_form());
+      report.numerics = pipeline.numerics();
       Answers answers(system, pipeline, model().tokenizer, options_.progress_limit);
       done = compare(answers, shown);
       if (fits)
-        fit = this->fit(answers, shown, plain);
+        fit = this->fit(answers, shown, *plain);
     } catch (const RuntimeError& e) {
       if (e.code() == ExitCode::usage)
         throw;

@@ -5,6 +5,7 @@
 #include <boost/test/unit_test.hpp>
 #include <caf/all.hpp>
 
+#include "models/numerics.hpp"
 #include "runtime/system_config.hpp"
 #include "runtime/verify/verification.hpp"
 #include "tests/support/gguf_writer.hpp"
@@ -84,6 +85,24 @@ BOOST_AUTO_TEST_CASE(the_same_over_nodes) {
       node_arguments(nodes));
   BOOST_CHECK_MESSAGE(result.exit_code == 0, result.output << result.error);
   BOOST_CHECK_MESSAGE(result.output.find("PASSED: 6 of 6") != std::string::npos, result.output);
+}
+
+// Where the CPU has AVX-512, only the first node multiplies the model's F32 matrices with oneDNN.
+BOOST_AUTO_TEST_CASE(nodes_of_different_cpus_agree_on_what_all_can_compute_with) {
+  std::vector<std::unique_ptr<NodeProcess>> nodes;
+  nodes.push_back(std::make_unique<NodeProcess>("a", model_folder()));
+  nodes.push_back(std::make_unique<NodeProcess>("b", model_folder(), Arguments{"--own-kernels"}));
+  TempFolder folder;
+  auto json_file = (folder / "verify.json").string();
+  auto result =
+      flowspec_program(Arguments{"verify", "--model", (model_folder() / "target.gguf").string(),
+                                 "--draft", "lookup", "--modes", "ar,flowspec", "--stages", "1,2",
+                                 "-n", "8", "--draws", "60", "--json", json_file} +
+                       node_arguments(nodes));
+  BOOST_CHECK_MESSAGE(result.exit_code == 0, result.output << result.error);
+  BOOST_CHECK_MESSAGE(result.output.find("PASSED: 4 of 4") != std::string::npos, result.output);
+  auto numerics = read_json(json_file).at("numerics").get<std::string>();
+  BOOST_CHECK_MESSAGE(numerics == flowspec::own_numerics(numerics), numerics);
 }
 
 BOOST_AUTO_TEST_CASE(another_text_and_another_distribution_are_found) {
