@@ -39,8 +39,8 @@ struct LmHead::State {
 LmHead::LmHead(const ModelFiles& files, const ModelConfig& config, unsigned threads,
                std::uint32_t max_rows, LinearForm form)
     : state_(std::make_unique<State>(find_output_norm(files, config),
-                                     find_output_matrix(files, config), config, threads,
-                                     max_rows, form)) {
+                                     find_output_matrix(files, config), config, threads, max_rows,
+                                     form)) {
   files.check_unchanged();
 }
 
