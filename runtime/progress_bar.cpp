@@ -91,16 +91,23 @@ void ProgressBar::draw_until_stopped() {
 void ProgressBar::draw() {
   std::uint64_t done = 0;
   std::uint64_t total = 0;
+  bool has_parts = false;
   {
     std::lock_guard lock(parts_->mutex);
+    has_parts = !parts_->list.empty();
     for (const Part& part : parts_->list) {
       done += part.done;
       total += part.total;
     }
   }
   double share = total == 0 ? 0 : static_cast<double>(done) / static_cast<double>(total);
-  if (is_in_foreground())
-    show_status(progress_line(title_, share, terminal_columns()));
+  auto columns = terminal_columns();
+  if (!is_in_foreground())
+    return;
+  if (has_parts)
+    show_status(progress_line(title_, share, columns));
+  else if (static_cast<int>(title_.size()) < columns)
+    show_status(title_);
 }
 
 }  // namespace flowspec

@@ -18,7 +18,8 @@ namespace flowspec {
 std::string progress_line(std::string_view title, double share, int columns);
 
 /// A bar on stderr while weights are loaded: only on a terminal that can erase a line, only in the
-/// foreground, and only when it takes longer than a moment. Gone with its end.
+/// foreground, and only when it takes longer than a moment. Without a part the title alone, as
+/// nobody knows how much is done. Gone with its end.
 class ProgressBar {
  public:
   ProgressBar(std::string title, bool wanted);

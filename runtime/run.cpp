@@ -12,6 +12,7 @@
 #include "models/model_hash.hpp"
 #include "models/numerics.hpp"
 #include "runtime/ask.hpp"
+#include "runtime/one_line.hpp"
 
 namespace flowspec {
 
@@ -53,7 +54,7 @@ Run::Run(caf::actor_system& system, const Engine& engine, const GenerateOptions&
     emulation_.emplace(system, changes.emulation(places_));
   try {
     join(cluster);
-    bar_.emplace("loading", options.verbosity != Verbosity::quiet);
+    show_bar("loading");
     make_stages();
     load();
     bar_->end();
@@ -86,6 +87,8 @@ void Run::end() {
 void Run::join(const Cluster& cluster) {
   if (cluster.nodes.empty())
     return;
+  show_bar(fmt::format("connecting to {} node{}", cluster.nodes.size(),
+                       cluster.nodes.size() == 1 ? "" : "s"));
   nodes_ = join_nodes(system_, cluster.nodes, caf::actor_cast<caf::actor>(coordinator_));
   for (const RemoteNode& node : nodes_) {
     caf::anon_send(coordinator_, hello_a_v, node.agent, node.label());
@@ -103,8 +106,13 @@ void Run::join(const Cluster& cluster) {
 }
 
 void Run::hash() {
-  ProgressBar bar("hashing " + model_name(), options_.verbosity != Verbosity::quiet);
-  model_hash_ = hash_model(*engine_.target().files, user_hash_cache(), bar.part());
+  show_bar("hashing " + one_line(model_name()));
+  model_hash_ = hash_model(*engine_.target().files, user_hash_cache(), bar_->part());
+}
+
+void Run::show_bar(const std::string& title) {
+  bar_.reset();  // the one before is gone before the next comes
+  bar_.emplace(title, options_.verbosity != Verbosity::quiet);
 }
 
 std::string Run::model_name() const {

@@ -67,6 +67,7 @@ class Run {
   void make_stages();
   void load();
   void hash();
+  void show_bar(const std::string& title);
   void end();
   std::string model_name() const;
 

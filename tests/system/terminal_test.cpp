@@ -59,7 +59,8 @@ void check_end(Terminal& terminal, int code) {
   auto ended = terminal.wait(patience);
   BOOST_REQUIRE_MESSAGE(ended, "HANGS: " << terminal.screen());
   BOOST_CHECK_MESSAGE(*ended == code, "exit code " << *ended << ": " << terminal.screen());
-  BOOST_CHECK_MESSAGE(count(terminal.screen(), "loading") == 0, terminal.screen());
+  for (const char* title : {"connecting to", "hashing", "loading"})
+    BOOST_CHECK_MESSAGE(count(terminal.screen(), title) == 0, terminal.screen());
   BOOST_TEST(terminal.surprises() == "");
 }
 
@@ -103,7 +104,7 @@ BOOST_AUTO_TEST_CASE(a_bar_that_has_been_seen_goes) {
   node.process().signal(SIGSTOP);
   Terminal terminal(
       flowspec_command(Arguments{"generate", "hi", "--node", node.address()} + small_model()));
-  bool is_seen = terminal.wait_for("loading [", std::chrono::seconds(2));
+  bool is_seen = terminal.wait_for("connecting to 1 node", std::chrono::seconds(2));
   node.process().signal(SIGCONT);
   BOOST_CHECK_MESSAGE(is_seen, terminal.bytes());
   check_end(terminal, 0);
@@ -115,7 +116,7 @@ BOOST_AUTO_TEST_CASE(a_bar_goes_when_loading_fails_or_is_cancelled) {
     node.process().signal(SIGSTOP);
     Terminal terminal(
         flowspec_command(Arguments{"generate", "hi", "--node", node.address()} + small_model()));
-    BOOST_CHECK(terminal.wait_for("loading [", patience));
+    BOOST_CHECK(terminal.wait_for("connecting to 1 node", patience));
     if (is_cancelled)
       terminal.type("\x03");
     check_end(terminal, is_cancelled ? 130 : 1);
