@@ -18,6 +18,8 @@ struct FileIdentity {
   /// Of content, name, owner or rights, in nanoseconds.
   std::int64_t changed_ns = 0;
 
+  // The check takes the literal 0 behind a defaulted comparison for a null pointer.
+  // NOLINTNEXTLINE(modernize-use-nullptr)
   friend auto operator<=>(const FileIdentity&, const FileIdentity&) = default;
   bool is_same_file(const FileIdentity& other) const {
     return device == other.device && inode == other.inode;
