@@ -348,7 +348,7 @@ BOOST_AUTO_TEST_CASE(a_small_lm_may_have_other_numbers_of_tokens_than_its_target
     SmallLm draft(file, config, 1, 4, {}, KvType::f32, target_vocab_size);
     KvCache cache = draft.make_cache(1);
     const std::vector<Slot> slots{0};
-    const DraftRow row{token, {&cache, 0, 0, slots, slots}, {}, {}};
+    const DraftRow row{token, {&cache, 0, 0, {}, slots}, {}, {}};
     std::vector<Candidate> found(config.vocab_size);
     draft.forward({&row, 1}, {}, config.vocab_size, found, {});
     return found;
