@@ -27,7 +27,8 @@ std::string output_problem();
 ExitCode check_output(ExitCode code);
 
 /// One line of standard error for people: "program: message". Never throws, whatever has become of
-/// standard error; on a terminal control characters do not get through, and lines end between words.
+/// standard error; on a terminal control characters do not get through, and lines end between
+/// words.
 void tell(std::string_view message) noexcept;
 /// The same without the program's name; `text` ends with its line break.
 void tell_plainly(std::string_view text) noexcept;
@@ -37,9 +38,9 @@ void tell_plainly(std::string_view text) noexcept;
 std::string terminal_text(std::string_view text);
 
 /// `text` with line breaks instead of some spaces, so that its lines have no more than `columns`
-/// characters (which are counted as bytes), where words allow it. What goes on begins below the text
-/// of its line: behind its leading spaces, or in a line of two columns ("  --name  text") where the
-/// second begins.
+/// characters (which are counted as bytes), where words allow it. What goes on begins below the
+/// text of its line: behind its leading spaces, or in a line of two columns ("  --name  text")
+/// where the second begins.
 std::string wrap(std::string_view text, std::size_t columns);
 
 /// A line on the terminal of standard error that is to go away again. What is written otherwise
