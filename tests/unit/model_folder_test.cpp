@@ -306,6 +306,10 @@ BOOST_AUTO_TEST_CASE(added_tokens_may_take_the_spaces_beside_them) {
   // U+200B and U+001C are no white space.
   for (const char* other : {"\u200b", "\x1c"})
     BOOST_TEST(t.encode(std::string("<s>") + other, {.parse_special = true}).size() > 1U);
+  // So a long text may have few tokens.
+  const std::string padded = std::string(10'000, ' ') + "<|im_end|>";
+  BOOST_TEST(t.encode(padded, {.parse_special = true}).size() == 1U);
+  BOOST_TEST(t.least_tokens(padded.size()) <= 1U);
   content["added_tokens"][0]["single_word"] = true;
   check_error([&] { open_json(content); }, "single_word");
 }
@@ -324,6 +328,20 @@ BOOST_AUTO_TEST_CASE(text_is_composed_where_the_file_says_so) {
     composed += "a\xea\xb0\x80";
   }
   BOOST_TEST(t.decode(t.encode(decomposed)) == composed);
+  // Three letters become one syllable, and that one token: nine bytes of text for each.
+  json syllables = byte_level_json({.merges = {{"\xea", "\xb0"}, {"\xea\xb0", "\x81"}},
+                                    .more = {},
+                                    .control = {},
+                                    .user_defined = {}},
+                                   pattern_of("qwen2"));
+  syllables["normalizer"] = {{"type", "NFC"}};
+  const Tokenizer korean = open_json(syllables);
+  std::string letters;
+  for (int i = 0; i < 1000; ++i) {
+    letters += "\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8";
+  }
+  BOOST_TEST(korean.encode(letters).size() == 1000U);
+  BOOST_TEST(korean.least_tokens(letters.size()) <= 1000U);
   std::string marks = "a";
   while (marks.size() < 200'000) {
     marks += "\xcc\x81\xcc\xa3";  // in the wrong order: sorting all of them would take hours

@@ -385,6 +385,12 @@ BOOST_AUTO_TEST_CASE(vocabularies_may_be_padded_to_any_size) {
   BOOST_TEST(!difference(make(padded), make(otherwise)));
   padded.push_back({"c", -3});
   BOOST_TEST(difference(make(words), make(padded)).has_value());
+  // Not behind the last token only.
+  const auto with_middle = [](const std::string& text, std::int32_t kind) {
+    return make({{"a", -1}, {text, 0, kind}, {"b", -2}});
+  };
+  BOOST_TEST(!difference(with_middle("<u1>", unused), with_middle("<u2>", unused)));
+  BOOST_TEST(difference(with_middle("<u1>", unused), with_middle("<u2>", normal)).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(long_texts_have_many_tokens_whatever_is_in_them) {

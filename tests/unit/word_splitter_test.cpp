@@ -79,6 +79,13 @@ BOOST_AUTO_TEST_CASE(the_other_families) {
   BOOST_TEST(split("viking", "a b12, c") == (Words{"a", " b", "1", "2", ",", " c"}));
   for (const char* name : {"f2llmv2", "grok-2", "solar-open"})
     BOOST_TEST(split(name, "I'LL 12") == split("qwen2", "I'LL 12"));
+  for (const auto& [name, same] : {std::pair("joyai-llm", "deepseek-v3"),
+                                   {"talkie", "gpt-4o"},
+                                   {"mellum2", "starcoder"},
+                                   {"poro-chat", "bloom"},
+                                   {"gpt3-finnish", "bloom"}})
+    BOOST_TEST(split(name, "I'LL say: aB 1234,\n c") == split(same, "I'LL say: aB 1234,\n c"),
+               name);
   BOOST_TEST(split("smollm", "a 12") == (Words{"a", " ", "1", "2"}));
   BOOST_TEST(split("command-r", "12b") == (Words{"1", "2", "b"}));
   BOOST_TEST(split("starcoder", "x1") == (Words{"x", "1"}));
