@@ -139,14 +139,17 @@ BOOST_AUTO_TEST_CASE(nodes_that_lack_what_is_asked_for) {
               {"node with-other", (other / "target.gguf").string(), "hash"});
 
   NodeProcess small("small", model_folder(), {"--max-stages", "2"});
-  check_error(generate_on(small.address(), {"--stages", "3"}), {"node small", "--max-stages"});
+  check_error(generate_on(small.address(), {"--stages", "3"}),
+              {small.address() + ": node small: takes at most 2 stages (--max-stages): 2 of this "
+                                 "run and 0 of others are there already"});
   BOOST_CHECK(generate_on(small.address(), {"--stages", "2"}).exit_code == 0);
 
   NodeProcess narrow("narrow", model_folder(), {"--kv-memory", "1"});
   check_error(generate_on(narrow.address(), {"--context", "30000", "-n", "20000"}), {"MiB of KV"});
   // About 900 slots, each of 768 bytes as f16, and twice as many as f32.
   const Arguments long_text{"--context", "30000", "-n", "300", "--mode", "ar", "--kv-type"};
-  check_error(generate_on(narrow.address(), long_text + Arguments{"f32"}), {"MiB of KV"});
+  check_error(generate_on(narrow.address(), long_text + Arguments{"f32"}),
+              {"needs 2 MiB of KV", "0 of 1 MiB are taken (--kv-memory of a node)"});
   auto fits = generate_on(narrow.address(), long_text + Arguments{"f16"});
   BOOST_CHECK_MESSAGE(fits.exit_code == 0, fits.error << fits.output);
 }
