@@ -142,6 +142,10 @@ BOOST_AUTO_TEST_CASE(a_container_sees_its_own_group_as_the_mount_point) {
     machine.write("sys/fs/cgroup/memory.max", mebibytes(400));
     machine.write("sys/fs/cgroup/memory.current", mebibytes(100));
     machine.write("sys/fs/cgroup/cpu.max", "200000 100000\n");
+    // Where the path of a group outside would lead to.
+    machine.write("sys/fs/other/memory.max", mebibytes(7));
+    machine.write("sys/fs/other/memory.current", mebibytes(0));
+    machine.write("sys/fs/other/cpu.max", "100000 100000\n");
     BOOST_TEST_CONTEXT(group) {
       BOOST_TEST(machine.free() == 300);
       BOOST_TEST(usable_cores(machine.view) == 2);
