@@ -1,7 +1,6 @@
 #include "models/tokenizer/byte_pairs.hpp"
 
 #include "models/tokenizer/byte_alphabet.hpp"
-#include "models/tokenizer/nfc.hpp"
 #include "models/tokenizer/utf8.hpp"
 
 namespace flowspec {
@@ -60,10 +59,6 @@ void BytePairs::append_bytes(std::string_view bytes, std::vector<Token>& out) co
 
 void BytePairs::encode(std::string_view text, TextPlace /*place*/, std::vector<Token>& out) const {
   std::string changed;
-  if (options_.composes) {
-    changed = to_nfc(text);
-    text = changed;
-  }
   if (options_.add_space_prefix && !text.starts_with(' ')) {
     changed = std::string(1, ' ').append(text);
     text = changed;

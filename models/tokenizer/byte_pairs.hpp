@@ -18,8 +18,6 @@ struct BytePairOptions {
   bool whole_words_first = false;
   /// A text that does not begin with a space gets one.
   bool add_space_prefix = false;
-  /// Text becomes NFC first.
-  bool composes = false;
 };
 
 /// Byte-level byte-pair encoding, as of GPT-2: text is split into words, and in each the bytes are

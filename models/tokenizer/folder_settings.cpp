@@ -93,8 +93,10 @@ AddedToken read_added_token(const JsonFile& file, const json& entry) {
     file.refuse("its added token '" + printable(token.text) + "' is a single_word");
   }
   token.is_special = file.get_bool(entry, "an added token", "special", false);
-  token.spaces = {.takes_left = file.get_bool(entry, "an added token", "lstrip", false),
-                  .takes_right = file.get_bool(entry, "an added token", "rstrip", false)};
+  token.search = {
+      .takes_left = file.get_bool(entry, "an added token", "lstrip", false),
+      .takes_right = file.get_bool(entry, "an added token", "rstrip", false),
+      .in_normalized = file.get_bool(entry, "an added token", "normalized", !token.is_special)};
   return token;
 }
 
@@ -110,13 +112,13 @@ void add_tokens(TokenTable& table, const std::vector<AddedToken>& added, const J
       table.texts.resize(index + 1);
       table.kinds.resize(index + 1, TokenKind::unused);
     }
-    table.space_rules.resize(table.size());
+    table.search_rules.resize(table.size());
     if (!table.texts[index].empty() && table.texts[index] != token.text) {
       file.fail("token " + std::to_string(token.id) + " is '" + printable(table.texts[index]) +
                 "' and also the added token '" + printable(token.text) + "'");
     }
     table.texts[index] = token.text;
-    table.space_rules[index] = token.spaces;
+    table.search_rules[index] = token.search;
     if (table.kinds[index] != TokenKind::unknown) {
       table.kinds[index] = token.is_special ? TokenKind::control : TokenKind::user_defined;
     }

@@ -17,7 +17,7 @@ struct AddedToken {
   Token id = no_token;
   std::string text;
   bool is_special = false;
-  SpaceRule spaces;
+  SearchRule search;
 };
 
 /// Reads an entry of `added_tokens` or `added_tokens_decoder`, all but its id.

@@ -29,6 +29,7 @@ class Reader {
     const Merges merges = read_merges();
     read_template();
     settings_.apply(table_);
+    warn_of_marks(rules);
     return rules.byte_level ? make_byte_pairs(rules, merges) : make_pieces(rules, merges);
   }
 
@@ -200,15 +201,14 @@ class Reader {
   }
 
   Vocabulary make_byte_pairs(const TextRules& rules, const Merges& merges) {
-    if (rules.marks_spaces) {
+    if (rules.marks_spaces || rules.normalizer.prepends_mark) {
       file_.refuse("it has ByteLevel and marks for spaces");
     }
     const BytePairOptions options{
         .whole_words_first = file_.get_bool(*model_, "model", "ignore_merges", false),
-        .add_space_prefix = rules.prefix.at_begin,
-        .composes = rules.composes};
+        .add_space_prefix = rules.prefix.at_begin};
     auto model = std::make_unique<BytePairs>(table_, merges, make_splitter(rules), options);
-    return {std::move(table_), std::move(model)};
+    return {std::move(table_), std::move(model), search(rules)};
   }
 
   WordSplitter make_splitter(const TextRules& rules) {
@@ -223,7 +223,7 @@ class Reader {
     if (!rules.marks_spaces || !file_.get_bool(*model_, "model", "byte_fallback", false)) {
       file_.refuse("its BPE is neither ByteLevel nor with marks for spaces and byte_fallback");
     }
-    if (rules.composes || !rules.steps.empty()) {
+    if (rules.normalizer.composes || !rules.steps.empty()) {
       file_.refuse("it has marks for spaces and further steps");
     }
     const auto crosses = [](const auto& merge) {
@@ -233,7 +233,30 @@ class Reader {
       file_.refuse("its Metaspace splits words, which its merges join");
     }
     auto model = std::make_unique<SentencePieces>(table_, merges, rules.prefix);
-    return {std::move(table_), std::move(model)};
+    return {std::move(table_), std::move(model), search(rules)};
+  }
+
+  static SpecialSearch search(const TextRules& rules) {
+    return {.order = SpecialSearch::Order::leftmost,
+            .normalizer = rules.normalizer,
+            .normalizes_tokens = true,
+            .unmarks_tokens = rules.marks_spaces};
+  }
+
+  /// With "▁" in front of what is looked for, a token is found at the begin of a text and behind a
+  /// space only; for control tokens that is seldom meant.
+  void warn_of_marks(const TextRules& rules) {
+    if (!rules.normalizer.prepends_mark) {
+      return;
+    }
+    for (std::size_t i = 0; i < table_.search_rules.size(); ++i) {
+      if (table_.search_rules[i].in_normalized && table_.kinds[i] == TokenKind::control) {
+        table_.warnings.push_back("the control token '" + printable(table_.texts[i]) +
+                                  "' is normalized, so a text has it at its begin and behind "
+                                  "spaces only");
+        return;
+      }
+    }
   }
 
   std::filesystem::path path_;

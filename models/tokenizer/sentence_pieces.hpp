@@ -7,13 +7,11 @@
 #include <vector>
 
 #include "models/tokenizer/merge_table.hpp"
+#include "models/tokenizer/normalizer.hpp"
 #include "models/tokenizer/text_model.hpp"
 #include "models/tokenizer/token_table.hpp"
 
 namespace flowspec {
-
-/// "▁", which stands for a space in token texts.
-inline constexpr std::string_view space_mark = "\xe2\x96\x81";
 
 /// Which texts get a space in front.
 struct SpacePrefix {

@@ -21,9 +21,6 @@ void check(const std::filesystem::path& path, const SentencePieceFile& file) {
   if (file.has_character_map) {
     refuse(path, "its normalizer_spec has a precompiled_charsmap");
   }
-  if (file.remove_extra_whitespaces) {
-    refuse(path, "its normalizer_spec has remove_extra_whitespaces");
-  }
   if (!file.escape_whitespaces || file.whitespace_is_suffix) {
     refuse(path, "it does not mark spaces as a prefix of words");
   }
@@ -48,16 +45,29 @@ Vocabulary read_sentencepiece_vocabulary(const std::filesystem::path& folder) {
   table.bos = known(file.bos);
   table.eos = known(file.eos);
   table.add_bos = true;
+  // What the file itself defines is looked for in normalized text, tokens that are added in the
+  // text as it is.
+  for (const TokenKind kind : table.kinds) {
+    table.search_rules.push_back({.in_normalized = kind == TokenKind::user_defined});
+  }
   const FolderSettings settings = FolderSettings::read(folder);
   if (!settings.added.empty()) {
-    add_tokens(table, settings.added, JsonFile(folder / "tokenizer_config.json"));
+    std::vector<AddedToken> added = settings.added;
+    for (AddedToken& token : added) {
+      token.search.in_normalized = false;
+    }
+    add_tokens(table, added, JsonFile(folder / "tokenizer_config.json"));
     scores.resize(table.size());
   }
   settings.apply(table);
-  auto model = std::make_unique<SentencePieces>(
-      table, std::move(scores),
-      SpacePrefix{.at_begin = file.add_dummy_prefix, .after_special = file.add_dummy_prefix});
-  return {std::move(table), std::move(model)};
+  const SpacePrefix none{.at_begin = false, .after_special = false};
+  auto model = std::make_unique<SentencePieces>(table, std::move(scores), none);
+  const SpecialSearch search{.order = SpecialSearch::Order::leftmost,
+                             .normalizer = {.removes_extra_spaces = file.remove_extra_whitespaces,
+                                            .prepends_mark = file.add_dummy_prefix,
+                                            .marks_spaces = true},
+                             .unmarks_tokens = true};
+  return {std::move(table), std::move(model), search};
 }
 
 }  // namespace flowspec

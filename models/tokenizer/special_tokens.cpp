@@ -1,77 +1,249 @@
 #include "models/tokenizer/special_tokens.hpp"
 
 #include <algorithm>
+#include <list>
 
 #include "models/tokenizer/white_space.hpp"
 
 namespace flowspec {
 namespace {
 
-/// Cuts every occurrence of `token` that `allowed` takes out of the texts in `fragments`.
-template <class Allowed>
-void cut_out(std::list<Fragment>& fragments, Token token, std::string_view token_text,
-             SpaceRule rule, const Allowed& allowed) {
-  for (auto it = fragments.begin(); it != fragments.end();) {
-    const auto* found = std::get_if<std::string_view>(&*it);
-    if (found == nullptr) {
-      ++it;
-      continue;
+using Ranges = std::vector<TextRange>;
+/// A stretch of text, not empty, or a token.
+using Part = std::variant<std::string_view, Token>;
+
+bool overlap(const TextRange& a, const TextRange& b) {
+  return a.begin < b.end && b.begin < a.end;
+}
+
+std::size_t size_without_trailing_space(std::string_view text) {
+  return without_trailing_space(text).size();
+}
+
+std::size_t size_of_leading_space(std::string_view text) {
+  return text.size() - without_leading_space(text).size();
+}
+
+/// Looks for the longest token first, everywhere.
+class LongestFirst {
+ public:
+  LongestFirst(const Vocabulary& vocabulary, std::string_view text, const EncodeOptions& options)
+      : vocabulary_(vocabulary), text_(text), options_(options) {
+    parts_.emplace_back(text);
+  }
+
+  std::vector<Fragment> run() {
+    for (const Token token : vocabulary_.special) {
+      const bool is_user_defined = vocabulary_.table.kind(token) == TokenKind::user_defined;
+      if (options_.parse_special || is_user_defined) {
+        cut_out(token, is_user_defined);
+      }
     }
-    std::string_view rest = *found;
-    for (std::size_t at = 0; (at = rest.find(token_text, at)) != std::string_view::npos;) {
-      if (!allowed(rest.substr(at, token_text.size()))) {
+    std::vector<Fragment> fragments;
+    for (const Part& part : parts_) {
+      if (const auto* token = std::get_if<Token>(&part)) {
+        fragments.emplace_back(*token);
+      } else {
+        fragments.emplace_back(std::string(std::get<std::string_view>(part)));
+      }
+    }
+    return fragments;
+  }
+
+ private:
+  void cut_out(Token token, bool anywhere) {
+    const std::string& sought = vocabulary_.table.text(token);
+    const SearchRule rule = vocabulary_.table.search_rule(token);
+    for (auto it = parts_.begin(); it != parts_.end();) {
+      const auto* found = std::get_if<std::string_view>(&*it);
+      if (found == nullptr) {
+        ++it;
+        continue;
+      }
+      std::string_view rest = *found;
+      for (std::size_t at = 0; (at = rest.find(sought, at)) != std::string_view::npos;) {
+        if (!anywhere && is_literal(rest.substr(at, sought.size()))) {
+          ++at;
+          continue;
+        }
+        std::string_view before = rest.substr(0, at);
+        rest.remove_prefix(at + sought.size());
+        at = 0;
+        if (rule.takes_left) {
+          before = without_trailing_space(before);
+        }
+        if (rule.takes_right) {
+          rest = without_leading_space(rest);
+        }
+        if (!before.empty()) {
+          parts_.insert(it, before);
+        }
+        parts_.insert(it, token);
+      }
+      *it = rest;
+      it = rest.empty() ? parts_.erase(it) : std::next(it);
+    }
+  }
+
+  bool is_literal(std::string_view found) const {
+    const auto begin = static_cast<std::size_t>(found.data() - text_.data());
+    const TextRange range{begin, begin + found.size()};
+    return std::ranges::any_of(options_.literal,
+                               [&](const TextRange& other) { return overlap(range, other); });
+  }
+
+  const Vocabulary& vocabulary_;
+  std::string_view text_;
+  const EncodeOptions& options_;
+  std::list<Part> parts_;
+};
+
+/// Looks for tokens from left to right: first in the text as it is, then, in the normalized text
+/// between those, for the rest.
+class Leftmost {
+ public:
+  Leftmost(const Vocabulary& vocabulary, std::string_view text, const EncodeOptions& options)
+      : vocabulary_(vocabulary),
+        text_(text),
+        options_(options),
+        literal_(options.literal.begin(), options.literal.end()) {
+    std::ranges::sort(literal_, {}, &TextRange::begin);
+  }
+
+  std::vector<Fragment> run() {
+    std::vector<Fragment> fragments;
+    for (const Part& part : split(text_, vocabulary_.in_raw, literal_)) {
+      if (const auto* token = std::get_if<Token>(&part)) {
+        fragments.emplace_back(*token);
+      } else {
+        split_normalized(std::get<std::string_view>(part), fragments);
+      }
+    }
+    return fragments;
+  }
+
+ private:
+  enum class Verdict {
+    take,
+    skip,    ///< It is text, and tokens inside it are as well.
+    ignore,  ///< It is no token; a shorter one may be.
+  };
+
+  void split_normalized(std::string_view raw, std::vector<Fragment>& fragments) const {
+    const std::string text = vocabulary_.search.normalizer.normalize(raw);
+    for (const Part& part : split(text, vocabulary_.in_normalized, normalized_literal(raw))) {
+      if (const auto* token = std::get_if<Token>(&part)) {
+        fragments.emplace_back(*token);
+      } else {
+        fragments.emplace_back(std::string(std::get<std::string_view>(part)));
+      }
+    }
+  }
+
+  /// Where the text from outside lies when this part of the text has been normalized.
+  Ranges normalized_literal(std::string_view raw) const {
+    Ranges ranges;
+    if (vocabulary_.in_normalized.empty() || !options_.parse_special) {
+      return ranges;
+    }
+    const Normalizer& normalizer = vocabulary_.search.normalizer;
+    const auto raw_begin = static_cast<std::size_t>(raw.data() - text_.data());
+    std::size_t raw_at = raw_begin;
+    std::size_t at = normalizer.prepends_mark ? space_mark.size() : 0;
+    const auto advance = [&](std::size_t raw_to) {
+      raw_to = std::clamp(raw_to, raw_at, raw_begin + raw.size());
+      at += normalizer.normalized_size(text_.substr(raw_at, raw_to - raw_at));
+      raw_at = raw_to;
+      return at;
+    };
+    for (const TextRange& range : literal_) {
+      const std::size_t begin = advance(range.begin);
+      const std::size_t end = advance(range.end);
+      if (begin < end) {
+        ranges.push_back({begin, end});
+      }
+    }
+    return ranges;
+  }
+
+  std::vector<Part> split(std::string_view text, const TokenFinder& finder,
+                          const Ranges& literal) const {
+    std::vector<Part> parts;
+    std::size_t text_begin = 0;
+    std::vector<const TokenFinder::Entry*> found;
+    for (std::size_t at = 0; at < text.size() && !finder.empty();) {
+      finder.find(text.substr(at), found);
+      const TokenFinder::Entry* entry = nullptr;
+      Verdict verdict = Verdict::ignore;
+      for (; verdict == Verdict::ignore && !found.empty(); found.pop_back()) {
+        entry = found.back();
+        verdict = judge(entry->token, {at, at + entry->text.size()}, literal);
+      }
+      if (verdict == Verdict::ignore) {
         ++at;
         continue;
       }
-      std::string_view before = rest.substr(0, at);
-      rest.remove_prefix(at + token_text.size());
-      at = 0;
-      if (rule.takes_left) {
-        before = without_trailing_space(before);
+      const std::size_t found_at = at;
+      at += entry->text.size();
+      if (verdict == Verdict::skip) {
+        continue;
       }
-      if (rule.takes_right) {
-        rest = without_leading_space(rest);
+      const SearchRule rule = vocabulary_.table.search_rule(entry->token);
+      const std::size_t begin =
+          rule.takes_left
+              ? std::max(text_begin, size_without_trailing_space(text.substr(0, found_at)))
+              : found_at;
+      const std::size_t end = at + (rule.takes_right ? size_of_leading_space(text.substr(at)) : 0);
+      if (begin >= end) {
+        continue;  // white space that another token has taken already
       }
-      if (!before.empty()) {
-        fragments.insert(it, before);
+      if (text_begin < begin) {
+        parts.emplace_back(text.substr(text_begin, begin - text_begin));
       }
-      fragments.insert(it, token);
+      parts.emplace_back(entry->token);
+      text_begin = end;
     }
-    *it = rest;
-    it = rest.empty() ? fragments.erase(it) : std::next(it);
+    if (text_begin < text.size()) {
+      parts.emplace_back(text.substr(text_begin));
+    }
+    return parts;
   }
-}
+
+  Verdict judge(Token token, const TextRange& range, const Ranges& literal) const {
+    if (vocabulary_.table.kind(token) == TokenKind::user_defined) {
+      return Verdict::take;
+    }
+    if (!options_.parse_special) {
+      return Verdict::skip;
+    }
+    for (const TextRange& outside : literal) {
+      if (outside.begin <= range.begin && range.end <= outside.end) {
+        return Verdict::skip;
+      }
+      if (overlap(range, outside)) {
+        return Verdict::ignore;
+      }
+    }
+    return Verdict::take;
+  }
+
+  const Vocabulary& vocabulary_;
+  std::string_view text_;
+  const EncodeOptions& options_;
+  /// Ascending.
+  Ranges literal_;
+};
 
 }  // namespace
 
-std::list<Fragment> split_special(const Vocabulary& vocabulary, std::string_view text,
-                                  const EncodeOptions& options) {
-  std::list<Fragment> fragments;
-  if (!text.empty()) {
-    fragments.emplace_back(text);
+std::vector<Fragment> split_special(const Vocabulary& vocabulary, std::string_view text,
+                                    const EncodeOptions& options) {
+  if (text.empty()) {
+    return {};
   }
-  const TokenTable& table = vocabulary.table;
-  const auto is_outside = [&](std::string_view found) {
-    const auto begin = static_cast<std::size_t>(found.data() - text.data());
-    const auto end = begin + found.size();
-    return std::ranges::none_of(options.literal, [&](const TextRange& range) {
-      return begin < range.end && range.begin < end;
-    });
-  };
-  const auto is_anywhere = [](std::string_view /*found*/) { return true; };
-  for (const Token token : vocabulary.special) {
-    const bool is_user_defined = table.kind(token) == TokenKind::user_defined;
-    if (options.parse_special || is_user_defined) {
-      const auto index = static_cast<std::size_t>(token);
-      const SpaceRule rule = table.space_rules.empty() ? SpaceRule() : table.space_rules[index];
-      if (is_user_defined) {
-        cut_out(fragments, token, table.text(token), rule, is_anywhere);
-      } else {
-        cut_out(fragments, token, table.text(token), rule, is_outside);
-      }
-    }
-  }
-  return fragments;
+  return vocabulary.search.order == SpecialSearch::Order::leftmost
+             ? Leftmost(vocabulary, text, options).run()
+             : LongestFirst(vocabulary, text, options).run();
 }
 
 }  // namespace flowspec

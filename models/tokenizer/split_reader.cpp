@@ -47,11 +47,13 @@ class Reader {
   }
 
   void normalize(const json& step, const std::string& type) {
-    if (type == "NFC" && !rules_.marks_spaces) {
-      rules_.composes = true;
-    } else if (type == "Prepend" && !rules_.marks_spaces && is_mark(step, "prepend")) {
-      rules_.prefix = {.at_begin = true, .after_special = true};
+    Normalizer& normalizer = rules_.normalizer;
+    if (type == "NFC" && !normalizer.marks_spaces) {
+      normalizer.composes = true;
+    } else if (type == "Prepend" && !normalizer.prepends_mark && is_mark(step, "prepend")) {
+      normalizer.prepends_mark = true;
     } else if (type == "Replace" && is_space(step) && is_mark(step, "content")) {
+      normalizer.marks_spaces = true;
       rules_.marks_spaces = true;
     } else {
       file_.refuse("its normalizer has a step '" + printable(type) + "' (" + brief(step) + ")");

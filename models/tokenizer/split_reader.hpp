@@ -13,12 +13,12 @@ namespace flowspec {
 struct TextRules {
   /// ByteLevel: tokens are written in the alphabet of bytes.
   bool byte_level = false;
-  /// Spaces become "▁".
+  Normalizer normalizer = {};
+  /// Spaces become "▁", by the normalizer or the pre-tokenizer.
   bool marks_spaces = false;
-  /// Text becomes NFC first.
-  bool composes = false;
   /// No token may contain "▁" but at its beginning.
   bool splits_at_marks = false;
+  /// Of the pre-tokenizer.
   SpacePrefix prefix{.at_begin = false, .after_special = false};
   std::vector<SplitStep> steps = {};
 };

@@ -26,10 +26,13 @@ enum class TokenKind : std::int32_t {
   byte = 6,
 };
 
-/// Spaces beside a special token in a text that belong to it.
-struct SpaceRule {
+/// How a special token is looked for in a text.
+struct SearchRule {
+  /// White space beside it belongs to it.
   bool takes_left = false;
   bool takes_right = false;
+  /// It is looked for in the normalized text. Such tokens come after all others.
+  bool in_normalized = false;
 };
 
 struct TokenTable {
@@ -38,7 +41,7 @@ struct TokenTable {
   /// One for each text. Where it is `byte`, `parse_byte` of the text has a value.
   std::vector<TokenKind> kinds;
   /// Empty, or one for each text.
-  std::vector<SpaceRule> space_rules;
+  std::vector<SearchRule> search_rules;
   /// Each is a token of the table or no_token.
   Token bos = no_token;
   Token eos = no_token;
@@ -56,6 +59,9 @@ struct TokenTable {
   bool has(Token token) const { return token >= 0 && static_cast<std::size_t>(token) < size(); }
   const std::string& text(Token token) const { return texts[static_cast<std::size_t>(token)]; }
   TokenKind kind(Token token) const { return kinds[static_cast<std::size_t>(token)]; }
+  SearchRule search_rule(Token token) const {
+    return search_rules.empty() ? SearchRule() : search_rules[static_cast<std::size_t>(token)];
+  }
 
   /// Adds to `warnings` that `key` names a token by a number, or by a text, that there is not.
   void warn_of_id(const std::string& key, const std::string& value);

@@ -46,7 +46,7 @@ std::vector<Token> Tokenizer::encode(std::string_view text, const EncodeOptions&
       tokens.push_back(*token);
       place = TextPlace::after_special;
     } else {
-      vocabulary_->model->encode(std::get<std::string_view>(fragment), place, tokens);
+      vocabulary_->model->encode(std::get<std::string>(fragment), place, tokens);
     }
   }
   if (options.add_eos.value_or(adds_eos()) && eos() != no_token) {
@@ -57,9 +57,10 @@ std::vector<Token> Tokenizer::encode(std::string_view text, const EncodeOptions&
 
 std::size_t Tokenizer::least_tokens(std::size_t bytes) const {
   const TokenTable& table = vocabulary_->table;
-  const auto takes_spaces = [](SpaceRule rule) { return rule.takes_left || rule.takes_right; };
-  if (std::ranges::any_of(table.space_rules, takes_spaces)) {
-    return 0;  // any number of spaces may belong to one token
+  const auto takes_spaces = [](SearchRule rule) { return rule.takes_left || rule.takes_right; };
+  if (vocabulary_->search.normalizer.removes_extra_spaces ||
+      std::ranges::any_of(table.search_rules, takes_spaces)) {
+    return 0;  // any number of spaces may belong to one token, or to none
   }
   std::size_t longest = 1;
   for (const std::string& text : table.texts) {
@@ -81,7 +82,9 @@ std::string Tokenizer::piece(Token token) const {
     case TokenKind::unused:
       return {};
     case TokenKind::user_defined:
-      return text;
+      return vocabulary_->search.unmarks_tokens
+                 ? vocabulary_->model->bytes_of(vocabulary_->sought_text(token))
+                 : vocabulary_->sought_text(token);
     case TokenKind::byte:
       return {static_cast<char>(parse_byte(text).value())};
     case TokenKind::normal:
@@ -92,18 +95,24 @@ std::string Tokenizer::piece(Token token) const {
 
 std::string Tokenizer::decode(std::span<const Token> tokens) const {
   std::string out;
-  bool is_first = vocabulary_->model->adds_space();
+  const TokenTable& table = vocabulary_->table;
+  const Normalizer& normalizer = vocabulary_->search.normalizer;
+  bool is_first = vocabulary_->model->adds_space() || normalizer.prepends_mark ||
+                  normalizer.removes_extra_spaces;
   for (const Token token : tokens) {
     std::string part = piece(token);
     if (part.empty()) {
       continue;
     }
-    const bool is_text = vocabulary_->table.kind(token) != TokenKind::user_defined;
+    const bool is_text =
+        table.kind(token) != TokenKind::user_defined ||
+        (vocabulary_->search.unmarks_tokens && table.search_rule(token).in_normalized);
     if (is_first && is_text && part[0] == ' ') {
       part.erase(0, 1);
     }
-    is_first = false;
     out += part;
+    // A text without extra spaces has none at its begin.
+    is_first = is_first && normalizer.removes_extra_spaces && out.empty();
   }
   return out;
 }

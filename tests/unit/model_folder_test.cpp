@@ -349,6 +349,131 @@ BOOST_AUTO_TEST_CASE(text_is_composed_where_the_file_says_so) {
   BOOST_TEST(t.decode(t.encode(marks)).size() > marks.size() / 2);
 }
 
+BOOST_AUTO_TEST_CASE(normalized_tokens_are_looked_for_in_normalized_text) {
+  const std::string composed = "\xc3\xa9q";
+  const std::string decomposed = "e\xcc\x81q";
+  for (const std::string& content : {composed, decomposed}) {
+    json file = byte_level_json(words, pattern_of("qwen2"));
+    file["normalizer"] = {{"type", "NFC"}};
+    file["added_tokens"].push_back(added_token(300, content, false));
+    file["added_tokens"].back()["normalized"] = true;
+    const Tokenizer t = open_json(file);
+    for (const std::string& text : {composed, decomposed}) {
+      BOOST_TEST(t.encode("x" + text + "1") == (Tokens{'x', 300, '1'}));
+      BOOST_TEST(t.decode(t.encode(text)) == composed);
+    }
+    // The other way it is found in the text as it is.
+    file["added_tokens"].back()["normalized"] = false;
+    const Tokenizer raw = open_json(file);
+    BOOST_TEST(raw.encode(content) == (Tokens{300}));
+    BOOST_TEST(raw.encode(content == composed ? decomposed : composed).size() > 1U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(added_tokens_are_found_from_left_to_right_the_longest_of_a_place) {
+  json file = byte_level_json(words, pattern_of("gpt-2"));
+  const auto add = [&](std::size_t id, const char* text, bool is_normalized) {
+    file["added_tokens"].push_back(added_token(id, text, false));
+    file["added_tokens"].back()["normalized"] = is_normalized;
+  };
+  add(300, "<a", false);
+  add(301, "a>>>", false);
+  add(302, "<a>", false);
+  add(303, "[b", true);
+  add(304, "b]]", false);
+  const Tokenizer t = open_json(file);
+  BOOST_TEST(t.encode("<a>>>") == (Tokens{302, '>', '>'}));
+  BOOST_TEST(t.encode("<a<a>a>>>") == (Tokens{300, 302, 301}));
+  // Those that are looked for in the text as it is come first.
+  BOOST_TEST(t.encode("[b]]") == (Tokens{'[', 304}));
+  BOOST_TEST(t.encode("[b]") == (Tokens{303, ']'}));
+}
+
+BOOST_AUTO_TEST_CASE(a_normalizer_that_puts_a_mark_first_puts_it_before_normalized_tokens_too) {
+  json file = metaspace_json(pieces());
+  file["added_tokens"].push_back(added_token(267, "<x>", false));
+  file["added_tokens"].back()["normalized"] = true;
+  const Tokenizer t = open_json(file);
+  BOOST_TEST(t.warnings().empty());
+  // Behind it the text goes on without a space.
+  BOOST_TEST(t.encode("<x>a", without_bos) == (Tokens{267, 264}));
+  BOOST_TEST(t.encode("a <x>a", without_bos) == (Tokens{259, 267, 264}));
+  BOOST_TEST(t.decode(Tokens{259, 267, 264}) == "a <x>a");
+  BOOST_TEST(t.decode(Tokens{267, 264}) == "<x>a");
+  const Tokens inside = t.encode("a<x>", without_bos);
+  BOOST_TEST(std::ranges::count(inside, 267) == 0);
+  // Of control tokens this is hardly meant.
+  file["added_tokens"][2]["normalized"] = true;
+  const Tokenizer other = open_json(file);
+  BOOST_REQUIRE(other.warnings().size() == 1U);
+  BOOST_TEST(other.warnings()[0].find("'</s>' is normalized") != std::string::npos);
+  const EncodeOptions special{.add_bos = false, .parse_special = true};
+  BOOST_TEST(other.encode("a </s>", special) == (Tokens{259, 2}));
+  BOOST_TEST(std::ranges::count(other.encode("a</s>", special), 2) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(normalized_control_tokens_are_text_where_a_text_is_literal) {
+  json file = metaspace_json(pieces());
+  file["added_tokens"][2]["normalized"] = true;
+  const Tokenizer t = open_json(file);
+  const std::string text = "a </s> a  </s> a </s>";
+  const auto ends = [&](std::vector<TextRange> literal) {
+    const Tokens tokens =
+        t.encode(text, {.add_bos = false, .parse_special = true, .literal = literal});
+    return std::ranges::count(tokens, 2);
+  };
+  BOOST_TEST(ends({}) == 3);
+  BOOST_TEST(ends({{8, 14}}) == 2);
+  BOOST_TEST(ends({{0, 6}, {15, 21}}) == 1);
+  BOOST_TEST(ends({{15, 21}, {0, 6}}) == 1);
+  BOOST_TEST(ends({{13, 14}}) == 2);
+  BOOST_TEST(ends({{0, text.size()}}) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(a_literal_text_breaks_no_control_token_before_it) {
+  json file = byte_level_json(words, pattern_of("gpt-2"));
+  file["added_tokens"].push_back(added_token(300, "<s>[x]", true));
+  const Tokenizer t = open_json(file);
+  const std::vector<TextRange> literal{{3, 6}};
+  BOOST_TEST(t.encode("<s>[x]", {.parse_special = true}) == (Tokens{300}));
+  BOOST_TEST(t.encode("<s>[x]", {.parse_special = true, .literal = literal}) ==
+             (Tokens{263, '[', 'x', ']'}));
+}
+
+BOOST_AUTO_TEST_CASE(marks_in_added_tokens_are_spaces) {
+  json file = metaspace_json(pieces());
+  file["normalizer"] = file["normalizer"]["normalizers"][1];
+  file["added_tokens"].push_back(added_token(262, mark + mark, false));
+  file["added_tokens"].push_back(added_token(267, mark + mark + mark, false));
+  const Tokenizer t = open_json(file);
+  BOOST_TEST(t.encode("a  b", without_bos) == (Tokens{264, 262, 265}));
+  BOOST_TEST(t.decode(Tokens{264, 262, 265}) == "a  b");
+  BOOST_TEST(t.decode(Tokens{267, 264}) == "   a");
+  BOOST_TEST(t.text(267) == mark + mark + mark);
+  auto samples = pieces();
+  samples.push_back({mark + mark + mark, 0, 4});
+  const Tokenizer model = open_model(sentencepiece_bytes(samples));
+  BOOST_TEST(model.encode("a   a", without_bos) == (Tokens{259, 267, 264}));
+  BOOST_TEST(model.decode(Tokens{259, 267, 264}) == "a   a");
+}
+
+/// What SentencePiece 0.1.97 gives.
+BOOST_AUTO_TEST_CASE(a_sentencepiece_file_may_want_no_extra_spaces) {
+  auto samples = pieces();
+  samples.push_back({"<x>", 0, 4});
+  const Tokenizer t = open_model(sentencepiece_bytes(samples, proto_field(3, proto_number(4, 1))));
+  BOOST_TEST(t.encode("  a   a ", without_bos) == (Tokens{259, 259}));
+  BOOST_TEST(t.decode(Tokens{259, 259}) == "a a");
+  BOOST_TEST(t.encode("", without_bos).empty());
+  BOOST_TEST(t.encode("   ", without_bos).empty());
+  // Line breaks and other white space are no spaces.
+  BOOST_TEST(t.encode("\n ", without_bos) == (Tokens{263, 3 + '\n'}));
+  // Around tokens of the file spaces count, and none comes behind them.
+  BOOST_TEST(t.encode("a  <x>  a<x>a ", without_bos) == (Tokens{259, 263, 267, 259, 267, 264}));
+  BOOST_TEST(t.encode("<x> ", without_bos) == (Tokens{263, 267}));
+  BOOST_TEST(t.least_tokens(1'000'000) == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_computed_is_refused_by_name) {
   const json good = byte_level_json(words, pattern_of("gpt-2"));
   const auto refused = [&](const char* pointer, const json& value, const std::string& text) {
@@ -458,7 +583,6 @@ BOOST_AUTO_TEST_CASE(sentencepiece_files_that_are_not_computed_or_damaged) {
   };
   refused(proto_field(2, proto_number(3, 1)), "model_type is 1 (Unigram)");
   refused(proto_field(3, proto_field(2, "map")), "precompiled_charsmap");
-  refused(proto_field(3, proto_number(4, 1)), "remove_extra_whitespaces");
   refused(proto_field(2, proto_number(24, 1)), "prefix of words");
   refused(proto_field(1, proto_number(3, 9)), "unknown type 9");
   refused(std::string("\x0b", 1), "wire type 3");

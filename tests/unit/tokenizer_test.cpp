@@ -163,6 +163,19 @@ BOOST_AUTO_TEST_CASE(spaces_bos_and_eos_follow_the_file) {
   BOOST_TEST(other.decode(Tokens{7}) == " a");
 }
 
+/// So does llama.cpp, which reads the key for other kinds of vocabulary.
+BOOST_AUTO_TEST_CASE(extra_spaces_stay_in_gguf_files_whatever_they_say) {
+  const auto encode = [](bool removes) {
+    return make({{"\xe2\x96\x81", -5}, {"a", -6}},
+                [removes](GgufWriter& w) {
+                  w.add_bool("tokenizer.ggml.remove_extra_whitespaces", removes);
+                })
+        .encode("  a  a ", without_bos);
+  };
+  BOOST_TEST(encode(true) == encode(false));
+  BOOST_TEST(encode(true) == (Tokens{5, 5, 5, 6, 5, 5, 6, 5}));
+}
+
 BOOST_AUTO_TEST_CASE(control_tokens_are_read_only_when_asked) {
   const Tokenizer t = make({{"<", -1},
                             {"/", -1},
