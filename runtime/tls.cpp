@@ -11,6 +11,7 @@
 
 #include "runtime/error.hpp"
 #include "runtime/one_line.hpp"
+#include "runtime/read_file.hpp"
 
 namespace flowspec {
 
@@ -43,6 +44,18 @@ void warn_of_open_key(const std::string& key) {
     spdlog::warn("others may read or write the key {}: chmod 600 {}", one_line(key), one_line(key));
 }
 
+/// OpenSSL reads whatever there is, to its end, and twice. `what` is the file, for messages.
+void check_file(const char* what, const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0)
+    return;  // OpenSSL says why
+  if (!S_ISREG(status.st_mode))
+    throw RuntimeError(fmt::format("{} {}: is no regular file", what, one_line(path)));
+  if (static_cast<std::size_t>(status.st_size) > most_settings)
+    throw RuntimeError(fmt::format("{} {}: has more than {} MiB, which is the limit", what,
+                                   one_line(path), most_settings >> 20U));
+}
+
 void check_certificate(SSL_CTX* context, const TlsOptions& tls) {
   std::unique_ptr<X509_STORE_CTX, Freed<&X509_STORE_CTX_free>> check(X509_STORE_CTX_new());
   STACK_OF(X509)* chain = nullptr;
@@ -63,6 +76,9 @@ void check_tls(const TlsOptions& tls) {
     return;
   if (tls.certificate.empty() || tls.key.empty() || tls.ca.empty())
     throw RuntimeError("TLS needs all three of --cert, --key and --ca, on both sides");
+  check_file("certificate", tls.certificate);
+  check_file("key", tls.key);
+  check_file("CA certificate", tls.ca);
   std::unique_ptr<SSL_CTX, Freed<&SSL_CTX_free>> context(SSL_CTX_new(TLS_method()));
   if (!context)
     throw RuntimeError("OpenSSL cannot be used: " + reason());

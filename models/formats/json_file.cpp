@@ -5,6 +5,7 @@
 #include "models/error.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/file_mapping.hpp"
+#include "models/formats/text_file.hpp"
 
 namespace flowspec {
 
@@ -33,10 +34,7 @@ json read_json_object(const std::filesystem::path& path, std::size_t most_bytes,
     throw ModelError(path.string() + ": " + what + ". " + advice);
   };
   const FileMapping mapping(path);
-  if (mapping.bytes().size() > most_bytes) {
-    fail("has " + std::to_string(mapping.bytes().size()) + " bytes, expected at most " +
-         std::to_string(most_bytes) + " in a " + path.filename().string());
-  }
+  check_file_size(path, mapping.bytes().size(), most_bytes, advice);
   const auto check = [&](int depth, json::parse_event_t event, json& /*value*/) {
     const bool is_start =
         event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;

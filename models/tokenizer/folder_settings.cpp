@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 
 #include "models/formats/error_text.hpp"
+#include "models/formats/text_file.hpp"
 
 namespace flowspec {
 namespace {
@@ -14,6 +13,8 @@ using nlohmann::json;
 
 /// Vocabularies have few gaps; one large id must not make a huge table.
 constexpr std::size_t largest_gap = 65536;
+/// The largest program that is published has some 20 KiB.
+constexpr std::size_t most_program_bytes = std::size_t{1} << 20;
 
 /// A token's text, written as such or as an object that has more about it.
 void read_name(const JsonFile& file, const char* key, std::optional<std::string>& name) {
@@ -193,8 +194,8 @@ void FolderSettings::apply(TokenTable& table) const {
 }
 
 std::optional<std::string> folder_chat_program(const std::filesystem::path& folder) {
-  if (std::ifstream file(folder / "chat_template.jinja", std::ios::binary); file) {
-    return std::string(std::istreambuf_iterator<char>(file), {});
+  if (const auto path = folder / "chat_template.jinja"; has_entry(path)) {
+    return read_text_file(path, most_program_bytes, "Get the model from another source.");
   }
   const auto file = JsonFile::find(folder / "tokenizer_config.json");
   const json* programs = file ? JsonFile::find(file->root(), "chat_template") : nullptr;

@@ -2,6 +2,7 @@
 
 #include "models/error.hpp"
 #include "models/formats/json_file.hpp"
+#include "models/formats/text_file.hpp"
 
 namespace flowspec {
 
@@ -19,9 +20,7 @@ JsonFile::JsonFile(const std::filesystem::path& path)
     : path_(path), root_(read_json_object(path, max_file_bytes, advice)) {}
 
 std::optional<JsonFile> JsonFile::find(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored) ? std::optional<JsonFile>(std::in_place, path)
-                                                : std::nullopt;
+  return has_entry(path) ? std::optional<JsonFile>(std::in_place, path) : std::nullopt;
 }
 
 const json* JsonFile::find(const json& object, const std::string& key) {

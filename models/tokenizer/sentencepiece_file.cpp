@@ -7,6 +7,7 @@
 
 #include "models/error.hpp"
 #include "models/formats/file_mapping.hpp"
+#include "models/formats/text_file.hpp"
 
 namespace flowspec {
 namespace {
@@ -151,7 +152,9 @@ void read_normalizer(Message message, SentencePieceFile& file) {
 }  // namespace
 
 SentencePieceFile SentencePieceFile::read(const std::filesystem::path& path) {
+  constexpr std::size_t most_bytes = std::size_t{64} << 20;
   const FileMapping mapping(path);
+  check_file_size(path, mapping.bytes().size(), most_bytes, "Get the model from another source.");
   const auto* data = reinterpret_cast<const char*>(mapping.bytes().data());
   Message message({data, mapping.bytes().size()}, path);
   SentencePieceFile file;

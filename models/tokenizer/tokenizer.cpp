@@ -9,6 +9,7 @@
 #include "models/error.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/gguf.hpp"
+#include "models/formats/text_file.hpp"
 #include "models/tokenizer/special_tokens.hpp"
 #include "models/tokenizer/vocabulary.hpp"
 
@@ -22,11 +23,10 @@ Tokenizer Tokenizer::from_gguf(const GgufFile& file) {
 }
 
 Tokenizer Tokenizer::from_folder(const std::filesystem::path& folder) {
-  std::error_code ignored;
-  if (std::filesystem::exists(folder / "tokenizer.json", ignored)) {
+  if (has_entry(folder / "tokenizer.json")) {
     return Tokenizer(std::make_shared<const Vocabulary>(read_json_vocabulary(folder)));
   }
-  if (std::filesystem::exists(folder / "tokenizer.model", ignored)) {
+  if (has_entry(folder / "tokenizer.model")) {
     return Tokenizer(std::make_shared<const Vocabulary>(read_sentencepiece_vocabulary(folder)));
   }
   throw ModelError(

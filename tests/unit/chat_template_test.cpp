@@ -4,7 +4,9 @@
 #include <span>
 
 #include <boost/test/unit_test.hpp>
+#include <sys/stat.h>
 
+#include "models/error.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/open_model.hpp"
 #include "models/tokenizer/chat_formats.hpp"
@@ -317,6 +319,34 @@ BOOST_AUTO_TEST_CASE(where_files_have_the_program) {
   writer.add_string("tokenizer.chat_template", "four");
   writer.write(folder / "with.gguf");
   BOOST_TEST(read_chat_program(folder / "with.gguf").value() == "four");
+}
+
+BOOST_AUTO_TEST_CASE(a_program_that_is_no_file_or_has_no_end_is_refused) {
+  const TempFolder folder;
+  const auto path = folder / "chat_template.jinja";
+  const auto refused = [&](const std::string& text) {
+    try {
+      read_chat_program(folder.path());
+      BOOST_ERROR("no error; expected: " << text);
+    } catch (const ModelError& error) {
+      const std::string what = error.what();
+      BOOST_TEST(what.find(path.string()) == 0U, what);
+      BOOST_TEST(what.find(text) != std::string::npos, what);
+    }
+    std::filesystem::remove(path);
+  };
+  std::filesystem::create_symlink("/dev/zero", path);
+  refused("is not a regular file");
+  BOOST_REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  refused("is not a regular file");
+  std::filesystem::create_directory(path);
+  refused("is not a regular file");
+  std::filesystem::create_symlink("nothing", path);
+  refused("cannot open");
+  write_file(path, "");
+  refused("is empty");
+  write_file(path, std::string((std::size_t{1} << 20) + 1, ' '));
+  refused("has 1048577 bytes, expected at most 1048576 in a chat_template.jinja");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

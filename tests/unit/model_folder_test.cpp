@@ -5,6 +5,7 @@
 #include <random>
 
 #include <boost/test/unit_test.hpp>
+#include <sys/stat.h>
 
 #include "models/error.hpp"
 #include "models/formats/gguf.hpp"
@@ -534,6 +535,38 @@ BOOST_AUTO_TEST_CASE(bad_files_are_refused) {
 }
 
 /// Reading them may not take more stack than there is.
+BOOST_AUTO_TEST_CASE(whatever_is_no_file_is_refused_by_name) {
+  const json good = byte_level_json(words, pattern_of("gpt-2"));
+  for (const char* name : {"tokenizer.json", "tokenizer.model", "tokenizer_config.json",
+                           "special_tokens_map.json", "generation_config.json", "config.json"}) {
+    const TempFolder folder;
+    const auto path = folder / name;
+    if (std::string(name) != "tokenizer.json" && std::string(name) != "tokenizer.model") {
+      write_json(folder / "tokenizer.json", good);
+    }
+    const auto refused = [&](const std::string& text) {
+      try {
+        Tokenizer::from_folder(folder.path());
+        BOOST_ERROR(name << ": no error; expected: " << text);
+      } catch (const ModelError& error) {
+        BOOST_TEST(std::string(error.what()).find(path.string() + ": " + text) == 0U, error.what());
+      }
+      std::filesystem::remove(path);
+    };
+    std::filesystem::create_symlink("/dev/zero", path);
+    refused("is not a regular file");
+    BOOST_REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+    refused("is not a regular file");
+    std::filesystem::create_directory(path);
+    refused("is not a regular file");
+    std::filesystem::create_symlink("nothing", path);
+    refused("cannot open");
+    write_file(path, "x");
+    std::filesystem::resize_file(path, (std::size_t{64} << 20) + 1);
+    refused("has 67108865 bytes, expected at most 67108864");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(files_nested_without_end_are_refused) {
   constexpr std::size_t depth = 200'000;
   const std::string nest = std::string(depth, '[') + std::string(depth, ']');
