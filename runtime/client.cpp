@@ -6,6 +6,7 @@
 #include <caf/all.hpp>
 #include <fmt/format.h>
 
+#include "actors/actor_threads.hpp"
 #include "actors/text_error.hpp"
 #include "messages/limits.hpp"
 #include "runtime/failure.hpp"
@@ -42,6 +43,7 @@ ExitCode run_client(
       config.enable_network(options.network);
     std::optional<ExitLimit> exit_limit;  // outlives the system
     caf::actor_system system(config);
+    ActorThreads threads(system);
     try {
       code = body(system, engine, client);
     } catch (const RuntimeError& e) {

@@ -11,6 +11,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -96,6 +97,7 @@ ExitLimit::ExitLimit(int seconds, int exit_code) : shared_(std::make_shared<Shar
     std::unique_lock lock(shared->mutex);
     if (shared->changed.wait_for(lock, std::chrono::seconds(seconds), [&] { return shared->done; }))
       return;
+    spdlog::info("parts of the program do not end; it leaves without them");
     std::fflush(nullptr);
     std::_Exit(exit_code);
   };

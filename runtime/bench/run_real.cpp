@@ -4,6 +4,7 @@
 #include <caf/all.hpp>
 #include <fmt/format.h>
 
+#include "actors/actor_threads.hpp"
 #include "runtime/ask.hpp"
 #include "runtime/bench/runner.hpp"
 #include "runtime/bench/setup.hpp"
@@ -81,6 +82,7 @@ BenchRun run_real(const BenchCase& what, const std::vector<BenchPrompt>& prompts
     config.enable_network(nodes.network);
   Recording recording;  // outlives the actors that write to it
   caf::actor_system system(config);
+  ActorThreads threads(system);
   RunChanges changes;
   changes.policy = [&](std::uint32_t stages) { return policy_of(what, stages); };
   if (profile)

@@ -4,6 +4,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/actor_threads.hpp"
 #include "runtime/bench/output_file.hpp"
 #include "runtime/failure.hpp"
 #include "runtime/output.hpp"
@@ -51,6 +52,7 @@ ExitCode verify(const VerifyOptions& options) {
       config.enable_network(options.network);
     std::optional<ExitLimit> exit_limit;  // outlives the system
     caf::actor_system system(config);
+    ActorThreads threads(system);
     try {
       code = check_output(run(system, options, verification, json));
     } catch (const std::exception&) {
