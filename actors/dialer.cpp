@@ -7,6 +7,7 @@
 #include <caf/openssl/manager.hpp>
 #include <fmt/format.h>
 
+#include "actors/log_failures.hpp"
 #include "actors/tcp_probe.hpp"
 #include "actors/text_error.hpp"
 #include "actors/type_ids.hpp"
@@ -42,6 +43,7 @@ class Dialer {
 
   void init(DialerActor::pointer self) {
     self_ = self;
+    log_failures(self);
     auto& system = self->system();
     uses_tls_ = system.has_openssl_manager();
     connector_ =

@@ -6,6 +6,7 @@
 #include <caf/all.hpp>
 
 #include "actors/end_actor.hpp"
+#include "actors/log_failures.hpp"
 
 namespace flowspec {
 
@@ -40,6 +41,7 @@ LossWatch::LossWatch(caf::actor_system& system, const std::vector<RemoteNode>& n
   }
   watcher_->actor = system.spawn([shared = shared_,
                                   agents](caf::event_based_actor* self) -> caf::behavior {
+    log_failures(self);
     self->set_down_handler([shared](const caf::down_msg& down) { shared->on_down(down.source); });
     for (const NodeAgentActor& agent : agents)
       self->monitor(agent);

@@ -5,6 +5,7 @@
 #include <caf/all.hpp>
 
 #include "actors/emulation/recorder.hpp"
+#include "actors/log_failures.hpp"
 #include "actors/type_ids.hpp"
 
 namespace flowspec {
@@ -17,6 +18,7 @@ class Link {
 
   void init(caf::event_based_actor* self, LinkConfig config) {
     self_ = self;
+    log_failures(self);
     config_ = std::move(config);
     free_at_ = now();
   }

@@ -9,8 +9,12 @@
 
 #include <boost/test/unit_test.hpp>
 #include <caf/all.hpp>
+#include <caf/io/all.hpp>
 #include <unistd.h>
 
+#include "actors/control_relay.hpp"
+#include "actors/dialer.hpp"
+#include "actors/emulation/link.hpp"
 #include "actors/end_actor.hpp"
 #include "actors/text_error.hpp"
 #include "models/layers/lm_head.hpp"
@@ -26,6 +30,7 @@ struct World {
     caf::actor_system_config c;
     c.add_message_types<caf::id_block::flowspec_messages>();
     c.add_message_types<caf::id_block::flowspec_actors>();
+    c.load<caf::io::middleman>();  // for the dialer
     return c;
   }();
   caf::actor_system system{config};
@@ -137,34 +142,63 @@ BOOST_FIXTURE_TEST_CASE(what_comes_before_the_draft_is_loaded_is_ignored, World)
   end_actor(draft);
 }
 
-BOOST_AUTO_TEST_CASE(
-    an_exception_ends_its_actor_with_the_text_and_nothing_of_caf_on_standard_output) {
+namespace {
+
+/// What `body` writes to standard output; the log is there too, in this program.
+template <class Body>
+std::string printed_by(const Body& body) {
   std::fflush(stdout);
   auto* file = std::tmpfile();
   int before = ::dup(STDOUT_FILENO);
   ::dup2(::fileno(file), STDOUT_FILENO);
-  std::string error;
-  {
-    World world;
-    world.bind_pipeline([]() -> caf::expected<std::unique_ptr<DraftModel>> {
-      throw std::runtime_error("the draft is made of cheese");
-    });
-    // What it does not take is dropped as silently.
-    world.self->send(caf::actor_cast<caf::actor>(world.coordinator), std::string("what is this?"));
-    error = world.error_of(load_a_v);
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  }
+  body();
   std::fflush(stdout);
   ::dup2(before, STDOUT_FILENO);
   ::close(before);
-  // The log is on standard output too, in this program.
   std::string printed(10000, '\0');
   std::rewind(file);
   printed.resize(std::fread(printed.data(), 1, printed.size(), file));
   std::fclose(file);
+  return printed;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(
+    an_exception_ends_its_actor_with_the_text_and_nothing_of_caf_on_standard_output) {
+  std::string error;
+  auto printed = printed_by([&] {
+    World world;
+    world.bind_pipeline([]() -> caf::expected<std::unique_ptr<DraftModel>> {
+      throw std::runtime_error("the draft is made of cheese");
+    });
+    error = world.error_of(load_a_v);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  });
   BOOST_CHECK_MESSAGE(printed.find("***") == std::string::npos, printed);
   BOOST_CHECK_MESSAGE(error.find("cheese") != std::string::npos || error == "there is no head",
                       error);
+}
+
+BOOST_AUTO_TEST_CASE(a_message_that_an_actor_does_not_take_is_dropped_without_a_word) {
+  auto printed = printed_by([] {
+    World world;
+    auto pipeline = world.bind_pipeline();
+    auto dialer = spawn_dialer(world.system);
+    auto target = caf::actor_cast<caf::actor>(pipeline.draft);
+    auto link = spawn_emulated_link(world.system, {{}, "a", "b", target});
+    auto relay = spawn_control_relay(world.system, pipeline.verifier);
+    for (const auto& actor :
+         {caf::actor_cast<caf::actor>(world.coordinator), caf::actor_cast<caf::actor>(dialer), link,
+          caf::actor_cast<caf::actor>(relay), target, caf::actor_cast<caf::actor>(pipeline.pruner),
+          caf::actor_cast<caf::actor>(pipeline.verifier)})
+      caf::anon_send(actor, std::string("what is this?"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    end_actor(link);
+    end_actor(dialer);
+    end_actor(relay);
+  });
+  BOOST_CHECK_MESSAGE(printed.find("***") == std::string::npos, printed);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_part_that_ends_ends_every_session, World) {
