@@ -220,6 +220,7 @@ std::set<SessionId> Drafter::cancel_all() {
 
 void Drafter::finish() {
   std::set<SessionId> took_part;
+  std::set<SessionId> grown;
   auto feature_size = reads_features() ? model_->feature_size() : 0;
   for (std::size_t i = 0; i < pending_.size(); ++i) {
     const Pending& row = pending_[i];
@@ -235,15 +236,17 @@ void Drafter::finish() {
       tree.guess_feature(index, std::span(features_out_).subspan(i * feature_size, feature_size));
     tree.expand(index, std::span(candidates_).subspan(i * policy_.top_k, policy_.top_k),
                 policy_.keep_reach);
+    grown.insert(row.session);
   }
   pending_.clear();
   for (SessionId id : took_part)
-    end_forward(sessions_.at(id));
+    end_forward(sessions_.at(id), grown.contains(id));
 }
 
-void Drafter::end_forward(Session& session) {
+void Drafter::end_forward(Session& session, bool has_grown) {
   ++session.forwards;
-  if (policy_.growth == DraftPolicy::Growth::beam)
+  // A forward that only read the text so far has no level of the tree.
+  if (policy_.growth == DraftPolicy::Growth::beam && has_grown)
     session.level = std::min(session.level + 1, policy_.max_depth);
   if (policy_.growth == DraftPolicy::Growth::layers)
     session.tree.keep_best_unsent(policy_.draft_width);

@@ -125,7 +125,7 @@ class Drafter {
   void plan(const Choice& choice, std::size_t most);
   bool plan_row(Session& session, DraftTree::Index index, std::size_t most);
   void make_rows();
-  void end_forward(Session& session);
+  void end_forward(Session& session, bool has_grown);
   bool in_prompt(const Session& session) const;
   bool holds(const Session& session) const;
   std::vector<DraftTree::Index> sendable(const Session& session) const;

@@ -283,6 +283,18 @@ BOOST_AUTO_TEST_CASE(chunk_pp_sends_a_tree_in_levels_and_chunks_and_has_it_verif
   BOOST_TEST(world.send().empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_beam_begins_at_the_root_when_the_draft_has_caught_up_with_the_text) {
+  Fixture world(*mode_policy("chunk-pp", 2));
+  auto prompt = world.send();
+  world.reroot({1, 2, 3}, no_node, 4, 3);
+  // Features are on their way: this forward has a row of the prompt and none of the tree.
+  BOOST_TEST(world.draft() == Texts{"0:1:0"}, boost::test_tools::per_element());
+  world.learn(prompt);
+  Texts expected{"1:2:1000", "2:3:1001", "3:4:1002"};
+  BOOST_TEST(world.draft() == expected, boost::test_tools::per_element());
+  BOOST_TEST(world.draft().size() == 2U);
+}
+
 BOOST_AUTO_TEST_CASE(pruned_pp_sends_the_same_tree_in_score_order_and_does_not_grow_it) {
   auto policy = *mode_policy("pruned-pp", 2);
   policy.tree_nodes = 8;
