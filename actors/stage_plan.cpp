@@ -139,7 +139,6 @@ struct Loading {
     auto stage =
         std::make_unique<StageModel>(*model.files, model.config, options,
                                      [this](std::uint64_t, std::uint64_t) { stop_if_unwanted(); });
-    check_unchanged(*model.files);
     for (const std::string& kernel : stage->unexpected_kernels())
       spdlog::warn("slow, or not known to be exact: {}", kernel);
     return stage;

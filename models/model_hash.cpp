@@ -114,15 +114,4 @@ std::string hash_model(const ModelFiles& files, HashCache& cache, const HashProg
   return hash_model(files, [&](const fs::path& part) { return hashes.at(part); });
 }
 
-void check_unchanged(const ModelFiles& files) {
-  const auto parts = files.parts();
-  const auto opened = files.identities();
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    const auto now = FileIdentity::of(parts[i]);
-    if (now && now->is_same_file(opened[i]) && *now != opened[i]) {
-      fail_changed(parts[i]);
-    }
-  }
-}
-
 }  // namespace flowspec

@@ -14,8 +14,4 @@ namespace flowspec {
 std::string hash_model(const ModelFiles& files, HashCache& cache,
                        const HashProgress& progress = {});
 
-/// Throws ModelError where one of the open files was written to since it was opened. That another
-/// file has its name by now does not matter to who has it open.
-void check_unchanged(const ModelFiles& files);
-
 }  // namespace flowspec

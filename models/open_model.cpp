@@ -26,10 +26,26 @@ fs::path meant(const fs::path& path) {
   return may_hold_gguf ? find_gguf_in(path).value_or(path) : path;
 }
 
+/// What comes of files that change meanwhile may be wrong in any way: then this is what is said.
+template <class Read>
+auto read_unchanged(const ModelFiles& files, const Read& read) {
+  try {
+    auto result = read();
+    files.check_unchanged();
+    return result;
+  } catch (const ModelError&) {
+    files.check_unchanged();
+    throw;
+  }
+}
+
 template <class Files>
 OpenModel opened(Files files) {
-  ModelConfig config = read_config(files);
-  check_tensors(files, config);
+  ModelConfig config = read_unchanged(files, [&] {
+    ModelConfig read = read_config(files);
+    check_tensors(files, read);
+    return read;
+  });
   return {std::make_shared<const Files>(std::move(files)), std::move(config)};
 }
 
@@ -42,8 +58,11 @@ OpenModel open_model(const fs::path& given) {
 
 Tokenizer open_tokenizer(const fs::path& given) {
   const fs::path path = meant(given);
-  return is_folder(path) ? Tokenizer::from_folder(path)
-                         : Tokenizer::from_gguf(GgufFile::open(path));
+  if (is_folder(path)) {
+    return Tokenizer::from_folder(path);
+  }
+  const GgufFile file = GgufFile::open(path);
+  return read_unchanged(file, [&] { return Tokenizer::from_gguf(file); });
 }
 
 void check_vocabulary(const OpenModel& model, const Tokenizer& tokenizer) {
@@ -57,8 +76,11 @@ void check_vocabulary(const OpenModel& model, const Tokenizer& tokenizer) {
 
 std::optional<std::string> read_chat_program(const fs::path& given) {
   const fs::path path = meant(given);
-  return is_folder(path) ? folder_chat_program(path)
-                         : GgufFile::open(path).find_string("tokenizer.chat_template");
+  if (is_folder(path)) {
+    return folder_chat_program(path);
+  }
+  const GgufFile file = GgufFile::open(path);
+  return read_unchanged(file, [&] { return file.find_string("tokenizer.chat_template"); });
 }
 
 std::string hash_model(const ModelFiles& files, const FileHasher& hash) {

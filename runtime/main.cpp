@@ -1,6 +1,7 @@
 #include <exception>
 #include <iostream>
 
+#include "models/formats/mapping_guard.hpp"
 #include "runtime/bench/bench_main.hpp"
 #include "runtime/chat.hpp"
 #include "runtime/engine_bench/engine_bench.hpp"
@@ -48,6 +49,7 @@ ExitCode run(const CommandLine& line) {
 int main(int argc, char** argv) {
   set_up_output("flowspec");
   hold_signals();
+  guard_mapped_files();
   prepare_for_limits();
   try {
     auto line = parse_command_line(argc, argv);

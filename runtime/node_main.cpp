@@ -11,6 +11,7 @@
 #include "actors/node.hpp"
 #include "actors/node_agent.hpp"
 #include "actors/tcp_probe.hpp"
+#include "models/formats/mapping_guard.hpp"
 #include "runtime/address.hpp"
 #include "runtime/ask.hpp"
 #include "runtime/cli.hpp"
@@ -88,6 +89,7 @@ int main(int argc, char** argv) {
   using namespace flowspec;
   set_up_output("flowspec-node");
   hold_signals();
+  guard_mapped_files();
   prepare_for_limits();
   try {
     NodeProgramOptions options;

@@ -183,6 +183,7 @@ EagleHead::EagleHead(const fs::path& path, LmHead lm_head, unsigned threads,
   check_target(weights, config.model, lm_head.hidden_size(), lm_head.vocab_size());
   state_ = std::make_unique<State>(tensors, config.model, std::move(lm_head), std::max(threads, 1U),
                                    std::max(max_rows, 1U));
+  file.check_unchanged();
 }
 
 EagleHead::~EagleHead() = default;
@@ -193,6 +194,15 @@ void EagleHead::check(const fs::path& path, const ModelConfig& target) {
   const EagleConfig config = read_eagle_config(weights.parent_path() / "config.json");
   const Tensors tensors(file, config);
   check_target(weights, config.model, target.hidden_size, target.vocab_size);
+}
+
+std::uint64_t EagleHead::needed_bytes(const fs::path& path, std::uint32_t max_rows) {
+  const fs::path weights = find_weights(path);
+  const ModelConfig config = read_eagle_config(weights.parent_path() / "config.json").model;
+  // Beside its layer's: joined inputs, results and logits.
+  const std::uint64_t per_row = 3 * std::uint64_t{config.hidden_size} + config.vocab_size;
+  return SafetensorsFile::open(weights).file_size() + Workspace::bytes(config, max_rows) +
+         max_rows * per_row * sizeof(float);
 }
 
 std::uint32_t EagleHead::feature_size() const {

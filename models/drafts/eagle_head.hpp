@@ -39,6 +39,9 @@ class EagleHead : public DraftModel {
   ~EagleHead() override;
   /// Throws what the constructor would throw, without reading weights.
   static void check(const std::filesystem::path& path, const ModelConfig& target);
+  /// What one takes in memory, without KV and without the target's LM head. Throws as the
+  /// constructor does.
+  static std::uint64_t needed_bytes(const std::filesystem::path& path, std::uint32_t max_rows);
 
   std::uint32_t feature_size() const override;
   KvCache make_cache(std::uint32_t slots) const override;

@@ -5,6 +5,8 @@
 
 #include <sys/stat.h>
 
+#include "models/error.hpp"
+
 namespace flowspec {
 namespace {
 
@@ -33,6 +35,13 @@ std::optional<FileIdentity> FileIdentity::of(const std::filesystem::path& file) 
     return std::nullopt;
   }
   return identity(status);
+}
+
+void fail_if_changed(const std::filesystem::path& file, const FileIdentity& before) {
+  if (FileIdentity::of(file) != before) {
+    throw ModelError(file.string() +
+                     ": was changed while it was read. Try again when it is complete.");
+  }
 }
 
 }  // namespace flowspec

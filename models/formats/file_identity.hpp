@@ -31,4 +31,7 @@ struct FileIdentity {
   static std::optional<FileIdentity> of(const std::filesystem::path& file);
 };
 
+/// Throws ModelError where the file of that name is another one than it was, or was written to.
+void fail_if_changed(const std::filesystem::path& file, const FileIdentity& before);
+
 }  // namespace flowspec

@@ -31,7 +31,7 @@ std::size_t rest_of_page(std::size_t size) {
 
 }  // namespace
 
-FileMapping::FileMapping(const std::filesystem::path& path) {
+FileMapping::FileMapping(const std::filesystem::path& path) : path_(path) {
   // O_NONBLOCK: opening a named pipe by mistake must not hang.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
@@ -54,13 +54,24 @@ FileMapping::FileMapping(const std::filesystem::path& path) {
   if (address_ == MAP_FAILED) {
     fail_with_errno(path, "map");
   }
+  guard_.guard(address_, size_);
   // With AddressSanitizer the rest of the last page is out of bounds; else this is nothing.
   ASAN_POISON_MEMORY_REGION(static_cast<std::byte*>(address_) + size_, rest_of_page(size_));
 }
 
 FileMapping::~FileMapping() {
   ASAN_UNPOISON_MEMORY_REGION(static_cast<std::byte*>(address_) + size_, rest_of_page(size_));
+  guard_.release();
   ::munmap(address_, size_);
+}
+
+void FileMapping::check_unchanged() const {
+  fail_if_changed(path_, identity_);
+  if (guard_.is_broken()) {
+    throw ModelError(path_.string() +
+                     ": some of it could not be read. Look at the disk, or the network that it is "
+                     "on, and try again.");
+  }
 }
 
 }  // namespace flowspec

@@ -129,6 +129,11 @@ std::vector<FileIdentity> GgufFile::identities() const {
   }
   return identities;
 }
+void GgufFile::check_unchanged() const {
+  for (const GgufPart& part : content_->parts) {
+    part.mapping->check_unchanged();
+  }
+}
 std::uint64_t GgufFile::file_size() const {
   std::uint64_t size = 0;
   for (const GgufPart& part : content_->parts) {
@@ -218,7 +223,12 @@ std::optional<std::vector<std::string>> GgufFile::find_strings(std::string_view 
   strings.reserve(value->count);
   std::span<const std::byte> rest = value->bytes;
   for (std::uint64_t i = 0; i < value->count; ++i) {
-    const auto size = load<std::uint64_t>(rest);  // in bounds: the reader walked over it
+    // The reader walked over it, but somebody may have written to the file since.
+    const std::uint64_t size = rest.size() < 8 ? 0 : load<std::uint64_t>(rest);
+    if (rest.size() < 8 || size > rest.size() - 8) {
+      check_unchanged();
+      content_->fail(key, *value, "the strings that it had when the file was opened");
+    }
     strings.push_back(as_string(rest.subspan(8, size)));
     rest = rest.subspan(8 + size);
   }

@@ -40,6 +40,7 @@ class GgufFile : public ModelFiles {
   const std::filesystem::path& path() const override;
   std::vector<std::filesystem::path> parts() const override;
   std::vector<FileIdentity> identities() const override;
+  void check_unchanged() const override;
   std::uint64_t file_size() const override;
   /// 2 or 3.
   std::uint32_t version() const;

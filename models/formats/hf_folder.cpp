@@ -244,6 +244,13 @@ std::vector<FileIdentity> HfFolder::identities() const {
   return identities;
 }
 
+void HfFolder::check_unchanged() const {
+  fail_if_changed(config_path(), content_->config);
+  for (const SafetensorsFile& file : content_->files) {
+    file.check_unchanged();
+  }
+}
+
 std::uint64_t HfFolder::file_size() const {
   std::uint64_t size = 0;
   for (const SafetensorsFile& file : content_->files) {
@@ -279,6 +286,7 @@ std::vector<std::string> HfFolder::remarks() const {
   const auto tied = config.find("tie_word_embeddings");
   if (tied != config.end() && *tied == true && head != nullptr && embedding != nullptr &&
       !has_same_bytes(*head, *embedding)) {
+    check_unchanged();
     remarks.push_back(path().string() + ": lm_head.weight is used, which differs from the " +
                       "embedding, although config.json says \"tie_word_embeddings\": true.");
   }

@@ -28,6 +28,7 @@ class HfFolder : public ModelFiles {
   /// config.json, then the files with weights by name.
   std::vector<std::filesystem::path> parts() const override;
   std::vector<FileIdentity> identities() const override;
+  void check_unchanged() const override;
   std::uint64_t file_size() const override;
   std::shared_ptr<const void> mapping() const override;
   std::filesystem::path config_path() const;

@@ -48,8 +48,10 @@ json read_json_object(const std::filesystem::path& path, std::size_t most_bytes,
   try {
     root = json::parse(text, text + mapping.bytes().size(), check);
   } catch (const json::exception& error) {
+    mapping.check_unchanged();
     fail("is not a JSON object: " + reason_of(error));
   }
+  mapping.check_unchanged();
   if (!root.is_object()) {
     fail("is not a JSON object");
   }

@@ -17,8 +17,8 @@ namespace flowspec {
 /// The weights of one model, whatever files hold them, mapped into memory: a tensor's pages are
 /// read when its bytes are. Tensors go by the names that GGUF files have.
 ///
-/// Spans of `data` stay valid as long as this object or a copy of `mapping()` lives. The files must
-/// not be truncated while they are open.
+/// Spans of `data` stay valid as long as this object or a copy of `mapping()` lives. What is
+/// written to the files shows in them: whoever has read calls `check_unchanged`.
 class ModelFiles {
  public:
   virtual ~ModelFiles() = default;
@@ -29,9 +29,9 @@ class ModelFiles {
   virtual std::vector<std::filesystem::path> parts() const = 0;
   /// Of `parts`, as they were when they were opened.
   virtual std::vector<FileIdentity> identities() const = 0;
-  /// Throws ModelError, naming the file, if one of them is another one since, or was written to:
-  /// what has been read from it is not to be trusted.
-  void check_unchanged() const;
+  /// Throws ModelError, naming the file, if one of them is another one since, was written to or
+  /// cut, or could not be read: what has been read from it is not to be trusted.
+  virtual void check_unchanged() const = 0;
   /// Bytes of the files with weights.
   virtual std::uint64_t file_size() const = 0;
   /// Keeps the mapped bytes alive on its own.

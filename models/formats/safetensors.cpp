@@ -49,6 +49,10 @@ const FileIdentity& SafetensorsFile::identity() const {
   return content_->mapping->identity();
 }
 
+void SafetensorsFile::check_unchanged() const {
+  content_->mapping->check_unchanged();
+}
+
 std::shared_ptr<const void> SafetensorsFile::mapping() const {
   return content_->mapping;
 }

@@ -22,8 +22,8 @@ namespace flowspec {
 /// of a `TensorInfo` has the row length first, the reverse of what the file says. Their bytes need
 /// not be aligned. F32, F16 and BF16 can be used; tensors of other types are listed only.
 ///
-/// Spans of `data` stay valid as long as this object or a copy of `mapping()` lives. The file must
-/// not be truncated while it is open.
+/// Spans of `data` stay valid as long as this object or a copy of `mapping()` lives. What is
+/// written to the file shows in them: whoever has read calls `check_unchanged`.
 class SafetensorsFile {
  public:
   /// Throws ModelError when the file cannot be read or is not a sound safetensors file.
@@ -34,6 +34,9 @@ class SafetensorsFile {
   std::uint64_t file_size() const;
   /// Of the file as it was when it was opened.
   const FileIdentity& identity() const;
+  /// Throws ModelError if the file is another one since, was written to or cut, or could not be
+  /// read.
+  void check_unchanged() const;
   /// Keeps the mapped bytes alive on its own.
   std::shared_ptr<const void> mapping() const;
 

@@ -21,6 +21,7 @@ class NotingFiles : public ModelFiles {
   const std::filesystem::path& path() const override { return files_.path(); }
   std::vector<std::filesystem::path> parts() const override { return files_.parts(); }
   std::vector<FileIdentity> identities() const override { return files_.identities(); }
+  void check_unchanged() const override { files_.check_unchanged(); }
   std::uint64_t file_size() const override { return files_.file_size(); }
   std::shared_ptr<const void> mapping() const override { return files_.mapping(); }
   std::vector<const TensorInfo*> all_tensors() const override { return files_.all_tensors(); }

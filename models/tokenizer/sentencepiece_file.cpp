@@ -172,6 +172,7 @@ SentencePieceFile SentencePieceFile::read(const std::filesystem::path& path) {
     }
     check_vocabulary_size(path, std::max<std::size_t>(file.pieces.size(), 1));
   }
+  mapping.check_unchanged();
   check_vocabulary_size(path, file.pieces.size());
   return file;
 }

@@ -26,6 +26,7 @@ class RandomModel final : public ModelFiles {
   const std::filesystem::path& path() const override { return path_; }
   std::vector<std::filesystem::path> parts() const override { return {}; }
   std::vector<FileIdentity> identities() const override { return {}; }
+  void check_unchanged() const override {}
   std::uint64_t file_size() const override;
   std::shared_ptr<const void> mapping() const override { return bytes_; }
   std::vector<const TensorInfo*> all_tensors() const override;
