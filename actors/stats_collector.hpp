@@ -34,14 +34,23 @@ caf::result<std::vector<StageStatsMessage>> collect_stats(Self* self,
   auto collected = std::make_shared<Collected>(
       Collected{std::vector<StageStatsMessage>(hops.size()), hops.size(),
                 self->template make_response_promise<Promise>()});
-  for (std::size_t i = 0; i < hops.size(); ++i)
-    self->template request<caf::message_priority::high>(hops[i], std::chrono::seconds(4), stats_a_v)
-        .then(
-            [collected, i](const StageStatsMessage& message) {
-              collected->stats[i] = message;
-              collected->one_less();
-            },
-            [collected](const caf::error&) { collected->one_less(); });
+  // With a limit in units of std::chrono CAF 0.17 forgets the priority; an answer to an urgent
+  // request would not come back from another machine, where a relay makes it urgent again.
+  const caf::duration limit{std::chrono::seconds(4)};
+  for (std::size_t i = 0; i < hops.size(); ++i) {
+    auto receive = [&](auto response) {
+      response.then(
+          [collected, i](const StageStatsMessage& message) {
+            collected->stats[i] = message;
+            collected->one_less();
+          },
+          [collected](const caf::error&) { collected->one_less(); });
+    };
+    if (hops[i].node() == self->node())
+      receive(self->template request<caf::message_priority::high>(hops[i], limit, stats_a_v));
+    else
+      receive(self->request(hops[i], limit, stats_a_v));
+  }
   return collected->promise;
 }
 

@@ -8,6 +8,8 @@
 #include <caf/scheduler/test_coordinator.hpp>
 #include <fmt/format.h>
 
+#include "actors/control_relay.hpp"
+#include "actors/coordinator.hpp"
 #include "actors/drafter.hpp"
 #include "actors/hop.hpp"
 #include "actors/pipeline.hpp"
@@ -58,6 +60,8 @@ struct PipelineWorld::System {
   std::map<std::string, ChannelState> channel_states;
   std::shared_ptr<const Tokenizer> tokenizer;
   Pipeline pipeline;
+  CoordinatorActor coordinator;
+  std::vector<ControlActor> relays;
   std::map<SessionId, SessionActor> sessions;
   std::map<SessionId, std::optional<Report>> reports;
   std::map<SessionId, std::size_t> pieces;
@@ -120,6 +124,10 @@ PipelineWorld::PipelineWorld(WorldOptions options)
         stage.draft = peers.draft;
         stage.probe = this;
         auto actor = spawn_stage(world.system, std::move(stage), SpawnMode::pooled);
+        if (options_.has_relays) {
+          world.relays.push_back(spawn_control_relay(world.system, actor));
+          return {actor, world.relays.back()};
+        }
         return {actor, actor};
       });
 
@@ -137,6 +145,8 @@ PipelineWorld::PipelineWorld(WorldOptions options)
 
 PipelineWorld::~PipelineWorld() {
   System& world = *system_;
+  if (world.coordinator)
+    world.end(caf::actor_cast<caf::actor>(world.coordinator));
   for (const auto& [id, session] : world.sessions)
     world.end(caf::actor_cast<caf::actor>(session));
   for (const caf::actor& client : world.clients)
@@ -281,6 +291,34 @@ void PipelineWorld::run(const std::set<std::string>& held) {
 
 void PipelineWorld::lose_next(const std::string& channel) {
   ++system_->channel_states.at(channel).losing;
+}
+
+std::vector<StageStats> PipelineWorld::statistics() {
+  System& world = *system_;
+  if (!world.coordinator) {
+    world.coordinator = spawn_coordinator(world.system);
+    caf::anon_send(world.coordinator, bind_a_v, world.pipeline);
+  }
+  auto request = world.self->request(world.coordinator, caf::infinite, stats_a_v);
+  auto& jobs = world.scheduler.jobs;
+  std::set<caf::resumable*> on_the_way{job_of(world.coordinator)};
+  for (const ControlActor& relay : world.relays)
+    on_the_way.insert(job_of(relay));
+  auto next = [&] {
+    return std::find_if(jobs.begin(), jobs.end(),
+                        [&](caf::resumable* job) { return on_the_way.contains(job); });
+  };
+  for (auto job = next(); job != jobs.end(); job = next())
+    run_job(static_cast<std::size_t>(job - jobs.begin()));
+  settle();
+  std::vector<StageStats> all;
+  request.receive(
+      [&](const std::vector<StageStatsMessage>& answers) {
+        for (const StageStatsMessage& answer : answers)
+          all.push_back(answer.read().value());
+      },
+      [](const caf::error& e) { throw std::runtime_error(caf::to_string(e)); });
+  return all;
 }
 
 void PipelineWorld::advance(std::chrono::milliseconds time) {

@@ -38,6 +38,8 @@ struct WorldOptions {
   /// Called with the number of a stage, or of the verifier, that is about to compute; what it
   /// throws is as if the computation did.
   std::function<void(std::uint32_t stage)> before_compute;
+  /// Control messages reach the stages through relays, as on another machine.
+  bool has_relays = false;
   /// Keep what has been delivered, and the nodes of all hops.
   bool keeps_log = false;
 };
@@ -86,6 +88,9 @@ class PipelineWorld : private PipelineProbe {
   void run(const std::set<std::string>& held = {});
   /// The next message of the channel is lost instead of delivered.
   void lose_next(const std::string& channel);
+  /// Asks the coordinator for the statistics of all hops, the draft last, with what waits at the
+  /// hops still ahead of them; then lets all actors work.
+  std::vector<StageStats> statistics();
   /// Lets the actors' clock go on.
   void advance(std::chrono::milliseconds time);
 
