@@ -11,10 +11,10 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/drafter.hpp"
+#include "actors/guarded.hpp"
 #include "actors/log_failures.hpp"
 #include "actors/policy/controller.hpp"
 #include "actors/probe.hpp"
-#include "actors/sessions_of.hpp"
 #include "actors/spawn.hpp"
 #include "actors/type_ids.hpp"
 
@@ -164,22 +164,15 @@ class Draft {
     go_on();
   }
 
-  /// Handles a message. An exception, for lack of memory perhaps, ends the sessions that the
-  /// message speaks of and no other.
   template <class T, class Handle>
-  void guarded(const Wire<T>& message, Handle handle) {
-    try {
-      handle();
-    } catch (const std::exception& e) {
-      auto content = message.read();
-      if (!content)
-        return;
-      auto ended = sessions_of(*content);
-      if (drafter_ != nullptr)
-        for (SessionId id : ended)
-          drafter_->cancel(id);
-      fail(ended, e.what());
-    }
+  void guarded(const Wire<T>& message, const Handle& handle) {
+    flowspec::guarded(message, handle,
+                      [this](const std::set<SessionId>& ended, const std::string& error) {
+                        if (drafter_ != nullptr)
+                          for (SessionId id : ended)
+                            drafter_->cancel(id);
+                        fail(ended, error);
+                      });
   }
 
   /// After every message.

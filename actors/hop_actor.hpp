@@ -4,15 +4,17 @@
 #include <cassert>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <caf/all.hpp>
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "actors/guarded.hpp"
 #include "actors/hop.hpp"
 #include "actors/log_failures.hpp"
 #include "actors/probe.hpp"
-#include "actors/sessions_of.hpp"
 #include "actors/type_ids.hpp"
 
 namespace flowspec {
@@ -21,21 +23,15 @@ class HopActor {
  public:
   StageStatsMessage stats() const { return StageStatsMessage{sessions_.stats()}; }
 
-  /// Handles a message. An exception, for lack of memory perhaps, ends the sessions that the
-  /// message speaks of and no other.
   template <class T, class Handle>
-  void guarded(const Wire<T>& message, Handle handle) {
-    try {
-      handle();
-    } catch (const std::exception& e) {
-      auto content = message.read();
-      if (!content)
-        return;
-      for (SessionId id : sessions_of(*content)) {
-        sessions_.cancel(id);
-        report(Fault{id, 0, stage_, e.what()});
-      }
-    }
+  void guarded(const Wire<T>& message, const Handle& handle) {
+    flowspec::guarded(message, handle,
+                      [this](const std::set<SessionId>& ended, const std::string& error) {
+                        for (SessionId id : ended) {
+                          sessions_.cancel(id);
+                          report(Fault{id, 0, stage_, error});
+                        }
+                      });
   }
 
   void cancel(const CancelMessage& message) {
@@ -51,9 +47,17 @@ class HopActor {
   }
 
  protected:
+  /// The verifier is the hop behind the last stage; messages call it by its name.
+  enum class Role { stage, verifier };
+
   HopActor(PipelineActor::pointer self, std::uint32_t stage, TreePrunerActor pruner,
-           PipelineProbe* probe)
-      : self_(self), stage_(stage), pruner_(std::move(pruner)), sessions_(stage), probe_(probe) {
+           PipelineProbe* probe, Role role = Role::stage)
+      : self_(self),
+        stage_(stage),
+        pruner_(std::move(pruner)),
+        sessions_(stage),
+        probe_(probe),
+        role_(role) {
     log_failures(self);
   }
 
@@ -66,12 +70,16 @@ class HopActor {
     if (content)
       return std::move(*content);
     sessions_.count_malformed();
-    spdlog::warn("stage {}: dropped a message: {}", stage_, caf::to_string(content.error()));
+    spdlog::warn("{}: dropped a message: {}", name(), caf::to_string(content.error()));
     return std::nullopt;
   }
 
-  void report(const Fault& fault) {
-    spdlog::warn("stage {}: session {}: {}", fault.stage, fault.session, fault.error);
+  void report(Fault fault) {
+    spdlog::warn("{}: session {}: {}", name(), fault.session, fault.error);
+    if (role_ == Role::verifier) {
+      fault.stage = not_a_stage;
+      fault.error = fmt::format("{}: {}", name(), fault.error);
+    }
     self_->send(pruner_, FaultMessage{fault});
   }
 
@@ -97,6 +105,10 @@ class HopActor {
     }
   }
 
+  std::string name() const {
+    return role_ == Role::verifier ? "the verifier" : fmt::format("stage {}", stage_);
+  }
+
   void about_to_compute() const {
     if (probe_ != nullptr)
       probe_->before_compute(stage_);
@@ -107,6 +119,7 @@ class HopActor {
   TreePrunerActor pruner_;
   HopSessions sessions_;
   PipelineProbe* probe_;
+  Role role_;
 };
 
 /// The handlers of a hop, each a member function of its state.

@@ -31,7 +31,8 @@ class Verifier : public HopActor {
   static constexpr const char* name = "verifier";
 
   Verifier(PipelineActor::pointer self, VerifierConfig config)
-      : HopActor(self, config.stage, config.pruner, config.probe), config_(std::move(config)) {}
+      : HopActor(self, config.stage, config.pruner, config.probe, Role::verifier),
+        config_(std::move(config)) {}
 
   caf::result<StageStatsMessage> load() {
     auto head = config_.load();
@@ -102,7 +103,7 @@ class Verifier : public HopActor {
  private:
   std::optional<std::string> shape_error(const Segment& segment) const {
     if (head_ == nullptr)
-      return "the verifier has no weights yet";
+      return "no weights have been loaded yet";
     if (segment.rows.size() > config_.max_rows)
       return fmt::format("a segment of {} rows, at most {} were agreed", segment.rows.size(),
                          config_.max_rows);

@@ -262,7 +262,8 @@ BOOST_AUTO_TEST_CASE(a_computation_that_fails_ends_the_session_it_was_for_and_no
     world.run();
     BOOST_REQUIRE(world.report(first).has_value());
     BOOST_TEST((world.report(first)->finish == Finish::failed));
-    auto expected = "stage " + std::to_string(stage) + ": could not compute: out of memory";
+    auto who = stage < 2 ? "stage " + std::to_string(stage) : "the verifier";
+    auto expected = who + ": could not compute: out of memory";
     BOOST_TEST(world.report(first)->error == expected);
     failing.fails_at = not_a_stage;
     auto second = submit(world);
