@@ -1,5 +1,6 @@
 #include "actors/coordinator.hpp"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -71,9 +72,9 @@ class Coordinator {
   void bind(const Pipeline& pipeline) {
     pipeline_ = pipeline;
     for (std::size_t i = 0; i < pipeline.stages.size(); ++i)
-      watch(pipeline.stages[i].stage, fmt::format("stage {}", i));
-    watch(pipeline.verifier, "the verifier");
-    watch(pipeline.draft, "the draft");
+      watch(pipeline.stages[i].stage, name_of(i));
+    watch(pipeline.verifier, name_of(pipeline.stages.size()));
+    watch(pipeline.draft, name_of(pipeline.stages.size() + 1));
     watch(pipeline.pruner, "the tree pruner");
   }
 
@@ -158,12 +159,30 @@ class Coordinator {
   }
 
   caf::error load_error(std::size_t hop, const caf::error& error) const {
+    const auto* node = node_of(hop);
     if (error != caf::sec::request_timeout)
-      return text_error(error_text(error));
+      return text_error(node != nullptr ? fmt::format("node {}: {}", *node, error_text(error))
+                                        : error_text(error));
+    return text_error(fmt::format("{}{} has not loaded within {} s", name_of(hop),
+                                  node != nullptr ? " on node " + *node : "",
+                                  config_.load_limit.count()));
+  }
+
+  std::string name_of(std::size_t hop) const {
     auto stages = pipeline_->stages.size();
-    auto who = hop < stages ? fmt::format("stage {}", hop) : hop == stages ? "verifier" : "draft";
-    return text_error(
-        fmt::format("{} has not loaded within {} s", who, config_.load_limit.count()));
+    if (hop < stages)
+      return fmt::format("stage {}", hop);
+    return hop == stages ? "the verifier" : "the draft";
+  }
+
+  /// What the user calls the node that the hop runs on; null for this machine.
+  const std::string* node_of(std::size_t hop) const {
+    if (hop >= pipeline_->stages.size())
+      return nullptr;
+    auto agent = std::find_if(agents_.begin(), agents_.end(), [&](const auto& entry) {
+      return entry.second.handle.node() == pipeline_->stages[hop].stage.node();
+    });
+    return agent != agents_.end() ? &agent->second.node : nullptr;
   }
 
   void on_down(const caf::down_msg& down) {

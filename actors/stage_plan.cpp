@@ -145,13 +145,13 @@ struct Loading {
   }
 };
 
-/// Runs `work`; what it throws becomes an error that names the node.
+/// Runs `work`; what it throws becomes an error.
 template <class Work>
-auto guarded(const Node& node, const Work& work) -> caf::expected<decltype(work())> {
+auto error_of(const Work& work, const std::string& prefix = {}) -> caf::expected<decltype(work())> {
   try {
     return work();
   } catch (const std::exception& e) {
-    return text_error(fmt::format("node {}: {}", node.options().name, e.what()));
+    return text_error(prefix + e.what());
   }
 }
 
@@ -159,16 +159,17 @@ auto guarded(const Node& node, const Work& work) -> caf::expected<decltype(work(
 
 caf::expected<StagePlan> plan_stage(const std::shared_ptr<Node>& node, const StageSpec& spec,
                                     std::shared_ptr<const std::atomic<bool>> given_up) {
-  return guarded(*node, [&]() -> StagePlan {
+  auto plan = [&]() -> StagePlan {
     auto form = check_agreement(*node, spec);
     auto candidates = find_candidates(*node, spec);
     auto vocab_size = smallest_vocabulary(candidates);
     auto memory = claim_memory(*node, spec, candidates);
     auto loading = std::make_shared<const Loading>(
         Loading{node, spec, form, std::move(candidates), std::move(given_up), std::move(memory)});
-    return {vocab_size,
-            [loading] { return guarded(*loading->node, [&] { return loading->run(); }); }};
-  });
+    // Who asks for the stage knows which node that is.
+    return {vocab_size, [loading] { return error_of([&] { return loading->run(); }); }};
+  };
+  return error_of(plan, fmt::format("node {}: ", node->options().name));
 }
 
 }  // namespace flowspec

@@ -21,7 +21,8 @@ struct StagePlan {
 };
 
 /// Checks whether the node can make the stage: protocol, numerics, file, layers, memory. Reads no
-/// more than the files' headers. Errors name the node and, where there is one, the file.
+/// more than the files' headers. Errors name the node and, where there is one, the file; those of
+/// loading do not name the node: the coordinator does, by its address.
 /// @param given_up  set when nobody wants the stage any more; ends the loading.
 caf::expected<StagePlan> plan_stage(const std::shared_ptr<Node>& node, const StageSpec& spec,
                                     std::shared_ptr<const std::atomic<bool>> given_up);

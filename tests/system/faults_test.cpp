@@ -136,7 +136,8 @@ BOOST_AUTO_TEST_CASE(nodes_that_lack_what_is_asked_for) {
   write_llama_gguf(other / "target.gguf", shape, {}, 99);
   NodeProcess with_other("with-other", other.path());
   check_error(generate_on(with_other.address()),
-              {"node with-other", (other / "target.gguf").string(), "hash"});
+              {"node with-other (" + with_other.address() + "): ", (other / "target.gguf").string(),
+               "hash"});
 
   NodeProcess small("small", model_folder(), {"--max-stages", "2"});
   check_error(generate_on(small.address(), {"--stages", "3"}),
