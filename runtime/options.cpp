@@ -46,7 +46,10 @@ void add_answer_options(CLI::App& app, GenerateOptions& options, const std::stri
       ->delimiter(',')
       ->allow_extra_args(false);
   add_cluster_options(*where, options.cluster_file, options.nodes);
-  where->add_option("--threads", options.threads, "Threads of every stage (default: all cores)")
+  where
+      ->add_option("--threads", options.threads,
+                   "Threads of every stage, of the verifier and of the draft "
+                   "(default: the cores, divided among them)")
       ->check(CLI::Range(1, 1024));
 
   auto* sampling = app.add_option_group("Sampling");

@@ -81,7 +81,10 @@ void add_verify(CLI::App& app, VerifyOptions& options) {
   add_sampling(app, options);
   auto* where = app.add_option_group("Place");
   add_cluster_options(*where, options.cluster_file, options.nodes);
-  where->add_option("--threads", options.threads, "Threads of every stage (default: all cores)")
+  where
+      ->add_option("--threads", options.threads,
+                   "Threads of every stage, of the verifier and of the draft "
+                   "(default: the cores, divided among them)")
       ->check(CLI::Range(1, 1024));
   app.add_option("--json", options.json_file, "Write the results to this file as well");
   app.add_option_function<int>(
