@@ -1,12 +1,9 @@
 #include "tests/support/process.hpp"
 
 #include <array>
-#include <csignal>
-#include <cstdlib>
 #include <stdexcept>
 
 #include <fcntl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace flowspec::test {
@@ -27,21 +24,15 @@ Process::Process(const std::vector<std::string>& arguments, const std::string& i
   Pipe in;
   Pipe out;
   Pipe err;
-  std::vector<char*> argv;
-  argv.reserve(arguments.size() + 1);
-  for (const std::string& argument : arguments)
-    argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  pid_ = ::fork();
-  if (pid_ < 0)
-    throw std::runtime_error("cannot fork");
-  if (pid_ == 0) {
+  const Program program(arguments);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
     ::dup2(in.ends[0], STDIN_FILENO);
     ::dup2(out.ends[1], STDOUT_FILENO);
     ::dup2(err.ends[1], STDERR_FILENO);
-    ::execvp(argv[0], argv.data());
-    ::_exit(127);
+    ::_exit(program.execute());
   }
+  child_.started(pid);
   for (int fd : {in.ends[0], out.ends[1], err.ends[1]})
     ::close(fd);
   // Small enough for the pipe, so that this does not block.
@@ -54,10 +45,7 @@ Process::Process(const std::vector<std::string>& arguments, const std::string& i
 }
 
 Process::~Process() {
-  if (!exit_code_) {
-    ::kill(pid_, SIGKILL);
-    wait(std::chrono::seconds(10));
-  }
+  child_.end();
   for (Stream* stream : {&output_, &error_}) {
     if (stream->reader.joinable())
       stream->reader.join();
@@ -66,24 +54,13 @@ Process::~Process() {
 }
 
 std::optional<int> Process::wait(std::chrono::milliseconds limit) {
-  auto end = std::chrono::steady_clock::now() + limit;
-  while (!exit_code_) {
-    int status = 0;
-    if (::waitpid(pid_, &status, WNOHANG) == pid_)
-      exit_code_ = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    else if (std::chrono::steady_clock::now() >= end)
-      return std::nullopt;
-    else
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  auto exit_code = child_.wait(limit);
+  if (!exit_code)
+    return std::nullopt;
   for (Stream* stream : {&output_, &error_})
     if (stream->reader.joinable())
       stream->reader.join();
-  return exit_code_;
-}
-
-void Process::signal(int number) const {
-  ::kill(pid_, number);
+  return exit_code;
 }
 
 void Process::read(Stream& stream) {

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include <sys/types.h>
+#include "tests/support/child.hpp"
 
 namespace flowspec::test {
 
@@ -24,7 +24,7 @@ class Process {
   /// Waits for its end: the exit code, 128 + signal, or nothing at the end of the time.
   std::optional<int> wait(std::chrono::milliseconds limit);
   bool runs() { return !wait(std::chrono::milliseconds(0)); }
-  void signal(int number) const;
+  void signal(int number) const { child_.signal(number); }
 
   /// Waits until standard output, or standard error, has `text` in it.
   bool wait_for_output(const std::string& text, std::chrono::milliseconds limit);
@@ -42,8 +42,7 @@ class Process {
   void read(Stream& stream);
   bool wait_for(const Stream& stream, const std::string& text, std::chrono::milliseconds limit);
 
-  pid_t pid_ = -1;
-  std::optional<int> exit_code_;
+  Child child_;
   std::mutex mutex_;
   std::condition_variable grown_;
   Stream output_;

@@ -2,32 +2,20 @@
 
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <stdexcept>
 
 #include <poll.h>
 #include <pty.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace flowspec::test {
 
 Terminal::Terminal(const std::vector<std::string>& arguments, const TerminalKind& kind)
     : screen_(kind.columns) {
-  std::vector<char*> argv;
-  argv.reserve(arguments.size() + 1);
-  for (const std::string& argument : arguments)
-    argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  start(
-      [&] {
-        ::execvp(argv[0], argv.data());
-        return 127;
-      },
-      kind);
+  const Program program(arguments);
+  start([&] { return program.execute(); }, kind);
 }
 
 Terminal::Terminal(const std::function<int()>& body, const TerminalKind& kind)
@@ -38,21 +26,17 @@ Terminal::Terminal(const std::function<int()>& body, const TerminalKind& kind)
 void Terminal::start(const std::function<int()>& body, const TerminalKind& kind) {
   winsize size{kind.rows, kind.columns, 0, 0};
   std::fflush(nullptr);  // the child would write it again
-  pid_ = ::forkpty(&fd_, nullptr, nullptr, &size);
-  if (pid_ < 0)
-    throw std::runtime_error("no pseudo-terminal");
-  if (pid_ == 0) {
+  const pid_t pid = ::forkpty(&fd_, nullptr, nullptr, &size);
+  if (pid == 0) {
     ::setenv("TERM", kind.name.c_str(), 1);
     ::_exit(body());
   }
+  child_.started(pid);
   reader_ = std::thread([this] { read(); });
 }
 
 Terminal::~Terminal() {
-  if (!exit_code_) {
-    ::kill(pid_, SIGKILL);
-    wait(std::chrono::seconds(10));
-  }
+  child_.end();
   if (reader_.joinable())
     reader_.join();
   if (fd_ >= 0)
@@ -71,10 +55,6 @@ void Terminal::resize(unsigned short columns) {
   screen_.resize(columns);
 }
 
-void Terminal::signal(int number) const {
-  ::kill(pid_, number);
-}
-
 void Terminal::close() {
   {
     std::lock_guard lock(mutex_);
@@ -86,20 +66,13 @@ void Terminal::close() {
 }
 
 std::optional<int> Terminal::wait(std::chrono::milliseconds limit) {
-  auto end = std::chrono::steady_clock::now() + limit;
-  while (!exit_code_) {
-    int status = 0;
-    if (::waitpid(pid_, &status, WNOHANG) == pid_)
-      exit_code_ = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    else if (std::chrono::steady_clock::now() >= end)
-      return std::nullopt;
-    else
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  auto exit_code = child_.wait(limit);
+  if (!exit_code)
+    return std::nullopt;
   // With nobody on the other side, reading ends when all has been read.
   if (reader_.joinable())
     reader_.join();
-  return exit_code_;
+  return exit_code;
 }
 
 void Terminal::read() {

@@ -9,8 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include <sys/types.h>
-
+#include "tests/support/child.hpp"
 #include "tests/support/screen.hpp"
 
 namespace flowspec::test {
@@ -35,7 +34,7 @@ class Terminal {
   /// As if somebody typed it; "\x03" is Ctrl-C.
   void type(const std::string& text) const;
   void resize(unsigned short columns);
-  void signal(int number) const;
+  void signal(int number) const { child_.signal(number); }
   /// The terminal goes away, as a window that is closed.
   void close();
 
@@ -57,8 +56,7 @@ class Terminal {
   void read();
 
   int fd_ = -1;
-  pid_t pid_ = -1;
-  std::optional<int> exit_code_;
+  Child child_;
   std::mutex mutex_;
   std::condition_variable grown_;
   std::string bytes_;
