@@ -74,14 +74,23 @@ Json json_of(const Hop& hop, const StageStats& stats, const Report& report) {
   return json;
 }
 
-/// What to say of a draft whose guesses are hardly ever right, once there are enough of them.
+/// What to say of a draft whose guesses are hardly ever right, once there are enough of them, or
+/// that has none. A look-up has none where the text does not repeat itself.
 std::string draft_remark(const Summary& summary) {
   constexpr std::uint64_t enough = 24;
   constexpr double least_share = 0.15;
   for (std::size_t i = 0; i < summary.stats.size() && i < summary.hops.size(); ++i) {
     const StageStats& stats = summary.stats[i];
+    if (summary.hops[i].name != "draft")
+      continue;
+    if (stats.guesses == 0 && stats.draft_forwards > 0 && summary.report.tokens.size() >= enough &&
+        summary.draft != "lookup")
+      return fmt::format(
+          "\nthe draft ({}) had a guess for none of {} tokens: it is far slower than the model, or "
+          "one of its weights is NaN or infinite",
+          summary.draft, summary.report.tokens.size());
     auto share = static_cast<double>(stats.right_guesses) / static_cast<double>(stats.guesses);
-    if (summary.hops[i].name == "draft" && stats.guesses >= enough && share < least_share)
+    if (stats.guesses >= enough && share < least_share)
       return fmt::format(
           "\nthe draft ({}) is of little use here: {} of {} tokens ({:.0f} %) were among its "
           "guesses",

@@ -101,6 +101,21 @@ BOOST_AUTO_TEST_CASE(a_context_that_is_full_loses_nothing) {
   BOOST_TEST(all[2].at("finish_reason") == "length");
 }
 
+BOOST_AUTO_TEST_CASE(a_message_that_cannot_fit_is_refused_unread) {
+  // More bytes than the context has room for, whatever their tokens.
+  const std::string huge(20000, 'a');
+  auto all = answers({"-n", "4", "--context", "64"}, "once\n" + huge + "\n" + huge + "\nonce\n", 1);
+  BOOST_REQUIRE(all.size() == 4);
+  for (std::size_t i : {1U, 2U}) {
+    auto error = all[i].at("error").get<std::string>();
+    BOOST_TEST(error.find(" bytes, and so ") != error.npos, error);
+    BOOST_TEST(error.find("leaves no room for an answer") != error.npos, error);
+  }
+  // What was refused is no part of the conversation.
+  BOOST_TEST(all[3].at("finish_reason") == "length");
+  BOOST_TEST(all[3].at("prompt_tokens").get<int>() < 20);
+}
+
 BOOST_AUTO_TEST_CASE(ctrl_c_stops_the_answer_and_not_the_conversation) {
   Process run{Arguments{program_path("flowspec"), "chat", "-n", "15000", "--context", "19000"} +
                   model("slow.gguf"),

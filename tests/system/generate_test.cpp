@@ -4,18 +4,30 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include <boost/test/unit_test.hpp>
 
+#include "models/formats/gguf.hpp"
+#include "tests/support/eagle_files.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/temp_folder.hpp"
 #include "tests/system/models.hpp"
 #include "tests/system/programs.hpp"
 
+using namespace flowspec;
 using namespace flowspec::test;
 namespace fs = std::filesystem;
 
 namespace {
+
+/// The first value of a float32 tensor becomes NaN.
+void poison(const fs::path& path, const std::string& name) {
+  const auto offset = GgufFile::open(path).find(name)->offset;
+  std::fstream stream(path, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekp(static_cast<std::streamoff>(offset));
+  stream << bytes_of(std::numeric_limits<float>::quiet_NaN());
+}
 
 using Json = nlohmann::json;
 using Nodes = std::vector<std::unique_ptr<NodeProcess>>;
@@ -229,6 +241,74 @@ BOOST_AUTO_TEST_CASE(stop_strings_and_the_statistics_line) {
   auto line = flowspec_program(common).error;
   for (const char* part : {"40 tokens (length)", "prefill", "decode", "accept length", "stage 0"})
     BOOST_CHECK_MESSAGE(line.find(part) != std::string::npos, "no " << part << " in: " << line);
+}
+
+BOOST_AUTO_TEST_CASE(a_draft_that_is_of_no_use_is_named) {
+  const TempFolder folder;
+  // The target's vocabulary, and nothing else of it.
+  const LlamaShape shape{.hidden_size = 128, .layers = 1};
+  write_llama_gguf(folder / "stranger.gguf", shape, {}, 1);
+  write_llama_gguf(folder / "broken.gguf", shape, {}, 1);
+  poison(folder / "broken.gguf", "output_norm.weight");
+  const auto error_with = [&](const std::string& draft) {
+    auto result = flowspec_program({"generate", "--model", model_folder() / "target.gguf", "-n",
+                                    "80", "--controller", "off", "--draft", draft, "hello"});
+    BOOST_TEST(result.exit_code == 0, result.error);
+    return result.error;
+  };
+  auto useless = error_with(folder / "stranger.gguf");
+  BOOST_TEST(useless.find("the draft (stranger.gguf) is of little use here: ") != useless.npos,
+             useless);
+  auto broken = error_with(folder / "broken.gguf");
+  BOOST_TEST(broken.find("the draft (broken.gguf) had a guess for none of ") != broken.npos,
+             broken);
+  for (const std::string draft : {"self", "lookup"}) {
+    auto fine = error_with(draft);
+    BOOST_TEST(fine.find("the draft (") == fine.npos, fine);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_model_whose_weights_are_not_finite_ends_the_run) {
+  const TempFolder folder;
+  std::filesystem::copy_file(model_folder() / "target.gguf", folder / "nan.gguf");
+  poison(folder / "nan.gguf", "blk.0.attn_norm.weight");
+  NodeProcess node("node", folder.path());
+  for (const Arguments& where : {Arguments{}, Arguments{"--node", node.address()}}) {
+    auto result = flowspec_program(
+        Arguments{"generate", "--json", "--model", folder / "nan.gguf", "hello"} + where);
+    BOOST_TEST(result.exit_code == 1);
+    BOOST_TEST(result.json().at("finish_reason") == "error");
+    BOOST_TEST(result.json().at("tokens").empty());
+    BOOST_TEST(result.complains("the verifier: could not sample: the model's logits for position"),
+               result.error);
+    BOOST_TEST(result.complains("A weight is NaN or infinite"));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(heads_that_do_not_fit_are_mistakes_of_the_user) {
+  const TempFolder folder;
+  const auto check = [&](const EagleFiles& files, const std::vector<std::string>& texts) {
+    files.write(folder.path());
+    auto result = flowspec_program(
+        {"generate", "--model", model_folder() / "target.gguf", "--draft", folder.path(), "hello"});
+    BOOST_TEST(result.exit_code == (texts.empty() ? 0 : 2), result.error);
+    for (const std::string& text : texts)
+      BOOST_TEST(result.complains(text), result.error);
+  };
+  check(EagleFiles({}, 1), {});
+  EagleFiles third({}, 1);
+  third.config["draft_vocab_size"] = "320";
+  check(third, {"is an EAGLE-3 head ('draft_vocab_size')", "Use an EAGLE-1 or EAGLE-2 head",
+                "--draft lookup"});
+  EagleShape wide;
+  wide.hidden_size = 128;
+  check(EagleFiles(wide, 1), {"hidden size is 128, the model's is 64", "trained for this model"});
+  EagleShape foreign;
+  foreign.vocab_size = 400;
+  check(EagleFiles(foreign, 1), {"vocabulary size is 400, the model's is 320"});
+  EagleFiles incomplete({}, 1);
+  incomplete.tensors.erase("layers.0.mlp.up_proj.weight");
+  check(incomplete, {"layers.0.mlp.up_proj.weight", "missing"});
 }
 
 BOOST_AUTO_TEST_CASE(mistakes_are_told_with_exit_code_2) {
