@@ -20,8 +20,19 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, ignored);
 }
 
+/// Whoever gives one file of a folder means the folder, but might mean that file alone.
+void check_is_no_part(const fs::path& path) {
+  const fs::path extension = path.extension();
+  const fs::path folder = fs::absolute(path).parent_path();
+  if ((extension == ".safetensors" || extension == ".json") && HfFolder::is_model_folder(folder)) {
+    throw ModelError(path.string() +
+                     ": is one file of a model folder. Give the folder: " + folder.string());
+  }
+}
+
 /// A folder without safetensors may hold a GGUF model: then that is meant.
 fs::path meant(const fs::path& path) {
+  check_is_no_part(path);
   const bool may_hold_gguf = is_folder(path) && !HfFolder::has_weights(path);
   return may_hold_gguf ? find_gguf_in(path).value_or(path) : path;
 }

@@ -6,6 +6,7 @@
 #include "models/drafts/eagle_config.hpp"
 #include "models/error.hpp"
 #include "models/formats/safetensors.hpp"
+#include "models/formats/text_file.hpp"
 
 namespace flowspec {
 
@@ -13,13 +14,12 @@ namespace {
 
 /// Either file may be missing.
 void refuse_eagle3_in(const std::filesystem::path& config, const std::filesystem::path& weights) {
-  std::error_code ignored;  // what cannot be examined cannot be opened either, which is reported
-  if (std::filesystem::exists(config, ignored)) {
+  if (has_entry(config)) {
     if (const auto sign = find_eagle3_sign(config)) {
       config_rules::refuse_eagle3(config, *sign);
     }
   }
-  if (std::filesystem::exists(weights, ignored)) {
+  if (has_entry(weights)) {
     if (const auto sign = find_eagle3_sign(SafetensorsFile::open(weights))) {
       config_rules::refuse_eagle3(weights, *sign);
     }
@@ -39,7 +39,7 @@ DraftKind draft_kind(const std::filesystem::path& path) {
     return is_safetensors || path.extension() == ".bin" ? DraftKind::eagle_head : DraftKind::model;
   }
   refuse_eagle3_in(path / "config.json", path / "model.safetensors");
-  const auto has = [&](const char* name) { return fs::exists(path / name, ignored); };
+  const auto has = [&](const char* name) { return has_entry(path / name); };
   if (has("model.safetensors")) {
     const SafetensorsFile file = SafetensorsFile::open(path / "model.safetensors");
     if (file.find("model.norm.weight") != nullptr) {

@@ -13,6 +13,7 @@
 #include "models/error.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/safetensors.hpp"
+#include "models/formats/text_file.hpp"
 #include "models/layers/decoder_layer.hpp"
 #include "models/layers/workspace.hpp"
 #include "models/ops/embedding.hpp"
@@ -30,8 +31,7 @@ fs::path find_weights(const fs::path& path) {
   fs::path safetensors = is_folder ? path / "model.safetensors" : path;
   const fs::path pickle = is_folder ? path / "pytorch_model.bin" : path;
   const bool has_pickle_only =
-      is_folder ? !fs::exists(safetensors, ignored) && fs::exists(pickle, ignored)
-                : pickle.extension() == ".bin";
+      is_folder ? !has_entry(safetensors) && has_entry(pickle) : pickle.extension() == ".bin";
   if (has_pickle_only) {
     throw ModelError(pickle.string() +
                      ": is a PyTorch checkpoint, which may hold programs and is not read. Convert "

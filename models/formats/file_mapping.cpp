@@ -23,6 +23,18 @@ namespace {
                    ". Check the path and its permissions.");
 }
 
+[[noreturn]] void fail_to_open(const std::filesystem::path& path) {
+  const int error = errno;
+  std::error_code none;
+  const std::filesystem::path target = std::filesystem::read_symlink(path, none);
+  if (error == ENOENT && !none) {
+    throw ModelError(path.string() + ": is a link to " + target.string() +
+                     ", which is not there. The download is not complete: get the model again.");
+  }
+  errno = error;
+  fail_with_errno(path, "open");
+}
+
 /// Bytes behind `size` that the mapping has too, all 0.
 std::size_t rest_of_page(std::size_t size) {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -35,7 +47,7 @@ FileMapping::FileMapping(const std::filesystem::path& path) : path_(path) {
   // O_NONBLOCK: opening a named pipe by mistake must not hang.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
-    fail_with_errno(path, "open");
+    fail_to_open(path);
   }
   const FileDescriptor descriptor(fd);
   struct stat status = {};

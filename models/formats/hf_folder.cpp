@@ -4,14 +4,17 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
 
 #include "models/error.hpp"
 #include "models/formats/error_text.hpp"
+#include "models/formats/file_mapping.hpp"
 #include "models/formats/json_file.hpp"
 #include "models/formats/safetensors.hpp"
+#include "models/formats/text_file.hpp"
 
 namespace flowspec {
 namespace {
@@ -67,11 +70,6 @@ std::optional<std::string> hf_name(std::string_view gguf) {
          std::string(name->hf) + std::string(gguf.substr(kind));
 }
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;  // what cannot be examined cannot be opened either, which is reported
-  return fs::exists(path, ignored);
-}
-
 /// Reads both from the file, and keeps no page of them in memory.
 bool has_same_bytes(const TensorInfo& a, const TensorInfo& b) {
   const bool is_same = a.type == b.type && std::ranges::equal(a.data, b.data);
@@ -80,12 +78,38 @@ bool has_same_bytes(const TensorInfo& a, const TensorInfo& b) {
   return is_same;
 }
 
+/// A revision in a cache, whose folder is that of a repository, or of all; nothing if it is none.
+std::optional<fs::path> find_revision(const fs::path& folder) {
+  std::set<fs::path> revisions;  // the same one at all times
+  std::error_code ignored;
+  const auto add = [&](const fs::path& repository) {
+    for (const auto& entry : fs::directory_iterator(repository / "snapshots", ignored)) {
+      revisions.insert(entry.path());
+    }
+  };
+  add(folder);
+  if (folder.filename() == "snapshots") {
+    add(folder.parent_path());
+  }
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    add(entry.path());
+  }
+  return revisions.empty() ? std::nullopt : std::optional(*revisions.begin());
+}
+
 /// Says what the folder has instead of weights that can be read.
 [[noreturn]] void fail_without_weights(const fs::path& folder) {
   std::string advice = "Give a complete model folder, or a GGUF file.";
+  if (const auto revision = find_revision(folder)) {
+    advice = "It is a cache of models: give the folder of one revision, as " + revision->string();
+  }
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     const std::string extension = entry.path().extension().string();
+    if (extension == ".safetensors") {
+      advice = "It has files with weights (" + printable(entry.path().filename().string()) +
+               "), but not the index that says what is in which: get it, too.";
+    }
     if (extension == ".bin" || extension == ".pth") {
       advice =
           "PyTorch checkpoints may hold programs and are not read: convert it with "
@@ -126,12 +150,12 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
 struct HfFolder::Content {
   explicit Content(const fs::path& folder)
       : path(folder), config(FileIdentity::of(folder / "config.json").value_or(FileIdentity{})) {
-    if (is_there(path / single_name)) {
+    if (has_entry(path / single_name)) {
       files.push_back(SafetensorsFile::open(path / single_name));
       check_kind();
       return;
     }
-    if (!is_there(path / index_name)) {
+    if (!has_entry(path / index_name)) {
       fail_without_weights(path);
     }
     const auto shard_of = read_index(path / index_name);
@@ -206,6 +230,9 @@ HfFolder HfFolder::open(const fs::path& path) {
     folder = folder.parent_path();
   }
   if (!is_model_folder(folder)) {
+    if (has_entry(folder / "config.json")) {
+      const FileMapping unreadable(folder / "config.json");  // says why
+    }
     if (has_weights(folder)) {
       throw ModelError(folder.string() +
                        ": has no config.json. Give the whole folder that the model came in.");
@@ -216,7 +243,7 @@ HfFolder HfFolder::open(const fs::path& path) {
 }
 
 bool HfFolder::has_weights(const fs::path& path) {
-  return is_there(path / single_name) || is_there(path / index_name);
+  return has_entry(path / single_name) || has_entry(path / index_name);
 }
 
 bool HfFolder::is_model_folder(const fs::path& path) {
@@ -269,7 +296,15 @@ fs::path HfFolder::config_path() const {
 
 std::vector<std::string> HfFolder::remarks() const {
   std::vector<std::string> remarks;
-  if (content_->file_of.empty() && is_there(path() / index_name)) {
+  for (const auto& [tensor, number] : content_->file_of) {
+    const SafetensorsFile& file = content_->files[number];
+    if (file.find(tensor) == nullptr) {
+      remarks.push_back(file.path().string() + ": has no tensor '" + printable(tensor) +
+                        "', though " + index_name + " says so. They may not be of one model.");
+      break;
+    }
+  }
+  if (content_->file_of.empty() && has_entry(path() / index_name)) {
     for (const auto& [tensor, file] : read_index(path() / index_name)) {
       if (file != single_name) {
         remarks.push_back(path().string() + ": " + single_name + " is read, not the files that " +

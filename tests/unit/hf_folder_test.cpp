@@ -3,6 +3,8 @@
 #include "models/formats/hf_folder.hpp"
 
 #include <array>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -13,11 +15,13 @@
 #include "models/formats/gguf.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/open_model.hpp"
+#include "models/tokenizer/word_patterns.hpp"
 #include "tests/support/eagle_files.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/hf_writer.hpp"
 #include "tests/support/safetensors_writer.hpp"
 #include "tests/support/temp_folder.hpp"
+#include "tests/support/tokenizer_files.hpp"
 
 using namespace flowspec;
 using namespace flowspec::test;
@@ -40,6 +44,17 @@ void check_refused(const Action& action, const std::vector<std::string>& words) 
     }
     return true;
   });
+}
+
+/// All files that a tokenizer may have, each as small as can be.
+void write_tokenizer(const std::filesystem::path& folder) {
+  const std::string pattern = find_word_rules("gpt-2").value().steps.at(0).pattern;
+  write_json(folder / "tokenizer.json", byte_level_json({}, pattern));
+  write_file(folder / "chat_template.jinja", "{{ messages }}");
+  for (const char* name :
+       {"tokenizer_config.json", "special_tokens_map.json", "generation_config.json"}) {
+    write_json(folder / name, nlohmann::json::object());
+  }
 }
 
 std::string names(const HfFolder& folder) {
@@ -244,6 +259,67 @@ BOOST_AUTO_TEST_CASE(folders_that_are_no_models_are_told) {
   EagleFiles({}, 1).write(folder / "m", TensorType::f32);
   check_refused(open, {"EAGLE head", "--draft"});
   check_refused([&] { open_model(folder / "none"); }, {"/none: cannot open"});
+}
+
+BOOST_AUTO_TEST_CASE(a_cache_that_lacks_a_file_is_incomplete) {
+  // As in a cache: all names are links, and those of what has not been downloaded lead nowhere.
+  const std::string nothing = "is a link to ../blobs/0, which is not there. The download is not";
+  for (const char* name : {"config.json", "model-2.safetensors", "model.safetensors.index.json",
+                           "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                           "generation_config.json", "chat_template.jinja"}) {
+    const TempFolder folder;
+    const std::filesystem::path model = folder / "m";
+    small_model().write(model, 2);
+    write_tokenizer(model);
+    BOOST_TEST_CONTEXT(name) {
+      open_model(model);
+      open_tokenizer(model);
+      BOOST_TEST(read_chat_program(model).value() == "{{ messages }}");
+      std::filesystem::remove(model / name);
+      std::filesystem::create_symlink("../blobs/0", model / name);
+      const auto open = [&] {
+        open_model(model);
+        open_tokenizer(model);
+        read_chat_program(model);
+      };
+      check_refused(open, {"/m/" + std::string(name) + ": " + nothing});
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(who_gives_something_near_a_model_is_told_where_it_is) {
+  const TempFolder folder;
+  const std::filesystem::path revision = folder / "hub/models--a--b/snapshots/c0ffee";
+  small_model().write(revision, 2);
+  for (const char* path : {"hub", "hub/models--a--b", "hub/models--a--b/snapshots"}) {
+    check_refused([&] { open_model(folder / path); },
+                  {"It is a cache of models: give the folder of one revision", revision.string()});
+  }
+  for (const char* name : {"config.json", "model-1.safetensors", "model.safetensors.index.json"}) {
+    check_refused([&] { open_model(revision / name); },
+                  {name, "is one file of a model folder. Give the folder: " + revision.string()});
+  }
+  std::filesystem::remove(revision / "model.safetensors.index.json");
+  check_refused([&] { open_model(revision); },
+                {"neither", "It has files with weights (model-", "but not the index"});
+}
+
+BOOST_AUTO_TEST_CASE(what_the_index_says_and_a_file_lacks_is_said) {
+  const TempFolder folder;
+  const HfWriter writer = small_model();
+  writer.write(folder / "m", 2);
+  const std::filesystem::path index = folder / "m/model.safetensors.index.json";
+  std::ifstream file(index);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::string key = R"("weight_map":{)";
+  const std::size_t at = text.find(key);
+  BOOST_REQUIRE(at != std::string::npos);
+  text.insert(at + key.size(), R"("model.layers.9.mlp.up_proj.weight": "model-2.safetensors",)");
+  write_file(index, text);
+  const std::vector<std::string> remarks = open_model(folder / "m").files->remarks();
+  BOOST_REQUIRE(remarks.size() == 1);
+  BOOST_TEST(remarks[0].find("m/model-2.safetensors: has no tensor "
+                             "'model.layers.9.mlp.up_proj.weight', though") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_bad_index_is_told) {
