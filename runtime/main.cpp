@@ -6,6 +6,7 @@
 #include "runtime/chat.hpp"
 #include "runtime/engine_bench/engine_bench.hpp"
 #include "runtime/failure.hpp"
+#include "runtime/freed_memory.hpp"
 #include "runtime/generate.hpp"
 #include "runtime/logging.hpp"
 #include "runtime/nodes_command.hpp"
@@ -51,6 +52,7 @@ int main(int argc, char** argv) {
   hold_signals();
   guard_mapped_files();
   prepare_for_limits();
+  return_freed_memory();
   try {
     auto line = parse_command_line(argc, argv);
     set_up_logging("flowspec", verbosity_of(line));

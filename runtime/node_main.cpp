@@ -16,6 +16,7 @@
 #include "runtime/ask.hpp"
 #include "runtime/cli.hpp"
 #include "runtime/failure.hpp"
+#include "runtime/freed_memory.hpp"
 #include "runtime/logging.hpp"
 #include "runtime/node_options.hpp"
 #include "runtime/output.hpp"
@@ -91,6 +92,7 @@ int main(int argc, char** argv) {
   hold_signals();
   guard_mapped_files();
   prepare_for_limits();
+  return_freed_memory();
   try {
     NodeProgramOptions options;
     if (auto code = parse_node_program(argc, argv, options))
