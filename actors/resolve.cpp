@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <functional>
 #include <future>
 #include <memory>
 #include <system_error>
@@ -50,7 +51,8 @@ Resolved look_up_name(const std::string& host, std::uint16_t port) {
   auto result = look_up(host, port, 0);
   if (!result.problem.empty() && host.size() > 1 && host.ends_with('.'))
     if (auto again = look_up(host.substr(0, host.size() - 1), port, 0); again.problem.empty())
-      return again;
+      result = std::move(again);
+  drop_link_local(result);
   return result;
 }
 
@@ -85,6 +87,18 @@ bool HostAddress::is_loopback() const {
   std::memcpy(&address, &storage, sizeof address);
   return IN6_IS_ADDR_LOOPBACK(&address.sin6_addr) ||
          (IN6_IS_ADDR_V4MAPPED(&address.sin6_addr) && address.sin6_addr.s6_addr[12] == 127);
+}
+
+bool HostAddress::is_link_local() const {
+  sockaddr_in6 address{};
+  std::memcpy(&address, &storage, sizeof address);
+  return family() == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&address.sin6_addr);
+}
+
+void drop_link_local(Resolved& resolved) {
+  auto count = std::erase_if(resolved.addresses, std::mem_fn(&HostAddress::is_link_local));
+  if (count > 0 && resolved.addresses.empty())
+    resolved.problem = "it has link-local addresses (fe80::) only, which are not supported";
 }
 
 Resolved resolve(const std::string& host, std::uint16_t port, std::chrono::milliseconds limit) {

@@ -21,6 +21,8 @@ struct HostAddress {
   std::string text() const;
   /// Whether only this machine can be reached by it, and reach it.
   bool is_loopback() const;
+  /// fe80::/10, which means something only together with a link, and CAF knows no links.
+  bool is_link_local() const;
 };
 
 struct Resolved {
@@ -31,6 +33,9 @@ struct Resolved {
 
 /// Time that a name server may take, which is asked again by the system after 5 s.
 inline constexpr std::chrono::seconds resolve_limit{6};
+
+/// Names stand for link-local addresses too, which are left out.
+void drop_link_local(Resolved& resolved);
 
 /// Looks up a name, or reads an address in numbers. The system's own function has no limit: it goes
 /// on in a thread of its own where it is not waited for any longer.

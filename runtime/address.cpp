@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 
 #include "runtime/error.hpp"
 #include "runtime/one_line.hpp"
@@ -17,11 +19,24 @@ std::string Address::text() const {
 
 namespace {
 
+/// fe80::/10: means another machine on each of the links, and so needs a zone.
+bool is_link_local(const std::string& host) {
+  in6_addr address{};
+  return ::inet_pton(AF_INET6, host.c_str(), &address) == 1 && IN6_IS_ADDR_LINKLOCAL(&address);
+}
+
 /// What CAF cannot connect to, or nobody can.
 template <class Malformed>
 void check_host(const std::string& host, const Malformed& malformed) {
   if (host.empty())
     throw malformed("it has no host");
+  // The system's functions take it for an address, 7341 for 0.0.28.173.
+  if (std::ranges::all_of(host, [](char c) { return c >= '0' && c <= '9'; }))
+    throw malformed("it is a number without a host");
+  if (is_link_local(host))
+    throw malformed(
+        "link-local addresses (fe80::) are not supported; take another of the "
+        "machine's");
   if (host.find('%') != std::string::npos)
     throw malformed("addresses with a zone (%) are not supported; take another of the machine's");
   if (one_line(host) != host || host.find(' ') != std::string::npos)
@@ -35,6 +50,8 @@ Address parse_address(const std::string& text) {
     return RuntimeError(
         fmt::format("\"{}\" is no address: {}. Write host:port.", one_line(text), why));
   };
+  if (text.find("://") != std::string::npos)
+    throw malformed("it is no URL, nothing stands before the host");
   Address address;
   std::string rest;
   if (text.starts_with('[')) {

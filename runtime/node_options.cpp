@@ -1,7 +1,11 @@
 #include "runtime/node_options.hpp"
 
+#include <cerrno>
+#include <system_error>
+
 #include <fmt/format.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "actors/machine.hpp"
 #include "runtime/address.hpp"
@@ -17,6 +21,14 @@ std::string host_name() {
   return ::uname(&names) == 0 ? names.nodename : "node";
 }
 
+/// A folder that cannot be searched would look as if it had no models.
+std::string find_unreadable(const std::string& folder) {
+  return ::access(folder.c_str(), R_OK | X_OK) == 0
+             ? ""
+             : fmt::format("cannot be read: {}: {}", folder,
+                           std::generic_category().message(errno));
+}
+
 }  // namespace
 
 void add_node_program(CLI::App& app, NodeProgramOptions& options) {
@@ -28,7 +40,8 @@ void add_node_program(CLI::App& app, NodeProgramOptions& options) {
   app.add_option("--port", options.port, "Port on 127.0.0.1; 0 takes any that is free")
       ->excludes(listen);
   app.add_option("--models", options.node.models, "Folders with model files, searched in depth")
-      ->check(CLI::ExistingDirectory);
+      ->check(CLI::ExistingDirectory)
+      ->check(find_unreadable);
   app.add_option("--name", options.node.name, "Name for messages (default: the machine's)");
   app.add_option("--threads", options.node.threads, "Threads of a stage (default: all cores)")
       ->check(CLI::Range(1, 1024));

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "actors/actor_threads.hpp"
 #include "actors/end_actor.hpp"
 #include "actors/type_ids.hpp"
 #include "runtime/ask.hpp"
@@ -101,9 +102,7 @@ std::string table(const Json& nodes) {
   return wrap(text + errors, 80);
 }
 
-}  // namespace
-
-ExitCode show_nodes(const NodesOptions& options) {
+ExitCode ask_nodes(const NodesOptions& options) {
   auto cluster = named_cluster(options.cluster_file, options.nodes);
   if (cluster.nodes.empty())
     cluster.nodes.push_back({"127.0.0.1", default_port});
@@ -113,6 +112,7 @@ ExitCode show_nodes(const NodesOptions& options) {
   config.enable_network(options.network);
   std::optional<ExitLimit> exit_limit;  // outlives the system
   caf::actor_system system(config);
+  ActorThreads threads(system);
   auto nodes = Json::array();
   bool all_answer = true;
   for (const Address& address : cluster.nodes) {
@@ -126,6 +126,20 @@ ExitCode show_nodes(const NodesOptions& options) {
   auto code = check_output(all_answer ? ExitCode::ok : ExitCode::failed);
   exit_limit.emplace(3, static_cast<int>(code));
   return code;
+}
+
+}  // namespace
+
+ExitCode show_nodes(const NodesOptions& options) {
+  try {
+    return ask_nodes(options);
+  } catch (const RuntimeError& e) {
+    if (options.json)
+      print(Json{{"nodes", Json::array()}, {"error", e.what()}}.dump(
+                -1, ' ', false, Json::error_handler_t::replace) +
+            "\n");
+    throw;
+  }
 }
 
 }  // namespace flowspec

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "models/tokenizer/utf8.hpp"
+#include "runtime/one_line.hpp"
 
 namespace flowspec {
 
@@ -201,7 +202,7 @@ ExitCode check_output(ExitCode code) {
 
 void tell(std::string_view message) noexcept {
   try {
-    tell_plainly(std::string(state().program) + ": " + std::string(message) + "\n");
+    tell_plainly(std::string(state().program) + ": " + one_line(message) + "\n");
   } catch (const std::bad_alloc&) {
     write_error(message);
     write_error("\n");

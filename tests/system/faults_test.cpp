@@ -163,9 +163,21 @@ BOOST_AUTO_TEST_CASE(nodes_that_are_not_there) {
   check_error(generate_on("no.such.host.invalid:1"), {"no.such.host.invalid:1"});
   auto table = flowspec_program({"nodes", "--node", gone.address()});
   BOOST_CHECK(table.exit_code == 1);
+  auto wrong = flowspec_program({"nodes", "--json", "--node", "7341"});
+  BOOST_CHECK(wrong.exit_code == 2);
+  BOOST_CHECK(wrong.json().at("nodes").empty());
+  BOOST_CHECK(wrong.json().at("error").get<std::string>().find("a number without a host") !=
+              std::string::npos);
   NodeProcess here("here", model_folder());
   auto twice = generate_on(here.address(), {"--node", here.address()});
   BOOST_CHECK_MESSAGE(twice.exit_code == 2 && twice.complains("the same node"), twice.error);
+}
+
+BOOST_AUTO_TEST_CASE(a_message_is_one_line_whatever_it_names) {
+  auto run = flowspec_program({"generate", "--model", "/no\nsuch\x1b[31m\xff.gguf", "hello"});
+  BOOST_CHECK(run.exit_code == 2);
+  BOOST_CHECK_MESSAGE(run.error.find("flowspec: /no?such?[31m?.gguf: cannot open") == 0, run.error);
+  BOOST_CHECK(run.error.find('\n') == run.error.size() - 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_node_without_certificates_stays_on_this_machine) {

@@ -90,6 +90,22 @@ BOOST_AUTO_TEST_CASE(loopback_is_a_property_of_addresses) {
     BOOST_TEST(!numeric(host, 1).is_loopback(), host);
 }
 
+BOOST_AUTO_TEST_CASE(addresses_of_one_link_are_left_out) {
+  // A machine's name stands for them too, and the one that answers first is taken.
+  Resolved mixed{{numeric("fe80::1", 1), numeric("127.0.0.1", 1), numeric("fe80::2", 1)}, ""};
+  drop_link_local(mixed);
+  BOOST_REQUIRE(mixed.addresses.size() == 1);
+  BOOST_TEST(mixed.addresses.front().text() == "127.0.0.1");
+  BOOST_TEST(mixed.problem == "");
+  Resolved nothing_else{{numeric("fe80::1", 1)}, ""};
+  drop_link_local(nothing_else);
+  BOOST_TEST(nothing_else.addresses.empty());
+  BOOST_TEST(nothing_else.problem.find("link-local addresses (fe80::) only") != std::string::npos);
+  Resolved unknown{{}, "unknown host"};
+  drop_link_local(unknown);
+  BOOST_TEST(unknown.problem == "unknown host");
+}
+
 BOOST_AUTO_TEST_CASE(a_name_that_looks_like_loopback_is_not_trusted) {
   // Here it stands for nothing; with an entry in a hosts file it could be any machine.
   BOOST_TEST(problem_of("127.evil").find("unknown host") != std::string::npos);

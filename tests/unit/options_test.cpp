@@ -1,17 +1,22 @@
 /// What holds for all options of both programs alike.
 
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <boost/test/unit_test.hpp>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "runtime/cli.hpp"
 #include "runtime/error.hpp"
 #include "runtime/node_options.hpp"
+#include "tests/support/temp_folder.hpp"
 
 using namespace flowspec;
+using flowspec::test::TempFolder;
 
 namespace {
 
@@ -34,6 +39,23 @@ std::string problem_of(const std::string& program, const Words& words) {
     BOOST_TEST((e.code() == ExitCode::usage));
     return e.what();
   }
+}
+
+/// Whether a node refuses the folder because it cannot read it. The system's administrator reads
+/// everything, so that it is asked as somebody else.
+bool is_refused_for_nobody(const std::string& folder) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::getuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0))
+      ::_exit(2);
+    const auto problem = problem_of("flowspec-node", {"--models", folder});
+    ::_exit(problem.find("cannot be read: " + folder) != std::string::npos ? 1 : 0);
+  }
+  int status = 0;
+  BOOST_REQUIRE(::waitpid(child, &status, 0) == child);
+  BOOST_REQUIRE(WIFEXITED(status));
+  BOOST_REQUIRE(WEXITSTATUS(status) != 2);
+  return WEXITSTATUS(status) == 1;
 }
 
 struct Option {
@@ -148,6 +170,24 @@ BOOST_AUTO_TEST_CASE(a_whole_number_is_decimal) {
   BOOST_REQUIRE(line.generate);
   BOOST_TEST(line.generate->max_tokens == 10);
   BOOST_TEST(line.generate->sampling.seed == 18446744073709551615ULL);
+}
+
+BOOST_AUTO_TEST_CASE(folders_of_models_have_to_be_readable) {
+  const TempFolder folder;
+  const std::filesystem::path models = folder / "models";
+  std::filesystem::create_directory(models);
+  const auto all = std::filesystem::perms::owner_all | std::filesystem::perms::group_read |
+                   std::filesystem::perms::group_exec | std::filesystem::perms::others_read |
+                   std::filesystem::perms::others_exec;
+  std::filesystem::permissions(folder.path(), all);
+  const auto is_refused = [&](std::filesystem::perms perms) {
+    std::filesystem::permissions(models, perms);
+    return is_refused_for_nobody(models.string());
+  };
+  BOOST_TEST(!is_refused(all));
+  BOOST_TEST(is_refused(std::filesystem::perms::none));
+  BOOST_TEST(is_refused(std::filesystem::perms::others_read | std::filesystem::perms::owner_read));
+  std::filesystem::permissions(models, all);
 }
 
 BOOST_AUTO_TEST_CASE(what_was_meant_is_told) {

@@ -77,6 +77,14 @@ BOOST_AUTO_TEST_CASE(addresses) {
                            "a:+1",
                            "a:1:2"})
     check_error([&] { parse_address(text); }, "is no address");
+  for (const char* text : {"7341", "2130706433:7341"})
+    check_error([&] { parse_address(text); }, "it is a number without a host");
+  for (const char* text : {"http://a:7341", "http://127.0.0.1"})
+    check_error([&] { parse_address(text); }, "it is no URL");
+  for (const char* text : {"[fe80::1]:7341", "[FE80:0::1]", "[febf::1]:1"})
+    check_error([&] { parse_address(text); }, "link-local addresses (fe80::) are not supported");
+  BOOST_CHECK(parse_address("[fec0::1]:5") == (Address{"fec0::1", 5}));
+  BOOST_CHECK(parse_address("7341.lan:5") == (Address{"7341.lan", 5}));
   check_error([] { parse_address("::1"); }, "brackets, as [::1]:7341");
   check_error([] { parse_address("[fe80::1%eth0]:1"); }, "zone");
 }
