@@ -28,12 +28,14 @@ void wait_for_enter() {
   }
 }
 
-/// Half of the work is done until somebody presses enter, then all; then a text follows.
-int load_and_write() {
+void set_up() {
   set_up_output("test");
   turn_off_echo();
   print("ready\n");
-  ProgressBar bar("loading", true);
+}
+
+/// Half of the work is done until somebody presses enter, and then enter again: then all.
+void load(ProgressBar& bar) {
   auto update = bar.part();
   update(50, 100);
   wait_for_enter();
@@ -41,6 +43,20 @@ int load_and_write() {
   wait_for_enter();
   update(100, 100);
   bar.end();
+}
+
+int load_and_leave() {
+  set_up();
+  ProgressBar bar("loading", true);
+  load(bar);
+  return 0;
+}
+
+/// A text follows.
+int load_and_write() {
+  set_up();
+  ProgressBar bar("loading", true);
+  load(bar);
   print("text ");
   // The bar, if it lived on, would be drawn again by now.
   ::usleep(500000);
@@ -60,12 +76,10 @@ bool shows(Terminal& terminal, const std::string& line) {
   return last_line(terminal.screen()) == line;
 }
 
-void check_bar(const TerminalKind& kind, const std::string& bar, unsigned short resized = 0) {
+void check_bar(const TerminalKind& kind, const std::string& bar) {
   Terminal terminal(load_and_write, kind);
   BOOST_CHECK_MESSAGE(shows(terminal, bar), "no bar: " << terminal.screen());
   terminal.type("\n");
-  if (resized != 0)
-    terminal.resize(resized);
   BOOST_CHECK(terminal.wait_for("half", patience));
   terminal.type("\n");
   BOOST_CHECK(terminal.wait(patience) == 0);
@@ -73,12 +87,13 @@ void check_bar(const TerminalKind& kind, const std::string& bar, unsigned short 
   BOOST_TEST(terminal.surprises() == "");
 }
 
-void check_no_bar(const TerminalKind& kind) {
-  Terminal terminal(load_and_write, kind);
+/// Types only when a bar would have been drawn.
+void load_without_looking(Terminal& terminal) {
   BOOST_CHECK(terminal.wait_for("ready", patience));
+  ::usleep(1000000);
+  BOOST_TEST(terminal.screen() == "ready\n");
   terminal.type("\n\n");
   BOOST_CHECK(terminal.wait(patience) == 0);
-  BOOST_TEST(terminal.bytes() == "ready\r\ntest: half\r\ntext and more\r\n");
 }
 
 }  // namespace
@@ -97,23 +112,45 @@ BOOST_AUTO_TEST_CASE(its_line_is_shorter_than_the_terminal_is_wide) {
                  static_cast<std::size_t>(columns));
 }
 
+constexpr const char* half_of_all = "loading [###############...............]  50 %";
+
 BOOST_AUTO_TEST_CASE(it_is_gone_when_it_has_ended) {
-  check_bar({}, "loading [###############...............]  50 %");
+  check_bar({}, half_of_all);
+  // Though nothing is written any more.
+  Terminal terminal(load_and_leave);
+  BOOST_CHECK(terminal.wait_for("ready", patience));
+  terminal.type("\n");
+  BOOST_CHECK(terminal.wait_for("half", patience));
+  BOOST_CHECK_MESSAGE(shows(terminal, half_of_all), "no bar: " << terminal.screen());
+  terminal.type("\n");
+  BOOST_CHECK(terminal.wait(patience) == 0);
+  BOOST_TEST(terminal.screen() == "ready\ntest: half\n");
 }
 
 BOOST_AUTO_TEST_CASE(it_fits_into_narrow_terminals) {
   check_bar({.columns = 20}, "loading [#..]  50 %");
   check_bar({.columns = 15}, "loading  50 %");
-  check_no_bar({.columns = 13});
+  Terminal terminal(load_and_write, {.columns = 13});
+  load_without_looking(terminal);
+  BOOST_TEST(terminal.screen() == "ready\ntest: half\ntext and more\n");
 }
 
 BOOST_AUTO_TEST_CASE(it_follows_a_terminal_that_is_resized) {
-  check_bar({}, "loading [###############...............]  50 %", 100);
+  Terminal terminal(load_and_leave, {.columns = 20});
+  BOOST_CHECK_MESSAGE(shows(terminal, "loading [#..]  50 %"), "no bar: " << terminal.screen());
+  terminal.resize(80);
+  BOOST_CHECK_MESSAGE(shows(terminal, half_of_all), "no other bar: " << terminal.screen());
+  terminal.type("\n\n");
+  BOOST_CHECK(terminal.wait(patience) == 0);
+  BOOST_TEST(terminal.surprises() == "");
 }
 
 BOOST_AUTO_TEST_CASE(terminals_that_cannot_erase_a_line_have_none) {
-  check_no_bar({.name = "dumb"});
-  check_no_bar({.name = ""});
+  for (const char* name : {"dumb", ""}) {
+    Terminal terminal(load_and_write, {.name = name});
+    load_without_looking(terminal);
+    BOOST_TEST(terminal.bytes() == "ready\r\ntest: half\r\ntext and more\r\n");
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
