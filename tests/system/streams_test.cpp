@@ -5,10 +5,13 @@
 #include <sstream>
 
 #include <boost/test/unit_test.hpp>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "runtime/output.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/temp_folder.hpp"
+#include "tests/support/terminal.hpp"
 #include "tests/system/models.hpp"
 #include "tests/system/programs.hpp"
 
@@ -134,6 +137,14 @@ BOOST_AUTO_TEST_CASE(no_file_takes_the_place_of_a_closed_stream) {
                           "--rows", "1", "--repeat", "1", "--json", json},
                          ">&- 2>&-; cat " + in_quotes(json));
   BOOST_TEST(result.json().contains("runs"));
+  // The numbers of all three stay taken.
+  Terminal terminal([] {
+    for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+      ::close(fd);
+    flowspec::set_up_output("test");
+    return ::open("/dev/null", O_RDONLY);
+  });
+  BOOST_TEST(terminal.wait(patience).value_or(0) > STDERR_FILENO);
 }
 
 BOOST_AUTO_TEST_CASE(a_node_serves_whatever_its_streams_are) {
