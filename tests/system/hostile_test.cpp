@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "actors/end_actor.hpp"
+#include "actors/node_agent.hpp"
 #include "actors/pipeline.hpp"
 #include "actors/tree_pruner.hpp"
 #include "models/formats/file_hash.hpp"
@@ -216,6 +217,27 @@ BOOST_AUTO_TEST_CASE(a_stage_lives_through_garbage) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   BOOST_CHECK(malformed() == 15);
   BOOST_CHECK(serves(node));
+}
+
+BOOST_AUTO_TEST_CASE(an_actor_of_the_node_itself_owns_no_run) {
+  for (const char* name : {"ConfigServ", "SpawnServ"}) {
+    NodeProcess node("host", model_folder());
+    Peer peer(node);
+    // They live as long as the node: so would the stages.
+    auto server = peer.system.middleman().remote_lookup(caf::atom_from_string(name), peer.node.id);
+    BOOST_REQUIRE_MESSAGE(server, name << " is not found");
+    auto agent = peer.system.middleman().remote_spawn<NodeAgentActor>(
+        peer.node.id, node_agent_name, caf::make_message(caf::actor_cast<caf::actor>(server)),
+        caf::duration{seconds(10)});
+    BOOST_REQUIRE(agent);
+    BOOST_CHECK_THROW(ask<NodeInfoMessage>(peer.self, *agent, seconds(2), hello_a_v), RuntimeError);
+    BOOST_CHECK_MESSAGE(node.process().wait_for_error(
+                            "refused an agent: its owner is an actor of this node", seconds(10)),
+                        node.process().error());
+    // One whose owner is the peer is as good as before.
+    std::string error;
+    BOOST_CHECK_MESSAGE(peer.spawn(StageSpecMessage{peer.good_spec()}, peer.next, error), error);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(another_protocol_version_is_told) {
