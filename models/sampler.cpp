@@ -249,7 +249,7 @@ std::size_t select_best(std::span<const float> logits, std::span<Candidate> out)
 std::optional<std::string> find_problem(const SamplerOptions& options) {
   if (!(options.temperature >= 0) || !std::isfinite(options.temperature)) {
     return "the temperature is " + std::to_string(options.temperature) +
-           ", expected 0 (greedy) or more";
+           ", expected a finite number of 0 (greedy) or more";
   }
   if (!(options.top_p > 0 && options.top_p <= 1)) {
     return "top-p is " + std::to_string(options.top_p) + ", expected more than 0 and at most 1";

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <string_view>
 #include <vector>
@@ -36,6 +38,25 @@ std::string checked_number(const std::string& text, const char* what) {
   return std::to_string(value);
 }
 
+/// With a point, whatever the locale.
+std::string checked_decimal(const std::string& text) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  auto [stop, error] = std::from_chars(text.data(), end, value);
+  bool is_whole_text = stop == end;
+  if (auto comma = text.find(','); error == std::errc{} && comma != text.npos && !is_whole_text)
+    throw CLI::ValidationError(fmt::format("'{}' is not a number; decimals follow a point: {}.{}",
+                                           text, text.substr(0, comma), text.substr(comma + 1)));
+  if (error == std::errc::result_out_of_range && is_whole_text)
+    throw CLI::ValidationError(fmt::format("{} is out of range", text));
+  if (error != std::errc{} || !is_whole_text || !std::isfinite(value))
+    throw CLI::ValidationError(fmt::format("'{}' is not a number", text));
+  constexpr double most = std::numeric_limits<float>::max();
+  if (value > most || value < -most)
+    throw CLI::ValidationError(fmt::format("{} is out of range", text));
+  return text;
+}
+
 std::string checked(const std::string& type, const std::string& text) {
   if (text.empty())
     throw CLI::ValidationError(empty_value);
@@ -43,6 +64,8 @@ std::string checked(const std::string& type, const std::string& text) {
     return checked_number<std::uint64_t>(text, "a whole number of 0 or more");
   if (type.starts_with("INT"))
     return checked_number<std::int64_t>(text, "a whole number");
+  if (type.starts_with("FLOAT") || type == "SECONDS")
+    return checked_decimal(text);
   return text;
 }
 

@@ -16,8 +16,10 @@ bool overlap(const TextRange& a, const TextRange& b) {
   return a.begin < b.end && b.begin < a.end;
 }
 
-std::size_t size_without_trailing_space(std::string_view text) {
-  return without_trailing_space(text).size();
+/// Where the white space before `end` begins, not before `begin`.
+std::size_t begin_of_space(std::string_view text, std::size_t begin, std::size_t end) {
+  return begin >= end ? begin
+                      : begin + without_trailing_space(text.substr(begin, end - begin)).size();
 }
 
 std::size_t size_of_leading_space(std::string_view text) {
@@ -53,7 +55,6 @@ class LongestFirst {
  private:
   void cut_out(Token token, bool anywhere) {
     const std::string& sought = vocabulary_.table.text(token);
-    const SearchRule rule = vocabulary_.table.search_rule(token);
     for (auto it = parts_.begin(); it != parts_.end();) {
       const auto* found = std::get_if<std::string_view>(&*it);
       if (found == nullptr) {
@@ -66,15 +67,9 @@ class LongestFirst {
           ++at;
           continue;
         }
-        std::string_view before = rest.substr(0, at);
+        const std::string_view before = rest.substr(0, at);
         rest.remove_prefix(at + sought.size());
         at = 0;
-        if (rule.takes_left) {
-          before = without_trailing_space(before);
-        }
-        if (rule.takes_right) {
-          rest = without_leading_space(rest);
-        }
         if (!before.empty()) {
           parts_.insert(it, before);
         }
@@ -170,6 +165,7 @@ class Leftmost {
                           const Ranges& literal) const {
     std::vector<Part> parts;
     std::size_t text_begin = 0;
+    std::size_t space_end = 0;
     std::vector<const TokenFinder::Entry*> found;
     for (std::size_t at = 0; at < text.size() && !finder.empty();) {
       finder.find(text.substr(at), found);
@@ -190,10 +186,13 @@ class Leftmost {
       }
       const SearchRule rule = vocabulary_.table.search_rule(entry->token);
       const std::size_t begin =
-          rule.takes_left
-              ? std::max(text_begin, size_without_trailing_space(text.substr(0, found_at)))
-              : found_at;
-      const std::size_t end = at + (rule.takes_right ? size_of_leading_space(text.substr(at)) : 0);
+          rule.takes_left ? begin_of_space(text, text_begin, found_at) : found_at;
+      std::size_t end = at;
+      if (rule.takes_right) {
+        // What has been looked at is not looked at again: tokens may be white space themselves.
+        space_end = at < space_end ? space_end : at + size_of_leading_space(text.substr(at));
+        end = space_end;
+      }
       if (begin >= end) {
         continue;  // white space that another token has taken already
       }

@@ -5,41 +5,17 @@
 
 #include "runtime/bench/bench_report.hpp"
 #include "runtime/bench/cells.hpp"
+#include "runtime/output.hpp"
+#include "runtime/text_table.hpp"
 
 namespace flowspec {
 
 namespace {
 
-using Line = std::vector<std::string>;
 using Results = std::vector<const CellResult*>;
 
-/// Characters of UTF-8 text, none of which is wide here.
-std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
-}
-
-/// The first column to the left, the others to the right.
-std::string columns(const std::vector<Line>& lines) {
-  std::vector<std::size_t> widths;
-  for (const Line& line : lines) {
-    widths.resize(std::max(widths.size(), line.size()));
-    for (std::size_t i = 0; i < line.size(); ++i)
-      widths[i] = std::max(widths[i], width_of(line[i]));
-  }
-  std::string text;
-  for (const Line& line : lines) {
-    for (std::size_t i = 0; i < line.size(); ++i) {
-      std::size_t space = widths[i] - width_of(line[i]);
-      if (i == 0)
-        text.append(line[i]).append(line.size() > 1 ? space : 0, ' ');
-      else
-        text.append(space + 2, ' ').append(line[i]);
-    }
-    text += '\n';
-  }
-  return text;
-}
+/// Of a draft's name in the first column.
+constexpr std::size_t longest_draft = 12;
 
 std::string factor(const std::optional<double>& value) {
   return value ? fmt::format("{:.2f}", *value) : "-";
@@ -74,23 +50,25 @@ bool has_several_drafts(const Results& block) {
 std::string label(const BenchCase& cell, bool with_draft) {
   auto text = mode_of(cell);
   if (with_draft && cell.mode != "ar")
-    text += fmt::format(", draft {}", draft_of(cell));
+    text += fmt::format(", draft {}", end_of(draft_of(cell), longest_draft));
   return text;
 }
 
 std::string figures(const Results& block, bool with_draft) {
   bool with_ablations = std::ranges::any_of(
       block, [](const CellResult* result) { return !result->summary.what.ablation.empty(); });
-  std::vector<Line> lines{{"mode", "decode tokens/s", "over chunk-pp", "over ar"}};
+  std::vector<std::string> headings{"mode", "decode\ntokens/s", "over\nchunk-pp", "over\nar"};
   if (with_ablations)
-    lines[0].emplace_back("over flowspec");
-  for (const char* title :
-       {"prefill tokens/s", "accept length", "tokens/segment", "rows computed/kept"})
-    lines[0].emplace_back(title);
+    headings.emplace_back("over\nflowspec");
+  for (const char* heading :
+       {"prefill\ntokens/s", "accept\nlength", "tokens/\nsegment", "rows computed/\nkept"})
+    headings.emplace_back(heading);
+  TextTable table(headings);
   for (const CellResult* result : block) {
     const BenchSummary& summary = result->summary;
-    Line line{label(summary.what, with_draft), rate(summary.decode_rate, summary.decode_rates),
-              factor(summary.over_chunk_pp), factor(summary.over_ar)};
+    std::vector<std::string> line{label(summary.what, with_draft),
+                                  rate(summary.decode_rate, summary.decode_rates),
+                                  factor(summary.over_chunk_pp), factor(summary.over_ar)};
     if (with_ablations)
       line.push_back(factor(summary.over_flowspec));
     line.push_back(rate(summary.prefill_rate, summary.prefill_rates));
@@ -98,45 +76,72 @@ std::string figures(const Results& block, bool with_draft) {
         fmt::format("{:.2f} ± {:.2f}", summary.accept_length, summary.accept_lengths.sd));
     line.push_back(fmt::format("{:.2f}", summary.tokens_per_segment));
     line.push_back(rows(summary));
-    lines.push_back(std::move(line));
+    table.add(std::move(line));
   }
-  return columns(lines);
+  return table.text();
 }
 
-std::string devices(const Results& block, bool with_draft) {
-  std::vector<Line> lines{{"busy, wasted, idle (%)"}};
-  for (const CellResult* result : block) {
-    const BenchSummary& summary = result->summary;
-    Line line{label(summary.what, with_draft)};
-    for (const DeviceShares& device : summary.shares)
-      line.push_back(fmt::format("{} {:.0f}, {:.0f}, {:.0f}", device.name, device.busy * 100,
-                                 device.wasted * 100, device.idle * 100));
-    lines.push_back(std::move(line));
+/// A line per cell, and a column for everything that any of them has a figure of.
+class FiguresByName {
+ public:
+  explicit FiguresByName(std::string heading) : headings_{std::move(heading)} {}
+
+  void begin_line(std::string label) { lines_.push_back({std::move(label)}); }
+  void add(const std::string& name, std::string figure) {
+    auto at = std::ranges::find(headings_.begin() + 1, headings_.end(), name);
+    auto column = static_cast<std::size_t>(at - headings_.begin());
+    if (at == headings_.end())
+      headings_.push_back(name);
+    auto& line = lines_.back();
+    line.resize(std::max(line.size(), column + 1));
+    line[column] = std::move(figure);
   }
-  return columns(lines);
+  /// Empty where there are no figures.
+  std::string text() const {
+    TextTable table(headings_);
+    for (const auto& line : lines_)
+      if (line.size() > 1)
+        table.add(line);
+    return headings_.size() > 1 ? table.text() : "";
+  }
+
+ private:
+  std::vector<std::string> headings_;
+  std::vector<std::vector<std::string>> lines_;
+};
+
+std::string devices(const Results& block, bool with_draft) {
+  FiguresByName table("busy, wasted,\nidle (%)");
+  for (const CellResult* result : block) {
+    table.begin_line(label(result->summary.what, with_draft));
+    for (const DeviceShares& device : result->summary.shares)
+      table.add(device.name, fmt::format("{:.0f}, {:.0f}, {:.0f}", device.busy * 100,
+                                         device.wasted * 100, device.idle * 100));
+  }
+  return table.text();
 }
 
 std::string hops(const Results& block, bool with_draft) {
-  std::vector<Line> lines{{"hop (ms per segment)"}};
+  FiguresByName table("hop\n(ms per segment)");
   for (const CellResult* result : block) {
-    Line line{label(result->summary.what, with_draft)};
+    table.begin_line(label(result->summary.what, with_draft));
     for (const HopTime& hop : result->summary.hops)
-      line.push_back(fmt::format("{} → {} {:.2f}", hop.from, hop.to, hop.mean_s * 1e3));
-    if (line.size() > 1)
-      lines.push_back(std::move(line));
+      table.add(fmt::format("{} →\n{}", hop.from, hop.to), fmt::format("{:.2f}", hop.mean_s * 1e3));
   }
-  return lines.size() > 1 ? columns(lines) : "";
+  return table.text();
 }
 
 std::string block_text(const Results& block) {
   const BenchSummary& first = block[0]->summary;
   bool with_draft = has_several_drafts(block);
-  auto text =
-      fmt::format("{} (stages: {}, prompts: {}, tokens of each: up to {})\n\n",
-                  setting_of(first.what), stage_count(first), first.prompts, first.what.max_tokens);
-  text.append(figures(block, with_draft)).append("\n").append(devices(block, with_draft));
-  auto hop_text = hops(block, with_draft);
-  return text.append(hop_text.empty() ? "" : "\n").append(hop_text);
+  auto text = wrap(
+      fmt::format("{} (stages: {}, prompts: {}, tokens of each: up to {})\n",
+                  setting_of(first.what), stage_count(first), first.prompts, first.what.max_tokens),
+      usual_columns);
+  for (const auto& part :
+       {figures(block, with_draft), devices(block, with_draft), hops(block, with_draft)})
+    text.append(part.empty() ? "" : "\n").append(part);
+  return text;
 }
 
 }  // namespace
@@ -175,7 +180,8 @@ std::string table_text(const std::vector<CellResult>& results, BenchClock clock)
   end_block();
   for (const CellResult& result : results)
     if (!result.error.empty())
-      text += fmt::format("\nFAILED {}: {}\n", title_of(result.summary.what), result.error);
+      text += wrap(fmt::format("\nFAILED {}: {}\n", title_of(result.summary.what), result.error),
+                   usual_columns);
   return text;
 }
 

@@ -8,6 +8,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "runtime/output.hpp"
+#include "runtime/text_table.hpp"
+
 namespace flowspec {
 
 namespace {
@@ -26,24 +29,27 @@ std::string count_text(std::uint64_t count) {
                       : fmt::format("{:.2f} B", number / 1e9);
 }
 
-using Cells = std::array<std::string, 9>;
+using Cells = std::array<std::string, 5>;
 
-Cells cells(const EngineReport& report, const EngineRun& run) {
-  return {fmt::format("{} {}", report.model, report.type),
-          size_text(report.weight_bytes),
-          count_text(report.parameters),
-          report.kernels,
-          std::to_string(run.threads),
-          std::to_string(run.stages),
-          run.test,
+Cells cells(const EngineRun& run) {
+  return {run.test, std::to_string(run.threads), std::to_string(run.stages),
           fmt::format("{:.2f} ± {:.2f}", run.median(), run.deviation()),
           run.bandwidth_share > 0 ? fmt::format("{:.0f} %", 100 * run.bandwidth_share) : ""};
 }
 
-/// Characters, not bytes: "±" is one.
-std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      text, [](char c) { return (static_cast<unsigned>(c) & 0xc0U) != 0x80; }));
+/// What holds for all runs.
+std::string model_text(const EngineReport& report) {
+  return fmt::format("{}, {}: {}, {} parameters, kernels {}\n\n", report.model, report.type,
+                     size_text(report.weight_bytes), count_text(report.parameters), report.kernels);
+}
+
+std::string memory_text(const EngineReport& report) {
+  std::string text = "\nMedians ± standard deviation. Memory can be read at";
+  for (const auto& [threads, rate] : report.bandwidth)
+    text += fmt::format("{} {:.1f} GB/s by {} thread{}",
+                        &threads == &report.bandwidth[0].first ? "" : ",", rate / 1e9, threads,
+                        threads == 1 ? "" : "s");
+  return text + fmt::format(". Largest resident size: {}.\n", size_text(report.peak_memory));
 }
 
 }  // namespace
@@ -71,18 +77,18 @@ double EngineRun::deviation() const {
 }
 
 void print_table(const EngineReport& report, std::ostream& out) {
-  std::vector<Cells> lines{
-      {"model", "size", "params", "kernels", "threads", "stages", "test", "t/s", "of bandwidth"}};
+  std::vector<Cells> lines{{"test", "threads", "stages", "tokens/s", "of bandwidth"}};
   for (const EngineRun& run : report.runs)
-    lines.push_back(cells(report, run));
+    lines.push_back(cells(run));
   std::array<std::size_t, std::tuple_size_v<Cells>> widths{};
   for (const Cells& line : lines)
     for (std::size_t i = 0; i < line.size(); ++i)
-      widths.at(i) = std::max(widths.at(i), width(line.at(i)));
-  const auto is_text = [](std::size_t column) { return column == 0 || column == 3; };
+      widths.at(i) = std::max(widths.at(i), width_of(line.at(i)));
+  const auto is_text = [](std::size_t column) { return column == 0; };
+  out << wrap(model_text(report), usual_columns);
   for (std::size_t l = 0; l < lines.size(); ++l) {
     for (std::size_t i = 0; i < widths.size(); ++i) {
-      const std::string fill(widths.at(i) - width(lines[l].at(i)), ' ');
+      const std::string fill(widths.at(i) - width_of(lines[l].at(i)), ' ');
       out << "| " << (is_text(i) ? lines[l].at(i) + fill : fill + lines[l].at(i)) << ' ';
     }
     out << "|\n";
@@ -90,12 +96,7 @@ void print_table(const EngineReport& report, std::ostream& out) {
       out << "| " << std::string(widths.at(i) - 1, '-') << (is_text(i) ? "- " : ": ");
     out << (l == 0 ? "|\n" : "");
   }
-  out << "\nMedians ± standard deviation. Memory can be read at";
-  for (const auto& [threads, rate] : report.bandwidth)
-    out << fmt::format("{} {:.1f} GB/s by {} thread{}",
-                       &threads == &report.bandwidth[0].first ? "" : ",", rate / 1e9, threads,
-                       threads == 1 ? "" : "s");
-  out << ". Largest resident size: " << size_text(report.peak_memory) << ".\n";
+  out << wrap(memory_text(report), usual_columns);
 }
 
 std::string to_json(const EngineReport& report) {

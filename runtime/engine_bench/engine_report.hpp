@@ -45,7 +45,8 @@ struct EngineReport {
   std::vector<EngineRun> runs;
 };
 
-/// As llama-bench's: a Markdown table, then the read rate and the memory.
+/// The model, a Markdown table with a line per run, the read rate and the memory; in lines of 80
+/// columns.
 void print_table(const EngineReport& report, std::ostream& out);
 std::string to_json(const EngineReport& report);
 

@@ -6,13 +6,17 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "runtime/output.hpp"
+#include "runtime/text_table.hpp"
+
 namespace flowspec {
 
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* line_format = "{:<10} {:<16} {:>6}  {:>8} {:>9}  {:>8} {:>9}  {:>6}  {}\n";
+constexpr std::size_t longest_draft = 15;
+constexpr const char* line_format = "{:<9} {:<15} {:>6} {:>7} {:>6} {:>7} {:>6} {:>6}  {}\n";
 
 double accept_length(std::uint64_t tokens, std::uint64_t verifications) {
   return verifications == 0 ? 0 : static_cast<double>(tokens) / static_cast<double>(verifications);
@@ -88,15 +92,15 @@ bool VerifyReport::passed() const {
 std::string verify_header(float temperature) {
   auto sampled = fmt::format("T={:.3g}", temperature);
   return fmt::format(line_format, "", "", "", "T=0", "", sampled, "", "ACCEPT", "") +
-         fmt::format(line_format, "MODE", "DRAFT", "STAGES", "TOKENS", "DIFFERENT", "TOKENS",
-                     "DIFFERENT", "LENGTH", "RESULT");
+         fmt::format(line_format, "MODE", "DRAFT", "STAGES", "TOKENS", "DIFFER", "TOKENS", "DIFFER",
+                     "LENGTH", "RESULT");
 }
 
 std::string verify_line(const VerifyRun& run) {
   const char* result = !run.error.empty() ? "FAILED" : run.passed() ? "ok" : "DIFFERENT";
-  return fmt::format(line_format, run.what.mode, run.what.draft, run.what.stages, run.greedy.tokens,
-                     run.greedy.differences, run.sampled.tokens, run.sampled.differences,
-                     fmt::format("{:.2f}", accept_length(run)), result);
+  return fmt::format(line_format, run.what.mode, end_of(run.what.draft, longest_draft),
+                     run.what.stages, run.greedy.tokens, run.greedy.differences, run.sampled.tokens,
+                     run.sampled.differences, fmt::format("{:.2f}", accept_length(run)), result);
 }
 
 std::string verify_findings(const VerifyRun& run, const VerifyReport& report,
@@ -106,7 +110,7 @@ std::string verify_findings(const VerifyRun& run, const VerifyReport& report,
                findings(run.sampled, sampled, report, text);
   if (!run.error.empty())
     lines += fmt::format("  {}\n", run.error);
-  return lines;
+  return wrap(lines, usual_columns);
 }
 
 std::string verify_line(const VerifyFit& fit, float temperature) {
@@ -115,12 +119,13 @@ std::string verify_line(const VerifyFit& fit, float temperature) {
       "{}), against the model's probabilities: ",
       fit.texts, fit.tokens, temperature, fit.what.mode, fit.what.draft, fit.what.stages);
   if (!fit.error.empty())
-    return line + fmt::format("FAILED: {}\n", fit.error);
-  return line + fmt::format(
-                    "chi-square {:.1f} with {} degrees of freedom, p = {:.4f} (at least {} is "
-                    "asked for): {}\n",
-                    fit.test.statistic, fit.test.degrees_of_freedom, fit.test.p_value,
-                    least_p_value, fit.passed() ? "ok" : "ANOTHER DISTRIBUTION");
+    return wrap(line + fmt::format("FAILED: {}\n", fit.error), usual_columns);
+  line += fmt::format(
+      "chi-square {:.1f} with {} degrees of freedom, p = {:.4f} (at least {} is "
+      "asked for): {}\n",
+      fit.test.statistic, fit.test.degrees_of_freedom, fit.test.p_value, least_p_value,
+      fit.passed() ? "ok" : "ANOTHER DISTRIBUTION");
+  return wrap(line, usual_columns);
 }
 
 std::string verify_result(const VerifyReport& report) {
@@ -132,9 +137,11 @@ std::string verify_result(const VerifyReport& report) {
                        [](const VerifyFit& fit) { return fit.passed(); })
                ? ", and samples follow the model's distribution"
                : ", but samples do not follow the model's distribution";
-  return fmt::format("{}: {} of {} combinations write what plain decoding writes{} ({:.0f} s)\n",
-                     report.passed() ? "PASSED" : "FAILED", ok, report.runs.size(), fits,
-                     report.seconds);
+  return wrap(
+      fmt::format("{}: {} of {} combinations write what plain decoding writes{} ({:.0f} s)\n",
+                  report.passed() ? "PASSED" : "FAILED", ok, report.runs.size(), fits,
+                  report.seconds),
+      usual_columns);
 }
 
 std::string verify_json(const VerifyReport& report) {

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <csignal>
+#include <sstream>
 #include <thread>
 
 #include <boost/test/unit_test.hpp>
 
 #include "runtime/output.hpp"
+#include "runtime/text_table.hpp"
 #include "tests/system/models.hpp"
 #include "tests/system/programs.hpp"
 
@@ -214,11 +216,17 @@ BOOST_AUTO_TEST_CASE(tables_of_benchmarks_and_verification) {
        {Arguments{"bench", "--modes", "ar", "--prompt-count", "1", "--max-tokens", "100"},
         Arguments{"bench", "--virtual", "--modes", "ar", "--prompt-count", "1", "--max-tokens",
                   "4"},
+        Arguments{"bench", "engine", "--prefill", "4", "--decode", "2", "--rows", "2", "--repeat",
+                  "1", "--threads", "1"},
         Arguments{"verify", "--modes", "ar", "--stages", "1", "--prompt-count", "2", "--max-tokens",
                   "30", "--draws", "0"}}) {
     Terminal terminal(flowspec_command(arguments));
     check_end(terminal, 0);
-    BOOST_TEST(count(terminal.screen(), "ar") > 0U);
+    BOOST_TEST(count(terminal.screen(), arguments[1] == "engine" ? "tg2" : "ar") > 0U);
+    // The terminal has 80 columns, and folds no line.
+    std::istringstream lines(terminal.bytes());
+    for (std::string line; std::getline(lines, line);)
+      BOOST_CHECK_MESSAGE(flowspec::width_of(line.substr(0, line.find('\r'))) <= 80, line);
   }
 }
 

@@ -6,14 +6,17 @@
 #include <cmath>
 #include <map>
 #include <regex>
+#include <sstream>
 
 #include <boost/test/unit_test.hpp>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "runtime/bench/chrome_trace.hpp"
 #include "runtime/bench/svg_writer.hpp"
 #include "runtime/bench/timeline_svg.hpp"
 #include "runtime/error.hpp"
+#include "runtime/text_table.hpp"
 #include "tests/support/bench_samples.hpp"
 
 using namespace flowspec;
@@ -36,6 +39,12 @@ std::vector<CellResult> sample_results(const BenchCase& what) {
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
+}
+
+void check_width(const std::string& text) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);)
+    BOOST_CHECK_MESSAGE(width_of(line) <= usual_columns, width_of(line) << ": " << line);
 }
 
 /// What is wrong with an XML text; empty: nothing that a rough look finds.
@@ -125,18 +134,71 @@ BOOST_AUTO_TEST_CASE(the_table_says_everything_for_people) {
   for (const char* part : {"virtual clock: exact",
                            "paper-7b, T = 0 (stages: 2, prompts: 2, tokens of each: up to 256)",
                            "4.00 (3.88 ± 1.24)", "10.00 (10.00 ± 0.00)", "2.00", "2.50 ± 0.00",
-                           "2.80", "190/40 = 4.8", "stage 1 80, 10, 20", "draft → stage 0 50.00"})
+                           "2.80", "190/40 = 4.8", "80, 10, 20", "draft →", "50.00"})
     BOOST_CHECK_MESSAGE(contains(table, part), part);
   BOOST_CHECK(contains(table_text({}, BenchClock::real), "real clock"));
-  BOOST_CHECK(!contains(table, "over flowspec"));
+  BOOST_CHECK(contains(table, "chunk-pp    ar  ") && !contains(table, "ar  flowspec"));
   auto off = sample_results(case_of("", "hold"));
   BOOST_CHECK(contains(table_text(off, BenchClock::real), "flowspec without hold"));
-  BOOST_CHECK(contains(table_text(off, BenchClock::real), "over flowspec"));
+  BOOST_CHECK(contains(table_text(off, BenchClock::real), "chunk-pp    ar  flowspec"));
   // Of several drafts each line names its own.
   auto drafts = sample_results(case_of("", "", "lookup"));
   drafts.push_back(sample_results(case_of("", "", "self"))[1]);
   BOOST_CHECK(contains(table_text(drafts, BenchClock::real), "flowspec, draft lookup"));
   BOOST_CHECK(contains(table_text(drafts, BenchClock::real), "flowspec, draft self"));
+}
+
+BOOST_AUTO_TEST_CASE(the_table_fits_a_terminal_whatever_it_is_of) {
+  const std::string far = "/home/somebody/models/that/have/long/names/a-draft.gguf";
+  const std::string profile = "/home/somebody/devices/that/somebody/has/measured/boards.toml";
+  for (std::size_t stages : {1U, 4U, 16U}) {
+    std::vector<CellResult> results;
+    for (const char* ablation : {"", "expansion", "score_order"})
+      for (const auto& draft : {std::string("lookup"), far}) {
+        auto run = sample_run(case_of(profile.c_str(), ablation, draft.c_str()));
+        run.devices.resize(1);
+        run.hops.clear();
+        for (std::size_t i = 0; i < stages; ++i) {
+          run.devices.push_back({fmt::format("stage {}", i), 8, 1, 11, 123'456'789, 20, 10});
+          run.hops.push_back({fmt::format("stage {}", i), fmt::format("stage {}", i + 1), 1, 1234});
+        }
+        results.push_back({summarize(run), ""});
+        results.back().summary.decode_rate = 123'456;
+        results.back().summary.decode_rates = {123'456, 12'345};
+        results.push_back({summarize(run), "node " + far + " did not answer in time, nor later"});
+      }
+    auto table = table_text(results, BenchClock::real);
+    BOOST_TEST_MESSAGE(table);
+    check_width(table);
+    // Nothing has gone.
+    for (std::size_t i = 0; i < stages; ++i)
+      BOOST_TEST(contains(table, fmt::format("stage {}", i)));
+    for (const char* part : {"123456 (123456 ± 12345)", "10.00 (10.00 ± 0.00)", "2.50 ± 0.00",
+                             "2.80", "80, 10, 20", "1234000.00", "…", "a-draft.gguf"})
+      BOOST_TEST(contains(table, part), part);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(tables_are_cut_between_columns) {
+  TextTable table({"name", "a", "two\nlines", "c"});
+  table.add({"x", "1", "2", "3"});
+  table.add({"longer", "1000", "20"});
+  BOOST_TEST(table.text(80) ==
+             "                two\n"
+             "name       a  lines  c\n"
+             "x          1      2  3\n"
+             "longer  1000     20\n");
+  BOOST_TEST(table.text(18) ==
+             "name       a\n"
+             "x          1\n"
+             "longer  1000\n"
+             "\n"
+             "          two\n"
+             "name    lines  c\n"
+             "x           2  3\n"
+             "longer     20\n");
+  BOOST_TEST(end_of("äöü", 3) == "äöü");
+  BOOST_TEST(end_of("äöü", 2) == "…ü");
 }
 
 BOOST_AUTO_TEST_CASE(devices_are_in_the_order_of_the_pipeline) {

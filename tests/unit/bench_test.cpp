@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(options_that_contradict_each_other_are_refused) {
   check_error([] { parse_line({"--jobs", "2"}); }, "--jobs");
   check_error([] { parse_line({"--link-mbps", "100"}); }, "--link-mbps");
   check_error([] { parse_line({"--virtual", "--link-mbps", "0"}); }, "more than 0");
-  check_error([] { parse_line({"--virtual", "--link-mbps", "nan"}); }, "more than 0");
+  check_error([] { parse_line({"--virtual", "--link-mbps", "nan"}); }, "is not a number");
   check_error([] { parse_line({"-t", "-1"}); }, "--temperature");
   check_error([] { parse_line({"--plot-window", "1"}); }, "--plot");
   check_error([] { parse_line({"--plot", "a", "--plot-window", "0"}); }, "--plot-window");

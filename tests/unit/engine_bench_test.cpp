@@ -17,6 +17,7 @@
 #include "runtime/engine_bench/pipeline.hpp"
 #include "runtime/engine_bench/random_model.hpp"
 #include "runtime/engine_bench/read_bandwidth.hpp"
+#include "runtime/text_table.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace flowspec::test {
@@ -93,15 +94,27 @@ BOOST_AUTO_TEST_CASE(the_table_is_markdown_with_median_and_share) {
   std::ostringstream out;
   print_table(sample_report(), out);
   BOOST_TEST(out.str() ==
-             "| model     |     size | params | kernels | threads | stages | test |          t/s | "
-             "of bandwidth |\n"
-             "| --------- | -------: | -----: | ------- | ------: | -----: | ---: | -----------: | "
-             "-----------: |\n"
-             "| tiny Q8_0 | 1.00 GiB | 1.10 B | avx2    |       2 |      1 | tg64 | 11.00 ± 1.00 | "
-             "        50 % |\n"
+             "tiny, Q8_0: 1.00 GiB, 1.10 B parameters, kernels avx2\n"
              "\n"
-             "Medians ± standard deviation. Memory can be read at 20.0 GB/s by 1 thread, 30.0 GB/s "
-             "by 2 threads. Largest resident size: 1.50 GiB.\n");
+             "| test | threads | stages |     tokens/s | of bandwidth |\n"
+             "| ---- | ------: | -----: | -----------: | -----------: |\n"
+             "| tg64 |       2 |      1 | 11.00 ± 1.00 |         50 % |\n"
+             "\n"
+             "Medians ± standard deviation. Memory can be read at 20.0 GB/s by 1 thread, 30.0\n"
+             "GB/s by 2 threads. Largest resident size: 1.50 GiB.\n");
+}
+
+BOOST_AUTO_TEST_CASE(the_table_fits_a_terminal) {
+  EngineReport report = sample_report();
+  report.model = "a-model-with-a-long-name.and.more.gguf";
+  report.type = "Q6_K, Q4_K, Q5_0, F32";
+  report.bandwidth = {{1, 20e9}, {2, 30e9}, {64, 1234e9}, {128, 2345e9}};
+  report.runs = {{"pp32768", 128, 4096, 64, {123456.78, 98765.43}, 12.34}};
+  std::ostringstream out;
+  print_table(report, out);
+  std::istringstream lines(out.str());
+  for (std::string line; std::getline(lines, line);)
+    BOOST_CHECK_MESSAGE(width_of(line) <= usual_columns, line);
 }
 
 BOOST_AUTO_TEST_CASE(json_has_every_figure) {

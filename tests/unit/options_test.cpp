@@ -190,6 +190,23 @@ BOOST_AUTO_TEST_CASE(folders_of_models_have_to_be_readable) {
   std::filesystem::permissions(models, all);
 }
 
+BOOST_AUTO_TEST_CASE(a_number_is_finite_and_has_a_point) {
+  std::size_t count = 0;
+  for (const Option& option : all_options())
+    if (option.type.starts_with("FLOAT") || option.type == "SECONDS") {
+      ++count;
+      for (const char* bad : {"inf", "-inf", "nan", "abc", "0.5x", "0x10", "1.5.2", " ", "0.7 "})
+        check_refused(option, {bad}, "is not a number");
+      for (const char* far : {"1e39", "-1e39", "1e999"})
+        check_refused(option, {far}, "is out of range");
+      if (option.delimiter == '\0')
+        check_refused(option, {"0,7"}, "decimals follow a point: 0.7");
+    }
+  BOOST_TEST(count >= 8U);
+  for (const char* good : {"0.7", ".5", "1e-3", "1e30", "1e-45", "0"})
+    BOOST_TEST(problem_of("flowspec", {"generate", "-t", good, "text"}) == "");
+}
+
 BOOST_AUTO_TEST_CASE(what_was_meant_is_told) {
   const std::vector<std::pair<Words, std::string>> mistakes{
       {{},

@@ -2,12 +2,15 @@
 
 #define BOOST_TEST_MODULE verify
 #include <cmath>
+#include <regex>
+#include <sstream>
 
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
 #include "runtime/error.hpp"
 #include "runtime/options.hpp"
+#include "runtime/text_table.hpp"
 #include "runtime/verify/verify_report.hpp"
 
 using namespace flowspec;
@@ -23,6 +26,11 @@ bool is_in(const std::string& part, const std::string& text) {
   bool found = text.find(part) != std::string::npos;
   BOOST_CHECK_MESSAGE(found, "no \"" << part << "\" in: " << text);
   return found;
+}
+
+/// In one line, whose ends were between words.
+std::string unwrapped(const std::string& text) {
+  return std::regex_replace(text, std::regex("\n +|\n"), " ");
 }
 
 template <class Call>
@@ -247,9 +255,10 @@ BOOST_AUTO_TEST_CASE(a_report_says_what_passed_and_what_did_not) {
   auto report = sample_report();
   BOOST_CHECK(report.passed());
   BOOST_CHECK(verify_findings(report.runs[0], report, token_text).empty());
-  is_in("flowspec   eagle                 4", verify_line(report.runs[0]));
+  is_in("flowspec  eagle                4", verify_line(report.runs[0]));
   is_in(" 2.00  ok", verify_line(report.runs[0]));
-  is_in("p = 0.5000 (at least 0.001 is asked for): ok", verify_line(report.fits[0], 0.8F));
+  is_in("p = 0.5000 (at least 0.001 is asked for): ok",
+        unwrapped(verify_line(report.fits[0], 0.8F)));
   is_in("PASSED: 1 of 1 combinations", verify_result(report));
 
   auto other = report;
@@ -259,7 +268,7 @@ BOOST_AUTO_TEST_CASE(a_report_says_what_passed_and_what_did_not) {
   is_in(
       "first difference at temperature 0.8: prompt 2 (\"the second prompt\"), position 8: the "
       "text's end, plain decoding has 5 \"t5\"",
-      verify_findings(other.runs[0], other, token_text));
+      unwrapped(verify_findings(other.runs[0], other, token_text)));
   is_in("FAILED: 0 of 1 combinations", verify_result(other));
 
   other = report;
@@ -271,10 +280,29 @@ BOOST_AUTO_TEST_CASE(a_report_says_what_passed_and_what_did_not) {
   other = report;
   other.fits[0].test.p_value = 1e-5;
   BOOST_CHECK(!other.passed());
-  is_in("ANOTHER DISTRIBUTION", verify_line(other.fits[0], 1));
-  is_in("do not follow", verify_result(other));
+  is_in("ANOTHER DISTRIBUTION", unwrapped(verify_line(other.fits[0], 1)));
+  is_in("do not follow", unwrapped(verify_result(other)));
 
   BOOST_CHECK(!VerifyReport{}.passed());
+}
+
+BOOST_AUTO_TEST_CASE(a_report_fits_a_terminal) {
+  auto report = sample_report();
+  auto& run = report.runs[0];
+  run.what = {"pruned-pp", "a-small-model-with-a-long-name.gguf", 4096};
+  run.greedy.tokens = run.sampled.tokens = 9'999'998;
+  run.verifications = 5'000'000;
+  run.sampled.add(1, 7, std::vector<Token>{4, 5}, std::vector<Token>{4});
+  run.error = "node a-board-with-a-long-name was lost: its connection broke, or it was silent";
+  report.fits[0].what = run.what;
+  const auto text = verify_header(0.85F) + verify_line(run) +
+                    verify_findings(run, report, token_text) + verify_line(report.fits[0], 0.85F) +
+                    verify_result(report);
+  BOOST_TEST_MESSAGE(text);
+  is_in("pruned-pp …long-name.gguf   4096 ", text);
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);)
+    BOOST_CHECK_MESSAGE(width_of(line) <= usual_columns, line);
 }
 
 BOOST_AUTO_TEST_CASE(a_report_as_json) {

@@ -1,0 +1,43 @@
+#pragma once
+/// Tables for people, no wider than a terminal.
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flowspec {
+
+/// What a terminal shows without folding lines.
+inline constexpr std::size_t usual_columns = 80;
+
+/// Characters of UTF-8 text, none of which is wide here.
+std::size_t width_of(std::string_view text);
+
+/// At most `most` characters of a text: its end, behind "…", where it has more.
+std::string end_of(std::string_view text, std::size_t most);
+
+/// Words in the first column, figures in the others. Where they are too many for a line, the table
+/// is cut into several, one below the other, each with the first column.
+class TextTable {
+ public:
+  /// Headings may have several lines.
+  explicit TextTable(std::vector<std::string> headings);
+
+  /// No more cells than headings.
+  void add(std::vector<std::string> cells);
+  /// Lines have at most `columns` characters, unless the first column and one more have more.
+  std::string text(std::size_t columns = usual_columns) const;
+
+ private:
+  using Line = std::vector<std::string>;
+
+  std::string part(const std::vector<std::size_t>& which) const;
+
+  /// Of the headings.
+  std::vector<Line> headings_;
+  std::vector<Line> lines_;
+  std::vector<std::size_t> widths_;
+};
+
+}  // namespace flowspec
