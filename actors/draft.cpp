@@ -10,10 +10,10 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "actors/drafter.hpp"
 #include "actors/guarded.hpp"
 #include "actors/log_failures.hpp"
 #include "actors/policy/controller.hpp"
+#include "actors/policy/drafter.hpp"
 #include "actors/probe.hpp"
 #include "actors/spawn.hpp"
 #include "actors/type_ids.hpp"

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "actors/policy/policy.hpp"
+#include "actors/policy/modes/modes.hpp"
 #include "models/tokenizer/chat_template.hpp"
 #include "models/tokenizer/utf8.hpp"
 #include "runtime/chat.hpp"

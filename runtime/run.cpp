@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/end_actor.hpp"
+#include "actors/policy/modes/modes.hpp"
 #include "messages/limits.hpp"
 #include "models/model_hash.hpp"
 #include "models/numerics.hpp"

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "actors/policy/modes/mode.hpp"
+
 namespace flowspec {
 
 namespace {
@@ -37,7 +39,10 @@ constexpr double least_rows = 16;
 }  // namespace
 
 Controller::Controller(const DraftPolicy& policy)
-    : base_(policy), policy_(policy), speculating_(policy.speculates()), patience_(first_patience) {
+    : base_(policy),
+      policy_(policy),
+      speculating_(policy.mode->speculates()),
+      patience_(first_patience) {
   decisions_.send_reach = policy.send_reach;
   decisions_.hold = policy.hold;
 }
@@ -144,7 +149,7 @@ void Controller::speculate(bool on) {
 void Controller::adjust() {
   policy_ = base_;
   if (!speculating_) {
-    policy_.growth = DraftPolicy::Growth::none;
+    policy_.mode = &plain_decoding();
     policy_.send_reach = 1;
     policy_.hold = 0;
   } else {

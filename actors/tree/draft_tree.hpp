@@ -135,6 +135,9 @@ class DraftTree {
   Position position_limit() const { return position_limit_; }
   /// Position of the prompt's last token.
   Position prompt_end() const { return prompt_end_; }
+  /// The root is a token of the prompt.
+  bool in_prompt() const { return nodes_.front().position <= prompt_end_; }
+  bool reads_features() const { return reads_features_; }
   std::uint32_t slots() const { return slots_; }
   std::uint32_t free_slots() const { return static_cast<std::uint32_t>(free_.size()); }
   /// Live nodes that have been sent.

@@ -2,7 +2,8 @@
 
 #include <iostream>
 
-#include "actors/policy/policy.hpp"
+#include "actors/policy/ablations.hpp"
+#include "actors/policy/modes/modes.hpp"
 #include "runtime/bench/bench_command.hpp"
 #include "runtime/bench/runner.hpp"
 

@@ -7,7 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "actors/policy/policy.hpp"
+#include "actors/policy/modes/modes.hpp"
 #include "models/sampler.hpp"
 #include "runtime/bench/cells.hpp"
 #include "runtime/cli.hpp"

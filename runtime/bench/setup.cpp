@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "actors/policy/ablations.hpp"
+#include "actors/policy/modes/modes.hpp"
 #include "messages/limits.hpp"
 #include "runtime/error.hpp"
 

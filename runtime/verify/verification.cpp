@@ -7,6 +7,7 @@
 #include <caf/all.hpp>
 #include <fmt/format.h>
 
+#include "actors/policy/modes/modes.hpp"
 #include "messages/limits.hpp"
 #include "models/numerics.hpp"
 #include "runtime/bench/prompts.hpp"

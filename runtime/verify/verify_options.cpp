@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "actors/policy/policy.hpp"
+#include "actors/policy/modes/modes.hpp"
 #include "runtime/cli.hpp"
 #include "runtime/error.hpp"
 

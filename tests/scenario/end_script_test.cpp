@@ -1,6 +1,7 @@
 /// Texts that end while more of them is on its way, in every mode.
 #include <boost/test/unit_test.hpp>
 
+#include "actors/policy/modes/modes.hpp"
 #include "tests/scenario/scripted_world.hpp"
 #include "tests/support/oracle_draft.hpp"
 

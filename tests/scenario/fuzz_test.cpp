@@ -5,7 +5,8 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "actors/policy/policy.hpp"
+#include "actors/policy/ablations.hpp"
+#include "actors/policy/modes/modes.hpp"
 #include "tests/scenario/schedule_case.hpp"
 
 namespace flowspec::test {

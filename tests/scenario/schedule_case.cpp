@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "actors/policy/ablations.hpp"
+#include "actors/policy/modes/modes.hpp"
 #include "tests/scenario/stories.hpp"
 #include "tests/support/oracle_draft.hpp"
 #include "tests/support/pipeline_world.hpp"

@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 #include <caf/all.hpp>
 
+#include "actors/policy/modes/modes.hpp"
 #include "actors/type_ids.hpp"
 #include "messages/segment_writer.hpp"
 #include "tests/scenario/stories.hpp"

@@ -5,6 +5,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "actors/policy/modes/modes.hpp"
+
 namespace flowspec::test {
 
 Candidate likely(Token token, double probability) {

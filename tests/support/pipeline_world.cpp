@@ -10,9 +10,9 @@
 
 #include "actors/control_relay.hpp"
 #include "actors/coordinator.hpp"
-#include "actors/drafter.hpp"
 #include "actors/hop.hpp"
 #include "actors/pipeline.hpp"
+#include "actors/policy/drafter.hpp"
 #include "actors/session.hpp"
 #include "actors/type_ids.hpp"
 #include "models/config.hpp"

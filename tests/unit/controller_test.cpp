@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "actors/policy/modes/modes.hpp"
+
 namespace flowspec::test {
 namespace {
 
@@ -18,7 +20,7 @@ struct World {
   double now = 0;
   double tokens = 0;
 
-  bool plain() const { return controller.policy().growth == DraftPolicy::Growth::none; }
+  bool plain() const { return !controller.policy().mode->speculates(); }
 
   void trip(std::uint32_t rows, std::uint32_t gain) {
     double took = base + row * rows;

@@ -1,9 +1,11 @@
 /// What the drafter asks of a draft model that reads the target's features, and what the modes
 /// send, without actors.
-#include "actors/drafter.hpp"
+#include "actors/policy/drafter.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <fmt/format.h>
+
+#include "actors/policy/modes/modes.hpp"
 
 namespace flowspec::test {
 namespace {

@@ -7,7 +7,8 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "actors/drafter.hpp"
+#include "actors/policy/drafter.hpp"
+#include "actors/policy/modes/modes.hpp"
 
 namespace flowspec::test {
 namespace {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "actors/policy/fair_share.hpp"
+#include "actors/policy/modes/mode.hpp"
 #include "actors/policy/policy.hpp"
 #include "actors/tree/draft_tree.hpp"
 #include "models/drafts/draft_model.hpp"
@@ -81,12 +82,7 @@ class Drafter {
     DraftTree tree;
     KvCache cache;
     bool cancelled = false;
-    /// Draft forwards that have ended since the root last moved.
-    std::uint32_t forwards = 0;
-    /// Growth by beam: the level to expand next, and the segments that the tree still makes; 0
-    /// until it is complete.
-    std::uint32_t level = 0;
-    std::uint32_t chunks_left = 0;
+    DraftProgress progress{};
   };
 
   /// A node in one of the trees.
@@ -125,8 +121,6 @@ class Drafter {
   void plan(const Choice& choice, std::size_t most);
   bool plan_row(Session& session, DraftTree::Index index, std::size_t most);
   void make_rows();
-  void end_forward(Session& session, bool has_grown);
-  bool in_prompt(const Session& session) const;
   bool holds(const Session& session) const;
   std::vector<DraftTree::Index> sendable(const Session& session) const;
   Demand demand(const Session& session, const std::vector<DraftTree::Index>& rows) const;

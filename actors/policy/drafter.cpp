@@ -1,4 +1,4 @@
-#include "actors/drafter.hpp"
+#include "actors/policy/drafter.hpp"
 
 #include <algorithm>
 
@@ -40,7 +40,7 @@ void Drafter::close(SessionId id, bool keep) {
 
 bool Drafter::answers(SessionId id) const {
   auto found = sessions_.find(id);
-  return found != sessions_.end() && !in_prompt(found->second);
+  return found != sessions_.end() && !found->second.tree.in_prompt();
 }
 
 void Drafter::cancel(SessionId id) {
@@ -61,9 +61,10 @@ std::optional<std::string> Drafter::reroot(const Prune& prune) {
     return error;
   foresight_.asked += asked;
   foresight_.right += right;
-  session.forwards = 0;
-  if (!session.tree.node(session.tree.root()).sent)
-    session.level = session.chunks_left = 0;
+  // A root that is not in the pipeline begins a new tree, another one goes on with the present.
+  bool sent = session.tree.node(session.tree.root()).sent;
+  session.progress = sent ? DraftProgress{0, session.progress.level, session.progress.chunks_left}
+                          : DraftProgress{};
   return error;
 }
 
@@ -84,33 +85,18 @@ std::optional<std::string> Drafter::learn(const Features& features) {
 
 /// Nodes of one session that the next forward may expand, best first.
 std::vector<DraftTree::Choice> Drafter::choices(const Session& session, std::size_t count) const {
-  using Growth = DraftPolicy::Growth;
   const DraftTree& tree = session.tree;
-  if (model_ == nullptr || !policy_.speculates() || session.cancelled || tree.free_slots() == 0 ||
-      (policy_.forwards_per_root != 0 && session.forwards >= policy_.forwards_per_root))
+  const DraftProgress& progress = session.progress;
+  if (model_ == nullptr || session.cancelled || tree.free_slots() == 0 ||
+      (policy_.forwards_per_root != 0 && progress.forwards >= policy_.forwards_per_root))
     return {};
   if (reads_features() && !tree.committed_rows_done() && !has_committed_row(session))
     return {};  // features are on their way
-  if (policy_.growth == Growth::best_first)
-    return tree.best_to_expand(count, policy_.expand_reach, policy_.max_depth,
-                               policy_.refresh && reads_features());
-  if (in_prompt(session))
-    return {};
-  bool root_sent = tree.node(tree.root()).sent;
-  if (policy_.growth == Growth::beam) {
-    bool complete = root_sent || session.chunks_left > 0 || session.level >= policy_.max_depth;
-    if (complete)
-      return {};
-    return tree.best_of_level(session.level, std::min<std::size_t>(count, policy_.top_k));
-  }
-  // A level of the tree that waits is enough.
-  if (tree.unsent() > (root_sent ? 0U : 1U) || tree.height() >= policy_.max_depth)
-    return {};
-  return tree.best_of_level(tree.height(), count);
+  return policy_.mode->to_expand(policy_, tree, progress, count);
 }
 
 bool Drafter::has_committed_row(const Session& session) const {
-  return reads_features() && policy_.speculates() && !session.cancelled &&
+  return reads_features() && policy_.mode->speculates() && !session.cancelled &&
          session.tree.next_committed_row().has_value();
 }
 
@@ -239,17 +225,11 @@ void Drafter::finish() {
     grown.insert(row.session);
   }
   pending_.clear();
-  for (SessionId id : took_part)
-    end_forward(sessions_.at(id), grown.contains(id));
-}
-
-void Drafter::end_forward(Session& session, bool has_grown) {
-  ++session.forwards;
-  // A forward that only read the text so far has no level of the tree.
-  if (policy_.growth == DraftPolicy::Growth::beam && has_grown)
-    session.level = std::min(session.level + 1, policy_.max_depth);
-  if (policy_.growth == DraftPolicy::Growth::layers)
-    session.tree.keep_best_unsent(policy_.draft_width);
+  for (SessionId id : took_part) {
+    Session& session = sessions_.at(id);
+    ++session.progress.forwards;
+    policy_.mode->forward_ended(policy_, grown.contains(id), session.tree, session.progress);
+  }
 }
 
 /// The session has no more rows in this forward, of at most so many.
@@ -339,21 +319,15 @@ void Drafter::make_rows() {
   }
 }
 
-bool Drafter::in_prompt(const Session& session) const {
-  return session.tree.node(session.tree.root()).position <= session.tree.prompt_end();
-}
-
 /// Would the policy rather wait for a draft forward than send what there is?
 bool Drafter::holds(const Session& session) const {
-  if (in_prompt(session))
+  if (session.tree.in_prompt())
     return false;
   auto id = session.tree.session();
   bool drafting =
       can_draft(session) || std::any_of(pending_.begin(), pending_.end(),
                                         [id](const Pending& row) { return row.session == id; });
-  if (policy_.growth == DraftPolicy::Growth::beam)
-    return !session.tree.node(session.tree.root()).sent && session.chunks_left == 0 && drafting;
-  return session.forwards < policy_.hold && drafting;
+  return drafting && policy_.mode->waits_for_draft(policy_, session.tree, session.progress);
 }
 
 std::vector<DraftTree::Index> Drafter::sendable(const Session& session) const {
@@ -421,21 +395,10 @@ std::vector<Drafter::Choice> Drafter::single_segment(bool& awaits_more) {
     if (rows.empty())
       continue;
     send_turn_ = tree.session() + 1;
-    bool beam = policy_.growth == DraftPolicy::Growth::beam && !in_prompt(session);
-    if (beam) {
-      if (session.chunks_left == 0) {
-        tree.keep_best_unsent(policy_.tree_nodes);
-        session.chunks_left = policy_.chunks;
-      }
-      rows = sendable(session);
-      auto size = std::max<std::size_t>(tree.unsent() / session.chunks_left, 1);
-      if (session.chunks_left > 1 && rows.size() > size)
-        rows.resize(size);
-      session.chunks_left = std::max(session.chunks_left - 1, 1U);
-      awaits_more = policy_.whole_tree && rows.size() < tree.unsent();
-    } else if (policy_.growth == DraftPolicy::Growth::layers && !in_prompt(session)) {
-      auto depth = tree.node(rows.front()).depth;
-      std::erase_if(rows, [&](auto index) { return tree.node(index).depth != depth; });
+    if (!tree.in_prompt()) {
+      if (policy_.mode->complete(policy_, tree, session.progress))
+        rows = sendable(session);
+      awaits_more = policy_.mode->cut(tree, session.progress, rows);
     }
     for (auto index : rows)
       best.push_back({&session, index, tree.node(index).reach});
@@ -446,9 +409,8 @@ std::vector<Drafter::Choice> Drafter::single_segment(bool& awaits_more) {
 
 Drafter::Outgoing Drafter::take_segment() {
   Outgoing segment;
-  bool mixed = policy_.growth == DraftPolicy::Growth::best_first ||
-               policy_.growth == DraftPolicy::Growth::none;
-  auto best = mixed ? mixed_segment() : single_segment(segment.awaits_more);
+  auto best =
+      policy_.mode->mixes_sessions() ? mixed_segment() : single_segment(segment.awaits_more);
   for (const Choice& choice : best) {
     segment.rows.push_back(choice.session->tree.row(choice.index));
     choice.session->tree.mark_sent(choice.index);

@@ -1,0 +1,29 @@
+#include "actors/policy/modes/modes.hpp"
+
+namespace flowspec {
+
+namespace {
+
+class Flowspec : public Mode {
+ public:
+  std::string_view name() const override { return "flowspec"; }
+  bool mixes_sessions() const override { return true; }
+  std::vector<DraftTree::Choice> to_expand(const DraftPolicy& policy, const DraftTree& tree,
+                                           const DraftProgress& /*progress*/,
+                                           std::size_t count) const override {
+    return tree.best_to_expand(count, policy.expand_reach, policy.max_depth,
+                               policy.refresh && tree.reads_features());
+  }
+};
+
+}  // namespace
+
+DraftPolicy flowspec_policy(std::uint32_t stages) {
+  static const Flowspec mode;
+  DraftPolicy policy{.mode = &mode};
+  policy.window = stages;
+  policy.adaptive = true;
+  return policy;
+}
+
+}  // namespace flowspec

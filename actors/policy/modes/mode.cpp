@@ -1,0 +1,12 @@
+#include "actors/policy/modes/mode.hpp"
+
+#include "actors/policy/policy.hpp"
+
+namespace flowspec {
+
+bool Mode::waits_for_draft(const DraftPolicy& policy, const DraftTree& /*tree*/,
+                           const DraftProgress& progress) const {
+  return progress.forwards < policy.hold;
+}
+
+}  // namespace flowspec
