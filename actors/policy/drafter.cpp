@@ -261,7 +261,7 @@ void Drafter::plan(const Choice& choice, std::size_t most) {
     return;
   std::vector<DraftTree::Index> missing{choice.index};
   for (auto i = tree.node(choice.index).parent;
-       i != DraftTree::none && tree.node(i).slot == DraftTree::no_slot; i = tree.node(i).parent)
+       i != DraftTree::none && tree.node(i).draft.slot == DraftKv::no_slot; i = tree.node(i).parent)
     missing.push_back(i);
   for (auto i = missing.rbegin(); i != missing.rend(); ++i)
     if (!plan_row(session, *i, most))

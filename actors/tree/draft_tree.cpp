@@ -14,9 +14,8 @@ DraftTree::DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_no
       position_limit_(open.position_limit),
       prompt_end_(static_cast<Position>(open.prompt.size() - 1)),
       max_nodes_(max_nodes),
-      slots_(slots),
       next_id_(open.root),
-      reads_features_(reads_features) {
+      kv_(slots, reads_features) {
   for (std::size_t i = open.kept; i < open.prompt.size(); ++i) {
     Node node;
     node.serial = next_serial_++;
@@ -29,32 +28,14 @@ DraftTree::DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_no
     nodes_.push_back(std::move(node));
   }
   committed_tokens_.assign(open.prompt.begin(), open.prompt.begin() + open.kept);
-  if (previous != nullptr)
-    keep_rows_of(*previous);
-  if (reads_features_)
-    for (auto i = static_cast<Position>(std::max<std::size_t>(exact_rows_, 1)); i <= open.kept; ++i)
-      committed_features_.try_emplace(i - 1);
-  std::vector<bool> taken(slots);
-  for (Slot slot : committed_slots_)
-    taken[slot] = true;
-  for (Slot slot = slots; slot > 0; --slot)
-    if (!taken[slot - 1])
-      free_.push_back(slot - 1);
-}
-
-/// Rows of equal tokens in equal places.
-void DraftTree::keep_rows_of(const DraftTree& previous) {
-  auto equal = std::mismatch(committed_tokens_.begin(), committed_tokens_.end(),
-                             previous.committed_tokens_.begin(), previous.committed_tokens_.end());
-  auto count = static_cast<std::size_t>(equal.first - committed_tokens_.begin());
-  exact_rows_ = std::min(count, previous.exact_rows_);
-  committed_slots_.assign(
-      previous.committed_slots_.begin(),
-      previous.committed_slots_.begin() + static_cast<std::ptrdiff_t>(exact_rows_));
-  if (reads_features_)
-    committed_features_.insert(
-        previous.committed_features_.begin(),
-        previous.committed_features_.lower_bound(static_cast<Position>(count)));
+  Position equal = 0;
+  if (previous != nullptr) {
+    const auto& old = previous->committed_tokens_;
+    auto difference =
+        std::mismatch(committed_tokens_.begin(), committed_tokens_.end(), old.begin(), old.end());
+    equal = static_cast<Position>(difference.first - committed_tokens_.begin());
+  }
+  kv_.begin(open.kept, previous != nullptr ? &previous->kv_ : nullptr, equal);
 }
 
 DraftTree::Index DraftTree::find(NodeId id) const {
@@ -130,13 +111,11 @@ std::optional<std::string> DraftTree::reroot(const Prune& prune, bool adopt) {
     nodes_.push_back(std::move(node));
   }
 
-  // Rows that have been computed read their features no more.
-  if (exact_rows_ > 0)
-    committed_features_.erase(
-        committed_features_.begin(),
-        committed_features_.lower_bound(static_cast<Position>(exact_rows_ - 1)));
-  for (Index index : path)
-    commit(nodes_[index]);
+  kv_.forget_read_features();
+  for (Index index : path) {
+    committed_tokens_.push_back(nodes_[index].token);
+    kv_.commit(nodes_[index].id, nodes_[index].draft);
+  }
   std::vector<bool> keep(nodes_.size(), false);
   for (Index i = 0; i < nodes_.size(); ++i)
     keep[i] = i == root || (nodes_[i].parent != none && keep[nodes_[i].parent]);
@@ -156,22 +135,6 @@ std::optional<std::string> DraftTree::reroot(const Prune& prune, bool adopt) {
   return std::nullopt;
 }
 
-/// Moves what the node holds to the committed prefix.
-void DraftTree::commit(Node& node) {
-  bool in_order = exact_rows_ == committed_tokens_.size();
-  committed_tokens_.push_back(node.token);
-  if (node.slot != no_slot) {
-    committed_slots_.push_back(std::exchange(node.slot, no_slot));
-    exact_rows_ += in_order && node.row_is_exact ? 1 : 0;
-  }
-  if (!reads_features_)
-    return;
-  if (node.feature_is_exact)
-    committed_features_[node.position] = std::move(node.feature);
-  else
-    awaited_[node.id] = node.position;
-}
-
 void DraftTree::retain(const std::vector<bool>& keep) {
   std::vector<Index> moved(nodes_.size(), none);
   std::vector<Node> kept;
@@ -179,8 +142,7 @@ void DraftTree::retain(const std::vector<bool>& keep) {
   for (Index i = 0; i < nodes_.size(); ++i) {
     Node& node = nodes_[i];
     if (!keep[i]) {
-      if (node.slot != no_slot)
-        free_.push_back(node.slot);
+      kv_.release(node.draft);
       continue;
     }
     moved[i] = static_cast<Index>(kept.size());
@@ -204,12 +166,12 @@ void DraftTree::rescore() {
 bool DraftTree::can_expand(const Node& node) const {
   if (node.position + 1 >= position_limit_)
     return false;
-  if (!reads_features_)
+  if (!kv_.reads_features())
     return true;
   if (node.parent == none)
-    return node.position > 0 && committed_features_.contains(node.position - 1);
-  const Node& parent = nodes_[node.parent];
-  return parent.slot != no_slot && !parent.feature.empty();
+    return kv_.knows_feature_before(node.position);
+  const DraftKv::Entry& parent = nodes_[node.parent].draft;
+  return parent.slot != DraftKv::no_slot && !parent.feature.empty();
 }
 
 std::vector<DraftTree::Choice> DraftTree::best_to_expand(std::size_t count, double min_reach,
@@ -363,60 +325,27 @@ void DraftTree::keep_best_unsent(std::size_t count) {
 }
 
 void DraftTree::guess_feature(Index index, std::span<const float> feature) {
-  if (!nodes_[index].feature_is_exact)
-    nodes_[index].feature.assign(feature.begin(), feature.end());
+  DraftKv::Entry& entry = nodes_[index].draft;
+  if (!entry.feature_is_exact)
+    entry.feature.assign(feature.begin(), feature.end());
 }
 
 void DraftTree::learn_feature(NodeId id, std::span<const float> feature) {
-  if (auto awaited = awaited_.find(id); awaited != awaited_.end()) {
-    committed_features_[awaited->second].assign(feature.begin(), feature.end());
-    awaited_.erase(awaited);
-  } else if (auto index = find(id); index != none) {
-    nodes_[index].feature.assign(feature.begin(), feature.end());
-    nodes_[index].feature_is_exact = true;
+  if (kv_.learn_committed(id, feature))
+    return;
+  if (auto index = find(id); index != none) {
+    nodes_[index].draft.feature.assign(feature.begin(), feature.end());
+    nodes_[index].draft.feature_is_exact = true;
   }
-}
-
-std::span<const float> DraftTree::feature_before(Position position) const {
-  auto found = position > 0 ? committed_features_.find(position - 1) : committed_features_.end();
-  return found != committed_features_.end() ? found->second : std::span<const float>{};
 }
 
 std::span<const float> DraftTree::parent_feature(Index index) const {
   const Node& node = nodes_[index];
-  return node.parent != none ? nodes_[node.parent].feature : feature_before(node.position);
-}
-
-std::optional<Position> DraftTree::next_committed_row() const {
-  if (committed_rows_done())
-    return std::nullopt;
-  auto position = static_cast<Position>(exact_rows_);
-  bool known = !reads_features_ || position == 0 || committed_features_.contains(position - 1);
-  bool room = exact_rows_ < committed_slots_.size() || !free_.empty();
-  return known && room ? std::optional(position) : std::nullopt;
-}
-
-bool DraftTree::take_committed_row() {
-  if (exact_rows_ == committed_slots_.size()) {
-    if (free_.empty())
-      return false;
-    committed_slots_.push_back(free_.back());
-    free_.pop_back();
-  }
-  ++exact_rows_;
-  return true;
+  return node.parent != none ? nodes_[node.parent].draft.feature : feature_before(node.position);
 }
 
 bool DraftTree::take_slot(Index index) {
-  Node& node = nodes_[index];
-  if (node.slot == no_slot) {
-    if (free_.empty())
-      return false;
-    node.slot = free_.back();
-    free_.pop_back();
-  }
-  node.row_is_exact = !reads_features_ || node.parent == none;
-  return true;
+  return kv_.take_slot(nodes_[index].draft, nodes_[index].parent == none);
 }
 
 Row DraftTree::row(Index index) const {
@@ -435,34 +364,29 @@ void DraftTree::append_tokens(Index index, std::vector<Token>& out) const {
 void DraftTree::append_slots(Index index, std::vector<Slot>& out) const {
   auto first = out.size();
   for (; index != none; index = nodes_[index].parent)
-    out.push_back(nodes_[index].slot);
+    out.push_back(nodes_[index].draft.slot);
   std::reverse(out.begin() + static_cast<std::ptrdiff_t>(first), out.end());
 }
 
 std::optional<std::string> DraftTree::broken_invariant() const {
-  std::size_t held = committed_slots_.size() + free_.size();
-  if (committed_slots_.size() > committed_tokens_.size())
-    return "more committed slots than tokens";
-  if (exact_rows_ > committed_slots_.size())
-    return "more committed draft rows than slots";
+  std::size_t held = 0;
   std::uint32_t sent = 0;
   for (Index i = 0; i < nodes_.size(); ++i) {
     const Node& node = nodes_[i];
-    held += node.slot != no_slot ? 1 : 0;
+    held += node.draft.slot != DraftKv::no_slot ? 1 : 0;
     sent += node.sent ? 1 : 0;
     if (i == root() ? node.position != committed_tokens_.size()
                     : node.parent >= i || node.position != nodes_[node.parent].position + 1)
       return fmt::format("draft node {} has position {}", node.id, node.position);
     if (node.sent && i != root() && !nodes_[node.parent].sent)
       return fmt::format("draft node {} was sent before its parent", node.id);
-    if (node.slot != no_slot && i != root() && nodes_[node.parent].slot == no_slot)
+    if (node.draft.slot != DraftKv::no_slot && i != root() &&
+        nodes_[node.parent].draft.slot == DraftKv::no_slot)
       return fmt::format("draft node {} was computed before its parent", node.id);
   }
-  if (held != slots_)
-    return fmt::format("{} draft KV slots are accounted for, of {}", held, slots_);
   if (sent != sent_live_)
     return fmt::format("{} live nodes were sent, counted {}", sent, sent_live_);
-  return std::nullopt;
+  return kv_.broken_invariant(held);
 }
 
 }  // namespace flowspec

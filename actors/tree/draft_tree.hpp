@@ -1,6 +1,7 @@
 #pragma once
-/// The draft's side of one session: the tree of guessed tokens with scores, which nodes have been
-/// sent, and where the draft model's KV of each token lies. Plain C++; the draft actor drives it.
+/// The draft's side of one session: the tree of guessed tokens with scores, and which nodes have
+/// been sent. Plain C++; the draft actor drives it. What the draft model holds for each node stands
+/// in `DraftKv`.
 ///
 /// Scores follow EAGLE-2: the reach of a node is the product of the draft's conditional
 /// probabilities on the way from the root, so that any prefix of the nodes in order of reach is a
@@ -13,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/tree/live_view.hpp"
+#include "actors/tree/draft_kv.hpp"
 #include "messages/types.hpp"
 #include "models/sampler.hpp"
 
@@ -24,7 +25,6 @@ class DraftTree {
   /// Index of a node; valid until the root moves.
   using Index = std::uint32_t;
   static constexpr Index none = 0xffffffffu;
-  static constexpr Slot no_slot = 0xffffffffu;
   static constexpr std::uint32_t never = 0xffffffffu;
 
   struct Node {
@@ -42,14 +42,7 @@ class DraftTree {
     bool sent = false;
     /// The depth that the node had when its children were proposed last.
     std::uint32_t expanded_at = never;
-    /// Where the draft model's KV of this token lies, once it has been computed.
-    Slot slot = no_slot;
-    /// It was computed from what the target said, not from the draft's own guess.
-    bool row_is_exact = false;
-    /// What a child's draft row reads: the target's feature of this token, or the draft's guess of
-    /// it. Empty where neither is known, or the draft reads no features.
-    std::vector<float> feature;
-    bool feature_is_exact = false;
+    DraftKv::Entry draft;
   };
 
   /// A node that is worth a draft forward.
@@ -113,16 +106,18 @@ class DraftTree {
   void learn_feature(NodeId id, std::span<const float> feature);
 
   /// The next committed position whose draft row can be computed for good, if there is one.
-  std::optional<Position> next_committed_row() const;
+  std::optional<Position> next_committed_row() const { return kv_.next_committed_row(); }
   /// All of them have been.
-  bool committed_rows_done() const { return exact_rows_ == committed_tokens_.size(); }
+  bool committed_rows_done() const { return kv_.committed_rows_done(); }
   /// Counts that row as computed, and gives it a slot where it has none. False: no slot is free.
-  bool take_committed_row();
+  bool take_committed_row() { return kv_.take_committed_row(); }
   /// Gives a KV slot to the node where it has none; false if all are taken.
   bool take_slot(Index index);
   /// What the draft row of a position on the committed path, or of the root, reads: the feature of
   /// the position before. Empty where it is not known.
-  std::span<const float> feature_before(Position position) const;
+  std::span<const float> feature_before(Position position) const {
+    return kv_.feature_before(position);
+  }
   /// What the draft row of a node reads.
   std::span<const float> parent_feature(Index index) const;
 
@@ -137,9 +132,9 @@ class DraftTree {
   Position prompt_end() const { return prompt_end_; }
   /// The root is a token of the prompt.
   bool in_prompt() const { return nodes_.front().position <= prompt_end_; }
-  bool reads_features() const { return reads_features_; }
-  std::uint32_t slots() const { return slots_; }
-  std::uint32_t free_slots() const { return static_cast<std::uint32_t>(free_.size()); }
+  bool reads_features() const { return kv_.reads_features(); }
+  std::uint32_t slots() const { return kv_.slots(); }
+  std::uint32_t free_slots() const { return kv_.free_slots(); }
   /// Live nodes that have been sent.
   std::uint32_t sent_live() const { return sent_live_; }
 
@@ -147,7 +142,7 @@ class DraftTree {
   std::span<const Token> committed_tokens() const { return committed_tokens_; }
   /// Draft KV slots of the committed positions that have one: a prefix of the positions. Slots
   /// beyond the computed rows hold what was computed from guessed features.
-  std::span<const Slot> committed_slots() const { return committed_slots_; }
+  std::span<const Slot> committed_slots() const { return kv_.committed_slots(); }
   /// Tokens and slots from the root down to `index`.
   void append_tokens(Index index, std::vector<Token>& out) const;
   void append_slots(Index index, std::vector<Slot>& out) const;
@@ -156,9 +151,7 @@ class DraftTree {
 
  private:
   Index find(NodeId id) const;
-  void keep_rows_of(const DraftTree& previous);
   bool can_expand(const Node& node) const;
-  void commit(Node& node);
   void rescore();
   template <class Predicate, class Before>
   std::vector<Index> first(std::size_t count, Predicate eligible, Before before) const;
@@ -170,23 +163,14 @@ class DraftTree {
   Position position_limit_;
   Position prompt_end_;
   std::uint32_t max_nodes_;
-  std::uint32_t slots_;
   NodeId next_id_;
   /// The last committed node, of which the root is a child.
   NodeId root_parent_ = no_node;
-  bool reads_features_;
   std::uint64_t next_serial_ = 1;
   std::uint32_t sent_live_ = 0;
   std::vector<Node> nodes_;
   std::vector<Token> committed_tokens_;
-  std::vector<Slot> committed_slots_;
-  /// Committed positions whose draft row has been computed from the target's features.
-  std::size_t exact_rows_ = 0;
-  /// The target's features of committed positions, as far as rows still read them.
-  std::map<Position, std::vector<float>> committed_features_;
-  /// Committed nodes whose feature has not come yet.
-  std::map<NodeId, Position> awaited_;
-  std::vector<Slot> free_;
+  DraftKv kv_;
 };
 
 }  // namespace flowspec

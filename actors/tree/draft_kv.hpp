@@ -1,0 +1,93 @@
+#pragma once
+/// Where the draft model's KV of one session's tokens lies, and the features that its rows read.
+/// Plain C++; `DraftTree` keeps it in step with its nodes.
+///
+/// A row is exact once it was computed from what the target said, and not from the draft's own
+/// guess of a feature. The exact rows of the committed text are always a prefix of it.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "messages/types.hpp"
+#include "models/layers/kv_cache.hpp"
+
+namespace flowspec {
+
+class DraftKv {
+ public:
+  static constexpr Slot no_slot = 0xffffffffu;
+
+  /// What belongs to a live node.
+  struct Entry {
+    /// Where the draft model's KV of this token lies, once it has been computed.
+    Slot slot = no_slot;
+    bool row_is_exact = false;
+    /// What a child's draft row reads: the target's feature of this token, or the draft's guess of
+    /// it. Empty where neither is known, or the draft reads no features.
+    std::vector<float> feature;
+    bool feature_is_exact = false;
+  };
+
+  /// `slots`: KV slots of the draft model. `reads_features`: its rows need the features of their
+  /// parents.
+  DraftKv(std::uint32_t slots, bool reads_features);
+
+  /// The first `kept` positions are committed already. The rows of the first `equal` of them are
+  /// those of `previous`, as far as they were exact there; null: none are. Features that are not
+  /// known any more are taken as empty.
+  void begin(Position kept, const DraftKv* previous, Position equal);
+
+  /// Moves what a node holds to the committed text, whose next position it is.
+  void commit(NodeId id, Entry& entry);
+  /// Forgets the features of committed positions that no row will read again.
+  void forget_read_features();
+  /// Frees the slot of a node that dies.
+  void release(const Entry& entry);
+
+  /// Gives the node a slot where it has none; false if all are taken. `is_root`: its parent is
+  /// committed, so that the row will be exact.
+  bool take_slot(Entry& entry, bool is_root);
+  /// The next committed position whose row can be computed for good, if there is one.
+  std::optional<Position> next_committed_row() const;
+  /// Counts that row as computed, and gives it a slot where it has none. False: no slot is free.
+  bool take_committed_row();
+  /// All committed rows are exact.
+  bool committed_rows_done() const { return exact_rows_ == committed_; }
+
+  /// The target's feature of a node that was committed before its feature came; false for others.
+  bool learn_committed(NodeId id, std::span<const float> feature);
+  /// The feature of the position before, on the committed text; empty where it is not known.
+  std::span<const float> feature_before(Position position) const;
+  bool knows_feature_before(Position position) const {
+    return position > 0 && committed_features_.contains(position - 1);
+  }
+
+  bool reads_features() const { return reads_features_; }
+  std::uint32_t slots() const { return slots_; }
+  std::uint32_t free_slots() const { return static_cast<std::uint32_t>(free_.size()); }
+  /// Slots of the committed positions that have one: a prefix of the positions. Those beyond the
+  /// exact rows hold what was computed from guessed features.
+  std::span<const Slot> committed_slots() const { return committed_slots_; }
+
+  /// `held`: slots of live nodes.
+  std::optional<std::string> broken_invariant(std::size_t held) const;
+
+ private:
+  std::uint32_t slots_;
+  bool reads_features_;
+  /// Committed positions, those of them that have a slot, and how many rows are exact.
+  std::size_t committed_ = 0;
+  std::vector<Slot> committed_slots_;
+  std::size_t exact_rows_ = 0;
+  /// The target's features of committed positions, as far as rows still read them.
+  std::map<Position, std::vector<float>> committed_features_;
+  /// Committed nodes whose feature has not come yet.
+  std::map<NodeId, Position> awaited_;
+  std::vector<Slot> free_;
+};
+
+}  // namespace flowspec
