@@ -95,18 +95,15 @@ class Coordinator {
     return promise;
   }
 
-  caf::result<SessionActor> submit(const SessionRequest& request) {
+  caf::result<SessionId> submit(const Request& request) {
     if (auto error = not_serving())
       return error;
-    auto config = request.config;
-    config.pruner = pipeline_->pruner;
-    auto id = config.open.session;
-    if (sessions_.contains(id))
-      return text_error(fmt::format("session {} is open already", id));
-    auto session = spawn_session(self_->system(), std::move(config));
+    auto id = ++last_session_;
+    auto session = spawn_session(self_->system(),
+                                 make_session(request, id, pipeline_->policy, pipeline_->pruner));
     self_->monitor(session);
     sessions_[id] = session;
-    return session;
+    return id;
   }
 
   void cancel(const CancelMessage& message) {
@@ -152,20 +149,22 @@ class Coordinator {
 
   caf::error not_serving() const {
     if (lost_)
-      return text_error(*lost_);
+      return text_error(ErrorCode::node_lost, *lost_);
     if (!pipeline_)
-      return text_error("there is no pipeline yet");
+      return text_error(ErrorCode::internal, "there is no pipeline yet");
     return {};
   }
 
   caf::error load_error(std::size_t hop, const caf::error& error) const {
     const auto* node = node_of(hop);
     if (error != caf::sec::request_timeout)
-      return text_error(node != nullptr ? fmt::format("node {}: {}", *node, error_text(error))
+      return text_error(error_code(error),
+                        node != nullptr ? fmt::format("node {}: {}", *node, error_text(error))
                                         : error_text(error));
-    return text_error(fmt::format("{}{} has not loaded within {} s", name_of(hop),
-                                  node != nullptr ? " on node " + *node : "",
-                                  config_.load_limit.count()));
+    return text_error(
+        ErrorCode::node_lost,
+        fmt::format("{}{} has not loaded within {} s", name_of(hop),
+                    node != nullptr ? " on node " + *node : "", config_.load_limit.count()));
   }
 
   std::string name_of(std::size_t hop) const {
@@ -207,7 +206,7 @@ class Coordinator {
     lost_ = what;
     spdlog::info(*lost_);  // whoever uses the run tells it
     if (loading_)
-      loading_->fail(text_error(*lost_));
+      loading_->fail(text_error(ErrorCode::node_lost, *lost_));
     for (const auto& [id, session] : sessions_) {
       self_->send(session, FaultMessage{{id, 0, not_a_stage, *lost_}});
       self_->send(session, ClosedMessage{{id}});
@@ -219,6 +218,7 @@ class Coordinator {
   std::map<caf::actor_addr, Agent> agents_;
   std::map<caf::actor_addr, std::string> local_parts_;
   std::optional<Pipeline> pipeline_;
+  SessionId last_session_ = 0;
   std::map<SessionId, SessionActor> sessions_;
   std::shared_ptr<Loading> loading_;
   /// Why no session can be had any more.
@@ -235,7 +235,7 @@ CoordinatorActor::behavior_type coordinator(CoordinatorActor::stateful_pointer<C
       },
       [&state](bind_a, const Pipeline& pipeline) { state.bind(pipeline); },
       [&state](load_a) { return state.load(); },
-      [&state](submit_a, const SessionRequest& request) { return state.submit(request); },
+      [&state](submit_a, const Request& request) { return state.submit(request); },
       [&state](const CancelMessage& message) { state.cancel(message); },
       [&state](stats_a) { return state.stats(); },
   };

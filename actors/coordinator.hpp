@@ -21,11 +21,6 @@
 
 namespace flowspec {
 
-/// A session that someone wants. Its pruner is filled in by the coordinator.
-struct SessionRequest {
-  SessionConfig config;
-};
-
 /// Never on another machine than the one that asks: its messages carry what can't travel.
 using CoordinatorActor = caf::typed_actor<
     // A node takes part, by this agent and under this name. Once per node, before `bind`.
@@ -34,8 +29,8 @@ using CoordinatorActor = caf::typed_actor<
     reacts_to<bind_a, Pipeline>,
     // Load all weights; answers when they are there, or with the first error.
     replies_to<load_a>::with<std::vector<StageStatsMessage>>,
-    // Start a session.
-    replies_to<submit_a, SessionRequest>::with<SessionActor>,
+    // Start a session; gives its number.
+    replies_to<submit_a, Request>::with<SessionId>,
     // Its client does not want more of a session.
     reacts_to<CancelMessage>,
     // What all hops have done: stages, verifier, draft, those that answer in time.
@@ -50,5 +45,5 @@ CoordinatorActor spawn_coordinator(caf::actor_system& system, CoordinatorConfig 
 
 }  // namespace flowspec
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(flowspec::SessionRequest)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(flowspec::Request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(flowspec::Pipeline)

@@ -66,7 +66,8 @@ class Dialer {
  private:
   static caf::error failure(const std::string& host, std::uint16_t port, const std::string& why) {
     auto is_ipv6 = host.find(':') != std::string::npos;
-    return text_error(fmt::format("node {}{}{}:{} cannot be reached: {}", is_ipv6 ? "[" : "", host,
+    return text_error(ErrorCode::node_lost,
+                      fmt::format("node {}{}{}:{} cannot be reached: {}", is_ipv6 ? "[" : "", host,
                                   is_ipv6 ? "]" : "", port, why));
   }
 

@@ -190,7 +190,7 @@ class Draft {
     if (content)
       return std::move(*content);
     ++stats_.malformed;
-    spdlog::warn("draft: dropped a message: {}", caf::to_string(content.error()));
+    spdlog::warn("draft: dropped a message: {}", error_text(content.error()));
     return std::nullopt;
   }
 

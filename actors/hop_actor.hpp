@@ -15,6 +15,7 @@
 #include "actors/hop.hpp"
 #include "actors/log_failures.hpp"
 #include "actors/probe.hpp"
+#include "actors/text_error.hpp"
 #include "actors/type_ids.hpp"
 
 namespace flowspec {
@@ -70,7 +71,7 @@ class HopActor {
     if (content)
       return std::move(*content);
     sessions_.count_malformed();
-    spdlog::warn("{}: dropped a message: {}", name(), caf::to_string(content.error()));
+    spdlog::warn("{}: dropped a message: {}", name(), error_text(content.error()));
     return std::nullopt;
   }
 

@@ -24,7 +24,7 @@ void log_failures(Self* self) {
     } catch (...) {
     }
     spdlog::error("{}: {}", actor->name(), text);
-    return text_error(text);
+    return text_error(ErrorCode::internal, text);
   });
   self->set_default_handler(caf::drop);
   self->set_down_handler([](caf::scheduled_actor*, caf::down_msg&) {});

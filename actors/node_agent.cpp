@@ -28,12 +28,15 @@ class NodeAgent {
     // It would live as long as the node: an agent, and its stages, end with the peer.
     if (owner && owner.node() == self->node()) {
       spdlog::warn("refused an agent: its owner is an actor of this node");
-      self->quit(text_error(fmt::format(
-          "node {}: the owner of an agent is an actor of another node", node_->options().name)));
+      self->quit(
+          text_error(ErrorCode::protocol,
+                     fmt::format("node {}: the owner of an agent is an actor of another node",
+                                 node_->options().name)));
       return;
     }
     if (!owner || !node_->add_agent(caf::actor_cast<caf::strong_actor_ptr>(self))) {
       self->quit(text_error(
+          ErrorCode::does_not_fit,
           fmt::format("node {} is closing, or has too many visitors", node_->options().name)));
       return;
     }
@@ -71,6 +74,7 @@ class NodeAgent {
     if (!sender || sender->node() != owner_.node()) {
       spdlog::warn("refused a stage: another machine than the owner's asks for it");
       return text_error(
+          ErrorCode::protocol,
           fmt::format("node {}: only the machine of the agent's owner may ask for stages",
                       node_->options().name));
     }
@@ -98,7 +102,7 @@ class NodeAgent {
     auto why = fmt::format("a stage on node {} has ended: {}", node_->options().name,
                            error_text(down.reason));
     spdlog::error(why);
-    self_->quit(text_error(why));
+    self_->quit(text_error(ErrorCode::internal, why));
   }
 
   NodeAgentActor::pointer self_ = nullptr;

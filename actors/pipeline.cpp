@@ -21,6 +21,7 @@ Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
                : target;
   };
   Pipeline pipeline;
+  pipeline.policy = config.policy;
   pipeline.pruner = spawn_tree_pruner(system);
   pipeline.draft = spawn_draft(
       system,
@@ -75,10 +76,6 @@ void stop_pipeline(caf::actor_system& system, const Pipeline& pipeline) {
   stop(pipeline.verifier);
   stop(pipeline.draft);
   stop(pipeline.pruner);
-}
-
-std::uint32_t session_slots(const DraftPolicy& policy, std::uint32_t position_limit) {
-  return position_limit + policy.max_sent + policy.window * policy.segment_rows;
 }
 
 }  // namespace flowspec

@@ -12,6 +12,7 @@
 
 #include "actors/draft.hpp"
 #include "actors/interfaces.hpp"
+#include "actors/policy/policy.hpp"
 #include "actors/spawn_mode.hpp"
 #include "actors/stage.hpp"
 #include "actors/verifier.hpp"
@@ -24,13 +25,6 @@ namespace flowspec {
 struct StageHandle {
   PipelineActor stage;
   ControlActor control;
-};
-
-/// What a new stage is connected to.
-struct StagePeers {
-  PipelineActor next;
-  TreePrunerActor pruner;
-  DraftActor draft;
 };
 
 /// Makes stage `index`. Throws std::runtime_error where it can't.
@@ -58,6 +52,7 @@ struct PipelineConfig {
 };
 
 struct Pipeline {
+  DraftPolicy policy;
   TreePrunerActor pruner;
   DraftActor draft;
   PipelineActor verifier;
@@ -72,9 +67,5 @@ Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
 
 /// Asks every actor that runs here to end. Remote stages end with their node agent.
 void stop_pipeline(caf::actor_system& system, const Pipeline& pipeline);
-
-/// KV slots that a session needs on every hop: its positions, the live rows that the draft may have
-/// sent, and rows in flight that have died unheard.
-std::uint32_t session_slots(const DraftPolicy& policy, std::uint32_t position_limit);
 
 }  // namespace flowspec

@@ -10,6 +10,7 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/log_failures.hpp"
+#include "actors/policy/policy.hpp"
 #include "actors/text_error.hpp"
 #include "actors/type_ids.hpp"
 #include "messages/limits.hpp"
@@ -33,8 +34,8 @@ class Session {
     config_ = std::move(config);
     report_.session = config_.open.session;
     report_.prompt_tokens = static_cast<std::uint32_t>(config_.open.prompt.size());
-    if (config_.tokenizer != nullptr)
-      text_.emplace(*config_.tokenizer, config_.stop);
+    if (config_.request.tokenizer != nullptr)
+      text_.emplace(*config_.request.tokenizer, config_.request.stop);
     start_ = last_progress_ = now();
     try {
       OpenMessage open{config_.open};
@@ -44,7 +45,7 @@ class Session {
     } catch (const std::length_error& e) {
       return refuse(e.what());
     }
-    self_->delayed_send(self_, config_.progress_limit, tick_a_v);
+    self_->delayed_send(self_, config_.request.progress_limit, tick_a_v);
   }
 
   void tokens(const TokensMessage& message) {
@@ -54,7 +55,7 @@ class Session {
     note_progress();
     // The client hears that the prompt advances: reading it may take longer than an answer may.
     if (tokens->tokens.empty()) {
-      caf::anon_send(config_.client, TextDeltaMessage{{report_.session, {}}});
+      caf::anon_send(config_.request.client, TextDeltaMessage{{report_.session, {}}});
       return;
     }
     auto expected = config_.open.prompt.size() + report_.tokens.size();
@@ -86,7 +87,7 @@ class Session {
     if (closing_)
       return;
     // What is thrown away is not kept: rows that are on their way are computed all the same.
-    if (!config_.keep)
+    if (!config_.request.keep)
       self_->send(config_.pruner, CancelMessage{{report_.session}});
     finish(Finish::cancelled);
   }
@@ -94,7 +95,7 @@ class Session {
   void closed() {
     if (!closing_)
       fail("the pipeline closed the session");
-    caf::anon_send(config_.client, ReportMessage{report_});
+    caf::anon_send(config_.request.client, ReportMessage{report_});
     self_->quit();
   }
 
@@ -107,12 +108,12 @@ class Session {
       return closed();
     }
     auto idle = now() - last_progress_;
-    if (idle < config_.progress_limit) {
-      self_->delayed_send(self_, config_.progress_limit - idle, tick_a_v);
+    if (idle < config_.request.progress_limit) {
+      self_->delayed_send(self_, config_.request.progress_limit - idle, tick_a_v);
       return;
     }
     auto stuck = [this](const std::string& where) {
-      auto seconds = std::chrono::duration<double>(config_.progress_limit).count();
+      auto seconds = std::chrono::duration<double>(config_.request.progress_limit).count();
       fail(fmt::format("no progress for {} s; {}", seconds, where));
     };
     self_->request(config_.pruner, std::chrono::seconds(1), progress_a_v)
@@ -131,8 +132,8 @@ class Session {
   /// the limit, where devices are slow.
   Span close_limit() const {
     constexpr int trips = 3;
-    Span least = config_.close_limit;
-    Span most = std::max(config_.close_limit, config_.progress_limit);
+    Span least = config_.request.close_limit;
+    Span most = std::max(config_.request.close_limit, config_.request.progress_limit);
     return std::clamp<Span>(trips * longest_gap_, least, most);
   }
 
@@ -140,21 +141,21 @@ class Session {
   void refuse(const std::string& why) {
     report_.finish = Finish::failed;
     report_.error = fmt::format("the pipeline can't take the session: {}", why);
-    caf::anon_send(config_.client, ReportMessage{report_});
+    caf::anon_send(config_.request.client, ReportMessage{report_});
     self_->quit();
   }
 
   /// Takes one token; says how the session ends if it ends here.
   std::optional<Finish> accept(Token token, std::string& delta) {
     report_.tokens.push_back(token);
-    if (config_.tokenizer != nullptr && config_.tokenizer->is_end_of_text(token))
+    if (config_.request.tokenizer != nullptr && config_.request.tokenizer->is_end_of_text(token))
       return Finish::end_of_text;
     if (text_) {
       delta += text_->push(token);
       if (text_->stopped())
         return Finish::stop_string;
     }
-    if (report_.tokens.size() >= config_.max_tokens)
+    if (report_.tokens.size() >= config_.request.max_tokens)
       return Finish::length;
     return std::nullopt;
   }
@@ -165,7 +166,7 @@ class Session {
       auto size = std::min(text.size(), limits::text);
       while (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80)
         --size;
-      caf::anon_send(config_.client,
+      caf::anon_send(config_.request.client,
                      TextDeltaMessage{{report_.session, std::string(text.substr(0, size))}});
       text.remove_prefix(size);
     }
@@ -191,8 +192,9 @@ class Session {
     report_.decode_us = started ? us(end - first_token_) : 0;
     if (text_ && finish != Finish::stop_string)
       send_text(text_->finish());
-    self_->send(config_.pruner,
-                CloseMessage{{report_.session, config_.keep && finish != Finish::failed, {}}});
+    self_->send(
+        config_.pruner,
+        CloseMessage{{report_.session, config_.request.keep && finish != Finish::failed, {}}});
     close_by_ = now() + close_limit();
     self_->delayed_send(self_, close_limit(), tick_a_v);
   }
@@ -224,6 +226,32 @@ SessionActor::behavior_type session(SessionActor::stateful_pointer<Session> self
 }
 
 }  // namespace
+
+SessionConfig make_session(Request request, SessionId id, const DraftPolicy& policy,
+                           TreePrunerActor pruner) {
+  SessionConfig session;
+  Open& open = session.open;
+  auto tokens = request.context != 0
+                    ? request.context
+                    : static_cast<std::uint32_t>(request.prompt.size()) + request.max_tokens;
+  const SamplerOptions& how = request.sampling;
+  open.session = id;
+  open.root = 1;
+  // The last token is only written, never read.
+  open.position_limit = tokens - 1;
+  open.slots = session_slots(policy, open.position_limit);
+  open.sampling = {how.temperature, how.top_k, how.top_p, how.seed};
+  open.previous = request.previous;
+  open.kept = request.kept;
+  open.prompt = std::move(request.prompt);
+  session.request = std::move(request);
+  session.pruner = std::move(pruner);
+  return session;
+}
+
+std::uint32_t session_slots(const DraftPolicy& policy, std::uint32_t position_limit) {
+  return position_limit + policy.max_sent + policy.window * policy.segment_rows;
+}
 
 SessionActor spawn_session(caf::actor_system& system, SessionConfig config) {
   return system.spawn(session, std::move(config));

@@ -5,40 +5,35 @@
 ///                                                                                    │ Closed
 ///   report to the client ◄───────────────────────────────────────────────────────────┘
 
-#include <chrono>
-#include <memory>
-#include <string>
-#include <vector>
+#include <cstdint>
 
-#include <caf/actor.hpp>
 #include <caf/fwd.hpp>
 
 #include "actors/interfaces.hpp"
+#include "actors/request.hpp"
 #include "messages/types.hpp"
 
 namespace flowspec {
 
-class Tokenizer;
+struct DraftPolicy;
 
+/// Where a request runs. The one place that turns it into ids, positions and KV slots is
+/// `make_session`.
 struct SessionConfig {
   Open open;
-  std::uint32_t max_tokens = 128;
-  /// The pipeline keeps the KV of the text for a session to come (`Open::previous`), unless this
-  /// one fails. Of prompt and answer all but the last token are kept; of a prompt that was
-  /// cancelled before its first token, `Open::kept`.
-  bool keep = false;
-  std::vector<std::string> stop;
-  /// Makes text of tokens and knows the tokens that end it; without one there are only tokens.
-  std::shared_ptr<const Tokenizer> tokenizer;
-  /// The session fails when nothing has happened for this long.
-  std::chrono::milliseconds progress_limit{60000};
-  /// How long the pipeline may take to let go of the session at its end; longer, up to the progress
-  /// limit, where its steps have been seen to take long.
-  std::chrono::milliseconds close_limit{5000};
+  /// Its prompt stands in `open`.
+  Request request;
   TreePrunerActor pruner;
-  /// Gets TextDelta messages, empty ones while the prompt is read, and, last of all, a Report.
-  caf::actor client;
 };
+
+/// The session of a request, under a number that has not been used, in the pipeline of this pruner
+/// and policy.
+SessionConfig make_session(Request request, SessionId id, const DraftPolicy& policy,
+                           TreePrunerActor pruner);
+
+/// KV slots that a session needs on every hop: its positions, the live rows that the draft may have
+/// sent, and rows in flight that have died unheard.
+std::uint32_t session_slots(const DraftPolicy& policy, std::uint32_t position_limit);
 
 SessionActor spawn_session(caf::actor_system& system, SessionConfig config);
 

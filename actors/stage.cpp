@@ -23,7 +23,8 @@ class Stage : public HopActor {
   static constexpr const char* name = "stage";
 
   Stage(PipelineActor::pointer self, StageConfig config)
-      : HopActor(self, config.stage, config.pruner, config.probe), config_(std::move(config)) {}
+      : HopActor(self, config.stage, config.peers.pruner, config.probe),
+        config_(std::move(config)) {}
 
   caf::result<StageStatsMessage> load() {
     auto model = config_.load();
@@ -44,10 +45,10 @@ class Stage : public HopActor {
       report(Fault{id, 0, stage_, *error});
       // No hop behind needs to keep it any longer.
       if (previous != no_session)
-        self_->send(config_.next, CloseMessage{{previous, false, {}}});
+        self_->send(config_.peers.next, CloseMessage{{previous, false, {}}});
       return;
     }
-    self_->send(config_.next, message);
+    self_->send(config_.peers.next, message);
   }
 
   void close(const CloseMessage& message) {
@@ -56,7 +57,8 @@ class Stage : public HopActor {
       auto prunes = sessions_.close(close->session, close->keep);
       if (!close->keep)
         prunes.clear();
-      self_->send(config_.next, CloseMessage{{close->session, close->keep, std::move(prunes)}});
+      self_->send(config_.peers.next,
+                  CloseMessage{{close->session, close->keep, std::move(prunes)}});
     }
   }
 
@@ -77,7 +79,7 @@ class Stage : public HopActor {
       compute(*segment);
     }
     if (stage_ == 0)
-      self_->send(config_.draft, ReadyMessage{{segment->id, 0}});
+      self_->send(config_.peers.draft, ReadyMessage{{segment->id, 0}});
   }
 
  private:
@@ -135,7 +137,7 @@ class Stage : public HopActor {
       auto out = forward(segment, live);
       auto busy = std::chrono::nanoseconds{self_->clock().now() - start};
       sessions_.count_computed(live.size(), static_cast<std::uint64_t>(busy.count()));
-      self_->send(config_.next, std::move(out));
+      self_->send(config_.peers.next, std::move(out));
     } catch (const std::exception& e) {
       refuse(segment, fmt::format("could not compute: {}", e.what()));
       end(segment.id);

@@ -19,6 +19,15 @@ class PipelineProbe;
 /// Makes the stage's layers, on the stage's own thread.
 using StageLoader = std::function<caf::expected<std::unique_ptr<StageModel>>()>;
 
+/// What a stage is connected to.
+struct StagePeers {
+  /// The next stage, or the verifier.
+  PipelineActor next;
+  TreePrunerActor pruner;
+  /// Told when stage 0 is free.
+  DraftActor draft;
+};
+
 struct StageConfig {
   /// Position in the pipeline; stage 0 takes tokens.
   std::uint32_t stage = 0;
@@ -26,11 +35,7 @@ struct StageConfig {
   /// Memory for the KV of all sessions together, in bytes.
   std::uint64_t kv_limit = std::uint64_t{4} << 30;
   StageLoader load;
-  /// The next stage, or the verifier.
-  PipelineActor next;
-  TreePrunerActor pruner;
-  /// Told when stage 0 is free.
-  DraftActor draft;
+  StagePeers peers;
   PipelineProbe* probe = nullptr;
 };
 

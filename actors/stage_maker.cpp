@@ -69,9 +69,7 @@ class StageMaker {
       config.vocab_size = plan->vocab_size;
       config.kv_limit = node_->options().kv_limit;
       config.load = std::move(plan->load);
-      config.next = next;
-      config.pruner = pruner;
-      config.draft = draft;
+      config.peers = {next, pruner, draft};
       if (spec->emulation)
         return spawn_emulated_stage(self_->system(), std::move(config), SpawnMode::detached,
                                     *spec->emulation, {}, nullptr);
@@ -100,7 +98,8 @@ class StageMaker {
   }
 
   caf::error refuse(const std::string& why) {
-    return refuse(text_error(fmt::format("node {}: {}", node_->options().name, why)));
+    return refuse(text_error(ErrorCode::does_not_fit,
+                             fmt::format("node {}: {}", node_->options().name, why)));
   }
 
   StageMakerActor::pointer self_ = nullptr;

@@ -151,7 +151,7 @@ auto error_of(const Work& work, const std::string& prefix = {}) -> caf::expected
   try {
     return work();
   } catch (const std::exception& e) {
-    return text_error(prefix + e.what());
+    return text_error(ErrorCode::does_not_fit, prefix + e.what());
   }
 }
 

@@ -5,8 +5,14 @@
 
 namespace flowspec {
 
-caf::error text_error(std::string text) {
-  return caf::make_error(caf::sec::runtime_error, std::move(text));
+namespace {
+
+constexpr auto category = caf::atom("flowspec");
+
+}  // namespace
+
+caf::error text_error(ErrorCode code, std::string text) {
+  return {static_cast<std::uint8_t>(code), category, caf::make_message(std::move(text))};
 }
 
 std::string error_text(const caf::error& error) {
@@ -18,6 +24,17 @@ std::string error_text(const caf::error& error) {
   if (error.category() == caf::atom("exit"))
     return caf::to_string(static_cast<caf::exit_reason>(error.code()));
   return fmt::format("error {}", error.code());
+}
+
+ErrorCode error_code(const caf::error& error) {
+  auto largest = static_cast<std::uint8_t>(ErrorCode::internal);
+  // It may come from another machine.
+  if (error.category() == category && error.code() > 0 && error.code() <= largest)
+    return static_cast<ErrorCode>(error.code());
+  if (error == caf::sec::request_timeout || error == caf::sec::request_receiver_down ||
+      error == caf::exit_reason::remote_link_unreachable)
+    return ErrorCode::node_lost;
+  return error == caf::sec::invalid_argument ? ErrorCode::protocol : ErrorCode::internal;
 }
 
 }  // namespace flowspec

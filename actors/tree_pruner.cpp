@@ -166,7 +166,7 @@ class TreePruner {
     auto content = message.read();
     if (content)
       return std::move(*content);
-    spdlog::warn("tree pruner: dropped a message: {}", caf::to_string(content.error()));
+    spdlog::warn("tree pruner: dropped a message: {}", error_text(content.error()));
     return std::nullopt;
   }
 

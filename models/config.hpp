@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "models/ops/rope.hpp"
+#include "models/ops/rope_scaling.hpp"
 
 namespace flowspec {
 

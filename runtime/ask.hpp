@@ -18,13 +18,15 @@ T ask(caf::scoped_actor& self, const Handle& actor, std::chrono::milliseconds li
       Args&&... args) {
   std::optional<T> answer;
   std::string error;
+  auto code = ErrorCode::internal;
   self->request(actor, limit, std::forward<Args>(args)...)
       .receive([&](T& value) { answer = std::move(value); },
                [&](const caf::error& e) {
+                 code = error_code(e);
                  error = e == caf::sec::request_timeout ? "no answer in time" : error_text(e);
                });
   if (!answer)
-    throw RuntimeError(ExitCode::failed, error);
+    throw RuntimeError(code, error);
   return std::move(*answer);
 }
 

@@ -12,11 +12,11 @@
 #include <unistd.h>
 
 #include "models/tokenizer/chat_template.hpp"
-#include "runtime/ask.hpp"
 #include "runtime/client.hpp"
 #include "runtime/line_reader.hpp"
 #include "runtime/loss_watch.hpp"
 #include "runtime/run.hpp"
+#include "runtime/submit.hpp"
 
 namespace flowspec {
 
@@ -26,7 +26,7 @@ ChatTemplate find_template(const Engine& engine, const ChatOptions& options) {
   if (!options.chat_template.empty())
     return *ChatTemplate::by_name(options.chat_template);
   // The pair that comes with the program was trained on texts.
-  if (options.model.empty())
+  if (options.run.model.empty())
     return *ChatTemplate::by_name("plain");
   const auto& path = engine.target().files->path();
   auto program = read_chat_program(path);
@@ -71,11 +71,11 @@ class Chat {
         options_(options),
         client_(client),
         template_(find_template(engine, options)),
-        context_(options.context != 0 ? engine.context()
-                                      : std::min(engine.context(), default_chat_context)),
+        context_(options.run.context != 0 ? engine.context()
+                                          : std::min(engine.context(), default_chat_context)),
         is_terminal_(::isatty(STDIN_FILENO) == 1),
         shows_prompt_(is_terminal_ && !options.json),
-        run_(system, engine, options),
+        run_(system, engine, options.run),
         self_(system),
         losses_(system, run_.nodes(), lost_) {
     clear();
@@ -216,28 +216,22 @@ class Chat {
                       tokens.size(), context_));
       return;
     }
-    auto session = make_session(engine_, std::move(tokens), context_, options_);
-    Open& open = session.open;
-    open.session = ++last_session_;
-    open.position_limit = context_ - 1;
-    open.slots = session_slots(run_.policy(), open.position_limit);
-    open.previous = previous_;
-    open.kept = static_cast<Position>(
-        std::min({common_prefix(open.prompt, text_), computed_, open.prompt.size() - 1}));
-    session.keep = true;
-    session.client = caf::actor_cast<caf::actor>(self_);
-    ask<SessionActor>(self_, run_.coordinator(), std::chrono::seconds(10), submit_a_v,
-                      SessionRequest{session});
-    answering_ = open.session;
-    auto summary = receive_answer(self_, session, !options_.json, client_);
+    auto request = make_request(engine_, std::move(tokens), context_, options_);
+    request.context = context_;
+    request.previous = previous_;
+    request.kept = static_cast<Position>(
+        std::min({common_prefix(request.prompt, text_), computed_, request.prompt.size() - 1}));
+    request.keep = true;
+    answering_ = submit(self_, run_.coordinator(), request);
+    auto summary = receive_answer(self_, request, !options_.json, client_);
     answering_ = no_session;
-    summary.mode = options_.mode;
+    summary.mode = options_.run.mode;
     summary.draft = engine_.draft_name();
-    remember(session, summary);
+    remember(request, summary);
     show(summary);
   }
 
-  void remember(const SessionConfig& session, const Summary& summary) {
+  void remember(const Request& request, const Summary& summary) {
     const Report& report = summary.report;
     if (report.finish == Finish::failed) {
       turns_.pop_back();
@@ -247,9 +241,9 @@ class Chat {
     }
     turns_.push_back({ChatTurn::Role::assistant, std::string(template_.message_of(summary.text))});
     previous_ = report.session;
-    text_ = session.open.prompt;
+    text_ = request.prompt;
     text_.insert(text_.end(), report.tokens.begin(), report.tokens.end());
-    computed_ = report.tokens.empty() ? session.open.kept : text_.size() - 1;
+    computed_ = report.tokens.empty() ? request.kept : text_.size() - 1;
   }
 
   void show(const Summary& summary) {
@@ -292,7 +286,6 @@ class Chat {
   std::size_t computed_ = 0;
   /// The session that left them there.
   SessionId previous_ = no_session;
-  SessionId last_session_ = no_session;
   /// The session that a signal is to stop.
   std::atomic<SessionId> answering_{no_session};
   /// A signal wants more than an end of the answer.
@@ -303,7 +296,7 @@ class Chat {
 
 }  // namespace
 
-ExitCode chat(const ChatOptions& options) {
+ExitCode chat(ChatOptions options) {
   return run_client(options, leave_at_once,
                     [&](caf::actor_system& system, const Engine& engine, Client& client) {
                       return Chat(system, engine, options, client).talk();

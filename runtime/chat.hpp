@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
+#include "runtime/answer_options.hpp"
 #include "runtime/error.hpp"
-#include "runtime/options.hpp"
 
 namespace flowspec {
 
@@ -21,6 +21,6 @@ Ctrl-C stops an answer; where none is being written, it leaves.)";
 /// The command `flowspec chat`: reads messages from standard input, a line each, and answers them.
 /// What the pipeline has computed of the conversation stays in its KV caches from answer to answer.
 /// Prints all there is to say, errors too.
-ExitCode chat(const ChatOptions& options);
+ExitCode chat(ChatOptions options);
 
 }  // namespace flowspec

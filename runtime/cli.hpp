@@ -1,31 +1,21 @@
 #pragma once
 /// Options that both programs have.
 
+#include <optional>
 #include <string>
 
 #include <CLI/CLI.hpp>
 
-#include "runtime/options.hpp"
+#include "models/types.hpp"
 
 namespace flowspec {
-
-void add_network_options(CLI::App& app, NetworkOptions& network);
-void add_cluster_options(CLI::App& app, std::string& file, std::vector<std::string>& nodes);
 
 /// --kv-type, of the commands that compute layers; its default is what `type` is.
 void add_kv_type_option(CLI::App& app, KvType& type);
 
-/// What the options of the commands of `flowspec` are written to.
-struct CommandOptions {
-  GenerateOptions generate;
-  ChatOptions chat;
-  NodesOptions nodes;
-  BenchOptions bench;
-  EngineBenchOptions engine_bench;
-  VerifyOptions verify;
-  TokenizeOptions tokenize;
-};
-void add_commands(CLI::App& app, CommandOptions& options);
+/// For the end of a help text.
+inline constexpr const char* exit_codes_text =
+    "Exit codes: 0 done, 1 the run failed, 2 wrong options or files, 130 cancelled (Ctrl-C).";
 
 /// Parses, strictly; 0 where help has been printed, which is all there is to do. Throws
 /// RuntimeError with one line that says what is wrong.

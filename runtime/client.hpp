@@ -6,10 +6,10 @@
 
 #include <caf/fwd.hpp>
 
-#include "actors/session.hpp"
+#include "actors/request.hpp"
+#include "runtime/answer_options.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/error.hpp"
-#include "runtime/options.hpp"
 #include "runtime/output.hpp"
 #include "runtime/pause_watch.hpp"
 #include "runtime/report.hpp"
@@ -26,25 +26,26 @@ struct Client {
   PauseWatch pauses;
 };
 
-/// Opens the models, starts an actor system and runs `body`; what it throws becomes an exit code
-/// and a message. `on_signal` takes signals until `body` sets another handler.
+/// Reads the cluster and opens the models that the options name, starts an actor system and runs
+/// `body`; what it throws becomes an exit code and a message. `on_signal` takes signals until
+/// `body` sets another handler.
 ExitCode run_client(
-    const GenerateOptions& options, const Signals::Handler& on_signal,
+    AnswerOptions& options, const Signals::Handler& on_signal,
     const std::function<ExitCode(caf::actor_system&, const Engine&, Client&)>& body);
 
 /// Throws RuntimeError where a prompt of so many bytes leaves no room for an answer, whatever is in
 /// it: reading the tokens of a very long text takes long.
 void check_prompt_size(const Engine& engine, std::size_t bytes, std::uint32_t context);
 
-/// What every session of the run has alike: sampling, tokens at most, stop strings, limits. The
-/// prompt is not empty. Throws RuntimeError where it leaves no room for an answer.
+/// What the options ask for: sampling, tokens at most, stop strings, limits. The prompt is not
+/// empty. Throws RuntimeError where it leaves no room for an answer.
 /// @param context  tokens of prompt and answer together at most.
-SessionConfig make_session(const Engine& engine, std::vector<Token> prompt, std::uint32_t context,
-                           const GenerateOptions& options);
+Request make_request(const Engine& engine, std::vector<Token> prompt, std::uint32_t context,
+                     const AnswerOptions& options);
 
 /// Takes the session's text as it comes, and its report; `streams` prints the text. Throws
 /// RuntimeError where no report comes, or nobody reads the text any more.
-Summary receive_answer(caf::scoped_actor& self, const SessionConfig& session, bool streams,
+Summary receive_answer(caf::scoped_actor& self, const Request& request, bool streams,
                        Client& client);
 
 }  // namespace flowspec

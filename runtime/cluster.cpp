@@ -88,4 +88,13 @@ Cluster read_cluster(const std::filesystem::path& file) {
   return parse_cluster(read_file(file, "cluster file", most_settings), one_line(file.string()));
 }
 
+Cluster named_cluster(const std::string& file, const std::vector<std::string>& nodes) {
+  if (!file.empty())
+    return read_cluster(file);
+  Cluster cluster;
+  for (const std::string& node : nodes)
+    cluster.nodes.push_back(parse_address(node));
+  return cluster;
+}
+
 }  // namespace flowspec

@@ -21,5 +21,7 @@ struct Cluster {
 Cluster read_cluster(const std::filesystem::path& file);
 /// The same from a text; `name` is for messages.
 Cluster parse_cluster(const std::string& text, const std::string& name);
+/// The nodes that options name, by file or one by one; none: everything runs in this process.
+Cluster named_cluster(const std::string& file, const std::vector<std::string>& nodes);
 
 }  // namespace flowspec

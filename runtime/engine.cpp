@@ -46,7 +46,7 @@ caf::expected<std::unique_ptr<T>> load(const Make& make) {
   try {
     return std::unique_ptr<T>(make());
   } catch (const std::exception&) {
-    return text_error(current_failure().text);
+    return text_error(ErrorCode::internal, current_failure().text);
   }
 }
 
@@ -65,14 +65,14 @@ struct Engine::SharedHead {
   }
 };
 
-Engine::Engine(const GenerateOptions& options)
-    : head_(std::make_shared<SharedHead>()), threads_(options.threads), kv_type_(options.kv_type) {
-  bool is_embedded = options.model.empty();
-  target_ = open_text_model(is_embedded ? embedded_file("target.gguf") : fs::path(options.model));
-  set_context(options.context);
+Engine::Engine(const RunSpec& spec)
+    : head_(std::make_shared<SharedHead>()), threads_(spec.threads), kv_type_(spec.kv_type) {
+  bool is_embedded = spec.model.empty();
+  target_ = open_text_model(is_embedded ? embedded_file("target.gguf") : fs::path(spec.model));
+  set_context(spec.context);
 
-  draft_name_ = options.draft;
-  if (options.mode == "ar")
+  draft_name_ = spec.draft;
+  if (spec.mode == "ar")
     draft_name_ = "none";
   else if (draft_name_.empty())
     draft_name_ =

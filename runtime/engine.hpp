@@ -10,8 +10,8 @@
 #include "actors/verifier.hpp"
 #include "models/open_model.hpp"
 #include "models/tokenizer/tokenizer.hpp"
-#include "runtime/options.hpp"
 #include "runtime/progress_bar.hpp"
+#include "runtime/run_spec.hpp"
 
 namespace flowspec {
 
@@ -23,9 +23,9 @@ struct LanguageModel : OpenModel {
 /// The models of a run, and how its actors load what they need of them.
 class Engine {
  public:
-  /// Opens the files that the options name, and checks that they fit together. Throws RuntimeError
-  /// and ModelError.
-  explicit Engine(const GenerateOptions& options);
+  /// Opens the files that the specification names, and checks that they fit together. Throws
+  /// RuntimeError and ModelError.
+  explicit Engine(const RunSpec& spec);
 
   const LanguageModel& target() const { return *target_; }
   /// For the report: the name of a file or folder, "lookup", "self" or "none".

@@ -1,7 +1,10 @@
 #pragma once
+/// What ends a program of ours, and its exit code.
 
 #include <stdexcept>
 #include <string>
+
+#include "messages/error_code.hpp"
 
 namespace flowspec {
 
@@ -16,16 +19,33 @@ enum class ExitCode : int {
   cancelled = 130,
 };
 
+/// The one table of exit codes.
+constexpr ExitCode exit_code(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::bad_request:
+    case ErrorCode::model:
+      return ExitCode::usage;
+    case ErrorCode::cancelled:
+      return ExitCode::cancelled;
+    case ErrorCode::does_not_fit:
+    case ErrorCode::node_lost:
+    case ErrorCode::protocol:
+    case ErrorCode::internal:
+      break;
+  }
+  return ExitCode::failed;
+}
+
 /// Ends the program with a message for the user.
 class RuntimeError : public std::runtime_error {
  public:
-  RuntimeError(ExitCode code, const std::string& text) : std::runtime_error(text), code_(code) {}
-  explicit RuntimeError(const std::string& text) : RuntimeError(ExitCode::usage, text) {}
+  RuntimeError(ErrorCode code, const std::string& text) : std::runtime_error(text), code_(code) {}
+  explicit RuntimeError(const std::string& text) : RuntimeError(ErrorCode::bad_request, text) {}
 
-  ExitCode code() const { return code_; }
+  ErrorCode code() const { return code_; }
 
  private:
-  ExitCode code_;
+  ErrorCode code_;
 };
 
 }  // namespace flowspec

@@ -16,25 +16,25 @@ Failure current_failure() {
   } catch (const RuntimeError& e) {
     return {e.code(), e.what()};
   } catch (const ModelError& e) {
-    return {ExitCode::usage, e.what()};
+    return {ErrorCode::model, e.what()};
   } catch (const std::bad_alloc&) {
-    return {ExitCode::failed,
+    return {ErrorCode::does_not_fit,
             "there is not enough memory (limits: ulimit -v, the cgroup's memory.max)"};
   } catch (const std::system_error& e) {
     bool is_limit = e.code().value() == EAGAIN || e.code().value() == ENOMEM;
-    return {ExitCode::failed,
+    return {is_limit ? ErrorCode::does_not_fit : ErrorCode::internal,
             std::string(e.what()) + (is_limit ? ": the system gives no more threads or memory "
                                                 "(limits: ulimit -u and -v, the cgroup's pids.max)"
                                               : "")};
   } catch (const std::exception& e) {
-    return {ExitCode::failed, e.what()};
+    return {ErrorCode::internal, e.what()};
   }
 }
 
 ExitCode tell_failure() {
   auto failure = current_failure();
   tell(failure.text);
-  return failure.code;
+  return exit_code(failure.code);
 }
 
 }  // namespace flowspec

@@ -8,14 +8,14 @@ namespace flowspec {
 
 /// What has gone wrong, for the user.
 struct Failure {
-  ExitCode code = ExitCode::failed;
+  ErrorCode code = ErrorCode::internal;
   std::string text;
 };
 
 /// Of the exception that is being handled: for catch blocks.
 Failure current_failure();
 
-/// Tells it on standard error, and gives its code.
+/// Tells it on standard error, and gives its exit code.
 ExitCode tell_failure();
 
 }  // namespace flowspec

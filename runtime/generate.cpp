@@ -7,26 +7,20 @@
 #include "runtime/ask.hpp"
 #include "runtime/client.hpp"
 #include "runtime/run.hpp"
+#include "runtime/submit.hpp"
 
 namespace flowspec {
 
 namespace {
 
-constexpr SessionId session_id = 1;
-
-SessionConfig prompt_session(const Engine& engine, const GenerateOptions& options) {
+Request prompt_request(const Engine& engine, const GenerateOptions& options) {
   auto text = read_prompt(options);
   check_prompt_size(engine, text.size(), engine.context());
   // The text goes on, even if the model ends those that it reads.
   auto prompt = engine.target().tokenizer.encode(text, {.add_eos = false});
   if (prompt.empty())
     throw RuntimeError("the prompt is empty, and this model begins no text by itself");
-  auto session = make_session(engine, std::move(prompt), engine.context(), options);
-  session.open.session = session_id;
-  // The last token is only written, never read.
-  session.open.position_limit =
-      static_cast<Position>(session.open.prompt.size()) + session.max_tokens - 1;
-  return session;
+  return make_request(engine, std::move(prompt), engine.context(), options);
 }
 
 void add_statistics(caf::scoped_actor& self, const CoordinatorActor& coordinator,
@@ -47,7 +41,7 @@ void add_statistics(caf::scoped_actor& self, const CoordinatorActor& coordinator
   }
 }
 
-ExitCode print_outcome(const GenerateOptions& options, const Summary& summary) {
+ExitCode print_outcome(const AnswerOptions& options, const Summary& summary) {
   if (options.json)
     print(json_text(summary) + "\n");
   else if (!summary.text.ends_with('\n'))
@@ -64,24 +58,22 @@ ExitCode print_outcome(const GenerateOptions& options, const Summary& summary) {
 
 ExitCode run_session(caf::actor_system& system, const Engine& engine,
                      const GenerateOptions& options, Client& client) {
-  auto session = prompt_session(engine, options);  // the quick checks come first
-  Run run(system, engine, options);
-  session.open.slots = session_slots(run.policy(), session.open.position_limit);
+  auto request = prompt_request(engine, options);  // the quick checks come first
+  Run run(system, engine, options.run);
   caf::scoped_actor self(system);
-  session.client = caf::actor_cast<caf::actor>(self);
 
   if (!options.json && ::isatty(STDOUT_FILENO) == 1)
-    print(engine.target().tokenizer.decode(session.open.prompt));
-  ask<SessionActor>(self, run.coordinator(), std::chrono::seconds(10), submit_a_v,
-                    SessionRequest{session});
-  client.signals.set_handler([coordinator = run.coordinator(), count = 0](int signal) mutable {
-    if (count++ > 0)
-      leave_at_once(signal);
-    caf::anon_send(coordinator, CancelMessage{{session_id}});
-  });
-  auto summary = receive_answer(self, session, !options.json, client);
+    print(engine.target().tokenizer.decode(request.prompt));
+  auto session = submit(self, run.coordinator(), request);
+  client.signals.set_handler(
+      [coordinator = run.coordinator(), session, count = 0](int signal) mutable {
+        if (count++ > 0)
+          leave_at_once(signal);
+        caf::anon_send(coordinator, CancelMessage{{session}});
+      });
+  auto summary = receive_answer(self, request, !options.json, client);
 
-  summary.mode = options.mode;
+  summary.mode = options.run.mode;
   summary.draft = engine.draft_name();
   summary.hops = run.hops();
   add_statistics(self, run.coordinator(), summary);
@@ -90,7 +82,7 @@ ExitCode run_session(caf::actor_system& system, const Engine& engine,
 
 }  // namespace
 
-ExitCode generate(const GenerateOptions& options) {
+ExitCode generate(GenerateOptions options) {
   // Who reads JSON gets an object even if the text has not begun.
   auto leave_early = [is_json = options.json](int signal) {
     if (is_json)

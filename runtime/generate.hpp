@@ -1,11 +1,11 @@
 #pragma once
 
+#include "runtime/answer_options.hpp"
 #include "runtime/error.hpp"
-#include "runtime/options.hpp"
 
 namespace flowspec {
 
 /// The command `flowspec generate`. Prints all there is to say, errors too.
-ExitCode generate(const GenerateOptions& options);
+ExitCode generate(GenerateOptions options);
 
 }  // namespace flowspec

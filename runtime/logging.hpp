@@ -1,6 +1,6 @@
 #pragma once
 
-#include "runtime/options.hpp"
+#include "runtime/verbosity.hpp"
 
 namespace flowspec {
 

@@ -4,6 +4,7 @@
 #include "models/formats/mapping_guard.hpp"
 #include "runtime/bench/bench_main.hpp"
 #include "runtime/chat.hpp"
+#include "runtime/command_line.hpp"
 #include "runtime/engine_bench/engine_bench.hpp"
 #include "runtime/failure.hpp"
 #include "runtime/freed_memory.hpp"

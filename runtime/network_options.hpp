@@ -1,8 +1,14 @@
 #pragma once
 
 #include <chrono>
+#include <string>
+#include <vector>
 
 #include "runtime/tls.hpp"
+
+namespace CLI {
+class App;
+}
 
 namespace flowspec {
 
@@ -13,5 +19,8 @@ struct NetworkOptions {
   std::chrono::milliseconds heartbeat{500};
 };
 inline constexpr int heartbeats_to_timeout = 10;
+
+void add_network_options(CLI::App& app, NetworkOptions& network);
+void add_cluster_options(CLI::App& app, std::string& file, std::vector<std::string>& nodes);
 
 }  // namespace flowspec

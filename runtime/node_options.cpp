@@ -10,6 +10,7 @@
 #include "actors/machine.hpp"
 #include "runtime/address.hpp"
 #include "runtime/cli.hpp"
+#include "runtime/network_options.hpp"
 #include "runtime/one_line.hpp"
 
 namespace flowspec {

@@ -5,7 +5,8 @@
 #include <string>
 
 #include "actors/node_options.hpp"
-#include "runtime/options.hpp"
+#include "runtime/network_options.hpp"
+#include "runtime/verbosity.hpp"
 
 namespace CLI {
 class App;

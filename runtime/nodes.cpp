@@ -25,7 +25,7 @@ NodeAgentActor spawn_agent(caf::actor_system& system, const RemoteNode& node,
       node.id, node_agent_name, caf::make_message(owner), caf::duration{answer_limit});
   if (!agent)
     throw RuntimeError(
-        ExitCode::failed,
+        error_code(agent.error()),
         fmt::format("node {} makes no agent: {}", node.address.text(), error_text(agent.error())));
   return *agent;
 }
@@ -34,9 +34,9 @@ NodeInfo greet(caf::scoped_actor& self, const RemoteNode& node) {
   try {
     auto info = ask<NodeInfoMessage>(self, node.agent, answer_limit, hello_a_v).read();
     if (!info)
-      throw RuntimeError(ExitCode::failed, error_text(info.error()));
+      throw RuntimeError(ErrorCode::protocol, error_text(info.error()));
     if (info->protocol != protocol_version)
-      throw RuntimeError(ExitCode::failed,
+      throw RuntimeError(ErrorCode::protocol,
                          fmt::format("it speaks protocol version {}, this program {}",
                                      info->protocol, protocol_version));
     // It will be shown in terminals.
@@ -80,7 +80,7 @@ void connect_nodes(caf::actor_system& system, const RemoteNode& a, const RemoteN
     auto id = ask<caf::node_id>(self, a.agent, connect_limit, connect_a_v, b.address.host,
                                 b.address.port);
     if (id != b.id)
-      throw RuntimeError(ExitCode::failed, "that is another node there than from here");
+      throw RuntimeError(ErrorCode::protocol, "that is another node there than from here");
   } catch (const RuntimeError& e) {
     throw RuntimeError(e.code(), fmt::format("node {} cannot talk to node {}: {}", a.label(),
                                              b.label(), e.what()));

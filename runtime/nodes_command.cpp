@@ -8,14 +8,13 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "actors/actor_threads.hpp"
 #include "actors/end_actor.hpp"
 #include "actors/type_ids.hpp"
 #include "runtime/ask.hpp"
 #include "runtime/nodes.hpp"
 #include "runtime/output.hpp"
 #include "runtime/signals.hpp"
-#include "runtime/system_config.hpp"
+#include "runtime/with_actors.hpp"
 
 namespace flowspec {
 
@@ -108,24 +107,19 @@ ExitCode ask_nodes(const NodesOptions& options) {
     cluster.nodes.push_back({"127.0.0.1", default_port});
   check_tls(options.network.tls);
   Signals signals([](int) { leave(ExitCode::cancelled); });
-  SystemConfig config;
-  config.enable_network(options.network);
-  std::optional<ExitLimit> exit_limit;  // outlives the system
-  caf::actor_system system(config);
-  ActorThreads threads(system);
-  auto nodes = Json::array();
-  bool all_answer = true;
-  for (const Address& address : cluster.nodes) {
-    nodes.push_back(describe(system, address));
-    all_answer = all_answer && !nodes.back().contains("error");
-  }
-  if (options.json)
-    print(Json{{"nodes", nodes}}.dump() + "\n");
-  else
-    print(table(nodes));
-  auto code = check_output(all_answer ? ExitCode::ok : ExitCode::failed);
-  exit_limit.emplace(3, static_cast<int>(code));
-  return code;
+  return with_actors(cluster, options.network, [&](caf::actor_system& system) {
+    auto nodes = Json::array();
+    bool all_answer = true;
+    for (const Address& address : cluster.nodes) {
+      nodes.push_back(describe(system, address));
+      all_answer = all_answer && !nodes.back().contains("error");
+    }
+    if (options.json)
+      print(Json{{"nodes", nodes}}.dump() + "\n");
+    else
+      print(table(nodes));
+    return all_answer ? ExitCode::ok : ExitCode::failed;
+  });
 }
 
 }  // namespace

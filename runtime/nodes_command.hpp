@@ -1,7 +1,7 @@
 #pragma once
 
 #include "runtime/error.hpp"
-#include "runtime/options.hpp"
+#include "runtime/nodes_options.hpp"
 
 namespace flowspec {
 

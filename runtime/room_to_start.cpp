@@ -101,7 +101,7 @@ void require_room_to_start() {
     return;
   auto lack = started < wanted ? fmt::format("{} threads, of {}", started, wanted)
                                : fmt::format("less than {} MiB of memory", memory >> 20);
-  throw RuntimeError(ExitCode::failed,
+  throw RuntimeError(ErrorCode::does_not_fit,
                      fmt::format("the system gives too little to start: {}. Look at the limits: "
                                  "ulimit -u and -v, the cgroup's pids.max.",
                                  lack));

@@ -29,28 +29,28 @@ constexpr std::uint32_t draft_rows = 64;
 
 }  // namespace
 
-Run::Run(caf::actor_system& system, const Engine& engine, const GenerateOptions& options,
+Run::Run(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
          const RunChanges& changes)
     : system_(system),
       engine_(engine),
-      options_(options),
+      spec_(spec),
       numerics_(numerics_id(*engine.target().files, engine.target().config)) {
-  auto cluster = named_cluster(options.cluster_file, options.nodes);
+  const Cluster& cluster = spec.cluster;
   PlacementRequest request;
   request.layers = engine.target().config.layers;
   request.nodes = cluster.nodes.size();
-  request.stages = options.stages;
+  request.stages = spec.stages;
   // Layers of the cluster file hold for one stage per node.
-  request.split = options.split.empty() && (!options.stages || *options.stages == request.nodes)
+  request.split = spec.split.empty() && (!spec.stages || *spec.stages == request.nodes)
                       ? cluster.layers
-                      : options.split;
+                      : spec.split;
   places_ = place_stages(request);
   auto stages = static_cast<std::uint32_t>(places_.size());
-  policy_ = changes.policy ? changes.policy(stages) : mode_policy(options.mode, stages).value();
-  policy_.adaptive = policy_.adaptive && options.controller;
+  policy_ = changes.policy ? changes.policy(stages) : mode_policy(spec.mode, stages).value();
+  policy_.adaptive = policy_.adaptive && spec.controller;
   threads_ = engine.threads(cluster.nodes.empty() ? places_.size() : 0);
 
-  coordinator_ = spawn_coordinator(system, {options.load_limit});
+  coordinator_ = spawn_coordinator(system, {spec.load_limit});
   if (changes.emulation)
     emulation_.emplace(system, changes.emulation(places_));
   try {
@@ -113,7 +113,7 @@ void Run::hash() {
 
 void Run::show_bar(const std::string& title) {
   bar_.reset();  // the one before is gone before the next comes
-  bar_.emplace(title, options_.verbosity != Verbosity::quiet);
+  bar_.emplace(title, spec_.shows_progress);
 }
 
 std::string Run::model_name() const {
@@ -124,7 +124,7 @@ void Run::agree_on_numerics() {
   for (const RemoteNode& node : nodes_) {
     auto common = common_numerics(numerics_, node.info.numerics);
     if (!common)
-      throw RuntimeError(ExitCode::failed,
+      throw RuntimeError(ErrorCode::does_not_fit,
                          fmt::format("node {} computes with numerics {}, this machine with {}: the "
                                      "text would depend on where the layers lie",
                                      node.label(), node.info.numerics, numerics_));
@@ -138,9 +138,7 @@ StageHandle Run::make_local_stage(std::uint32_t index, const StagePeers& peers) 
   config.stage = index;
   config.vocab_size = engine_.target().config.vocab_size;
   config.load = engine_.stage_loader(places_[index].layers, threads_, policy_.segment_rows, *bar_);
-  config.next = peers.next;
-  config.pruner = peers.pruner;
-  config.draft = peers.draft;
+  config.peers = peers;
   if (emulation_)
     return emulation_->make_stage(std::move(config), SpawnMode::detached);
   auto stage = spawn_stage(system_, std::move(config), SpawnMode::detached);
@@ -157,7 +155,7 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
   spec.model_hash = model_hash_;
   spec.numerics = numerics_;
   // A node gives no more than its own limit.
-  spec.threads = options_.threads != 0 || threads_ == 1 ? threads_ : limits::threads;
+  spec.threads = spec_.threads != 0 || threads_ == 1 ? threads_ : limits::threads;
   spec.max_rows = policy_.segment_rows;
   spec.kv_type = engine_.kv_type();
   if (emulation_)
@@ -166,6 +164,7 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
   caf::scoped_actor self(system_);
   StageHandle handle;
   std::string error;
+  auto code = ErrorCode::internal;
   self->request(nodes_[place.node].agent, spawn_limit, spawn_st_a_v, StageSpecMessage{spec},
                 peers.next, peers.pruner, peers.draft)
       .receive(
@@ -173,12 +172,13 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
             handle = {stage, control};
           },
           [&](const caf::error& e) {
+            code = error_code(e);
             error = e == caf::sec::request_timeout
                         ? fmt::format("node {} does not answer", nodes_[place.node].label())
                         : fmt::format("{}: {}", nodes_[place.node].address.text(), error_text(e));
           });
   if (!error.empty())
-    throw RuntimeError(ExitCode::failed, error);
+    throw RuntimeError(code, error);
   return handle;
 }
 
@@ -213,8 +213,7 @@ void Run::make_stages() {
 void Run::load() {
   caf::scoped_actor self(system_);
   // The coordinator has a limit for every hop; this one is for itself.
-  ask<std::vector<StageStatsMessage>>(self, coordinator_, options_.load_limit + spawn_limit,
-                                      load_a_v);
+  ask<std::vector<StageStatsMessage>>(self, coordinator_, spec_.load_limit + spawn_limit, load_a_v);
 }
 
 }  // namespace flowspec

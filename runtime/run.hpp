@@ -29,7 +29,7 @@ struct Hop {
   LayerRange layers;
 };
 
-/// What a benchmark wants to be otherwise than the options say.
+/// What a benchmark wants to be otherwise than the specification says.
 struct RunChanges {
   /// Devices for the stages at these places; none: this machine and its nodes as they are.
   std::function<EmulationConfig(const std::vector<StagePlace>& places)> emulation;
@@ -43,7 +43,7 @@ class Run {
  public:
   /// Connects, makes the actors and waits until all have loaded. Throws RuntimeError and
   /// ModelError.
-  Run(caf::actor_system& system, const Engine& engine, const GenerateOptions& options,
+  Run(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
       const RunChanges& changes = {});
   ~Run();
   Run(const Run&) = delete;
@@ -73,7 +73,7 @@ class Run {
 
   caf::actor_system& system_;
   const Engine& engine_;
-  const GenerateOptions& options_;
+  const RunSpec& spec_;
   CoordinatorActor coordinator_;
   std::vector<RemoteNode> nodes_;
   std::vector<StagePlace> places_;

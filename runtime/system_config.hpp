@@ -2,7 +2,7 @@
 
 #include <caf/actor_system_config.hpp>
 
-#include "runtime/options.hpp"
+#include "runtime/network_options.hpp"
 
 namespace flowspec {
 

@@ -1,11 +1,10 @@
 #pragma once
 /// The emulated device that draft, tree pruner and verifier share: one job at a time.
 ///
-///   segments of the last stage ──► queue ──► verifier ──► verdict, features: held until the LM
-///   head
-///                                                         is through; a draft forward is paused
-///   draft ── step ──► when nothing is verified ──► draft computes ── done ──► held until the
-///                                                                            forward is through
+///   segments of the last stage ──► queue ──► verifier ──► verdict and features, held until the LM
+///                                                         head is through; a draft forward pauses
+///   draft ── step ──► when nothing is verified ──► draft computes ── done, held until the forward
+///                                                                    is through
 ///
 /// A verification starts when everything that happens at the same moment has been handled; all
 /// segments that have come by then share one call of the LM head. Prunes, and whatever the verifier

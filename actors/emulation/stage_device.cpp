@@ -198,13 +198,13 @@ PipelineActor spawn_emulated_stage(caf::actor_system& system, StageConfig config
                                    const EmulatedStage& emulation, const std::string& next_device,
                                    EmulationRecorder* recorder) {
   auto name = fmt::format("stage {}", config.stage);
-  auto link = spawn_emulated_link(system, {emulation.link, name, next_device,
-                                           caf::actor_cast<caf::actor>(config.next), recorder});
-  auto device = system.spawn(
-      stage_device, DeviceConfig{name, emulation, link, config.pruner, config.draft, recorder});
-  config.next = caf::actor_cast<PipelineActor>(device);
-  config.pruner = caf::actor_cast<TreePrunerActor>(device);
-  config.draft = caf::actor_cast<DraftActor>(device);
+  auto link =
+      spawn_emulated_link(system, {emulation.link, name, next_device,
+                                   caf::actor_cast<caf::actor>(config.peers.next), recorder});
+  auto device = system.spawn(stage_device, DeviceConfig{name, emulation, link, config.peers.pruner,
+                                                        config.peers.draft, recorder});
+  config.peers = {caf::actor_cast<PipelineActor>(device), caf::actor_cast<TreePrunerActor>(device),
+                  caf::actor_cast<DraftActor>(device)};
   caf::anon_send(device, bind_a_v, spawn_stage(system, std::move(config), mode));
   return caf::actor_cast<PipelineActor>(device);
 }

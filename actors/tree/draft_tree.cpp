@@ -69,12 +69,11 @@ DraftTree::Foreseen DraftTree::foreseen(const Prune& prune) const {
   return count;
 }
 
-std::optional<std::string> DraftTree::reroot(const Prune& prune, bool adopt) {
-  if (prune.version <= version_)
-    return std::nullopt;
+/// The nodes of the prune's path, from the root; an error text if they are none.
+std::optional<std::string> DraftTree::find_path(const Prune& prune,
+                                                std::vector<Index>& path) const {
   if (prune.version != version_ + 1)
     return fmt::format("prune of version {} follows version {}", prune.version, version_);
-  std::vector<Index> path;
   for (NodeId id : prune.path) {
     Index index = find(id);
     Index expected = path.empty() ? none : path.back();
@@ -86,15 +85,22 @@ std::optional<std::string> DraftTree::reroot(const Prune& prune, bool adopt) {
   }
   if (path.empty())
     return fmt::format("prune of version {} has an empty path", prune.version);
-  Index last = path.back();
-  if (prune.root.position != nodes_[last].position + 1)
+  if (auto expected = nodes_[path.back()].position + 1; prune.root.position != expected)
     return fmt::format("prune of version {} puts the root at position {}, expected {}",
-                       prune.version, prune.root.position, nodes_[last].position + 1);
+                       prune.version, prune.root.position, expected);
+  return std::nullopt;
+}
 
+std::optional<std::string> DraftTree::reroot(const Prune& prune, bool adopt) {
+  if (prune.version <= version_)
+    return std::nullopt;
+  std::vector<Index> path;
+  if (auto error = find_path(prune, path))
+    return error;
   bool fresh = prune.root.id >= first_fresh_node;
   Index root = none;
   for (Index i = 0; i < nodes_.size(); ++i)
-    if (nodes_[i].parent == last && nodes_[i].token == prune.root.token)
+    if (nodes_[i].parent == path.back() && nodes_[i].token == prune.root.token)
       root = i;
   if (!fresh && (root == none || nodes_[root].id != prune.root.id))
     return fmt::format("prune of version {} makes node {} the root, which was never sent",
@@ -104,7 +110,7 @@ std::optional<std::string> DraftTree::reroot(const Prune& prune, bool adopt) {
   if (root == none || (fresh && !adopt)) {
     Node node;
     node.serial = next_serial_++;
-    node.parent = last;
+    node.parent = path.back();
     node.token = prune.root.token;
     node.position = prune.root.position;
     root = static_cast<Index>(nodes_.size());
@@ -116,11 +122,7 @@ std::optional<std::string> DraftTree::reroot(const Prune& prune, bool adopt) {
     committed_tokens_.push_back(nodes_[index].token);
     kv_.commit(nodes_[index].id, nodes_[index].draft);
   }
-  std::vector<bool> keep(nodes_.size(), false);
-  for (Index i = 0; i < nodes_.size(); ++i)
-    keep[i] = i == root || (nodes_[i].parent != none && keep[nodes_[i].parent]);
-  nodes_[root].parent = none;
-  retain(keep);
+  keep_below(root);
   if (fresh) {
     // The pipeline knows the root by its fresh id and nothing of what is below it.
     for (Node& node : nodes_)
@@ -133,6 +135,15 @@ std::optional<std::string> DraftTree::reroot(const Prune& prune, bool adopt) {
   root_parent_ = prune.root.parent;
   rescore();
   return std::nullopt;
+}
+
+/// The node becomes the root; what is not below it dies.
+void DraftTree::keep_below(Index root) {
+  std::vector<bool> keep(nodes_.size(), false);
+  for (Index i = 0; i < nodes_.size(); ++i)
+    keep[i] = i == root || (nodes_[i].parent != none && keep[nodes_[i].parent]);
+  nodes_[root].parent = none;
+  retain(keep);
 }
 
 void DraftTree::retain(const std::vector<bool>& keep) {

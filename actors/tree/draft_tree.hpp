@@ -151,6 +151,8 @@ class DraftTree {
 
  private:
   Index find(NodeId id) const;
+  std::optional<std::string> find_path(const Prune& prune, std::vector<Index>& path) const;
+  void keep_below(Index root);
   bool can_expand(const Node& node) const;
   void rescore();
   template <class Predicate, class Before>

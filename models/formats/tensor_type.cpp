@@ -112,6 +112,39 @@ float f16_to_float(std::uint16_t bits) {
   return half_to_float(bits);
 }
 
+namespace {
+
+using BlockConverter = void (*)(const std::byte* from, float* to);
+
+/// Null for types that are no blocks.
+BlockConverter block_converter(TensorType type) {
+  switch (type) {
+    case TensorType::q8_0:
+      return q8_0_block;
+    case TensorType::q4_0:
+      return q4_0_block;
+    case TensorType::q4_1:
+      return q4_1_block;
+    case TensorType::q5_0:
+      return q5_0_block;
+    case TensorType::q5_1:
+      return q5_1_block;
+    case TensorType::q4_k:
+      return q4_k_block;
+    case TensorType::q5_k:
+      return q5_k_block;
+    case TensorType::q6_k:
+      return q6_k_block;
+    case TensorType::f32:
+    case TensorType::f16:
+    case TensorType::bf16:
+      break;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
 void to_float(TensorType type, std::span<const std::byte> in, std::span<float> out) {
   if (!is_supported(type)) {
     throw ModelError("tensor type " + type_name(type) + " is not supported; supported are " +
@@ -128,51 +161,19 @@ void to_float(TensorType type, std::span<const std::byte> in, std::span<float> o
     return;
   }
   const std::byte* from = in.data();
-  float* to = out.data();
-  const auto for_blocks = [&](auto convert) {
+  if (const BlockConverter convert = block_converter(type)) {
     for (std::size_t b = 0; b < blocks; ++b) {
-      convert(from + b * layout.bytes, to + b * layout.values);
+      convert(from + b * layout.bytes, out.data() + b * layout.values);
     }
-  };
-  switch (type) {
-    case TensorType::f32:
-      std::memcpy(to, from, in.size());
-      break;
-    case TensorType::f16:
-      for (std::size_t i = 0; i < out.size(); ++i) {
-        to[i] = half_to_float(load<std::uint16_t>(from + 2 * i));
-      }
-      break;
-    case TensorType::bf16:
-      for (std::size_t i = 0; i < out.size(); ++i) {
-        const std::uint32_t bits = load<std::uint16_t>(from + 2 * i);
-        to[i] = std::bit_cast<float>(bits << 16);
-      }
-      break;
-    case TensorType::q8_0:
-      for_blocks(q8_0_block);
-      break;
-    case TensorType::q4_0:
-      for_blocks(q4_0_block);
-      break;
-    case TensorType::q4_1:
-      for_blocks(q4_1_block);
-      break;
-    case TensorType::q5_0:
-      for_blocks(q5_0_block);
-      break;
-    case TensorType::q5_1:
-      for_blocks(q5_1_block);
-      break;
-    case TensorType::q4_k:
-      for_blocks(q4_k_block);
-      break;
-    case TensorType::q5_k:
-      for_blocks(q5_k_block);
-      break;
-    case TensorType::q6_k:
-      for_blocks(q6_k_block);
-      break;
+  } else if (type == TensorType::f32) {
+    std::memcpy(out.data(), from, in.size());
+  } else {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const auto bits = load<std::uint16_t>(from + 2 * i);
+      out[i] = type == TensorType::f16
+                   ? half_to_float(bits)
+                   : std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+    }
   }
 }
 

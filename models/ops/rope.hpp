@@ -9,14 +9,6 @@
 
 namespace flowspec {
 
-/// Which components of a head turn together.
-enum class RopeLayout {
-  /// (0, 1), (2, 3), ...: how GGUF's `llama` stores the query and key matrices.
-  pairs,
-  /// (0, n/2), (1, n/2 + 1), ...: how Hugging Face's checkpoints and other GGUF files store them.
-  halves,
-};
-
 /// Rotary position embedding: pair i at position p turns by p times `rope_frequencies`' i-th.
 /// Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", 2021.
 class Rope {

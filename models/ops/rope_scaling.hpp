@@ -5,6 +5,14 @@
 
 namespace flowspec {
 
+/// Which components of a head turn together.
+enum class RopeLayout {
+  /// (0, 1), (2, 3), ...: how GGUF's `llama` stores the query and key matrices.
+  pairs,
+  /// (0, n/2), (1, n/2 + 1), ...: how Hugging Face's checkpoints and other GGUF files store them.
+  halves,
+};
+
 enum class RopeScalingKind {
   /// All frequencies are divided by `factor`; 1 changes nothing. Chen et al., "Extending Context
   /// Window of Large Language Models via Positional Interpolation", 2023.

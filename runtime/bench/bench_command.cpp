@@ -68,7 +68,7 @@ class CellRunner {
       run.what = cell;  // what pairs up with other cells
       result.summary = summarize(run);
     } catch (const RuntimeError& e) {
-      if (e.code() == ExitCode::usage) {
+      if (exit_code(e.code()) == ExitCode::usage) {
         std::lock_guard lock(mutex_);
         if (!stopped_by_)
           stopped_by_ = std::current_exception();

@@ -12,6 +12,7 @@
 #include "runtime/bench/cells.hpp"
 #include "runtime/cli.hpp"
 #include "runtime/error.hpp"
+#include "runtime/network_options.hpp"
 
 namespace flowspec {
 

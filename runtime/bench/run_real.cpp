@@ -9,6 +9,7 @@
 #include "runtime/bench/runner.hpp"
 #include "runtime/bench/setup.hpp"
 #include "runtime/run.hpp"
+#include "runtime/submit.hpp"
 #include "runtime/system_config.hpp"
 
 namespace flowspec {
@@ -19,24 +20,6 @@ constexpr std::chrono::seconds answer_limit{10};
 
 /// Emulated devices are slow: a forward may take most of a minute.
 constexpr std::chrono::minutes progress_limit{10};
-
-Report receive_report(caf::scoped_actor& self, const SessionConfig& session) {
-  auto limit = session.progress_limit + session.close_limit + answer_limit;
-  std::optional<Report> report;
-  std::string error;
-  while (!report && error.empty())
-    self->receive([](const TextDeltaMessage&) {},
-                  [&](const ReportMessage& message) {
-                    if (auto content = message.read())
-                      report = std::move(*content);
-                    else
-                      error = error_text(content.error());
-                  },
-                  caf::after(limit) >> [&] { error = "the session gives no sign of life"; });
-  if (!report)
-    throw RuntimeError(ExitCode::failed, error);
-  return std::move(*report);
-}
 
 /// What stages, verifier and draft say that they have done, by device.
 std::vector<DeviceUse> ask_devices(caf::scoped_actor& self, const Run& run) {
@@ -72,13 +55,11 @@ void add_missing(const std::vector<DeviceUse>& devices, BenchRun& run) {
 BenchRun run_real(const BenchCase& what, const std::vector<BenchPrompt>& prompts,
                   const BenchNodes& nodes, const BenchExtras& extras) {
   auto profile = profile_of(what);
-  auto options = options_of(what, profile);
-  options.cluster_file = nodes.cluster_file;
-  options.nodes = nodes.nodes;
-  options.network = nodes.network;
-  Engine engine(options);
+  auto spec = spec_of(what, profile);
+  spec.cluster = named_cluster(nodes.cluster_file, nodes.nodes);
+  Engine engine(spec);
   SystemConfig config;
-  if (!nodes.nodes.empty() || !nodes.cluster_file.empty())
+  if (!spec.cluster.nodes.empty())
     config.enable_network(nodes.network);
   Recording recording;  // outlives the actors that write to it
   caf::actor_system system(config);
@@ -89,7 +70,7 @@ BenchRun run_real(const BenchCase& what, const std::vector<BenchPrompt>& prompts
     changes.emulation = [&](const std::vector<StagePlace>& places) {
       return emulation_of(*profile, what, places, engine.target().config.layers, &recording);
     };
-  Run pipeline(system, engine, options, changes);
+  Run pipeline(system, engine, spec, changes);
 
   caf::scoped_actor self(system);
   BenchRun run;
@@ -98,14 +79,12 @@ BenchRun run_real(const BenchCase& what, const std::vector<BenchPrompt>& prompts
   auto zero = now();
   std::vector<DecodeWindow> windows;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
-    auto session = session_of(engine, pipeline.policy(), what, prompts[i], i);
-    session.progress_limit = progress_limit;
-    session.close_limit = std::chrono::minutes(1);
-    session.client = caf::actor_cast<caf::actor>(self);
+    auto request = request_of(engine, what, prompts[i], i);
+    request.progress_limit = progress_limit;
+    request.close_limit = std::chrono::minutes(1);
     auto start = now();
-    ask<SessionActor>(self, pipeline.coordinator(), answer_limit, submit_a_v,
-                      SessionRequest{session});
-    auto report = receive_report(self, session);
+    submit(self, pipeline.coordinator(), request);
+    auto report = receive_report(self, request);
     windows.push_back(add_report(report, start, i, run));
     if (extras.texts != nullptr)
       extras.texts->push_back(std::move(report.tokens));

@@ -44,10 +44,10 @@ caf::behavior client(caf::event_based_actor*, std::optional<Report>* report) {
 class VirtualWorld {
  public:
   explicit VirtualWorld(const BenchCase& what)
-      : what_(what), profile_(profile_of(what)), engine_(options_of(what, checked_profile())) {
+      : what_(what), profile_(profile_of(what)), engine_(spec_of(what, checked_profile())) {
     PlacementRequest request;
     request.layers = engine_.target().config.layers;
-    request.stages = options_of(what, profile_).stages;
+    request.stages = spec_of(what, profile_).stages;
     places_ = place_stages(request);
     policy_ = policy_of(what, static_cast<std::uint32_t>(places_.size()));
     emulation_.emplace(system_,
@@ -70,28 +70,28 @@ class VirtualWorld {
   /// Runs one session to its end.
   Report run(const BenchPrompt& prompt, std::size_t index) {
     std::optional<Report> report;
-    auto config = session_of(engine_, policy_, what_, prompt, index);
+    auto request = request_of(engine_, what_, prompt, index);
     // Nothing takes long in virtual time: only what hangs reaches these.
-    config.progress_limit = std::chrono::hours(1);
-    config.close_limit = std::chrono::hours(1);
-    config.pruner = pipeline_.pruner;
-    config.client = system_.spawn(client, &report);
-    auto session = spawn_session(system_, config);
+    request.progress_limit = std::chrono::hours(1);
+    request.close_limit = std::chrono::hours(1);
+    request.client = system_.spawn(client, &report);
+    auto session =
+        spawn_session(system_, make_session(request, index + 1, policy_, pipeline_.pruner));
     auto start = now();
     std::uint64_t messages = 0;
     while (!report) {
       bool goes_on = scheduler_.try_run_once() || scheduler_.trigger_timeout();
       if (!goes_on || ++messages > most_messages) {
         end_actor(session);
-        end_actor(config.client);
+        end_actor(request.client);
         auto seconds = std::chrono::duration<double>(now() - start).count();
         throw RuntimeError(
-            ExitCode::failed,
+            ErrorCode::internal,
             fmt::format("prompt {} {} after {} messages and {} s of virtual time", index + 1,
                         goes_on ? "comes to no end" : "hangs", messages, seconds));
       }
     }
-    end_actor(config.client);
+    end_actor(request.client);
     work_off();
     return std::move(*report);
   }
@@ -124,9 +124,7 @@ class VirtualWorld {
           stage.stage = index;
           stage.vocab_size = engine_.target().config.vocab_size;
           stage.load = engine_.stage_loader(places_[index].layers, 1, policy_.segment_rows, bar_);
-          stage.next = peers.next;
-          stage.pruner = peers.pruner;
-          stage.draft = peers.draft;
+          stage.peers = peers;
           return emulation_->make_stage(std::move(stage), SpawnMode::pooled);
         });
   }
@@ -138,7 +136,7 @@ class VirtualWorld {
     work_off();
     request.receive(
         [](const StageStatsMessage&) {},
-        [](const caf::error& error) { throw RuntimeError(ExitCode::failed, error_text(error)); });
+        [](const caf::error& error) { throw RuntimeError(error_code(error), error_text(error)); });
   }
 
   void load() {

@@ -7,7 +7,7 @@
 
 #include "runtime/bench/bench_run.hpp"
 #include "runtime/bench/prompts.hpp"
-#include "runtime/options.hpp"
+#include "runtime/network_options.hpp"
 
 namespace flowspec {
 

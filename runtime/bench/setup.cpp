@@ -18,19 +18,17 @@ std::optional<DeviceProfile> profile_of(const BenchCase& what) {
   return read_profile(what.profile);
 }
 
-GenerateOptions options_of(const BenchCase& what, const std::optional<DeviceProfile>& profile) {
-  GenerateOptions options;
-  options.mode = what.mode;
-  options.draft = what.draft;
-  options.max_tokens = what.max_tokens;
-  options.kv_type = what.kv_type;
-  options.sampling.temperature = what.temperature;
-  options.verbosity = Verbosity::quiet;
+RunSpec spec_of(const BenchCase& what, const std::optional<DeviceProfile>& profile) {
+  RunSpec spec;
+  spec.mode = what.mode;
+  spec.draft = what.draft;
+  spec.kv_type = what.kv_type;
+  spec.shows_progress = false;
   if (what.stages != 0)
-    options.stages = what.stages;
+    spec.stages = what.stages;
   else if (profile)
-    options.stages = profile->stages;
-  return options;
+    spec.stages = profile->stages;
+  return spec;
 }
 
 DraftPolicy policy_of(const BenchCase& what, std::uint32_t stages) {
@@ -71,33 +69,29 @@ EmulationConfig emulation_of(const DeviceProfile& profile, const BenchCase& what
   return config;
 }
 
-SessionConfig session_of(const Engine& engine, const DraftPolicy& policy, const BenchCase& what,
-                         const BenchPrompt& prompt, std::size_t index) {
+Request request_of(const Engine& engine, const BenchCase& what, const BenchPrompt& prompt,
+                   std::size_t index) {
   const Tokenizer& tokenizer = engine.target().tokenizer;
-  SessionConfig session;
-  session.open.session = index + 1;
-  session.open.root = 1;
-  session.open.prompt = tokenizer.encode(prompt.text, {.add_eos = false});
-  auto size = session.open.prompt.size();
+  Request request;
+  request.prompt = tokenizer.encode(prompt.text, {.add_eos = false});
+  auto size = request.prompt.size();
   if (size == 0 || size >= engine.context() || size >= limits::tokens)
     throw RuntimeError(
         fmt::format("prompt {} has {} tokens; it needs one at least, and fewer than "
                     "the context of {}",
                     index + 1, size, engine.context()));
   auto room = static_cast<std::uint32_t>(engine.context() - size);
-  session.max_tokens = std::min(what.max_tokens, room);
+  request.max_tokens = std::min(what.max_tokens, room);
   // A seed of its own for every prompt, or all would throw the same dice.
-  session.open.sampling = {what.temperature, 0, 1, what.seed + index};
-  session.open.position_limit = static_cast<Position>(size) + session.max_tokens - 1;
-  session.open.slots = session_slots(policy, session.open.position_limit);
-  session.tokenizer = std::make_shared<const Tokenizer>(tokenizer);
-  return session;
+  request.sampling = {.temperature = what.temperature, .seed = what.seed + index};
+  request.tokenizer = std::make_shared<const Tokenizer>(tokenizer);
+  return request;
 }
 
 DecodeWindow add_report(const Report& report, EmulationTime start, std::size_t index,
                         BenchRun& run) {
   if (report.finish == Finish::failed)
-    throw RuntimeError(ExitCode::failed, fmt::format("prompt {}: {}", index + 1, report.error));
+    throw RuntimeError(ErrorCode::internal, fmt::format("prompt {}: {}", index + 1, report.error));
   PromptRun prompt;
   prompt.prompt_tokens = report.prompt_tokens;
   prompt.tokens = static_cast<std::uint32_t>(report.tokens.size());

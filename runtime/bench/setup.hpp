@@ -13,17 +13,17 @@
 #include "runtime/bench/prompts.hpp"
 #include "runtime/bench/recording.hpp"
 #include "runtime/engine.hpp"
-#include "runtime/options.hpp"
 #include "runtime/placement.hpp"
 #include "runtime/profile.hpp"
+#include "runtime/run_spec.hpp"
 
 namespace flowspec {
 
 /// The case's profile, if it has one. Throws RuntimeError.
 std::optional<DeviceProfile> profile_of(const BenchCase& what);
 
-/// What `generate` would be asked for. The stages are the case's, else the profile's.
-GenerateOptions options_of(const BenchCase& what, const std::optional<DeviceProfile>& profile);
+/// What computes the case, and where. The stages are the case's, else the profile's.
+RunSpec spec_of(const BenchCase& what, const std::optional<DeviceProfile>& profile);
 
 /// The mode's policy without the ablation. Throws RuntimeError.
 DraftPolicy policy_of(const BenchCase& what, std::uint32_t stages);
@@ -34,10 +34,10 @@ EmulationConfig emulation_of(const DeviceProfile& profile, const BenchCase& what
                              const std::vector<StagePlace>& places, std::uint32_t layers,
                              EmulationRecorder* recorder);
 
-/// One prompt's session; the pruner and the client are left to the caller. Throws RuntimeError
-/// where the prompt leaves no room.
-SessionConfig session_of(const Engine& engine, const DraftPolicy& policy, const BenchCase& what,
-                         const BenchPrompt& prompt, std::size_t index);
+/// What one prompt asks for; limits and client are left to the caller. Throws RuntimeError where
+/// the prompt leaves no room.
+Request request_of(const Engine& engine, const BenchCase& what, const BenchPrompt& prompt,
+                   std::size_t index);
 
 /// Puts the figures of a session that began at `start` into the run; gives its decode window.
 /// Throws RuntimeError where the session failed.

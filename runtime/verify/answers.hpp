@@ -40,13 +40,12 @@ class Answers {
   std::vector<Answer> get(std::span<const Question> questions);
 
  private:
-  SessionConfig make_session(const Question& question);
+  Request make_request(const Question& question) const;
 
   caf::actor_system& system_;
   const Run& run_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::chrono::seconds progress_limit_;
-  SessionId last_session_ = 0;
 };
 
 }  // namespace flowspec

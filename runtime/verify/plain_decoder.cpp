@@ -32,7 +32,8 @@ std::vector<Token> PlainDecoder::decode(std::span<const Token> prompt, std::uint
 
 std::span<const float> PlainDecoder::logits_after(std::span<const Token> tokens) {
   if (tokens.empty() || tokens.size() > slots_.size())
-    throw RuntimeError(ExitCode::failed, "plain decoding: a text of a length that was not agreed");
+    throw RuntimeError(ErrorCode::internal,
+                       "plain decoding: a text of a length that was not agreed");
   // The last token is always computed: what is wanted is its row.
   auto limit = std::min(cached_.size(), tokens.size() - 1);
   auto same = std::mismatch(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(limit),

@@ -49,7 +49,7 @@ Verification::Verification(const VerifyOptions& options)
   auto drafts = options_.drafts;
   drafts.emplace_back("none");  // what plain decoding in a pipeline uses, and the reference
   for (const std::string& draft : drafts) {
-    GenerateOptions how;
+    RunSpec how;
     how.model = options_.model;
     how.draft = draft;
     how.threads = options_.threads;
@@ -91,28 +91,24 @@ void Verification::read_prompts() {
   }
 }
 
-GenerateOptions Verification::run_options(const VerifyCase& what) const {
-  GenerateOptions how;
-  how.model = options_.model;
-  how.draft = what.draft;
-  how.mode = what.mode;
-  how.stages = what.stages;
-  how.controller = options_.controller;
-  how.network = options_.network;
-  how.threads = options_.threads;
-  how.kv_type = options_.kv_type;
-  how.load_limit = options_.load_limit;
-  how.progress_limit = options_.progress_limit;
-  how.verbosity = options_.quiet ? Verbosity::quiet : Verbosity::normal;
+RunSpec Verification::run_spec(const VerifyCase& what) const {
+  RunSpec spec;
+  spec.model = options_.model;
+  spec.draft = what.draft;
+  spec.mode = what.mode;
+  spec.stages = what.stages;
+  spec.controller = options_.controller;
+  spec.threads = options_.threads;
+  spec.kv_type = options_.kv_type;
+  spec.load_limit = options_.load_limit;
+  spec.shows_progress = !options_.quiet;
+  spec.cluster = cluster_;
   // Every node needs a stage: fewer stages go to the first nodes.
-  if (what.stages >= cluster_.nodes.size()) {
-    how.cluster_file = options_.cluster_file;
-    how.nodes = options_.nodes;
-  } else {
-    for (std::uint32_t i = 0; i < what.stages; ++i)
-      how.nodes.push_back(cluster_.nodes[i].text());
+  if (what.stages < cluster_.nodes.size()) {
+    spec.cluster.nodes.resize(what.stages);
+    spec.cluster.layers.clear();
   }
-  return how;
+  return spec;
 }
 
 std::vector<Question> Verification::questions(bool sampled) const {
@@ -222,7 +218,7 @@ VerifyReport Verification::run(caf::actor_system& system, const LanguageModel& r
     refer_to(form);
   auto fitted = fit_case();
   for (const VerifyCase& what : cases_) {
-    auto how = run_options(what);
+    auto how = run_spec(what);
     auto shown = what;
     shown.draft = engine(what.draft).draft_name();
     // What has been done when something fails is told before it.
@@ -238,7 +234,7 @@ VerifyReport Verification::run(caf::actor_system& system, const LanguageModel& r
       if (fits)
         fit = this->fit(answers, shown, *plain);
     } catch (const RuntimeError& e) {
-      if (e.code() == ExitCode::usage)
+      if (exit_code(e.code()) == ExitCode::usage)
         throw;
       done.error = fit.error = e.what();
     }

@@ -27,6 +27,7 @@ class Verification {
 
   /// The model that is verified; tests give `run` another one.
   const LanguageModel& model() const;
+  const Cluster& cluster() const { return cluster_; }
 
   /// Told of every run when it is done.
   using Listener = std::function<void(const VerifyRun&, const VerifyReport&)>;
@@ -39,7 +40,7 @@ class Verification {
  private:
   const Engine& engine(const std::string& draft) const { return *engines_.at(draft); }
   void read_prompts();
-  GenerateOptions run_options(const VerifyCase& what) const;
+  RunSpec run_spec(const VerifyCase& what) const;
   std::vector<Question> questions(bool sampled) const;
   void expect(PlainDecoder& plain);
   VerifyRun compare(Answers& answers, const VerifyCase& what) const;

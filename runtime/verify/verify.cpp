@@ -4,13 +4,12 @@
 
 #include <caf/all.hpp>
 
-#include "actors/actor_threads.hpp"
 #include "runtime/bench/output_file.hpp"
 #include "runtime/failure.hpp"
 #include "runtime/output.hpp"
 #include "runtime/signals.hpp"
-#include "runtime/system_config.hpp"
 #include "runtime/verify/verification.hpp"
+#include "runtime/with_actors.hpp"
 
 namespace flowspec {
 
@@ -41,28 +40,21 @@ ExitCode run(caf::actor_system& system, const VerifyOptions& options, Verificati
 }  // namespace
 
 ExitCode verify(const VerifyOptions& options) {
-  auto code = ExitCode::ok;
   try {
     Signals signals([](int) { leave(ExitCode::cancelled); });
     check_tls(options.network.tls);
     const OutputFile json("--json", options.json_file);
     Verification verification(options);
-    SystemConfig config;
-    if (!options.nodes.empty() || !options.cluster_file.empty())
-      config.enable_network(options.network);
-    std::optional<ExitLimit> exit_limit;  // outlives the system
-    caf::actor_system system(config);
-    ActorThreads threads(system);
-    try {
-      code = check_output(run(system, options, verification, json));
-    } catch (const std::exception&) {
-      code = tell_failure();
-    }
-    exit_limit.emplace(3, static_cast<int>(code));
+    return with_actors(verification.cluster(), options.network, [&](caf::actor_system& system) {
+      try {
+        return run(system, options, verification, json);
+      } catch (const std::exception&) {
+        return tell_failure();
+      }
+    });
   } catch (const std::exception&) {
-    code = tell_failure();
+    return tell_failure();
   }
-  return code;
 }
 
 }  // namespace flowspec

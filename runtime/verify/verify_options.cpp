@@ -6,6 +6,7 @@
 #include "actors/policy/modes/modes.hpp"
 #include "runtime/cli.hpp"
 #include "runtime/error.hpp"
+#include "runtime/network_options.hpp"
 
 namespace flowspec {
 

@@ -4,6 +4,7 @@
 #include "actors/coordinator.hpp"
 
 #include <cstdio>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -55,9 +56,7 @@ struct World {
           stage.load = []() -> caf::expected<std::unique_ptr<StageModel>> {
             return text_error("there is no head");
           };
-          stage.next = peers.next;
-          stage.pruner = peers.pruner;
-          stage.draft = peers.draft;
+          stage.peers = peers;
           auto handle = spawn_stage(system, stage, SpawnMode::detached);
           return StageHandle{handle, handle};
         });
@@ -75,14 +74,11 @@ struct World {
     return text;
   }
 
-  SessionRequest request() {
-    SessionRequest request;
-    request.config.open.session = 1;
-    request.config.open.root = 1;
-    request.config.open.prompt = {1, 2, 3};
-    request.config.open.position_limit = 10;
-    request.config.open.slots = 100;
-    request.config.client = caf::actor_cast<caf::actor>(self);
+  Request request() {
+    Request request;
+    request.prompt = {1, 2, 3};
+    request.max_tokens = 8;
+    request.client = caf::actor_cast<caf::actor>(self);
     return request;
   }
 };
@@ -110,21 +106,21 @@ BOOST_FIXTURE_TEST_CASE(a_session_before_the_weights_are_there_fails_at_once, Wo
           report = message.read().value();
           done = true;
         },
-        [](const SessionActor&) {}, caf::after(seconds(10)) >> [&] { done = true; });
+        [](SessionId) {}, caf::after(seconds(10)) >> [&] { done = true; });
   BOOST_CHECK(report.finish == Finish::failed);
   BOOST_CHECK_MESSAGE(report.error.find("loaded") != std::string::npos, report.error);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_second_session_of_the_same_number_is_refused, World) {
+BOOST_FIXTURE_TEST_CASE(every_session_has_a_number_of_its_own, World) {
   auto pipeline = bind_pipeline();
-  // Nobody answers the session: it stays.
+  // Nobody answers the sessions: they stay.
   pipeline.pruner = caf::actor_cast<TreePrunerActor>(caf::actor_cast<caf::actor>(self));
   caf::anon_send(coordinator, bind_a_v, pipeline);
-  bool taken = false;
-  self->request(coordinator, seconds(10), submit_a_v, request())
-      .receive([&](const SessionActor&) { taken = true; }, [](const caf::error&) {});
-  BOOST_CHECK(taken);
-  BOOST_CHECK(error_of(submit_a_v, request()) == "session 1 is open already");
+  std::set<SessionId> numbers;
+  for (int i = 0; i < 3; ++i)
+    self->request(coordinator, seconds(10), submit_a_v, request())
+        .receive([&](SessionId session) { numbers.insert(session); }, [](const caf::error&) {});
+  BOOST_TEST(numbers.size() == 3U);
 }
 
 BOOST_FIXTURE_TEST_CASE(what_comes_before_the_draft_is_loaded_is_ignored, World) {

@@ -119,9 +119,7 @@ PipelineWorld::PipelineWorld(WorldOptions options)
         stage.load = [=]() -> caf::expected<std::unique_ptr<StageModel>> {
           return std::make_unique<StageModel>(*file, model, StageOptions{layers, 1, rows});
         };
-        stage.next = peers.next;
-        stage.pruner = peers.pruner;
-        stage.draft = peers.draft;
+        stage.peers = peers;
         stage.probe = this;
         auto actor = spawn_stage(world.system, std::move(stage), SpawnMode::pooled);
         if (options_.has_relays) {
@@ -171,22 +169,18 @@ SessionId PipelineWorld::submit(std::vector<Token> prompt, std::uint32_t max_tok
   auto client = world.system.spawn(client_actor, &world.reports[id], &world.pieces[id]);
   world.clients.push_back(client);
 
-  SessionConfig config;
-  config.open.session = conversation.same_number_as != 0 ? conversation.same_number_as : id;
-  config.open.root = 1;
-  config.open.position_limit = conversation.position_limit != 0
-                                   ? conversation.position_limit
-                                   : static_cast<Position>(prompt.size()) + max_tokens - 1;
-  config.open.previous = conversation.previous;
-  config.open.kept = conversation.kept;
-  config.keep = conversation.keep;
-  config.open.slots = session_slots(options_.policy, config.open.position_limit);
-  config.open.prompt = std::move(prompt);
-  config.open.sampling = sampling;
-  config.max_tokens = max_tokens;
-  config.pruner = world.pipeline.pruner;
-  config.client = client;
-  config.tokenizer = world.tokenizer;
+  Request request;
+  request.prompt = std::move(prompt);
+  request.max_tokens = max_tokens;
+  request.sampling = {sampling.temperature, sampling.top_k, sampling.top_p, sampling.seed};
+  request.tokenizer = world.tokenizer;
+  request.keep = conversation.keep;
+  request.previous = conversation.previous;
+  request.kept = conversation.kept;
+  request.context = conversation.position_limit != 0 ? conversation.position_limit + 1 : 0;
+  request.client = client;
+  auto number = conversation.same_number_as != 0 ? conversation.same_number_as : id;
+  auto config = make_session(request, number, options_.policy, world.pipeline.pruner);
   world.sessions.emplace(id, spawn_session(world.system, std::move(config)));
   return id;
 }

@@ -41,7 +41,7 @@ flowspec::VerifyOptions small_options() {
 flowspec::VerifyReport verify_against(const flowspec::VerifyOptions& options,
                                       const fs::path& reference) {
   flowspec::Verification verification(options);
-  flowspec::GenerateOptions other;
+  flowspec::RunSpec other;
   other.model = reference.string();
   other.draft = "none";
   flowspec::Engine engine(other);

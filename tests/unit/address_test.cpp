@@ -28,7 +28,7 @@ std::string problem_of(const std::string& host, bool uses_tls = false) {
     listen_address({host, 7341}, uses_tls);
     return "";
   } catch (const RuntimeError& e) {
-    BOOST_TEST((e.code() == ExitCode::usage));
+    BOOST_TEST((e.code() == ErrorCode::bad_request));
     return e.what();
   }
 }

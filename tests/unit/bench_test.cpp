@@ -16,7 +16,7 @@
 
 #include "runtime/bench/bench_command.hpp"
 #include "runtime/bench/summary.hpp"
-#include "runtime/options.hpp"
+#include "runtime/command_line.hpp"
 #include "tests/support/bench_samples.hpp"
 #include "tests/support/temp_folder.hpp"
 
@@ -35,7 +35,7 @@ void check_error(const Call& call, const std::string& text) {
   } catch (const RuntimeError& e) {
     BOOST_CHECK_MESSAGE(std::string(e.what()).find(text) != std::string::npos,
                         "expected \"" << text << "\" in: " << e.what());
-    BOOST_CHECK(e.code() == ExitCode::usage);
+    BOOST_CHECK(e.code() == ErrorCode::bad_request);
   }
 }
 
@@ -300,7 +300,7 @@ BOOST_AUTO_TEST_CASE(a_cell_that_fails_does_not_take_the_others_with_it) {
   auto outcome = run_bench({"--modes", "ar,flowspec", "--json", json.c_str()},
                            [](const BenchCase& what, const auto&, auto*) {
                              if (what.mode == "ar")
-                               throw RuntimeError(ExitCode::failed, "out of luck");
+                               throw RuntimeError(ErrorCode::internal, "out of luck");
                              return sample_run(what);
                            });
   BOOST_CHECK(outcome.code == ExitCode::failed);

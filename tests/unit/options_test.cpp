@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "runtime/cli.hpp"
+#include "runtime/command_line.hpp"
 #include "runtime/error.hpp"
 #include "runtime/node_options.hpp"
 #include "tests/support/temp_folder.hpp"
@@ -36,7 +37,7 @@ std::string problem_of(const std::string& program, const Words& words) {
       parse_node_program(argc, argv.data(), node);
     return "";
   } catch (const RuntimeError& e) {
-    BOOST_TEST((e.code() == ExitCode::usage));
+    BOOST_TEST((e.code() == ErrorCode::bad_request));
     return e.what();
   }
 }

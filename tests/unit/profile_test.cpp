@@ -36,7 +36,7 @@ void check_refused(const Json& json, const std::string& text) {
     BOOST_CHECK_MESSAGE(what.find(text) != std::string::npos,
                         "expected \"" << text << "\" in: " << what);
     BOOST_CHECK(what.find("p.json") != std::string::npos);
-    BOOST_CHECK(e.code() == ExitCode::usage);
+    BOOST_CHECK(e.code() == ErrorCode::bad_request);
   }
 }
 

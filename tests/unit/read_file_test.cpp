@@ -10,10 +10,10 @@
 #include <boost/test/unit_test.hpp>
 #include <sys/stat.h>
 
+#include "runtime/answer_options.hpp"
 #include "runtime/cluster.hpp"
 #include "runtime/error.hpp"
 #include "runtime/one_line.hpp"
-#include "runtime/options.hpp"
 #include "runtime/profile.hpp"
 #include "tests/support/temp_folder.hpp"
 
@@ -27,7 +27,7 @@ std::string problem_of(const std::function<void()>& call) {
     call();
     return "";
   } catch (const RuntimeError& e) {
-    BOOST_TEST((e.code() == ExitCode::usage));
+    BOOST_TEST((e.code() == ErrorCode::bad_request));
     return e.what();
   }
 }

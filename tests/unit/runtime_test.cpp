@@ -5,8 +5,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "runtime/command_line.hpp"
 #include "runtime/error.hpp"
-#include "runtime/options.hpp"
 #include "runtime/placement.hpp"
 
 using namespace flowspec;
@@ -21,7 +21,7 @@ void check_error(const Call& call, const std::string& text) {
   } catch (const RuntimeError& e) {
     BOOST_CHECK_MESSAGE(std::string(e.what()).find(text) != std::string::npos,
                         "expected \"" << text << "\" in: " << e.what());
-    BOOST_CHECK(e.code() == ExitCode::usage);
+    BOOST_CHECK(e.code() == ErrorCode::bad_request);
   }
 }
 
@@ -161,7 +161,7 @@ BOOST_AUTO_TEST_CASE(command_lines) {
   BOOST_CHECK(line.generate->prompt == "the prompt");
   BOOST_CHECK((line.generate->nodes == std::vector<std::string>{"a:1", "b"}));
   BOOST_CHECK((line.generate->stop == std::vector<std::string>{"x", "y"}));
-  BOOST_CHECK((line.generate->split == Sizes{1, 2}));
+  BOOST_CHECK((line.generate->run.split == Sizes{1, 2}));
   BOOST_CHECK(line.generate->sampling.temperature == 0.5F);
   BOOST_CHECK(parse_line({"nodes", "--node", "a"}).nodes);
   BOOST_CHECK(parse_line({"status", "--node", "a"}).nodes);
@@ -172,12 +172,12 @@ BOOST_AUTO_TEST_CASE(command_lines) {
   line = parse_line({"tokenize", "--decode", "1,2", "3", "--json"});
   BOOST_REQUIRE(line.tokenize);
   BOOST_CHECK((line.tokenize->decode == std::vector<std::string>{"1,2", "3"}));
-  BOOST_CHECK(parse_line({"generate", "--kv-type", "f32"}).generate->kv_type == KvType::f32);
+  BOOST_CHECK(parse_line({"generate", "--kv-type", "f32"}).generate->run.kv_type == KvType::f32);
   BOOST_CHECK(parse_line({"verify", "--kv-type", "f32"}).verify->kv_type == KvType::f32);
   BOOST_CHECK(parse_line({"bench", "--kv-type", "f32"}).bench->kv_type == KvType::f32);
   BOOST_CHECK(parse_line({"bench", "engine", "--kv-type", "f32"}).engine_bench->kv_type ==
               KvType::f32);
-  BOOST_CHECK(parse_line({"generate", "--kv-type", "f16"}).generate->kv_type == KvType::f16);
+  BOOST_CHECK(parse_line({"generate", "--kv-type", "f16"}).generate->run.kv_type == KvType::f16);
   for (std::vector<const char*> wrong :
        std::vector<std::vector<const char*>>{{},
                                              {"generate", "a", "--kv-type", "q8_0"},

@@ -8,8 +8,8 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
+#include "runtime/command_line.hpp"
 #include "runtime/error.hpp"
-#include "runtime/options.hpp"
 #include "runtime/text_table.hpp"
 #include "runtime/verify/verify_report.hpp"
 
@@ -40,7 +40,7 @@ void check_error(const Call& call, const std::string& text) {
     BOOST_ERROR("no error; expected: " << text);
   } catch (const RuntimeError& e) {
     is_in(text, e.what());
-    BOOST_CHECK(e.code() == ExitCode::usage);
+    BOOST_CHECK(e.code() == ErrorCode::bad_request);
   }
 }
 
