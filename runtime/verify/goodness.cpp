@@ -6,6 +6,8 @@
 #include <map>
 #include <numeric>
 
+#include <boost/math/special_functions/gamma.hpp>
+
 namespace flowspec {
 
 std::vector<double> token_probabilities(std::span<const float> logits,
@@ -123,43 +125,12 @@ ChiSquare chi_square(std::vector<Outcome> outcomes) {
   return result;
 }
 
-/// The regularised incomplete gamma function Q(a, x): its series below a + 1, its continued
-/// fraction above, where each converges fast.
 double chi_square_tail(double statistic, std::uint32_t degrees_of_freedom) {
   if (degrees_of_freedom == 0 || statistic <= 0)
     return 1;
   if (std::isinf(statistic))
     return 0;
-  auto a = degrees_of_freedom / 2.0;
-  auto x = statistic / 2;
-  auto factor = std::exp(a * std::log(x) - x - std::lgamma(a));
-  constexpr double precision = 1e-12;
-  constexpr int most_terms = 100000;
-  if (x < a + 1) {
-    double term = 1 / a;
-    double sum = term;
-    for (int n = 1; n < most_terms && term > sum * precision; ++n)
-      sum += term *= x / (a + n);
-    return 1 - factor * sum;
-  }
-  // Lentz's method.
-  constexpr double tiny = 1e-300;
-  double b = x + 1 - a;
-  double c = 1 / tiny;
-  double d = 1 / b;
-  double fraction = d;
-  for (int n = 1; n < most_terms; ++n) {
-    double numerator = -n * (n - a);
-    b += 2;
-    d = numerator * d + b;
-    d = 1 / (std::abs(d) < tiny ? tiny : d);
-    c = b + numerator / c;
-    c = std::abs(c) < tiny ? tiny : c;
-    fraction *= d * c;
-    if (std::abs(d * c - 1) < precision)
-      break;
-  }
-  return factor * fraction;
+  return boost::math::gamma_q(degrees_of_freedom / 2.0, statistic / 2);
 }
 
 }  // namespace flowspec
