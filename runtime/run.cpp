@@ -24,9 +24,6 @@ constexpr std::chrono::seconds spawn_limit{20};
 /// A stage that computes ends after that.
 constexpr std::chrono::seconds end_limit{3};
 
-/// Rows of one draft forward; a prompt is worked off in parts of this size.
-constexpr std::uint32_t draft_rows = 64;
-
 }  // namespace
 
 Run::Run(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
@@ -133,12 +130,12 @@ void Run::agree_on_numerics() {
   form_ = form_of_numerics(numerics_, numerics_id()).value();
 }
 
+Assembly Run::assembly() {
+  return {engine_, policy_, *bar_, threads_, form_};
+}
+
 StageHandle Run::make_local_stage(std::uint32_t index, const StagePeers& peers) {
-  StageConfig config;
-  config.stage = index;
-  config.vocab_size = engine_.target().config.vocab_size;
-  config.load = engine_.stage_loader(places_[index].layers, threads_, policy_.segment_rows, *bar_);
-  config.peers = peers;
+  auto config = stage_config(assembly(), index, places_[index].layers, peers);
   if (emulation_)
     return emulation_->make_stage(std::move(config), SpawnMode::detached);
   auto stage = spawn_stage(system_, std::move(config), SpawnMode::detached);
@@ -183,13 +180,7 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
 }
 
 void Run::make_stages() {
-  PipelineConfig config;
-  config.stages = static_cast<std::uint32_t>(places_.size());
-  config.policy = policy_;
-  config.max_rows = policy_.segment_rows;
-  config.send_features = engine_.draft_reads_features();
-  config.load_draft = engine_.draft_loader(engine_.threads(1), draft_rows, *bar_, form_);
-  config.load_head = engine_.head_loader(threads_, policy_.segment_rows, form_);
+  auto config = pipeline_config(assembly(), places_.size());
   if (emulation_)
     config.link = emulation_->links();
   auto pipeline =

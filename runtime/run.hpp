@@ -13,6 +13,7 @@
 #include "actors/emulation/emulation.hpp"
 #include "actors/policy/policy.hpp"
 #include "messages/types.hpp"
+#include "runtime/assembly.hpp"
 #include "runtime/engine.hpp"
 #include "runtime/nodes.hpp"
 #include "runtime/placement.hpp"
@@ -62,6 +63,7 @@ class Run {
  private:
   void join(const Cluster& cluster);
   void agree_on_numerics();
+  Assembly assembly();
   StageHandle make_local_stage(std::uint32_t index, const StagePeers& peers);
   StageHandle make_remote_stage(std::uint32_t index, const StagePeers& peers);
   void make_stages();

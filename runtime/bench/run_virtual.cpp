@@ -7,6 +7,7 @@
 #include "actors/end_actor.hpp"
 #include "actors/text_error.hpp"
 #include "actors/type_ids.hpp"
+#include "runtime/assembly.hpp"
 #include "runtime/bench/runner.hpp"
 #include "runtime/bench/setup.hpp"
 #include "runtime/error.hpp"
@@ -14,9 +15,6 @@
 namespace flowspec {
 
 namespace {
-
-/// Rows of one draft forward, as in Run.
-constexpr std::uint32_t draft_rows = 64;
 
 /// More messages than any prompt's answer takes: something goes round in circles.
 constexpr std::uint64_t most_messages = 100'000'000;
@@ -109,23 +107,14 @@ class VirtualWorld {
   }
 
   void make_pipeline() {
-    PipelineConfig config;
-    config.stages = static_cast<std::uint32_t>(places_.size());
-    config.policy = policy_;
-    config.max_rows = policy_.segment_rows;
-    config.send_features = engine_.draft_reads_features();
-    config.load_draft = engine_.draft_loader(engine_.threads(1), draft_rows, bar_);
-    config.load_head = engine_.head_loader(1, policy_.segment_rows);
-    config.mode = SpawnMode::pooled;
+    const Assembly assembly{
+        .engine = engine_, .policy = policy_, .bar = bar_, .mode = SpawnMode::pooled};
+    auto config = pipeline_config(assembly, places_.size());
     config.link = emulation_->links();
-    pipeline_ = flowspec::make_pipeline(
-        system_, config, [this](std::uint32_t index, const StagePeers& peers) {
-          StageConfig stage;
-          stage.stage = index;
-          stage.vocab_size = engine_.target().config.vocab_size;
-          stage.load = engine_.stage_loader(places_[index].layers, 1, policy_.segment_rows, bar_);
-          stage.peers = peers;
-          return emulation_->make_stage(std::move(stage), SpawnMode::pooled);
+    pipeline_ =
+        flowspec::make_pipeline(system_, config, [&](std::uint32_t index, const StagePeers& peers) {
+          return emulation_->make_stage(stage_config(assembly, index, places_[index].layers, peers),
+                                        SpawnMode::pooled);
         });
   }
 
