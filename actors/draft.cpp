@@ -16,6 +16,7 @@
 #include "actors/policy/drafter.hpp"
 #include "actors/probe.hpp"
 #include "actors/spawn.hpp"
+#include "actors/tree/applied_prunes.hpp"
 #include "actors/type_ids.hpp"
 
 namespace flowspec {
@@ -84,15 +85,8 @@ class Draft {
       return;
     if (drafter_ != nullptr)
       drafter_->close(close->session, close->keep);
-    close->prunes.clear();
-    std::erase_if(applied_, [&](Prune& prune) {
-      if (prune.session != close->session)
-        return false;
-      close->prunes.push_back(std::move(prune));
-      return true;
-    });
-    if (!close->keep)
-      close->prunes.clear();
+    auto prunes = applied_.take(close->session);
+    close->prunes = close->keep ? std::move(prunes) : std::vector<Prune>{};
     self_->send(first_, CloseMessage{*close});
   }
 
@@ -186,12 +180,9 @@ class Draft {
  private:
   template <class T>
   std::optional<T> read(const Wire<T>& message) {
-    auto content = message.read();
-    if (content)
-      return std::move(*content);
-    ++stats_.malformed;
-    spdlog::warn("draft: dropped a message: {}", error_text(content.error()));
-    return std::nullopt;
+    auto content = read_or_warn(message, name);
+    stats_.malformed += content ? 0 : 1;
+    return content;
   }
 
   /// Rows of the forward that has begun.
@@ -219,7 +210,7 @@ class Draft {
   Controller::Seconds now() const { return self_->clock().now().time_since_epoch(); }
 
   void applied(const Prune& prune) {
-    applied_.push_back(prune);
+    applied_.add(prune);
     if (!drafter_->answers(prune.session))
       return;
     controller_->accepted(static_cast<std::uint32_t>(prune.path.size()), now());
@@ -267,7 +258,8 @@ class Draft {
   void send_segment(Drafter::Outgoing outgoing) {
     Segment segment;
     segment.id = ++last_segment_;
-    segment.prunes = std::exchange(applied_, {});
+    segment.prunes = applied_.all();
+    applied_.forget();
     segment.rows = std::move(outgoing.rows);
     segment.awaits_more = outgoing.awaits_more;
     in_flight_[segment.id] = {static_cast<std::uint32_t>(segment.rows.size()), now()};
@@ -298,7 +290,7 @@ class Draft {
   /// Segments that the first stage has not finished with.
   std::set<SegmentId> at_first_stage_;
   /// Prunes since the last segment, which take the slow path with the next.
-  std::vector<Prune> applied_;
+  AppliedPrunes applied_;
   /// A draft forward is wanted or under way.
   bool drafting_ = false;
 };

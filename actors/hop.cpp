@@ -47,14 +47,7 @@ std::vector<Prune> HopSessions::close(SessionId id, bool keep) {
   auto session = sessions_.extract(id);
   if (keep && !session.empty() && !session.mapped().dead)
     kept_.insert(std::move(session));
-  std::vector<Prune> prunes;
-  std::erase_if(applied_, [&](Prune& prune) {
-    if (prune.session != id)
-      return false;
-    prunes.push_back(std::move(prune));
-    return true;
-  });
-  return prunes;
+  return applied_.take(id);
 }
 
 void HopSessions::cancel(SessionId id) {
@@ -75,7 +68,7 @@ void HopSessions::apply(const std::vector<Prune>& prunes, std::vector<Fault>& fa
     auto result = session->view.apply(prune);
     assert(!session->view.broken_invariant());
     if (result)
-      applied_.push_back(prune);
+      applied_.add(prune);
     else if (result.kind == ViewResult::Kind::invalid)
       faults.push_back(fail(prune.session, 0, std::move(result.error)));
   }

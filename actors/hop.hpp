@@ -10,6 +10,7 @@
 
 #include <caf/fwd.hpp>
 
+#include "actors/tree/applied_prunes.hpp"
 #include "actors/tree/live_view.hpp"
 #include "messages/types.hpp"
 #include "models/layers/kv_cache.hpp"
@@ -69,9 +70,9 @@ class HopSessions {
   std::vector<LiveRow> admit(const Segment& segment, std::vector<Fault>& faults);
 
   /// The prunes applied since they were forgotten last: they ride on the next segment.
-  const std::vector<Prune>& applied() const { return applied_; }
+  const std::vector<Prune>& applied() const { return applied_.all(); }
   /// They have been handed on, or no hop follows that would want them.
-  void forget_applied() { applied_.clear(); }
+  void forget_applied() { applied_.forget(); }
 
   /// A message that could not be read.
   void count_malformed() { ++stats_.malformed; }
@@ -89,7 +90,7 @@ class HopSessions {
   std::map<SessionId, HopSession> sessions_;
   /// Closed sessions whose KV is kept.
   std::map<SessionId, HopSession> kept_;
-  std::vector<Prune> applied_;
+  AppliedPrunes applied_;
 };
 
 }  // namespace flowspec

@@ -67,12 +67,10 @@ class HopActor {
   /// its session tells.
   template <class T>
   std::optional<T> read(const Wire<T>& message) {
-    auto content = message.read();
-    if (content)
-      return std::move(*content);
-    sessions_.count_malformed();
-    spdlog::warn("{}: dropped a message: {}", name(), error_text(content.error()));
-    return std::nullopt;
+    auto content = read_or_warn(message, name());
+    if (!content)
+      sessions_.count_malformed();
+    return content;
   }
 
   void report(Fault fault) {

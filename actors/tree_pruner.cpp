@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "actors/guarded.hpp"
 #include "actors/log_failures.hpp"
 #include "actors/text_error.hpp"
 #include "actors/tree/canonical_tree.hpp"
@@ -163,11 +164,7 @@ class TreePruner {
 
   template <class T>
   std::optional<T> read(const Wire<T>& message) {
-    auto content = message.read();
-    if (content)
-      return std::move(*content);
-    spdlog::warn("tree pruner: dropped a message: {}", error_text(content.error()));
-    return std::nullopt;
+    return read_or_warn(message, "tree pruner");
   }
 
   PrunerSession* find(SessionId id) {

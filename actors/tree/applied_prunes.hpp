@@ -1,0 +1,38 @@
+#pragma once
+/// Prunes that a hop has applied since its last segment. Besides the direct way they go with the
+/// next segment, or with the Close of their session, so that a late control message costs rows and
+/// nothing else.
+
+#include <utility>
+#include <vector>
+
+#include "messages/types.hpp"
+
+namespace flowspec {
+
+class AppliedPrunes {
+ public:
+  void add(const Prune& prune) { prunes_.push_back(prune); }
+
+  /// All of them, for the next segment.
+  const std::vector<Prune>& all() const { return prunes_; }
+  /// After they were sent.
+  void forget() { prunes_.clear(); }
+
+  /// Takes out those of a session that closes.
+  std::vector<Prune> take(SessionId session) {
+    std::vector<Prune> taken;
+    std::erase_if(prunes_, [&](Prune& prune) {
+      if (prune.session != session)
+        return false;
+      taken.push_back(std::move(prune));
+      return true;
+    });
+    return taken;
+  }
+
+ private:
+  std::vector<Prune> prunes_;
+};
+
+}  // namespace flowspec
