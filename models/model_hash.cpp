@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/open_model.hpp"
 
 namespace flowspec {

@@ -2,7 +2,7 @@
 
 #include <dnnl.hpp>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/model_files.hpp"
 #include "models/ops/dnnl_matrix.hpp"
 

@@ -3,7 +3,7 @@
 #include <system_error>
 #include <utility>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/formats/gguf_parts.hpp"
 #include "models/formats/hf_folder.hpp"

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/file_hash.hpp"
 #include "models/formats/model_files.hpp"
 #include "models/tokenizer/tokenizer.hpp"

@@ -8,21 +8,21 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "actors/node.hpp"
-#include "actors/node_agent.hpp"
-#include "actors/tcp_probe.hpp"
+#include "actors/cluster/node.hpp"
+#include "actors/cluster/node_agent.hpp"
+#include "actors/cluster/tcp_probe.hpp"
 #include "models/formats/mapping_guard.hpp"
-#include "runtime/address.hpp"
-#include "runtime/ask.hpp"
-#include "runtime/cli.hpp"
-#include "runtime/failure.hpp"
-#include "runtime/freed_memory.hpp"
-#include "runtime/logging.hpp"
-#include "runtime/node_options.hpp"
-#include "runtime/output.hpp"
-#include "runtime/room_to_start.hpp"
-#include "runtime/signals.hpp"
-#include "runtime/system_config.hpp"
+#include "runtime/cluster/address.hpp"
+#include "runtime/cluster/ask.hpp"
+#include "runtime/console/cli.hpp"
+#include "runtime/console/failure.hpp"
+#include "runtime/cluster/freed_memory.hpp"
+#include "runtime/console/logging.hpp"
+#include "runtime/cluster/node_options.hpp"
+#include "runtime/console/output.hpp"
+#include "runtime/cluster/room_to_start.hpp"
+#include "runtime/console/signals.hpp"
+#include "runtime/cluster/system_config.hpp"
 
 namespace flowspec {
 

@@ -5,7 +5,7 @@
 #include "actors/emulation/head_device.hpp"
 #include "actors/emulation/link.hpp"
 #include "actors/emulation/stage_device.hpp"
-#include "actors/end_actor.hpp"
+#include "actors/support/end_actor.hpp"
 #include "actors/type_ids.hpp"
 
 namespace flowspec {

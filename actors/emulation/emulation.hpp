@@ -10,7 +10,7 @@
 #include <caf/fwd.hpp>
 
 #include "actors/emulation/recorder.hpp"
-#include "actors/pipeline.hpp"
+#include "actors/pipeline/pipeline.hpp"
 #include "messages/types.hpp"
 
 namespace flowspec {

@@ -5,7 +5,7 @@
 #include <caf/all.hpp>
 
 #include "actors/emulation/recorder.hpp"
-#include "actors/log_failures.hpp"
+#include "actors/support/log_failures.hpp"
 #include "actors/type_ids.hpp"
 
 namespace flowspec {

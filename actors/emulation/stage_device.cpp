@@ -9,7 +9,7 @@
 
 #include "actors/emulation/link.hpp"
 #include "actors/emulation/recorder.hpp"
-#include "actors/log_failures.hpp"
+#include "actors/support/log_failures.hpp"
 #include "actors/type_ids.hpp"
 
 namespace flowspec {

@@ -12,8 +12,8 @@
 
 #include <caf/fwd.hpp>
 
-#include "actors/pipeline.hpp"
-#include "actors/stage.hpp"
+#include "actors/pipeline/pipeline.hpp"
+#include "actors/pipeline/stage.hpp"
 #include "messages/types.hpp"
 
 namespace flowspec {

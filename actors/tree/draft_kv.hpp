@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "messages/types.hpp"
-#include "models/layers/kv_cache.hpp"
+#include "models/kv/kv_cache.hpp"
 
 namespace flowspec {
 

@@ -16,7 +16,7 @@
 
 #include "actors/tree/draft_kv.hpp"
 #include "messages/types.hpp"
-#include "models/sampler.hpp"
+#include "models/layers/sampler.hpp"
 
 namespace flowspec {
 

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/config/json_config.hpp"
 #include "models/config/rules.hpp"
 #include "models/formats/error_text.hpp"

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <utility>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/json_file.hpp"
 

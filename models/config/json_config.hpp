@@ -9,7 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 
 namespace flowspec {
 

@@ -1,6 +1,6 @@
 #include "models/config/rules.hpp"
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 
 namespace flowspec::config_rules {
 

@@ -4,7 +4,7 @@
 
 #include "models/config/rules.hpp"
 #include "models/drafts/eagle_config.hpp"
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/safetensors.hpp"
 #include "models/formats/text_file.hpp"
 

@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <span>
 
-#include "models/layers/kv_cache.hpp"
-#include "models/sampler.hpp"
-#include "models/types.hpp"
+#include "models/kv/kv_cache.hpp"
+#include "models/layers/sampler.hpp"
+#include "models/base/types.hpp"
 
 namespace flowspec {
 

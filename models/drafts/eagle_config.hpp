@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 
 namespace flowspec {
 

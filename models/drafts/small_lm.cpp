@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 
 namespace flowspec {
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/file_descriptor.hpp"
 
 namespace flowspec {

@@ -5,7 +5,7 @@
 
 #include <sys/stat.h>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 
 namespace flowspec {
 namespace {

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/file_descriptor.hpp"
 
 namespace flowspec {

@@ -6,7 +6,7 @@
 #include <map>
 #include <utility>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/gguf_parts.hpp"
 #include "models/formats/gguf_reader.hpp"

@@ -9,7 +9,7 @@
 #include <system_error>
 #include <utility>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/error_text.hpp"
 
 namespace flowspec {

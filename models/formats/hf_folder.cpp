@@ -9,7 +9,7 @@
 #include <system_error>
 #include <utility>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/file_mapping.hpp"
 #include "models/formats/json_file.hpp"

@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/file_mapping.hpp"
 #include "models/formats/text_file.hpp"

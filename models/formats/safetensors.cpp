@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/file_mapping.hpp"
 #include "models/formats/safetensors_reader.hpp"

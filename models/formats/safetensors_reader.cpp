@@ -11,7 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/error_text.hpp"
 
 namespace flowspec {

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/block_quants.hpp"
 #include "models/formats/k_quants.hpp"
 

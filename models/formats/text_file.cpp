@@ -1,6 +1,6 @@
 #include "models/formats/text_file.hpp"
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/file_mapping.hpp"
 
 namespace flowspec {

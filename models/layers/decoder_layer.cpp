@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cassert>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/tensor_info.hpp"
-#include "models/ops/kernels.hpp"
+#include "models/kernels/kernels.hpp"
 
 namespace flowspec {
 namespace {

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "models/layers/kv_cache.hpp"
+#include "models/kv/kv_cache.hpp"
 #include "models/layers/layer_tensors.hpp"
 #include "models/layers/workspace.hpp"
 #include "models/ops/linear.hpp"

@@ -5,7 +5,7 @@
 #include <cassert>
 #include <utility>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/model_files.hpp"
 #include "models/layers/layer_tensors.hpp"
 #include "models/ops/linear.hpp"

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/ops/attention.hpp"
 #include "models/ops/linear.hpp"
 #include "models/ops/rope.hpp"

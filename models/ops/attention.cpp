@@ -4,7 +4,7 @@
 #include <cassert>
 #include <cmath>
 
-#include "models/ops/kernels.hpp"
+#include "models/kernels/kernels.hpp"
 
 namespace flowspec {
 namespace {

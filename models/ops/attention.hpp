@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "models/layers/kv_cache.hpp"
+#include "models/kv/kv_cache.hpp"
 #include "models/ops/attention_kernels.hpp"
 
 namespace flowspec {

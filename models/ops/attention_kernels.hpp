@@ -9,7 +9,7 @@
 #include <span>
 #include <string_view>
 
-#include "models/ops/half.hpp"
+#include "models/kernels/half.hpp"
 
 namespace flowspec::kernels {
 

@@ -9,7 +9,7 @@
 #include <limits>
 
 #include "models/ops/attention_kernels.hpp"
-#include "models/ops/vector.hpp"
+#include "models/kernels/vector.hpp"
 
 #define FLOWSPEC_PART [[gnu::always_inline]] FLOWSPEC_TARGET inline
 

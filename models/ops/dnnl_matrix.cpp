@@ -10,7 +10,7 @@
 
 #include <dnnl.hpp>
 
-#include "models/aligned_floats.hpp"
+#include "models/base/aligned_floats.hpp"
 #include "models/formats/tensor_info.hpp"
 
 // From omp.h, which clang-tidy cannot read where it is GCC's.

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "models/formats/tensor_info.hpp"
-#include "models/types.hpp"
+#include "models/base/types.hpp"
 
 namespace flowspec {
 

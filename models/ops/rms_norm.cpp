@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "models/formats/tensor_info.hpp"
-#include "models/ops/kernels.hpp"
+#include "models/kernels/kernels.hpp"
 
 namespace flowspec {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
-#include "models/ops/kernels.hpp"
-#include "models/portable_math.hpp"
+#include "models/kernels/kernels.hpp"
+#include "models/base/portable_math.hpp"
 
 namespace flowspec {
 

@@ -2,7 +2,7 @@
 
 #include <cassert>
 
-#include "models/ops/kernels.hpp"
+#include "models/kernels/kernels.hpp"
 
 namespace flowspec {
 

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <optional>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/tokenizer/byte_pairs.hpp"

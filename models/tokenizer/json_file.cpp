@@ -1,6 +1,6 @@
 #include "models/tokenizer/json_file.hpp"
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/json_file.hpp"
 #include "models/formats/text_file.hpp"
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/tokenizer/byte_pairs.hpp"
 #include "models/tokenizer/folder_settings.hpp"

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/file_mapping.hpp"
 #include "models/formats/text_file.hpp"
 

@@ -1,4 +1,4 @@
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/tokenizer/folder_settings.hpp"
 #include "models/tokenizer/sentence_pieces.hpp"
 #include "models/tokenizer/sentencepiece_file.hpp"

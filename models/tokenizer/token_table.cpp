@@ -4,7 +4,7 @@
 #include <array>
 #include <span>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/error_text.hpp"
 
 namespace flowspec {

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "models/types.hpp"
+#include "models/base/types.hpp"
 
 namespace flowspec {
 

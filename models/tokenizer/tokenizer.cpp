@@ -6,7 +6,7 @@
 
 #include <xxhash.h>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/formats/text_file.hpp"

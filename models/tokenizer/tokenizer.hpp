@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "models/types.hpp"
+#include "models/base/types.hpp"
 
 namespace flowspec {
 

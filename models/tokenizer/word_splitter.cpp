@@ -5,7 +5,7 @@
 
 #include <pcre2.h>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/tokenizer/utf8.hpp"
 

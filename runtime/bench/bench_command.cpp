@@ -11,12 +11,12 @@
 
 #include <fmt/format.h>
 
-#include "actors/machine.hpp"
+#include "actors/cluster/machine.hpp"
 #include "runtime/bench/bench_report.hpp"
 #include "runtime/bench/chrome_trace.hpp"
 #include "runtime/bench/output_file.hpp"
 #include "runtime/bench/timeline_svg.hpp"
-#include "runtime/embedded.hpp"
+#include "runtime/run/embedded.hpp"
 
 namespace flowspec {
 

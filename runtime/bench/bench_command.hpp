@@ -7,7 +7,7 @@
 #include "runtime/bench/bench_options.hpp"
 #include "runtime/bench/cells.hpp"
 #include "runtime/bench/prompts.hpp"
-#include "runtime/error.hpp"
+#include "runtime/console/error.hpp"
 
 namespace flowspec {
 

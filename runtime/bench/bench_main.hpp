@@ -1,7 +1,7 @@
 #pragma once
 
 #include "runtime/bench/bench_options.hpp"
-#include "runtime/error.hpp"
+#include "runtime/console/error.hpp"
 
 namespace flowspec {
 

@@ -8,11 +8,11 @@
 #include <fmt/format.h>
 
 #include "actors/policy/modes/modes.hpp"
-#include "models/sampler.hpp"
+#include "models/layers/sampler.hpp"
 #include "runtime/bench/cells.hpp"
-#include "runtime/cli.hpp"
-#include "runtime/error.hpp"
-#include "runtime/network_options.hpp"
+#include "runtime/console/cli.hpp"
+#include "runtime/console/error.hpp"
+#include "runtime/cluster/network_options.hpp"
 
 namespace flowspec {
 

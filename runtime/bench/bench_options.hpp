@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "models/types.hpp"
-#include "runtime/network_options.hpp"
+#include "models/base/types.hpp"
+#include "runtime/cluster/network_options.hpp"
 
 namespace CLI {
 class App;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "messages/types.hpp"
-#include "models/types.hpp"
+#include "models/base/types.hpp"
 
 namespace flowspec {
 

@@ -5,8 +5,8 @@
 
 #include "runtime/bench/bench_report.hpp"
 #include "runtime/bench/cells.hpp"
-#include "runtime/output.hpp"
-#include "runtime/text_table.hpp"
+#include "runtime/console/output.hpp"
+#include "runtime/console/text_table.hpp"
 
 namespace flowspec {
 

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "runtime/error.hpp"
+#include "runtime/console/error.hpp"
 
 namespace flowspec {
 

@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "runtime/error.hpp"
-#include "runtime/one_line.hpp"
-#include "runtime/read_file.hpp"
+#include "runtime/console/error.hpp"
+#include "runtime/console/one_line.hpp"
+#include "runtime/console/read_file.hpp"
 
 namespace flowspec {
 

@@ -4,13 +4,13 @@
 #include <caf/all.hpp>
 #include <fmt/format.h>
 
-#include "actors/actor_threads.hpp"
-#include "runtime/ask.hpp"
+#include "actors/support/actor_threads.hpp"
+#include "runtime/cluster/ask.hpp"
 #include "runtime/bench/runner.hpp"
 #include "runtime/bench/setup.hpp"
-#include "runtime/run.hpp"
-#include "runtime/submit.hpp"
-#include "runtime/system_config.hpp"
+#include "runtime/run/run.hpp"
+#include "runtime/run/submit.hpp"
+#include "runtime/cluster/system_config.hpp"
 
 namespace flowspec {
 

@@ -4,13 +4,13 @@
 #include <caf/scheduler/test_coordinator.hpp>
 #include <fmt/format.h>
 
-#include "actors/end_actor.hpp"
-#include "actors/text_error.hpp"
+#include "actors/support/end_actor.hpp"
+#include "actors/support/text_error.hpp"
 #include "actors/type_ids.hpp"
-#include "runtime/assembly.hpp"
+#include "runtime/run/assembly.hpp"
 #include "runtime/bench/runner.hpp"
 #include "runtime/bench/setup.hpp"
-#include "runtime/error.hpp"
+#include "runtime/console/error.hpp"
 
 namespace flowspec {
 

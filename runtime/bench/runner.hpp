@@ -7,7 +7,7 @@
 
 #include "runtime/bench/bench_run.hpp"
 #include "runtime/bench/prompts.hpp"
-#include "runtime/network_options.hpp"
+#include "runtime/cluster/network_options.hpp"
 
 namespace flowspec {
 

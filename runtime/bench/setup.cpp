@@ -8,7 +8,7 @@
 #include "actors/policy/ablations.hpp"
 #include "actors/policy/modes/modes.hpp"
 #include "messages/limits.hpp"
-#include "runtime/error.hpp"
+#include "runtime/console/error.hpp"
 
 namespace flowspec {
 

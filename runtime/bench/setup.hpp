@@ -8,14 +8,14 @@
 
 #include "actors/emulation/emulation.hpp"
 #include "actors/policy/policy.hpp"
-#include "actors/session.hpp"
+#include "actors/pipeline/session.hpp"
 #include "runtime/bench/bench_run.hpp"
 #include "runtime/bench/prompts.hpp"
 #include "runtime/bench/recording.hpp"
-#include "runtime/engine.hpp"
-#include "runtime/placement.hpp"
-#include "runtime/profile.hpp"
-#include "runtime/run_spec.hpp"
+#include "runtime/run/engine.hpp"
+#include "runtime/cluster/placement.hpp"
+#include "runtime/cluster/profile.hpp"
+#include "runtime/run/run_spec.hpp"
 
 namespace flowspec {
 

@@ -11,12 +11,12 @@
 #include <fmt/ranges.h>
 #include <sys/resource.h>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/numerics.hpp"
 #include "models/open_model.hpp"
 #include "models/ops/packed/kernels.hpp"
 #include "runtime/bench/output_file.hpp"
-#include "runtime/embedded.hpp"
+#include "runtime/run/embedded.hpp"
 #include "runtime/engine_bench/engine_report.hpp"
 #include "runtime/engine_bench/pipeline.hpp"
 #include "runtime/engine_bench/random_model.hpp"

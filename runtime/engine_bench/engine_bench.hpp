@@ -3,7 +3,7 @@
 #include <iosfwd>
 
 #include "runtime/engine_bench/engine_bench_options.hpp"
-#include "runtime/error.hpp"
+#include "runtime/console/error.hpp"
 
 namespace flowspec {
 

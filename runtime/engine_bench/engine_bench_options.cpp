@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "runtime/cli.hpp"
+#include "runtime/console/cli.hpp"
 #include "runtime/engine_bench/pipeline.hpp"
 #include "runtime/engine_bench/random_model.hpp"
-#include "runtime/error.hpp"
+#include "runtime/console/error.hpp"
 
 namespace flowspec {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "models/formats/tensor_type.hpp"
-#include "models/types.hpp"
+#include "models/base/types.hpp"
 
 namespace CLI {
 class App;

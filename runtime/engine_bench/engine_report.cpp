@@ -8,8 +8,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "runtime/output.hpp"
-#include "runtime/text_table.hpp"
+#include "runtime/console/output.hpp"
+#include "runtime/console/text_table.hpp"
 
 namespace flowspec {
 

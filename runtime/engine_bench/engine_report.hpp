@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "models/types.hpp"
+#include "models/base/types.hpp"
 
 namespace flowspec {
 

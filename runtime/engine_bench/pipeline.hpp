@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/model_files.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"

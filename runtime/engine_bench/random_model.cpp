@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 
 namespace flowspec {
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/model_files.hpp"
 
 namespace flowspec {

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "models/aligned_floats.hpp"
+#include "models/base/aligned_floats.hpp"
 
 namespace flowspec {
 

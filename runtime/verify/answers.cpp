@@ -4,8 +4,8 @@
 
 #include <caf/all.hpp>
 
-#include "runtime/error.hpp"
-#include "runtime/submit.hpp"
+#include "runtime/console/error.hpp"
+#include "runtime/run/submit.hpp"
 
 namespace flowspec {
 

@@ -9,9 +9,9 @@
 #include <caf/fwd.hpp>
 
 #include "messages/types.hpp"
-#include "models/sampler.hpp"
+#include "models/layers/sampler.hpp"
 #include "models/tokenizer/tokenizer.hpp"
-#include "runtime/run.hpp"
+#include "runtime/run/run.hpp"
 
 namespace flowspec {
 

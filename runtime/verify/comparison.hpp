@@ -4,7 +4,7 @@
 #include <optional>
 #include <span>
 
-#include "models/types.hpp"
+#include "models/base/types.hpp"
 
 namespace flowspec {
 

@@ -3,13 +3,13 @@
 #include <span>
 #include <vector>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
-#include "models/sampler.hpp"
+#include "models/layers/sampler.hpp"
 #include "models/tokenizer/tokenizer.hpp"
-#include "runtime/engine.hpp"
+#include "runtime/run/engine.hpp"
 
 namespace flowspec {
 

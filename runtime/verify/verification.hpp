@@ -8,7 +8,7 @@
 
 #include <caf/fwd.hpp>
 
-#include "runtime/cluster.hpp"
+#include "runtime/cluster/cluster.hpp"
 #include "runtime/verify/answers.hpp"
 #include "runtime/verify/plain_decoder.hpp"
 #include "runtime/verify/verify_report.hpp"

@@ -5,11 +5,11 @@
 #include <caf/all.hpp>
 
 #include "runtime/bench/output_file.hpp"
-#include "runtime/failure.hpp"
-#include "runtime/output.hpp"
-#include "runtime/signals.hpp"
+#include "runtime/console/failure.hpp"
+#include "runtime/console/output.hpp"
+#include "runtime/console/signals.hpp"
 #include "runtime/verify/verification.hpp"
-#include "runtime/with_actors.hpp"
+#include "runtime/run/with_actors.hpp"
 
 namespace flowspec {
 

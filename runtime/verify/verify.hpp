@@ -1,6 +1,6 @@
 #pragma once
 
-#include "runtime/error.hpp"
+#include "runtime/console/error.hpp"
 #include "runtime/verify/verify_options.hpp"
 
 namespace flowspec {

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "models/sampler.hpp"
-#include "models/types.hpp"
-#include "runtime/network_options.hpp"
+#include "models/layers/sampler.hpp"
+#include "models/base/types.hpp"
+#include "runtime/cluster/network_options.hpp"
 
 namespace CLI {
 class App;

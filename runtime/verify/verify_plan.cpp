@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "runtime/error.hpp"
+#include "runtime/console/error.hpp"
 
 namespace flowspec {
 

@@ -7,8 +7,8 @@
 #include <set>
 #include <vector>
 
-#include "models/error.hpp"
-#include "models/ops/rope_scaling.hpp"
+#include "models/base/error.hpp"
+#include "models/config/rope_scaling.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/temp_folder.hpp"
 

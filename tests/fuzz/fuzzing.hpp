@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/tensor_info.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 

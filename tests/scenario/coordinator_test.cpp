@@ -1,7 +1,7 @@
 /// The coordinator: what it says when a part of its pipeline fails.
 
 #define BOOST_TEST_MODULE coordinator
-#include "actors/coordinator.hpp"
+#include "actors/cluster/coordinator.hpp"
 
 #include <cstdio>
 #include <set>
@@ -13,11 +13,11 @@
 #include <caf/io/all.hpp>
 #include <unistd.h>
 
-#include "actors/control_relay.hpp"
-#include "actors/dialer.hpp"
+#include "actors/cluster/control_relay.hpp"
+#include "actors/cluster/dialer.hpp"
 #include "actors/emulation/link.hpp"
-#include "actors/end_actor.hpp"
-#include "actors/text_error.hpp"
+#include "actors/support/end_actor.hpp"
+#include "actors/support/text_error.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
 

@@ -12,14 +12,14 @@
 
 #include "actors/emulation/link.hpp"
 #include "actors/emulation/timing.hpp"
-#include "actors/end_actor.hpp"
+#include "actors/support/end_actor.hpp"
 #include "actors/type_ids.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "runtime/bench/runner.hpp"
-#include "runtime/embedded.hpp"
-#include "runtime/error.hpp"
-#include "runtime/profile.hpp"
+#include "runtime/run/embedded.hpp"
+#include "runtime/console/error.hpp"
+#include "runtime/cluster/profile.hpp"
 #include "tests/support/plain_decoding.hpp"
 #include "tests/support/temp_folder.hpp"
 

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/layers/lm_head.hpp"
 #include "tests/support/eagle_files.hpp"

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/safetensors_writer.hpp"
 

@@ -8,14 +8,14 @@
 #include <caf/scheduler/test_coordinator.hpp>
 #include <fmt/format.h>
 
-#include "actors/control_relay.hpp"
-#include "actors/coordinator.hpp"
-#include "actors/hop.hpp"
-#include "actors/pipeline.hpp"
+#include "actors/cluster/control_relay.hpp"
+#include "actors/cluster/coordinator.hpp"
+#include "actors/pipeline/hop.hpp"
+#include "actors/pipeline/pipeline.hpp"
 #include "actors/policy/drafter.hpp"
-#include "actors/session.hpp"
+#include "actors/pipeline/session.hpp"
 #include "actors/type_ids.hpp"
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 

@@ -15,7 +15,7 @@
 #include <caf/actor.hpp>
 
 #include "actors/policy/policy.hpp"
-#include "actors/probe.hpp"
+#include "actors/pipeline/probe.hpp"
 #include "messages/types.hpp"
 #include "messages/wire.hpp"
 #include "models/drafts/draft_model.hpp"

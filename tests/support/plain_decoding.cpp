@@ -2,7 +2,7 @@
 
 #include <numeric>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"

@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
-#include "models/sampler.hpp"
-#include "models/types.hpp"
+#include "models/layers/sampler.hpp"
+#include "models/base/types.hpp"
 
 namespace flowspec::test {
 

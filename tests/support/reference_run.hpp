@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/model_files.hpp"
 
 namespace flowspec::test {

@@ -8,8 +8,8 @@
 #include <boost/test/unit_test.hpp>
 #include <caf/all.hpp>
 
-#include "actors/actor_threads.hpp"
-#include "runtime/system_config.hpp"
+#include "actors/support/actor_threads.hpp"
+#include "runtime/cluster/system_config.hpp"
 #include "tests/system/models.hpp"
 #include "tests/system/programs.hpp"
 

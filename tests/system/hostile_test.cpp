@@ -9,16 +9,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "actors/end_actor.hpp"
-#include "actors/node_agent.hpp"
-#include "actors/pipeline.hpp"
-#include "actors/tree_pruner.hpp"
+#include "actors/support/end_actor.hpp"
+#include "actors/cluster/node_agent.hpp"
+#include "actors/pipeline/pipeline.hpp"
+#include "actors/pipeline/tree_pruner.hpp"
 #include "models/formats/file_hash.hpp"
 #include "models/numerics.hpp"
 #include "models/open_model.hpp"
-#include "runtime/ask.hpp"
-#include "runtime/nodes.hpp"
-#include "runtime/system_config.hpp"
+#include "runtime/cluster/ask.hpp"
+#include "runtime/cluster/nodes.hpp"
+#include "runtime/cluster/system_config.hpp"
 #include "tests/system/models.hpp"
 #include "tests/system/programs.hpp"
 

@@ -1,12 +1,12 @@
 /// The bar that is shown while models are loaded, on a terminal of its own.
 
-#include "runtime/progress_bar.hpp"
+#include "runtime/console/progress_bar.hpp"
 
 #include <boost/test/unit_test.hpp>
 #include <termios.h>
 #include <unistd.h>
 
-#include "runtime/output.hpp"
+#include "runtime/console/output.hpp"
 #include "tests/support/terminal.hpp"
 #include "tests/system/programs.hpp"
 

@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "runtime/output.hpp"
+#include "runtime/console/output.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/temp_folder.hpp"
 #include "tests/support/terminal.hpp"

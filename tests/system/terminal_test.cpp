@@ -10,8 +10,8 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "runtime/output.hpp"
-#include "runtime/text_table.hpp"
+#include "runtime/console/output.hpp"
+#include "runtime/console/text_table.hpp"
 #include "tests/system/models.hpp"
 #include "tests/system/programs.hpp"
 

@@ -6,7 +6,7 @@
 #include <caf/all.hpp>
 
 #include "models/numerics.hpp"
-#include "runtime/system_config.hpp"
+#include "runtime/cluster/system_config.hpp"
 #include "runtime/verify/verification.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/temp_folder.hpp"

@@ -1,6 +1,6 @@
 /// Hosts are judged by the addresses that they stand for, and none of them is waited for for long.
 
-#include "runtime/address.hpp"
+#include "runtime/cluster/address.hpp"
 
 #include <array>
 #include <cerrno>
@@ -14,9 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "actors/resolve.hpp"
-#include "actors/tcp_probe.hpp"
-#include "runtime/error.hpp"
+#include "actors/cluster/resolve.hpp"
+#include "actors/cluster/tcp_probe.hpp"
+#include "runtime/console/error.hpp"
 
 using namespace flowspec;
 

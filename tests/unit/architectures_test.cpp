@@ -6,7 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/formats/hf_folder.hpp"
 #include "models/layers/lm_head.hpp"

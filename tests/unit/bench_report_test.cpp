@@ -15,8 +15,8 @@
 #include "runtime/bench/chrome_trace.hpp"
 #include "runtime/bench/svg_writer.hpp"
 #include "runtime/bench/timeline_svg.hpp"
-#include "runtime/error.hpp"
-#include "runtime/text_table.hpp"
+#include "runtime/console/error.hpp"
+#include "runtime/console/text_table.hpp"
 #include "tests/support/bench_samples.hpp"
 
 using namespace flowspec;

@@ -16,7 +16,7 @@
 
 #include "runtime/bench/bench_command.hpp"
 #include "runtime/bench/summary.hpp"
-#include "runtime/command_line.hpp"
+#include "runtime/commands/command_line.hpp"
 #include "tests/support/bench_samples.hpp"
 #include "tests/support/temp_folder.hpp"
 

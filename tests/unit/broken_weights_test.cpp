@@ -8,10 +8,10 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/config.hpp"
-#include "models/error.hpp"
+#include "models/config/config.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/gguf.hpp"
-#include "models/sampler.hpp"
+#include "models/layers/sampler.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/plain_logits.hpp"
 #include "tests/support/temp_folder.hpp"

@@ -6,7 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/tokenizer/byte_alphabet.hpp"
 #include "models/tokenizer/text_stream.hpp"

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "models/drafts/eagle_head.hpp"
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/file_mapping.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/formats/mapping_guard.hpp"

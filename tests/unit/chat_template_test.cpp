@@ -6,7 +6,7 @@
 #include <boost/test/unit_test.hpp>
 #include <sys/stat.h>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/open_model.hpp"
 #include "models/tokenizer/chat_formats.hpp"

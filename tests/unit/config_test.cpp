@@ -1,6 +1,6 @@
 /// The configuration: defaults, and what is refused.
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 
 #include <cmath>
 #include <functional>
@@ -8,7 +8,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/gguf.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/temp_folder.hpp"

@@ -15,7 +15,7 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/drafts/eagle_head.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/layers/stage_model.hpp"

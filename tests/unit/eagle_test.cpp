@@ -11,7 +11,7 @@
 
 #include "models/drafts/eagle_config.hpp"
 #include "models/drafts/eagle_head.hpp"
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "tests/support/eagle_run.hpp"
 #include "tests/support/eagle_target.hpp"
 #include "tests/support/reference_eagle.hpp"

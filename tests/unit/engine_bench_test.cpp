@@ -12,12 +12,12 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "runtime/engine_bench/engine_report.hpp"
 #include "runtime/engine_bench/pipeline.hpp"
 #include "runtime/engine_bench/random_model.hpp"
 #include "runtime/engine_bench/read_bandwidth.hpp"
-#include "runtime/text_table.hpp"
+#include "runtime/console/text_table.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace flowspec::test {

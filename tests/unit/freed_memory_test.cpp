@@ -1,6 +1,6 @@
 /// What runs have freed is not kept.
 
-#include "runtime/freed_memory.hpp"
+#include "runtime/cluster/freed_memory.hpp"
 
 #include <cstring>
 #include <thread>

@@ -12,18 +12,18 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
-#include "models/layers/kv_cache.hpp"
+#include "models/kv/kv_cache.hpp"
 #include "models/numerics.hpp"
 #include "models/ops/attention.hpp"
-#include "models/ops/kernels.hpp"
+#include "models/kernels/kernels.hpp"
 #include "models/ops/linear.hpp"
 #include "models/ops/packed/kernels.hpp"
 #include "models/ops/rms_norm.hpp"
 #include "models/ops/rope.hpp"
 #include "models/ops/swiglu.hpp"
-#include "models/sampler.hpp"
+#include "models/layers/sampler.hpp"
 #include "tests/support/plain_logits.hpp"
 
 using namespace flowspec;

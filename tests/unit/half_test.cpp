@@ -11,7 +11,7 @@
 
 #include "models/formats/tensor_type.hpp"
 #include "models/ops/attention_kernels.hpp"
-#include "models/ops/kernels.hpp"
+#include "models/kernels/kernels.hpp"
 
 using namespace flowspec;
 

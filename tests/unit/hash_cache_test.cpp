@@ -15,7 +15,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/model_hash.hpp"
 #include "models/open_model.hpp"

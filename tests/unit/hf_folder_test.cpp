@@ -11,7 +11,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "models/drafts/draft_files.hpp"
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/open_model.hpp"

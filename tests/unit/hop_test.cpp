@@ -1,5 +1,5 @@
 /// Sessions of one hop that go on with what another session has left.
-#include "actors/hop.hpp"
+#include "actors/pipeline/hop.hpp"
 
 #include <boost/test/unit_test.hpp>
 

@@ -14,10 +14,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "models/aligned_floats.hpp"
-#include "models/config.hpp"
+#include "models/base/aligned_floats.hpp"
+#include "models/config/config.hpp"
 #include "models/drafts/small_lm.hpp"
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/formats/hf_folder.hpp"
 #include "models/layers/lm_head.hpp"

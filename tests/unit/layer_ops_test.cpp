@@ -9,7 +9,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "models/formats/gguf.hpp"
-#include "models/ops/kernels.hpp"
+#include "models/kernels/kernels.hpp"
 #include "models/ops/linear.hpp"
 #include "models/ops/rms_norm.hpp"
 #include "models/ops/rope.hpp"

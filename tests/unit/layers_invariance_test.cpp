@@ -7,7 +7,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"

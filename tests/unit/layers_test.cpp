@@ -8,11 +8,11 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
-#include "models/sampler.hpp"
+#include "models/layers/sampler.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/reference_model.hpp"
 #include "tests/support/reference_run.hpp"

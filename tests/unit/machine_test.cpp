@@ -3,7 +3,7 @@
 
 #define BOOST_TEST_MODULE machine
 
-#include "actors/machine.hpp"
+#include "actors/cluster/machine.hpp"
 
 #include <cstdint>
 #include <fstream>

@@ -1,13 +1,13 @@
 /// Memory that is promised once, and given back.
 
-#include "actors/memory_ledger.hpp"
+#include "actors/cluster/memory_ledger.hpp"
 
 #include <optional>
 #include <string>
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 
 using namespace flowspec;
 

@@ -7,7 +7,7 @@
 #include <boost/test/unit_test.hpp>
 #include <sys/stat.h>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "models/tokenizer/word_patterns.hpp"

@@ -2,7 +2,7 @@
 
 #define BOOST_TEST_MODULE unit_model_library
 
-#include "actors/model_library.hpp"
+#include "actors/cluster/model_library.hpp"
 
 #include <atomic>
 #include <fstream>
@@ -17,9 +17,9 @@
 #include <boost/test/unit_test.hpp>
 #include <caf/all.hpp>
 
-#include "actors/node.hpp"
-#include "actors/stage_plan.hpp"
-#include "models/error.hpp"
+#include "actors/cluster/node.hpp"
+#include "actors/cluster/stage_plan.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/file_hash.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/layers/stage_model.hpp"

@@ -6,7 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/plain_logits.hpp"

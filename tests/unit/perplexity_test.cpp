@@ -14,7 +14,7 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
-#include "models/config.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"

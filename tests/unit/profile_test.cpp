@@ -1,6 +1,6 @@
 /// Device profiles.
 
-#include "runtime/profile.hpp"
+#include "runtime/cluster/profile.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -8,7 +8,7 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
-#include "runtime/error.hpp"
+#include "runtime/console/error.hpp"
 
 using namespace flowspec;
 

@@ -1,6 +1,6 @@
 /// Files that are read as a whole: folders, devices, pipes, files without end.
 
-#include "runtime/read_file.hpp"
+#include "runtime/console/read_file.hpp"
 
 #include <fstream>
 #include <functional>
@@ -10,11 +10,11 @@
 #include <boost/test/unit_test.hpp>
 #include <sys/stat.h>
 
-#include "runtime/answer_options.hpp"
-#include "runtime/cluster.hpp"
-#include "runtime/error.hpp"
-#include "runtime/one_line.hpp"
-#include "runtime/profile.hpp"
+#include "runtime/commands/answer_options.hpp"
+#include "runtime/cluster/cluster.hpp"
+#include "runtime/console/error.hpp"
+#include "runtime/console/one_line.hpp"
+#include "runtime/cluster/profile.hpp"
 #include "tests/support/temp_folder.hpp"
 
 using namespace flowspec;

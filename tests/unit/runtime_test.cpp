@@ -5,9 +5,9 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "runtime/command_line.hpp"
-#include "runtime/error.hpp"
-#include "runtime/placement.hpp"
+#include "runtime/commands/command_line.hpp"
+#include "runtime/console/error.hpp"
+#include "runtime/cluster/placement.hpp"
 
 using namespace flowspec;
 

@@ -10,7 +10,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/safetensors_reader.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/safetensors_writer.hpp"

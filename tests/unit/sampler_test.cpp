@@ -1,6 +1,6 @@
 /// Sampling against a plain implementation, the generator against published vectors.
 
-#include "models/sampler.hpp"
+#include "models/layers/sampler.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 
 using namespace flowspec;
 

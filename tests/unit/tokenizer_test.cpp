@@ -10,7 +10,7 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/formats/gguf.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/temp_folder.hpp"

@@ -8,9 +8,9 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
-#include "runtime/command_line.hpp"
-#include "runtime/error.hpp"
-#include "runtime/text_table.hpp"
+#include "runtime/commands/command_line.hpp"
+#include "runtime/console/error.hpp"
+#include "runtime/console/text_table.hpp"
 #include "runtime/verify/verify_report.hpp"
 
 using namespace flowspec;

@@ -8,7 +8,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/error.hpp"
+#include "models/base/error.hpp"
 #include "models/tokenizer/word_patterns.hpp"
 #include "tests/support/vocab_vectors.hpp"
 

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <span>
 
-#include "models/aligned_floats.hpp"
+#include "models/base/aligned_floats.hpp"
 #include "models/formats/block_quants.hpp"
 #include "models/formats/k_quants.hpp"
 #include "models/formats/tensor_info.hpp"

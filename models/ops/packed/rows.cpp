@@ -3,8 +3,8 @@
 #include <cassert>
 #include <limits>
 
-#include "models/ops/clones.hpp"
-#include "models/ops/vector.hpp"
+#include "models/kernels/clones.hpp"
+#include "models/kernels/vector.hpp"
 
 namespace flowspec::packed {
 namespace {

@@ -1,0 +1,65 @@
+#pragma once
+/// What all agents of a node share: its model files and the list of what runs on it.
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <caf/actor_addr.hpp>
+#include <caf/fwd.hpp>
+
+#include "actors/interfaces.hpp"
+#include "actors/cluster/memory_ledger.hpp"
+#include "actors/cluster/model_library.hpp"
+#include "actors/cluster/node_options.hpp"
+#include "messages/types.hpp"
+
+namespace flowspec {
+
+/// All functions may be called from several threads at once.
+class Node : public std::enable_shared_from_this<Node> {
+ public:
+  explicit Node(NodeOptions options);
+
+  const NodeOptions& options() const { return options_; }
+  const ModelLibrary& library() const { return library_; }
+  /// Of all stages together.
+  const MemoryLedger& memory() const { return memory_; }
+  NodeInfo info() const;
+  /// What it computes with at best.
+  const std::string& numerics() const { return numerics_; }
+
+  /// Takes an agent into the list until it ends; false where there are too many, or none is wanted
+  /// any more.
+  bool add_agent(const caf::strong_actor_ptr& agent);
+
+  /// Runs `make` and keeps the stage in the list until it ends; nothing where there are too many.
+  std::optional<PipelineActor> add_stage(const std::function<PipelineActor()>& make);
+  std::vector<PipelineActor> stages() const;
+
+  /// Ends all agents, and with them their stages, and takes no more.
+  void close();
+  bool closed() const { return closed_; }
+
+ private:
+  /// Asking for a node's status makes an agent too, so some more than stages are let in.
+  static constexpr std::size_t max_agents = 64;
+
+  const NodeOptions options_;
+  const std::string numerics_;
+  ModelLibrary library_;
+  const MemoryLedger memory_;
+  std::atomic<bool> closed_ = false;
+  mutable std::mutex mutex_;
+  std::map<std::uint64_t, caf::actor_addr> agents_;
+  std::map<std::uint64_t, PipelineActor> stages_;
+};
+
+}  // namespace flowspec

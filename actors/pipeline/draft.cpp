@@ -1,0 +1,348 @@
+#include "actors/pipeline/draft.hpp"
+
+#include <cassert>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <set>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "actors/pipeline/guarded.hpp"
+#include "actors/support/log_failures.hpp"
+#include "actors/policy/controller.hpp"
+#include "actors/policy/drafter.hpp"
+#include "actors/pipeline/probe.hpp"
+#include "actors/support/spawn.hpp"
+#include "actors/tree/applied_prunes.hpp"
+#include "actors/type_ids.hpp"
+
+namespace flowspec {
+
+namespace {
+
+class Draft {
+ public:
+  static constexpr const char* name = "draft";
+
+  void init(DraftActor::pointer self, DraftConfig config) {
+    self_ = self;
+    log_failures(self);
+    config_ = std::move(config);
+    policy_ = config_.policy;
+    controller_.emplace(policy_);
+  }
+
+  caf::result<StageStatsMessage> load() {
+    auto model = config_.load();
+    if (!model)
+      return model.error();
+    drafter_ = std::make_unique<Drafter>(config_.policy, std::move(*model));
+    return stats();
+  }
+
+  StageStatsMessage stats() const {
+    auto stats = stats_;
+    const auto& decisions = controller_->decisions();
+    stats.guessed_tokens = decisions.guessed_tokens;
+    stats.plain_tokens = decisions.plain_tokens;
+    stats.switches = decisions.switches;
+    stats.send_reach = policy_.send_reach;
+    stats.hold = policy_.hold;
+    if (drafter_ != nullptr) {
+      stats.guesses = drafter_->foresight().asked;
+      stats.right_guesses = drafter_->foresight().right;
+    }
+    return StageStatsMessage{stats};
+  }
+
+  void bind(PipelineActor first, const caf::actor& loop) {
+    first_ = std::move(first);
+    loop_ = caf::actor_cast<DraftActor>(loop);
+  }
+
+  void open(const OpenMessage& message) {
+    auto open = read(message);
+    if (!open)
+      return;
+    try {
+      if (drafter_ == nullptr)
+        return fail(open->session, "the draft has not been loaded yet");
+      controller_->idle();
+      drafter_->open(*open);
+    } catch (const std::exception& e) {
+      return fail(open->session, fmt::format("no memory for the draft model's KV: {}", e.what()));
+    }
+    self_->send(first_, message);
+    go_on();
+  }
+
+  void close(const CloseMessage& message) {
+    auto close = read(message);
+    if (!close)
+      return;
+    if (drafter_ != nullptr)
+      drafter_->close(close->session, close->keep);
+    auto prunes = applied_.take(close->session);
+    close->prunes = close->keep ? std::move(prunes) : std::vector<Prune>{};
+    self_->send(first_, CloseMessage{*close});
+  }
+
+  void cancel(const CancelMessage& message) {
+    auto cancel = read(message);
+    if (cancel && drafter_ != nullptr)
+      drafter_->cancel(cancel->session);
+  }
+
+  void prunes(const PrunesMessage& message) {
+    auto prunes = read(message);
+    if (!prunes || drafter_ == nullptr)
+      return;
+    for (const Prune& prune : prunes->prunes) {
+      if (!drafter_->knows(prune.session))
+        continue;
+      if (auto error = drafter_->reroot(prune))
+        fail(prune.session, *error);
+      else
+        applied(prune);
+    }
+    for (SegmentId segment : prunes->ended)
+      returned(segment, !prunes->prunes.empty());
+    go_on();
+  }
+
+  void features(const FeaturesMessage& message) {
+    auto features = read(message);
+    if (!features || drafter_ == nullptr)
+      return;
+    if (auto error = drafter_->learn(*features))
+      fail(features->session, *error);
+    go_on();
+  }
+
+  void ready(const ReadyMessage& message) {
+    if (auto ready = read(message)) {
+      if (auto sent = in_flight_.find(ready->segment); sent != in_flight_.end())
+        controller_->first_stage(sent->second.rows, now() - sent->second.at);
+      at_first_stage_.erase(ready->segment);
+      go_on();
+    }
+  }
+
+  void step() {
+    auto start = forward_start_ = self_->clock().now();
+    auto rows = begin();
+    auto busy = std::chrono::nanoseconds{self_->clock().now() - start};
+    stats_.busy_ns += static_cast<std::uint64_t>(busy.count());
+    if (rows > 0) {
+      self_->send(loop_, done_a_v, static_cast<std::uint32_t>(rows));
+    } else {
+      drafting_ = false;
+      go_on();
+    }
+  }
+
+  void done() {
+    if (drafter_ == nullptr)
+      return;
+    drafting_ = false;
+    try {
+      drafter_->finish();
+    } catch (const std::exception& e) {
+      fail(drafter_->abandon(), e.what());
+    }
+    ++stats_.draft_forwards;
+    controller_->drafted(self_->clock().now() - forward_start_);
+    go_on();
+  }
+
+  template <class T, class Handle>
+  void guarded(const Wire<T>& message, const Handle& handle) {
+    flowspec::guarded(message, handle,
+                      [this](const std::set<SessionId>& ended, const std::string& error) {
+                        if (drafter_ != nullptr)
+                          for (SessionId id : ended)
+                            drafter_->cancel(id);
+                        fail(ended, error);
+                      });
+  }
+
+  /// After every message.
+  void handled() const {
+    assert(in_flight_.size() <= policy_.window);
+    assert(drafter_ == nullptr || !drafter_->broken_invariant());
+    if (config_.probe != nullptr && drafter_ != nullptr)
+      config_.probe->after_draft(*drafter_, in_flight_.size());
+  }
+
+ private:
+  template <class T>
+  std::optional<T> read(const Wire<T>& message) {
+    auto content = read_or_warn(message, name);
+    stats_.malformed += content ? 0 : 1;
+    return content;
+  }
+
+  /// Rows of the forward that has begun.
+  std::size_t begin() {
+    if (drafter_ == nullptr || !drafter_->can_draft())
+      return 0;
+    try {
+      return drafter_->begin();
+    } catch (const std::exception& e) {
+      fail(drafter_->abandon(), e.what());
+      return 0;
+    }
+  }
+
+  void fail(const std::set<SessionId>& sessions, const std::string& error) {
+    for (SessionId id : sessions)
+      fail(id, fmt::format("the draft could not compute: {}", error));
+  }
+
+  void fail(SessionId session, const std::string& error) {
+    spdlog::warn("draft: session {}: {}", session, error);
+    self_->send(config_.pruner, FaultMessage{{session, 0, not_a_stage, error}});
+  }
+
+  Controller::Seconds now() const { return self_->clock().now().time_since_epoch(); }
+
+  void applied(const Prune& prune) {
+    applied_.add(prune);
+    if (!drafter_->answers(prune.session))
+      return;
+    controller_->accepted(static_cast<std::uint32_t>(prune.path.size()), now());
+    if (config_.policy.adaptive) {
+      policy_ = controller_->policy();
+      drafter_->follow(policy_);
+    }
+  }
+
+  void returned(SegmentId segment, bool moved_root) {
+    at_first_stage_.erase(segment);
+    auto sent = in_flight_.find(segment);
+    if (sent == in_flight_.end())
+      return;
+    if (moved_root)
+      controller_->verified(sent->second.rows, now() - sent->second.at);
+    in_flight_.erase(sent);
+  }
+
+  /// Sends what may be sent now, and sees to it that drafting goes on.
+  void go_on() {
+    if (drafter_ == nullptr)
+      return;
+    try {
+      send_segments();
+    } catch (const std::exception& e) {
+      // Rows that are marked as sent never will be.
+      fail(drafter_->cancel_all(), e.what());
+    }
+    if (!drafting_ && drafter_->can_draft()) {
+      drafting_ = true;
+      self_->send(loop_, step_a_v);
+    }
+  }
+
+  void send_segments() {
+    while (in_flight_.size() < policy_.window && (!policy_.late || at_first_stage_.empty())) {
+      auto outgoing = drafter_->take_segment();
+      if (outgoing.rows.empty())
+        break;
+      send_segment(std::move(outgoing));
+    }
+  }
+
+  void send_segment(Drafter::Outgoing outgoing) {
+    Segment segment;
+    segment.id = ++last_segment_;
+    segment.prunes = applied_.all();
+    applied_.forget();
+    segment.rows = std::move(outgoing.rows);
+    segment.awaits_more = outgoing.awaits_more;
+    in_flight_[segment.id] = {static_cast<std::uint32_t>(segment.rows.size()), now()};
+    at_first_stage_.insert(segment.id);
+    ++stats_.segments;
+    stats_.rows_computed += segment.rows.size();
+    self_->send(config_.pruner, GrowMessage{{segment.id, segment.rows}});
+    self_->send(first_, SegmentMessage{segment});
+  }
+
+  DraftActor::pointer self_ = nullptr;
+  DraftConfig config_;
+  std::optional<Controller> controller_;
+  /// The mode's, as the controller has adjusted it.
+  DraftPolicy policy_;
+  caf::actor_clock::time_point forward_start_;
+  PipelineActor first_;
+  /// The way to itself.
+  DraftActor loop_;
+  std::unique_ptr<Drafter> drafter_;
+  StageStats stats_;
+  SegmentId last_segment_ = 0;
+  struct Sent {
+    std::uint32_t rows;
+    Controller::Seconds at;
+  };
+  std::map<SegmentId, Sent> in_flight_;
+  /// Segments that the first stage has not finished with.
+  std::set<SegmentId> at_first_stage_;
+  /// Prunes since the last segment, which take the slow path with the next.
+  AppliedPrunes applied_;
+  /// A draft forward is wanted or under way.
+  bool drafting_ = false;
+};
+
+DraftActor::behavior_type draft(DraftActor::stateful_pointer<Draft> self, DraftConfig config) {
+  self->state.init(self, std::move(config));
+  auto& state = self->state;
+  return {
+      [&state](bind_a, PipelineActor first, const caf::actor& loop) {
+        state.bind(std::move(first), loop);
+      },
+      [&state](const OpenMessage& message) {
+        state.guarded(message, [&] { state.open(message); });
+        state.handled();
+      },
+      [&state](const CloseMessage& message) {
+        state.guarded(message, [&] { state.close(message); });
+        state.handled();
+      },
+      [&state](const CancelMessage& message) {
+        state.guarded(message, [&] { state.cancel(message); });
+        state.handled();
+      },
+      [&state](const PrunesMessage& message) {
+        state.guarded(message, [&] { state.prunes(message); });
+        state.handled();
+      },
+      [&state](const FeaturesMessage& message) {
+        state.guarded(message, [&] { state.features(message); });
+        state.handled();
+      },
+      [&state](const ReadyMessage& message) {
+        state.ready(message);
+        state.handled();
+      },
+      [&state](step_a) {
+        state.step();
+        state.handled();
+      },
+      [&state](done_a, std::uint32_t) {
+        state.done();
+        state.handled();
+      },
+      [&state](load_a) { return state.load(); },
+      [&state](stats_a) -> caf::result<StageStatsMessage> { return state.stats(); },
+  };
+}
+
+}  // namespace
+
+DraftActor spawn_draft(caf::actor_system& system, DraftConfig config, SpawnMode mode) {
+  return spawn_with(system, mode, draft, std::move(config));
+}
+
+}  // namespace flowspec

@@ -1,0 +1,38 @@
+#pragma once
+/// The draft: grows every session's tree of guesses and sends its best nodes down the pipeline.
+///
+///               ┌──────────────────────── step ◄──────────────────────┐
+///               ▼                                                     │
+///   idle ──► one draft forward ── done ──► its guesses join the tree ─┴─ nothing to draft ──► idle
+///
+/// `step` and `done` are messages to itself, so that a prune that comes meanwhile is served at
+/// once. A segment leaves after any message, when credit, first stage and tree are ready.
+
+#include <functional>
+#include <memory>
+
+#include <caf/expected.hpp>
+#include <caf/fwd.hpp>
+
+#include "actors/interfaces.hpp"
+#include "actors/policy/policy.hpp"
+#include "actors/support/spawn_mode.hpp"
+#include "models/drafts/draft_model.hpp"
+
+namespace flowspec {
+
+class PipelineProbe;
+
+/// Makes the draft model on the draft's own thread; a null pointer means that there is none.
+using DraftLoader = std::function<caf::expected<std::unique_ptr<DraftModel>>()>;
+
+struct DraftConfig {
+  DraftPolicy policy;
+  DraftLoader load;
+  TreePrunerActor pruner;
+  PipelineProbe* probe = nullptr;
+};
+
+DraftActor spawn_draft(caf::actor_system& system, DraftConfig config, SpawnMode mode);
+
+}  // namespace flowspec

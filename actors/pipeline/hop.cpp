@@ -1,0 +1,134 @@
+#include "actors/pipeline/hop.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace flowspec {
+
+HopSession* HopSessions::find(SessionId id) {
+  auto found = sessions_.find(id);
+  return found == sessions_.end() ? nullptr : &found->second;
+}
+
+std::optional<std::string> HopSessions::open(Open open, KvCache cache) {
+  auto id = open.session;
+  if (open.prompt.empty() || open.slots < open.prompt.size())
+    return fmt::format("session {} has {} prompt tokens and {} KV slots", id, open.prompt.size(),
+                       open.slots);
+  if (!sessions_.try_emplace(id, std::move(open), std::move(cache)).second)
+    return fmt::format("session {} is open already", id);
+  return std::nullopt;
+}
+
+std::optional<std::string> HopSessions::resume(Open open) {
+  auto kept = kept_.extract(open.previous);
+  if (kept.empty())
+    return fmt::format("nothing is kept of session {}", open.previous);
+  const LiveView& view = kept.mapped().view;
+  auto tokens = view.committed_tokens();
+  if (view.slots() != open.slots)
+    return fmt::format("session {} had {} KV slots, {} are wanted", open.previous, view.slots(),
+                       open.slots);
+  if (open.kept > tokens.size() || open.kept >= open.prompt.size() ||
+      !std::equal(open.prompt.begin(), open.prompt.begin() + open.kept, tokens.begin()))
+    return fmt::format("the {} tokens of session {} do not begin with the first {} of the prompt",
+                       tokens.size(), open.previous, open.kept);
+  auto id = open.session;
+  if (!sessions_.try_emplace(id, std::move(open), std::move(kept.mapped())).second)
+    return fmt::format("session {} is open already", id);
+  return std::nullopt;
+}
+
+std::vector<Prune> HopSessions::close(SessionId id, bool keep) {
+  kept_.erase(id);
+  auto session = sessions_.extract(id);
+  if (keep && !session.empty() && !session.mapped().dead)
+    kept_.insert(std::move(session));
+  return applied_.take(id);
+}
+
+void HopSessions::cancel(SessionId id) {
+  if (auto* session = find(id))
+    session->dead = true;
+}
+
+Fault HopSessions::fail(SessionId id, SegmentId segment, std::string error) {
+  cancel(id);
+  return {id, segment, stats_.stage, std::move(error)};
+}
+
+void HopSessions::apply(const std::vector<Prune>& prunes, std::vector<Fault>& faults) {
+  for (const Prune& prune : prunes) {
+    auto* session = find(prune.session);
+    if (session == nullptr || session->dead)
+      continue;
+    auto result = session->view.apply(prune);
+    assert(!session->view.broken_invariant());
+    if (result)
+      applied_.add(prune);
+    else if (result.kind == ViewResult::Kind::invalid)
+      faults.push_back(fail(prune.session, 0, std::move(result.error)));
+  }
+}
+
+std::vector<LiveRow> HopSessions::admit(const Segment& segment, std::vector<Fault>& faults) {
+  std::vector<LiveRow> live;
+  for (std::size_t i = 0; i < segment.rows.size(); ++i) {
+    const Row& row = segment.rows[i];
+    auto* session = find(row.session);
+    if (session == nullptr) {
+      ++stats_.rows_unknown;
+      continue;
+    }
+    if (session->dead) {
+      ++stats_.rows_dropped;
+      continue;
+    }
+    auto result = row.position < session->open.position_limit
+                      ? session->view.admit(row)
+                      : ViewResult{ViewResult::Kind::invalid, 0,
+                                   fmt::format("node {} has position {}, the limit is {}", row.id,
+                                               row.position, session->open.position_limit)};
+    if (result)
+      live.push_back({i, row, session, result.slot});
+    else
+      ++stats_.rows_dropped;
+    if (result.kind == ViewResult::Kind::invalid)
+      faults.push_back(fail(row.session, segment.id, std::move(result.error)));
+  }
+  // A later row may have shown that its session is faulty.
+  std::erase_if(live, [](const LiveRow& row) { return row.session->dead; });
+  return live;
+}
+
+void HopSessions::count_computed(std::size_t rows, std::uint64_t busy_ns) {
+  ++stats_.segments;
+  stats_.rows_computed += rows;
+  stats_.busy_ns += busy_ns;
+}
+
+StageStats HopSessions::stats() const {
+  auto stats = stats_;
+  stats.sessions = sessions_.size();
+  for (const auto& [id, session] : sessions_) {
+    stats.kv_slots_used += session.view.slots() - session.view.free_slots();
+    stats.kv_bytes += session.cache.bytes();
+  }
+  for (const auto& [id, session] : kept_) {
+    stats.kv_slots_used += session.view.committed().size();
+    stats.kv_bytes += session.cache.bytes();
+  }
+  return stats;
+}
+
+std::optional<std::string> HopSessions::broken_invariant() const {
+  for (const auto& [id, session] : sessions_)
+    if (auto broken = session.view.broken_invariant())
+      return fmt::format("session {} at stage {}: {}", id, stats_.stage, *broken);
+  return std::nullopt;
+}
+
+}  // namespace flowspec

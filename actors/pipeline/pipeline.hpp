@@ -1,0 +1,71 @@
+#pragma once
+/// Wires the actors of one pipeline: pruner, draft and verifier here, stages wherever the caller
+/// says.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <caf/actor.hpp>
+#include <caf/fwd.hpp>
+
+#include "actors/pipeline/draft.hpp"
+#include "actors/interfaces.hpp"
+#include "actors/policy/policy.hpp"
+#include "actors/support/spawn_mode.hpp"
+#include "actors/pipeline/stage.hpp"
+#include "actors/pipeline/verifier.hpp"
+
+namespace flowspec {
+
+/// A stage and the way in for messages that overtake segments. The two are one actor where the
+/// stage is local; on another node a relay takes control messages in, because CAF loses their
+/// priority on the network.
+struct StageHandle {
+  PipelineActor stage;
+  ControlActor control;
+};
+
+/// Makes stage `index`. Throws std::runtime_error where it can't.
+using StageMaker = std::function<StageHandle(std::uint32_t index, const StagePeers& peers)>;
+
+/// Puts an actor of one's own between a sender and a receiver, for tests and emulated links. `to`
+/// and `from` are "draft", "pruner", "verifier" or "stage 0", "stage 1", ...; the draft also sends
+/// to itself, to begin and to end a draft forward. It returns the handle that the sender is to use,
+/// which has to pass everything on in order.
+using LinkMaker =
+    std::function<caf::actor(const std::string& from, const std::string& to, caf::actor target)>;
+
+struct PipelineConfig {
+  std::uint32_t stages = 1;
+  DraftPolicy policy;
+  DraftLoader load_draft;
+  LmHeadLoader load_head;
+  std::uint32_t max_rows = 64;
+  /// The draft model reads the target's hidden states.
+  bool send_features = false;
+  SpawnMode mode = SpawnMode::detached;
+  /// None: senders and receivers talk directly.
+  LinkMaker link;
+  PipelineProbe* probe = nullptr;
+};
+
+struct Pipeline {
+  DraftPolicy policy;
+  TreePrunerActor pruner;
+  DraftActor draft;
+  PipelineActor verifier;
+  /// In pipeline order.
+  std::vector<StageHandle> stages;
+};
+
+/// Makes the actors from the last stage to the first and connects them. Nothing is loaded yet: each
+/// of draft, stages and verifier has to answer `load_a` before the first session.
+Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
+                       const StageMaker& make_stage);
+
+/// Asks every actor that runs here to end. Remote stages end with their node agent.
+void stop_pipeline(caf::actor_system& system, const Pipeline& pipeline);
+
+}  // namespace flowspec

@@ -1,0 +1,260 @@
+#include "actors/pipeline/session.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "actors/support/log_failures.hpp"
+#include "actors/policy/policy.hpp"
+#include "actors/support/text_error.hpp"
+#include "actors/type_ids.hpp"
+#include "messages/limits.hpp"
+#include "models/tokenizer/text_stream.hpp"
+#include "models/tokenizer/tokenizer.hpp"
+
+namespace flowspec {
+
+namespace {
+
+using Clock = caf::actor_clock;
+using Span = Clock::time_point::duration;
+
+class Session {
+ public:
+  static constexpr const char* name = "session";
+
+  void init(SessionActor::pointer self, SessionConfig config) {
+    self_ = self;
+    log_failures(self);
+    config_ = std::move(config);
+    report_.session = config_.open.session;
+    report_.prompt_tokens = static_cast<std::uint32_t>(config_.open.prompt.size());
+    if (config_.request.tokenizer != nullptr)
+      text_.emplace(*config_.request.tokenizer, config_.request.stop);
+    start_ = last_progress_ = now();
+    try {
+      OpenMessage open{config_.open};
+      if (auto readable = open.read(); !readable)
+        return refuse(error_text(readable.error()));
+      self_->send(config_.pruner, submit_a_v, open, caf::actor_cast<SessionActor>(self_));
+    } catch (const std::length_error& e) {
+      return refuse(e.what());
+    }
+    self_->delayed_send(self_, config_.request.progress_limit, tick_a_v);
+  }
+
+  void tokens(const TokensMessage& message) {
+    auto tokens = message.read();
+    if (!tokens || closing_)
+      return;
+    note_progress();
+    // The client hears that the prompt advances: reading it may take longer than an answer may.
+    if (tokens->tokens.empty()) {
+      caf::anon_send(config_.request.client, TextDeltaMessage{{report_.session, {}}});
+      return;
+    }
+    auto expected = config_.open.prompt.size() + report_.tokens.size();
+    if (tokens->position != expected)
+      return fail(fmt::format("tokens for position {}, expected {}", tokens->position, expected));
+    if (report_.tokens.empty())
+      first_token_ = last_progress_;
+    ++report_.verifications;
+    std::string delta;
+    for (Token token : tokens->tokens) {
+      if (auto end = accept(token, delta)) {
+        send_text(delta);
+        return finish(*end);
+      }
+    }
+    send_text(delta);
+  }
+
+  void fault(const FaultMessage& message) {
+    auto fault = message.read();
+    if (!fault || closing_)
+      return;
+    auto where =
+        fault->stage == not_a_stage ? std::string{} : fmt::format("stage {}: ", fault->stage);
+    fail(where + fault->error);
+  }
+
+  void cancel() {
+    if (closing_)
+      return;
+    // What is thrown away is not kept: rows that are on their way are computed all the same.
+    if (!config_.request.keep)
+      self_->send(config_.pruner, CancelMessage{{report_.session}});
+    finish(Finish::cancelled);
+  }
+
+  void closed() {
+    if (!closing_)
+      fail("the pipeline closed the session");
+    caf::anon_send(config_.request.client, ReportMessage{report_});
+    self_->quit();
+  }
+
+  void tick() {
+    if (closing_) {
+      // The tick of the progress limit may still come.
+      if (now() < close_by_)
+        return;
+      spdlog::warn("session {}: the pipeline did not confirm its end in time", report_.session);
+      return closed();
+    }
+    auto idle = now() - last_progress_;
+    if (idle < config_.request.progress_limit) {
+      self_->delayed_send(self_, config_.request.progress_limit - idle, tick_a_v);
+      return;
+    }
+    auto stuck = [this](const std::string& where) {
+      auto seconds = std::chrono::duration<double>(config_.request.progress_limit).count();
+      fail(fmt::format("no progress for {} s; {}", seconds, where));
+    };
+    self_->request(config_.pruner, std::chrono::seconds(1), progress_a_v)
+        .then(stuck, [stuck](const caf::error&) { stuck("the tree pruner does not answer"); });
+  }
+
+ private:
+  Clock::time_point now() const { return self_->clock().now(); }
+
+  void note_progress() {
+    auto before = std::exchange(last_progress_, now());
+    longest_gap_ = std::max<Span>(longest_gap_, last_progress_ - before);
+  }
+
+  /// What is in the pipeline ahead of Close takes about as long as trips have taken: longer than
+  /// the limit, where devices are slow.
+  Span close_limit() const {
+    constexpr int trips = 3;
+    Span least = config_.request.close_limit;
+    Span most = std::max(config_.request.close_limit, config_.request.progress_limit);
+    return std::clamp<Span>(trips * longest_gap_, least, most);
+  }
+
+  /// Ends the session before the pipeline has heard of it.
+  void refuse(const std::string& why) {
+    report_.finish = Finish::failed;
+    report_.error = fmt::format("the pipeline can't take the session: {}", why);
+    caf::anon_send(config_.request.client, ReportMessage{report_});
+    self_->quit();
+  }
+
+  /// Takes one token; says how the session ends if it ends here.
+  std::optional<Finish> accept(Token token, std::string& delta) {
+    report_.tokens.push_back(token);
+    if (config_.request.tokenizer != nullptr && config_.request.tokenizer->is_end_of_text(token))
+      return Finish::end_of_text;
+    if (text_) {
+      delta += text_->push(token);
+      if (text_->stopped())
+        return Finish::stop_string;
+    }
+    if (report_.tokens.size() >= config_.request.max_tokens)
+      return Finish::length;
+    return std::nullopt;
+  }
+
+  /// In pieces that a message may have, cut between characters.
+  void send_text(std::string_view text) {
+    while (!text.empty()) {
+      auto size = std::min(text.size(), limits::text);
+      while (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80)
+        --size;
+      caf::anon_send(config_.request.client,
+                     TextDeltaMessage{{report_.session, std::string(text.substr(0, size))}});
+      text.remove_prefix(size);
+    }
+  }
+
+  void fail(const std::string& error) {
+    report_.error = error;
+    finish(Finish::failed);
+  }
+
+  void finish(Finish finish) {
+    if (closing_)
+      return;
+    closing_ = true;
+    report_.finish = finish;
+    auto end = now();
+    auto us = [](auto span) {
+      return static_cast<std::uint64_t>(
+          std::chrono::duration_cast<std::chrono::microseconds>(span).count());
+    };
+    bool started = !report_.tokens.empty();
+    report_.prefill_us = us((started ? first_token_ : end) - start_);
+    report_.decode_us = started ? us(end - first_token_) : 0;
+    if (text_ && finish != Finish::stop_string)
+      send_text(text_->finish());
+    self_->send(
+        config_.pruner,
+        CloseMessage{{report_.session, config_.request.keep && finish != Finish::failed, {}}});
+    close_by_ = now() + close_limit();
+    self_->delayed_send(self_, close_limit(), tick_a_v);
+  }
+
+  SessionActor::pointer self_ = nullptr;
+  SessionConfig config_;
+  Report report_;
+  std::optional<TextStream> text_;
+  bool closing_ = false;
+  Clock::time_point start_;
+  Clock::time_point first_token_;
+  Clock::time_point last_progress_;
+  /// Between two signs of progress: about the longest trip so far.
+  Span longest_gap_{};
+  Clock::time_point close_by_;
+};
+
+SessionActor::behavior_type session(SessionActor::stateful_pointer<Session> self,
+                                    SessionConfig config) {
+  self->state.init(self, std::move(config));
+  auto& state = self->state;
+  return {
+      [&state](const TokensMessage& message) { state.tokens(message); },
+      [&state](const FaultMessage& message) { state.fault(message); },
+      [&state](const ClosedMessage&) { state.closed(); },
+      [&state](const CancelMessage&) { state.cancel(); },
+      [&state](tick_a) { state.tick(); },
+  };
+}
+
+}  // namespace
+
+SessionConfig make_session(Request request, SessionId id, const DraftPolicy& policy,
+                           TreePrunerActor pruner) {
+  SessionConfig session;
+  Open& open = session.open;
+  auto tokens = request.context != 0
+                    ? request.context
+                    : static_cast<std::uint32_t>(request.prompt.size()) + request.max_tokens;
+  const SamplerOptions& how = request.sampling;
+  open.session = id;
+  open.root = 1;
+  // The last token is only written, never read.
+  open.position_limit = tokens - 1;
+  open.slots = session_slots(policy, open.position_limit);
+  open.sampling = {how.temperature, how.top_k, how.top_p, how.seed};
+  open.previous = request.previous;
+  open.kept = request.kept;
+  open.prompt = std::move(request.prompt);
+  session.request = std::move(request);
+  session.pruner = std::move(pruner);
+  return session;
+}
+
+std::uint32_t session_slots(const DraftPolicy& policy, std::uint32_t position_limit) {
+  return position_limit + policy.max_sent + policy.window * policy.segment_rows;
+}
+
+SessionActor spawn_session(caf::actor_system& system, SessionConfig config) {
+  return system.spawn(session, std::move(config));
+}
+
+}  // namespace flowspec

@@ -1,0 +1,45 @@
+#pragma once
+/// A stage: some of the model's layers, and their KV for every session.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include <caf/expected.hpp>
+#include <caf/fwd.hpp>
+
+#include "actors/interfaces.hpp"
+#include "actors/support/spawn_mode.hpp"
+#include "models/layers/stage_model.hpp"
+
+namespace flowspec {
+
+class PipelineProbe;
+
+/// Makes the stage's layers, on the stage's own thread.
+using StageLoader = std::function<caf::expected<std::unique_ptr<StageModel>>()>;
+
+/// What a stage is connected to.
+struct StagePeers {
+  /// The next stage, or the verifier.
+  PipelineActor next;
+  TreePrunerActor pruner;
+  /// Told when stage 0 is free.
+  DraftActor draft;
+};
+
+struct StageConfig {
+  /// Position in the pipeline; stage 0 takes tokens.
+  std::uint32_t stage = 0;
+  std::uint32_t vocab_size = 0;
+  /// Memory for the KV of all sessions together, in bytes.
+  std::uint64_t kv_limit = std::uint64_t{4} << 30;
+  StageLoader load;
+  StagePeers peers;
+  PipelineProbe* probe = nullptr;
+};
+
+/// Before the answer to `load_a` the stage refuses every session.
+PipelineActor spawn_stage(caf::actor_system& system, StageConfig config, SpawnMode mode);
+
+}  // namespace flowspec

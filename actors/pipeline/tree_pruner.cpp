@@ -1,0 +1,267 @@
+#include "actors/pipeline/tree_pruner.hpp"
+
+#include <map>
+#include <set>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "actors/pipeline/guarded.hpp"
+#include "actors/support/log_failures.hpp"
+#include "actors/support/text_error.hpp"
+#include "actors/tree/canonical_tree.hpp"
+#include "actors/type_ids.hpp"
+
+namespace flowspec {
+
+namespace {
+
+using caf::message_priority;
+
+struct PrunerSession {
+  CanonicalTree tree;
+  SessionActor client;
+  Position prompt_size;
+  /// The session has enough; what still comes is of no interest.
+  bool closing = false;
+};
+
+class TreePruner {
+ public:
+  static constexpr const char* name = "tree_pruner";
+
+  void init(TreePrunerActor::pointer self) {
+    self_ = self;
+    log_failures(self);
+  }
+
+  void bind(DraftActor draft, std::vector<ControlActor> hops) {
+    draft_ = std::move(draft);
+    hops_ = std::move(hops);
+  }
+
+  void submit(const OpenMessage& message, SessionActor client) {
+    auto open = message.read();
+    if (!open) {
+      self_->send(client, FaultMessage{{0, 0, not_a_stage, error_text(open.error())}});
+      return;
+    }
+    auto id = open->session;
+    auto size = static_cast<Position>(open->prompt.size());
+    if (!sessions_.try_emplace(id, PrunerSession{{id, open->root, open->kept}, client, size})
+             .second) {
+      self_->send(client, FaultMessage{{id, 0, not_a_stage, "the session id is taken"}});
+      return;
+    }
+    self_->send(draft_, message);
+  }
+
+  void close(const CloseMessage& message) {
+    auto close = read(message);
+    if (!close)
+      return;
+    auto* session = find(close->session);
+    if (session != nullptr && is_client(*session)) {
+      session->closing = true;
+      self_->send(draft_, message);
+    } else if (auto sender = caf::actor_cast<SessionActor>(self_->current_sender())) {
+      // It was refused: nothing of it is in the pipeline, whoever has its number.
+      self_->send(sender, ClosedMessage{{close->session}});
+    }
+  }
+
+  void cancel(const CancelMessage& message) {
+    auto cancel = read(message);
+    const auto* session = cancel ? find(cancel->session) : nullptr;
+    if (session == nullptr || !is_client(*session))
+      return;
+    for (const auto& hop : hops_)
+      self_->send<message_priority::high>(hop, message);
+    self_->send<message_priority::high>(draft_, message);
+  }
+
+  void grow(const GrowMessage& message) {
+    auto grow = read(message);
+    if (!grow)
+      return;
+    std::map<SessionId, std::vector<Row>> by_session;
+    for (const Row& row : grow->rows)
+      by_session[row.session].push_back(row);
+    last_seen_ = std::max(last_seen_, grow->segment);
+    // The news of a segment's end may come before the news that it was sent.
+    bool ended = ended_early_.erase(grow->segment) > 0;
+    for (const auto& [id, rows] : by_session) {
+      if (auto* session = find(id))
+        session->tree.grow(rows);
+      if (!ended)
+        in_flight_[grow->segment].insert(id);
+    }
+  }
+
+  void verdict(const VerdictMessage& message) {
+    auto verdict = read(message);
+    if (!verdict)
+      return;
+    Prunes prunes;
+    for (const Walk& walk : verdict->walks)
+      decide(walk, prunes.prunes);
+    for (SegmentId segment : verdict->ended)
+      end(segment, prunes.ended);
+    publish(prunes);
+  }
+
+  void segment_end(const SegmentEndMessage& message) {
+    if (auto ended = read(message)) {
+      Prunes prunes;
+      end(ended->segment, prunes.ended);
+      publish(prunes);
+    }
+  }
+
+  void fault(const FaultMessage& message) {
+    auto fault = read(message);
+    if (!fault)
+      return;
+    auto* session = find(fault->session);
+    if (session != nullptr && !session->closing)
+      self_->send(session->client, message);
+  }
+
+  void closed(const ClosedMessage& message) {
+    auto closed = read(message);
+    if (!closed)
+      return;
+    auto found = sessions_.find(closed->session);
+    if (found == sessions_.end())
+      return;
+    self_->send(found->second.client, message);
+    sessions_.erase(found);
+    // Close came behind the session's last rows: a segment of it that has not ended by now was lost
+    // on the way, and its credit with it.
+    Prunes prunes;
+    for (auto it = in_flight_.begin(); it != in_flight_.end();) {
+      if (it->second.contains(closed->session)) {
+        prunes.ended.push_back(it->first);
+        it = in_flight_.erase(it);
+      } else {
+        ++it;
+      }
+    }
+    publish(prunes);
+  }
+
+  std::string progress() const {
+    if (in_flight_.empty())
+      return "no segment is in flight";
+    return fmt::format("segment {} is the oldest of {} in flight", in_flight_.begin()->first,
+                       in_flight_.size());
+  }
+
+ private:
+  /// More ends of unknown segments than could ever be in flight are somebody's mistake.
+  static constexpr std::size_t max_early_ends = 1024;
+
+  template <class T>
+  std::optional<T> read(const Wire<T>& message) {
+    return read_or_warn(message, "tree pruner");
+  }
+
+  PrunerSession* find(SessionId id) {
+    auto found = sessions_.find(id);
+    return found == sessions_.end() ? nullptr : &found->second;
+  }
+
+  /// The message that is being handled came from the session's own client.
+  bool is_client(const PrunerSession& session) const {
+    return self_->current_sender() == caf::actor_cast<caf::strong_actor_ptr>(session.client);
+  }
+
+  void decide(const Walk& walk, std::vector<Prune>& prunes) {
+    auto* session = find(walk.session);
+    if (session == nullptr || session->closing)
+      return;
+    auto decided = session->tree.decide(walk);
+    if (const auto* error = std::get_if<std::string>(&decided)) {
+      spdlog::warn("tree pruner: session {}: {}", walk.session, *error);
+      self_->send(session->client, FaultMessage{{walk.session, 0, not_a_stage, *error}});
+    } else if (auto* decision = std::get_if<Decision>(&decided)) {
+      tell(*session, *decision);
+      prunes.push_back(std::move(decision->prune));
+    }
+  }
+
+  /// The prompt's own tokens are no news to the session, but that it advances is.
+  void tell(const PrunerSession& session, const Decision& decision) {
+    Tokens tokens{decision.prune.session, decision.position, decision.accepted};
+    while (!tokens.tokens.empty() && tokens.position < session.prompt_size) {
+      tokens.tokens.erase(tokens.tokens.begin());
+      ++tokens.position;
+    }
+    self_->send(session.client, TokensMessage{tokens});
+  }
+
+  /// Every segment ends once: a second end is dropped, or the window would grow.
+  void end(SegmentId segment, std::vector<SegmentId>& ended) {
+    if (in_flight_.erase(segment) == 0) {
+      bool fresh = segment > last_seen_ && ended_early_.size() < max_early_ends &&
+                   ended_early_.insert(segment).second;
+      if (!fresh) {
+        // Known to be over by its session's Close, perhaps.
+        spdlog::debug("tree pruner: segment {} ended twice", segment);
+        return;
+      }
+    }
+    ended.push_back(segment);
+  }
+
+  void publish(const Prunes& prunes) {
+    if (!prunes.prunes.empty()) {
+      PrunesMessage message{{prunes.prunes, {}}};
+      for (const auto& hop : hops_)
+        self_->send<message_priority::high>(hop, message);
+    }
+    if (!prunes.prunes.empty() || !prunes.ended.empty())
+      self_->send<message_priority::high>(draft_, PrunesMessage{prunes});
+  }
+
+  TreePrunerActor::pointer self_ = nullptr;
+  DraftActor draft_;
+  std::vector<ControlActor> hops_;
+  std::map<SessionId, PrunerSession> sessions_;
+  /// Segments that were sent and have not ended, with the sessions of their rows.
+  std::map<SegmentId, std::set<SessionId>> in_flight_;
+  std::set<SegmentId> ended_early_;
+  /// Grow messages come in the order of segments: an end below this that is not in flight is a
+  /// repetition.
+  SegmentId last_seen_ = 0;
+};
+
+TreePrunerActor::behavior_type tree_pruner(TreePrunerActor::stateful_pointer<TreePruner> self) {
+  self->state.init(self);
+  auto& state = self->state;
+  return {
+      [&state](bind_a, DraftActor draft, std::vector<ControlActor> hops) {
+        state.bind(std::move(draft), std::move(hops));
+      },
+      [&state](submit_a, const OpenMessage& message, SessionActor client) {
+        state.submit(message, std::move(client));
+      },
+      [&state](const CloseMessage& message) { state.close(message); },
+      [&state](const CancelMessage& message) { state.cancel(message); },
+      [&state](const GrowMessage& message) { state.grow(message); },
+      [&state](const VerdictMessage& message) { state.verdict(message); },
+      [&state](const SegmentEndMessage& message) { state.segment_end(message); },
+      [&state](const FaultMessage& message) { state.fault(message); },
+      [&state](const ClosedMessage& message) { state.closed(message); },
+      [&state](progress_a) { return state.progress(); },
+  };
+}
+
+}  // namespace
+
+TreePrunerActor spawn_tree_pruner(caf::actor_system& system) {
+  return system.spawn(tree_pruner);
+}
+
+}  // namespace flowspec

@@ -1,0 +1,249 @@
+#include "actors/pipeline/verifier.hpp"
+
+#include <chrono>
+#include <map>
+#include <set>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+
+#include "actors/pipeline/hop_actor.hpp"
+#include "actors/support/spawn.hpp"
+#include "actors/tree/target_walk.hpp"
+#include "models/layers/sampler.hpp"
+
+namespace flowspec {
+
+namespace {
+
+/// What the verifier keeps of a session beside its view of the tree.
+struct Verified {
+  /// By slot: the target's token after that row.
+  std::vector<Token> next;
+  /// The last version that a verdict has gone out for; one is enough, since it moves the root.
+  std::optional<TreeVersion> reported;
+  /// The tree goes on in a segment that has not come.
+  bool awaits_more = false;
+};
+
+class Verifier : public HopActor {
+ public:
+  static constexpr const char* name = "verifier";
+
+  Verifier(PipelineActor::pointer self, VerifierConfig config)
+      : HopActor(self, config.stage, config.pruner, config.probe, Role::verifier),
+        config_(std::move(config)) {}
+
+  caf::result<StageStatsMessage> load() {
+    auto head = config_.load();
+    if (!head)
+      return head.error();
+    head_ = std::move(*head);
+    features_.resize(std::size_t{config_.max_rows} * head_->hidden_size());
+    logits_.resize(std::size_t{config_.max_rows} * head_->vocab_size());
+    return stats();
+  }
+
+  void open(const OpenMessage& message) {
+    auto open = read(message);
+    if (!open)
+      return;
+    auto id = open->session;
+    auto slots = open->slots;
+    auto error = open->previous != no_session ? sessions_.resume(std::move(*open))
+                                              : sessions_.open(std::move(*open), {});
+    if (error)
+      return report(Fault{id, 0, stage_, *error});
+    verified_[id].next.resize(slots);
+  }
+
+  void close(const CloseMessage& message) {
+    if (auto close = read(message)) {
+      apply(close->prunes);
+      sessions_.close(close->session, close->keep);
+      verified_.erase(close->session);
+      self_->send(pruner_, ClosedMessage{{close->session}});
+    }
+  }
+
+  void prunes(const PrunesMessage& message) {
+    auto prunes = read(message);
+    if (!prunes)
+      return;
+    apply(prunes->prunes);
+    sessions_.forget_applied();
+    // Rows that came ahead of their prune may be waiting below the new root.
+    Verdict verdict;
+    for (const Prune& prune : prunes->prunes)
+      add_walk(prune.session, verdict);
+    if (!verdict.walks.empty())
+      self_->send(pruner_, VerdictMessage{verdict});
+  }
+
+  void segment(const SegmentMessage& message) {
+    auto segment = read(message);
+    if (!segment)
+      return;
+    apply(segment->prunes);
+    sessions_.forget_applied();  // no hop follows that would want them
+    Verdict verdict;
+    verdict.ended.push_back(segment->id);
+    std::set<SessionId> touched;
+    for (const Prune& prune : segment->prunes)
+      touched.insert(prune.session);
+    if (auto error = shape_error(*segment))
+      refuse(*segment, *error);
+    else
+      try_verify(*segment, touched);
+    for (SessionId id : touched)
+      add_walk(id, verdict);
+    self_->send(pruner_, VerdictMessage{verdict});
+  }
+
+ private:
+  std::optional<std::string> shape_error(const Segment& segment) const {
+    if (head_ == nullptr)
+      return "no weights have been loaded yet";
+    if (segment.rows.size() > config_.max_rows)
+      return fmt::format("a segment of {} rows, at most {} were agreed", segment.rows.size(),
+                         config_.max_rows);
+    if (segment.hidden.rows != segment.rows.size() ||
+        segment.hidden.columns != head_->hidden_size())
+      return fmt::format("hidden states of {} x {}, expected {} x {}", segment.hidden.rows,
+                         segment.hidden.columns, segment.rows.size(), head_->hidden_size());
+    return std::nullopt;
+  }
+
+  void try_verify(const Segment& segment, std::set<SessionId>& touched) {
+    try {
+      verify(segment, touched);
+    } catch (const std::exception& e) {
+      refuse(segment, fmt::format("could not compute: {}", e.what()));
+    }
+  }
+
+  void verify(const Segment& segment, std::set<SessionId>& touched) {
+    std::vector<Fault> faults;
+    auto live = sessions_.admit(segment, faults);
+    report(faults);
+    auto start = self_->clock().now();
+    // What follows a prompt token is known; all others ask the model.
+    std::vector<const LiveRow*> asking;
+    std::vector<const LiveRow*> known;
+    for (const LiveRow& row : live) {
+      touched.insert(row.row.session);
+      auto& verified = verified_[row.row.session];
+      verified.awaits_more = segment.awaits_more;
+      const auto& prompt = row.session->open.prompt;
+      bool in_prompt = row.row.position + 1 < prompt.size();
+      (in_prompt ? known : asking).push_back(&row);
+      if (in_prompt)
+        verified.next[row.slot] = prompt[row.row.position + 1];
+    }
+    auto rows = asking;
+    if (config_.send_features)
+      rows.insert(rows.end(), known.begin(), known.end());
+    if (!rows.empty()) {
+      about_to_compute();
+      auto features = normed(segment, rows);
+      sample(segment.id, asking, features.first(asking.size() * head_->hidden_size()));
+      if (config_.send_features)
+        send_features(rows, features);
+    }
+    auto busy = std::chrono::nanoseconds{self_->clock().now() - start};
+    sessions_.count_computed(live.size(), static_cast<std::uint64_t>(busy.count()));
+  }
+
+  /// The rows' hidden states after the final norm.
+  std::span<const float> normed(const Segment& segment, std::span<const LiveRow* const> rows) {
+    auto out = features_.begin();
+    for (const LiveRow* row : rows) {
+      auto hidden = segment.hidden.row(row->index);
+      out = std::copy(hidden.begin(), hidden.end(), out);
+    }
+    std::span<float> features{features_.data(), rows.size() * head_->hidden_size()};
+    head_->features(features, rows.size(), features);
+    return features;
+  }
+
+  void sample(SegmentId segment, std::span<const LiveRow* const> rows,
+              std::span<const float> features) {
+    if (rows.empty())
+      return;
+    auto vocab = std::size_t{head_->vocab_size()};
+    std::span<float> logits{logits_.data(), rows.size() * vocab};
+    head_->logits(features, rows.size(), logits);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (!rows[i]->session->dead)
+        sample(segment, *rows[i], logits.subspan(i * vocab, vocab));
+    }
+  }
+
+  /// Logits that no token can be chosen from end their own session only.
+  void sample(SegmentId segment, const LiveRow& row, std::span<float> logits) {
+    const auto& how = row.session->open.sampling;
+    SamplerOptions options{how.temperature, how.top_k, how.top_p, how.seed};
+    try {
+      verified_[row.row.session].next[row.slot] =
+          flowspec::sample(logits, options, row.row.position + 1);
+    } catch (const std::exception& e) {
+      row.session->dead = true;
+      report(
+          Fault{row.row.session, segment, stage_, fmt::format("could not sample: {}", e.what())});
+    }
+  }
+
+  /// Ahead of the verdict, so that the draft knows what it goes on from when the root moves.
+  void send_features(std::span<const LiveRow* const> rows, std::span<const float> features) {
+    auto hidden_size = head_->hidden_size();
+    std::map<SessionId, std::pair<Features, std::vector<float>>> by_session;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      auto& [message, values] = by_session[rows[i]->row.session];
+      message.nodes.push_back(rows[i]->row.id);
+      auto row = features.subspan(i * hidden_size, hidden_size);
+      values.insert(values.end(), row.begin(), row.end());
+    }
+    for (auto& [id, entry] : by_session) {
+      auto& [message, values] = entry;
+      message.session = id;
+      message.hidden.rows = static_cast<std::uint32_t>(message.nodes.size());
+      message.hidden.columns = hidden_size;
+      message.hidden.values = values;
+      // Urgent as the prune that follows is, so that it is not overtaken by it.
+      self_->send<caf::message_priority::high>(config_.draft, FeaturesMessage{message});
+    }
+  }
+
+  void add_walk(SessionId id, Verdict& verdict) {
+    auto* session = sessions_.find(id);
+    if (session == nullptr || session->dead)
+      return;
+    auto& verified = verified_[id];
+    if (verified.awaits_more || verified.reported == session->view.version())
+      return;
+    if (auto walk = target_walk(id, session->view, verified.next)) {
+      verified.reported = walk->version;
+      verdict.walks.push_back(std::move(*walk));
+    }
+  }
+
+  VerifierConfig config_;
+  std::map<SessionId, Verified> verified_;
+  std::unique_ptr<LmHead> head_;
+  std::vector<float> features_;
+  std::vector<float> logits_;
+};
+
+PipelineActor::behavior_type verifier(PipelineActor::stateful_pointer<HopState<Verifier>> self,
+                                      VerifierConfig config) {
+  self->state.hop = std::make_unique<Verifier>(self, std::move(config));
+  return hop_behavior<Verifier>(self);
+}
+
+}  // namespace
+
+PipelineActor spawn_verifier(caf::actor_system& system, VerifierConfig config, SpawnMode mode) {
+  return spawn_with(system, mode, verifier, std::move(config));
+}
+
+}  // namespace flowspec

@@ -1,0 +1,19 @@
+#include "actors/support/actor_threads.hpp"
+
+#include <thread>
+
+#include <caf/all.hpp>
+
+namespace flowspec {
+
+ActorThreads::ActorThreads(caf::actor_system& system, std::chrono::milliseconds limit)
+    : system_(system), limit_(limit), own_(system.detached_actors()) {}
+
+ActorThreads::~ActorThreads() {
+  auto end = std::chrono::steady_clock::now() + limit_;
+  // Nothing tells when the number changes, but it does within microseconds.
+  while (system_.detached_actors() > own_ && std::chrono::steady_clock::now() < end)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+}  // namespace flowspec

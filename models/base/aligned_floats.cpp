@@ -1,0 +1,40 @@
+#include "models/base/aligned_floats.hpp"
+
+#include <cstdlib>
+#include <limits>
+#include <new>
+
+#include <sys/mman.h>
+
+namespace flowspec {
+namespace {
+
+constexpr std::size_t cache_line = 64;
+constexpr std::size_t huge_page = std::size_t{2} << 20;
+
+}  // namespace
+
+void FreeFloats::operator()(float* data) const {
+  std::free(data);
+}
+
+AlignedFloats allocate_floats(std::size_t count, bool huge_pages) {
+  if (count > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(float) - huge_page) {
+    throw std::bad_alloc();
+  }
+  const bool is_huge = huge_pages && count * sizeof(float) >= huge_page;
+  const std::size_t alignment = is_huge ? huge_page : cache_line;
+  const std::size_t bytes = (count * sizeof(float) + alignment - 1) / alignment * alignment;
+  void* data = std::aligned_alloc(alignment, bytes == 0 ? alignment : bytes);
+  if (data == nullptr) {
+    throw std::bad_alloc();
+  }
+  if (is_huge) {
+    // Whole pages only: a huge page for the rest would take up to 2 MiB that nobody uses, for every
+    // matrix. A hint: failure costs speed only.
+    madvise(data, count * sizeof(float) / huge_page * huge_page, MADV_HUGEPAGE);
+  }
+  return AlignedFloats(static_cast<float*>(data));
+}
+
+}  // namespace flowspec

@@ -1,0 +1,90 @@
+#include "runtime/cluster/nodes.hpp"
+
+#include <caf/all.hpp>
+#include <caf/io/all.hpp>
+#include <fmt/format.h>
+
+#include "actors/cluster/dialer.hpp"
+#include "actors/support/end_actor.hpp"
+#include "actors/cluster/node_agent.hpp"
+#include "actors/type_ids.hpp"
+#include "runtime/cluster/ask.hpp"
+#include "runtime/console/one_line.hpp"
+
+namespace flowspec {
+
+namespace {
+
+constexpr std::chrono::seconds answer_limit{10};
+/// Above `dial_limit`, so that the dialer's own error comes first.
+constexpr std::chrono::seconds connect_limit = dial_limit + std::chrono::seconds(5);
+
+NodeAgentActor spawn_agent(caf::actor_system& system, const RemoteNode& node,
+                           const caf::actor& owner) {
+  auto agent = system.middleman().remote_spawn<NodeAgentActor>(
+      node.id, node_agent_name, caf::make_message(owner), caf::duration{answer_limit});
+  if (!agent)
+    throw RuntimeError(
+        error_code(agent.error()),
+        fmt::format("node {} makes no agent: {}", node.address.text(), error_text(agent.error())));
+  return *agent;
+}
+
+NodeInfo greet(caf::scoped_actor& self, const RemoteNode& node) {
+  try {
+    auto info = ask<NodeInfoMessage>(self, node.agent, answer_limit, hello_a_v).read();
+    if (!info)
+      throw RuntimeError(ErrorCode::protocol, error_text(info.error()));
+    if (info->protocol != protocol_version)
+      throw RuntimeError(ErrorCode::protocol,
+                         fmt::format("it speaks protocol version {}, this program {}",
+                                     info->protocol, protocol_version));
+    // It will be shown in terminals.
+    info->name = one_line(info->name);
+    return *info;
+  } catch (const RuntimeError& e) {
+    throw RuntimeError(e.code(), fmt::format("node {}: {}", node.address.text(), e.what()));
+  }
+}
+
+}  // namespace
+
+std::string RemoteNode::label() const {
+  return fmt::format("{} ({})", info.name, address.text());
+}
+
+std::vector<RemoteNode> join_nodes(caf::actor_system& system, const std::vector<Address>& addresses,
+                                   const caf::actor& owner) {
+  caf::scoped_actor self(system);
+  auto dialer = spawn_dialer(system);
+  auto end_dialer = caf::detail::make_scope_guard([&] { end_actor(dialer); });
+  std::vector<RemoteNode> nodes;
+  for (const Address& address : addresses) {
+    RemoteNode node{address, {}, {}, {}};
+    node.id =
+        ask<caf::node_id>(self, dialer, connect_limit, connect_a_v, address.host, address.port);
+    for (const RemoteNode& other : nodes)
+      if (other.id == node.id)
+        throw RuntimeError(
+            fmt::format("{} and {} are the same node", other.address.text(), address.text()));
+    node.agent = spawn_agent(system, node, owner);
+    node.info = greet(self, node);
+    nodes.push_back(std::move(node));
+  }
+  return nodes;
+}
+
+void connect_nodes(caf::actor_system& system, const RemoteNode& a, const RemoteNode& b) {
+  caf::scoped_actor self(system);
+  try {
+    auto id = ask<caf::node_id>(self, a.agent, connect_limit, connect_a_v, b.address.host,
+                                b.address.port);
+    if (id != b.id)
+      throw RuntimeError(ErrorCode::protocol, "that is another node there than from here");
+  } catch (const RuntimeError& e) {
+    throw RuntimeError(e.code(), fmt::format("node {} cannot talk to node {}: {}", a.label(),
+                                             b.label(), e.what()));
+  }
+}
+
+}  // namespace flowspec

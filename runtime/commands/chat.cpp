@@ -1,0 +1,306 @@
+#include "runtime/commands/chat.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <ctime>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include "models/tokenizer/chat_template.hpp"
+#include "runtime/commands/client.hpp"
+#include "runtime/console/line_reader.hpp"
+#include "runtime/commands/loss_watch.hpp"
+#include "runtime/run/run.hpp"
+#include "runtime/run/submit.hpp"
+
+namespace flowspec {
+
+namespace {
+
+ChatTemplate find_template(const Engine& engine, const ChatOptions& options) {
+  if (!options.chat_template.empty())
+    return *ChatTemplate::by_name(options.chat_template);
+  // The pair that comes with the program was trained on texts.
+  if (options.run.model.empty())
+    return *ChatTemplate::by_name("plain");
+  const auto& path = engine.target().files->path();
+  auto program = read_chat_program(path);
+  auto known = program ? ChatTemplate::recognise(*program) : std::nullopt;
+  if (known && !known->takes_system() && !options.system.empty())
+    throw RuntimeError(fmt::format(
+        "{}: its chat template takes no system message. Leave out --system, or name a "
+        "format with --chat-template, as {}, which writes it into a message of the user.",
+        path.string(), known->name()));
+  if (known)
+    return *known;
+  throw RuntimeError(
+      fmt::format("{}: {}. Name the format that it was trained on with --chat-template: {}. "
+                  "(plain writes the messages alone.)",
+                  path.string(),
+                  program ? "its chat template is none of those that are known, and programs in "
+                            "model files are not run"
+                          : "the model has no chat template, so perhaps it was not trained to talk",
+                  fmt::join(ChatTemplate::names(), ", ")));
+}
+
+/// As "06 Nov 2026", whatever the language of the user.
+std::string today() {
+  constexpr std::array months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const std::time_t now = std::time(nullptr);
+  std::tm day{};
+  localtime_r(&now, &day);
+  return fmt::format("{:02} {} {}", day.tm_mday, months.at(static_cast<std::size_t>(day.tm_mon)),
+                     day.tm_year + 1900);
+}
+
+std::size_t common_prefix(const std::vector<Token>& a, const std::vector<Token>& b) {
+  return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
+}
+
+/// One conversation with the pipeline of a run.
+class Chat {
+ public:
+  Chat(caf::actor_system& system, const Engine& engine, const ChatOptions& options, Client& client)
+      : engine_(engine),
+        options_(options),
+        client_(client),
+        template_(find_template(engine, options)),
+        context_(options.run.context != 0 ? engine.context()
+                                          : std::min(engine.context(), default_chat_context)),
+        is_terminal_(::isatty(STDIN_FILENO) == 1),
+        shows_prompt_(is_terminal_ && !options.json),
+        run_(system, engine, options.run),
+        self_(system),
+        losses_(system, run_.nodes(), lost_) {
+    clear();
+    client_.signals.set_handler([this](int signal) { on_signal(signal); });
+  }
+
+  ~Chat() { client_.signals.set_handler(leave_at_once); }
+  Chat(const Chat&) = delete;
+  Chat& operator=(const Chat&) = delete;
+
+  /// Until the input ends or there is nothing more to talk with.
+  ExitCode talk() {
+    for (;;) {
+      if (shows_prompt_ && !lost_.is_set())
+        print("> ");
+      auto message = read_message();
+      if (lost_.is_set())
+        return tell_loss();
+      if (!message || !take(std::move(*message)))
+        break;
+      if (is_stopped_)
+        return ExitCode::cancelled;
+    }
+    // A person has seen what failed; a script looks at the code.
+    return is_terminal_ || all_well_ ? ExitCode::ok : ExitCode::failed;
+  }
+
+ private:
+  /// False where the conversation is to end.
+  bool take(std::string message) {
+    if (is_command(message)) {
+      message.resize(message.find_last_not_of(" \t") + 1);
+      if (message == "/exit")
+        return false;
+      if (message == "/clear")
+        clear();
+      else if (message == "/help")
+        tell_plainly(std::string(chat_help) + "\n");
+      else
+        complain(
+            fmt::format("there is no command {}; /help shows them. With a space before it, "
+                        "it is a message.",
+                        message));
+    } else if (!message.empty()) {
+      answer(std::move(message));
+    }
+    return true;
+  }
+
+  /// "/clear", but not "/usr/bin, what is it?" or "/etc is ...".
+  static bool is_command(const std::string& message) {
+    auto end = message.find_last_not_of(" \t");
+    return message.starts_with('/') && end != std::string::npos && end > 0 &&
+           std::all_of(message.begin() + 1, message.begin() + static_cast<std::ptrdiff_t>(end) + 1,
+                       [](char c) { return c >= 'a' && c <= 'z'; });
+  }
+
+  /// Lines, as far as a backslash joins them.
+  std::optional<std::string> read_message() {
+    std::string message;
+    while (auto line = lines_.next()) {
+      bool goes_on = line->ends_with('\\');
+      if (goes_on)
+        line->back() = '\n';
+      message += *line;
+      if (!goes_on)
+        return message;
+    }
+    if (shows_prompt_)
+      print("\n");
+    return message.empty() ? std::nullopt : std::optional(message);
+  }
+
+  ExitCode tell_loss() {
+    auto node = losses_.lost_node().value_or("");
+    // Perhaps an answer has failed by it, which has been told.
+    if (last_error_.find(node) == std::string::npos)
+      complain(client_.pauses.explain(
+          fmt::format("node {} was lost, and the conversation with it", node)));
+    return ExitCode::failed;
+  }
+
+  /// Called by the thread that takes signals.
+  void on_signal(int signal) {
+    if (signal != SIGINT)
+      is_stopped_ = true;
+    auto session = answering_.exchange(no_session);
+    if (session == no_session) {
+      if (shows_prompt_)
+        print("\n");
+      leave_at_once(signal);
+    }
+    caf::anon_send(run_.coordinator(), CancelMessage{{session}});
+  }
+
+  void clear() {
+    turns_.clear();
+    if (!options_.system.empty())
+      turns_.push_back({ChatTurn::Role::system, options_.system});
+  }
+
+  ChatText written() const {
+    const Tokenizer& tokenizer = engine_.target().tokenizer;
+    const auto bos = tokenizer.text(tokenizer.bos());
+    const auto eos = tokenizer.text(tokenizer.eos());
+    return template_.render(turns_, {.bos = bos, .eos = eos, .date = date_});
+  }
+
+  std::vector<Token> prompt(const ChatText& text) const {
+    EncodeOptions options;
+    if (template_.writes_bos())
+      options.add_bos = true;
+    options.parse_special = true;
+    options.literal = text.literal;
+    options.add_eos = false;
+    return engine_.target().tokenizer.encode(text.text, options);
+  }
+
+  void answer(std::string message) {
+    turns_.push_back({ChatTurn::Role::user, std::move(message)});
+    auto text = written();
+    if (auto least = engine_.target().tokenizer.least_tokens(text.text.size()); least >= context_) {
+      turns_.pop_back();
+      complain(
+          fmt::format("with this message the conversation has {} bytes, and so {} tokens at "
+                      "least, and the context of {} leaves no room for an answer. A shorter "
+                      "one may fit; --context takes a longer one.",
+                      text.text.size(), least, context_));
+      return;
+    }
+    auto tokens = prompt(text);
+    if (tokens.size() >= context_) {
+      turns_.pop_back();
+      complain(
+          fmt::format("with this message the conversation has {} tokens, and the context of "
+                      "{} leaves no room for an answer. /clear begins a new one; --context "
+                      "takes a longer one.",
+                      tokens.size(), context_));
+      return;
+    }
+    auto request = make_request(engine_, std::move(tokens), context_, options_);
+    request.context = context_;
+    request.previous = previous_;
+    request.kept = static_cast<Position>(
+        std::min({common_prefix(request.prompt, text_), computed_, request.prompt.size() - 1}));
+    request.keep = true;
+    answering_ = submit(self_, run_.coordinator(), request);
+    auto summary = receive_answer(self_, request, !options_.json, client_);
+    answering_ = no_session;
+    summary.mode = options_.run.mode;
+    summary.draft = engine_.draft_name();
+    remember(request, summary);
+    show(summary);
+  }
+
+  void remember(const Request& request, const Summary& summary) {
+    const Report& report = summary.report;
+    if (report.finish == Finish::failed) {
+      turns_.pop_back();
+      previous_ = no_session;
+      computed_ = 0;
+      return;
+    }
+    turns_.push_back({ChatTurn::Role::assistant, std::string(template_.message_of(summary.text))});
+    previous_ = report.session;
+    text_ = request.prompt;
+    text_.insert(text_.end(), report.tokens.begin(), report.tokens.end());
+    computed_ = report.tokens.empty() ? request.kept : text_.size() - 1;
+  }
+
+  void show(const Summary& summary) {
+    if (options_.json)
+      print(json_text(summary) + "\n");
+    else if (!summary.text.ends_with('\n'))
+      print("\n");
+    last_error_ = summary.report.error;
+    if (summary.report.finish == Finish::failed) {
+      all_well_ = false;
+      tell(last_error_);
+    } else if (!options_.json && options_.verbosity != Verbosity::quiet) {
+      tell_plainly(statistics_line(summary) + "\n");
+    }
+  }
+
+  void complain(const std::string& what) {
+    all_well_ = false;
+    if (options_.json)
+      print(json_error(what) + "\n");
+    tell(what);
+  }
+
+  const Engine& engine_;
+  const ChatOptions& options_;
+  Client& client_;
+  ChatTemplate template_;
+  std::string date_ = today();
+  std::uint32_t context_;
+  bool is_terminal_;
+  bool shows_prompt_;
+  Event lost_;
+  LineReader lines_{STDIN_FILENO, lost_};
+  Run run_;
+  caf::scoped_actor self_;
+  LossWatch losses_;
+  std::vector<ChatTurn> turns_;
+  /// Tokens of the last prompt and answer, and how many of them are in the pipeline's KV caches.
+  std::vector<Token> text_;
+  std::size_t computed_ = 0;
+  /// The session that left them there.
+  SessionId previous_ = no_session;
+  /// The session that a signal is to stop.
+  std::atomic<SessionId> answering_{no_session};
+  /// A signal wants more than an end of the answer.
+  std::atomic<bool> is_stopped_{false};
+  bool all_well_ = true;
+  std::string last_error_;
+};
+
+}  // namespace
+
+ExitCode chat(ChatOptions options) {
+  return run_client(options, leave_at_once,
+                    [&](caf::actor_system& system, const Engine& engine, Client& client) {
+                      return Chat(system, engine, options, client).talk();
+                    });
+}
+
+}  // namespace flowspec

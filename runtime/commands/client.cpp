@@ -1,0 +1,96 @@
+#include "runtime/commands/client.hpp"
+
+#include <algorithm>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+
+#include "messages/limits.hpp"
+#include "runtime/console/failure.hpp"
+#include "runtime/run/submit.hpp"
+#include "runtime/cluster/tls.hpp"
+#include "runtime/run/with_actors.hpp"
+
+namespace flowspec {
+
+namespace {
+
+ExitCode report_failure(const AnswerOptions& options, const Failure& failure) {
+  if (options.json)
+    print(json_error(failure.text) + "\n");
+  tell(failure.text);
+  return exit_code(failure.code);
+}
+
+}  // namespace
+
+void leave_at_once(int /*signal*/) {
+  leave(ExitCode::cancelled);
+}
+
+ExitCode run_client(
+    AnswerOptions& options, const Signals::Handler& on_signal,
+    const std::function<ExitCode(caf::actor_system&, const Engine&, Client&)>& body) {
+  try {
+    Client client{Signals(on_signal), PauseWatch()};
+    check_tls(options.network.tls);
+    RunSpec& spec = options.run;
+    spec.cluster = named_cluster(options.cluster_file, options.nodes);
+    spec.shows_progress = options.verbosity != Verbosity::quiet;
+    Engine engine(spec);
+    return with_actors(spec.cluster, options.network, [&](caf::actor_system& system) {
+      auto code = ExitCode::ok;
+      try {
+        code = body(system, engine, client);
+      } catch (const RuntimeError& e) {
+        code = report_failure(options, {e.code(), client.pauses.explain(e.what())});
+      }
+      client.signals.set_handler(leave_at_once);
+      return code;
+    });
+  } catch (const std::exception&) {
+    return report_failure(options, current_failure());
+  }
+}
+
+void check_prompt_size(const Engine& engine, std::size_t bytes, std::uint32_t context) {
+  if (auto least = engine.target().tokenizer.least_tokens(bytes); least >= context)
+    throw RuntimeError(
+        fmt::format("the prompt has {} bytes, and so {} tokens at least; the context of {} leaves "
+                    "no room for an answer. Shorten it, or ask for a larger --context.",
+                    bytes, least, context));
+}
+
+Request make_request(const Engine& engine, std::vector<Token> prompt, std::uint32_t context,
+                     const AnswerOptions& options) {
+  if (prompt.size() >= context || prompt.size() >= limits::tokens)
+    throw RuntimeError(
+        fmt::format("the prompt has {} tokens; the context of {} leaves no room for an answer. "
+                    "Shorten it, or ask for a larger --context.",
+                    prompt.size(), context));
+  Request request;
+  request.max_tokens =
+      std::min(options.max_tokens, static_cast<std::uint32_t>(context - prompt.size()));
+  request.sampling = options.sampling;
+  request.prompt = std::move(prompt);
+  request.stop = options.stop;
+  request.tokenizer = std::make_shared<const Tokenizer>(engine.target().tokenizer);
+  request.progress_limit = options.progress_limit;
+  return request;
+}
+
+Summary receive_answer(caf::scoped_actor& self, const Request& request, bool streams,
+                       Client& client) {
+  Summary summary;
+  summary.kept = request.kept;
+  summary.report = receive_report(self, request, [&](const std::string& text) {
+    summary.text += text;
+    if (streams && !print(text))
+      throw RuntimeError(ErrorCode::internal, output_problem());
+  });
+  if (summary.report.finish == Finish::failed)
+    summary.report.error = client.pauses.explain(std::move(summary.report.error));
+  return summary;
+}
+
+}  // namespace flowspec

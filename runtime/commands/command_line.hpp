@@ -1,0 +1,48 @@
+#pragma once
+/// The commands of `flowspec`, each with the options that stand beside it.
+
+#include <optional>
+
+#include "runtime/commands/answer_options.hpp"
+#include "runtime/bench/bench_options.hpp"
+#include "runtime/engine_bench/engine_bench_options.hpp"
+#include "runtime/commands/nodes_options.hpp"
+#include "runtime/commands/tokenize.hpp"
+#include "runtime/verify/verify_options.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace flowspec {
+
+/// What the command line asks for: one of the commands, or only an exit code because all has been
+/// said (--help).
+struct CommandLine {
+  std::optional<GenerateOptions> generate;
+  std::optional<ChatOptions> chat;
+  std::optional<NodesOptions> nodes;
+  std::optional<BenchOptions> bench;
+  std::optional<EngineBenchOptions> engine_bench;
+  std::optional<VerifyOptions> verify;
+  std::optional<TokenizeOptions> tokenize;
+  int exit_code = 0;
+};
+
+/// Prints help itself. Throws RuntimeError for mistakes, and for options that contradict each
+/// other.
+CommandLine parse_command_line(int argc, const char* const* argv);
+
+/// What the options of the commands are written to.
+struct CommandOptions {
+  GenerateOptions generate;
+  ChatOptions chat;
+  NodesOptions nodes;
+  BenchOptions bench;
+  EngineBenchOptions engine_bench;
+  VerifyOptions verify;
+  TokenizeOptions tokenize;
+};
+void add_commands(CLI::App& app, CommandOptions& options);
+
+}  // namespace flowspec

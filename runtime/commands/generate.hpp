@@ -1,0 +1,11 @@
+#pragma once
+
+#include "runtime/commands/answer_options.hpp"
+#include "runtime/console/error.hpp"
+
+namespace flowspec {
+
+/// The command `flowspec generate`. Prints all there is to say, errors too.
+ExitCode generate(GenerateOptions options);
+
+}  // namespace flowspec

@@ -1,0 +1,49 @@
+#include "runtime/console/cli.hpp"
+
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "messages/types.hpp"
+#include "models/numerics.hpp"
+#include "runtime/console/error.hpp"
+#include "runtime/console/output.hpp"
+#include "runtime/console/strict_options.hpp"
+
+namespace flowspec {
+
+void add_kv_type_option(CLI::App& app, KvType& type) {
+  app.add_option_function<std::string>(
+         "--kv-type",
+         [&type](const std::string& name) {
+           type = name == name_of(KvType::f16) ? KvType::f16 : KvType::f32;
+         },
+         fmt::format("How attention's keys and values are kept: f16 rounds them to half the "
+                     "memory, f32 does not (default {})",
+                     name_of(type)))
+      ->check(CLI::IsMember({"f16", "f32"}));
+}
+
+std::optional<int> parse(CLI::App& app, int argc, const char* const* argv) {
+  make_strict(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    std::ostringstream out;
+    int code = app.exit(help, out, out);
+    print(wrap(out.str(), 80));  // terminals would break lines within words
+    return code;
+  } catch (const CLI::ParseError& e) {
+    check_words(app, argc, argv);
+    throw RuntimeError(usage_error(app, e));
+  }
+  check_words(app, argc, argv);
+  return std::nullopt;
+}
+
+std::string version_text(const char* program) {
+  return fmt::format("{} {} (protocol {}, {})", program, FLOWSPEC_VERSION, protocol_version,
+                     numerics_id());
+}
+
+}  // namespace flowspec

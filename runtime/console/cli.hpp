@@ -1,0 +1,27 @@
+#pragma once
+/// Options that both programs have.
+
+#include <optional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "models/base/types.hpp"
+
+namespace flowspec {
+
+/// --kv-type, of the commands that compute layers; its default is what `type` is.
+void add_kv_type_option(CLI::App& app, KvType& type);
+
+/// For the end of a help text.
+inline constexpr const char* exit_codes_text =
+    "Exit codes: 0 done, 1 the run failed, 2 wrong options or files, 130 cancelled (Ctrl-C).";
+
+/// Parses, strictly; 0 where help has been printed, which is all there is to do. Throws
+/// RuntimeError with one line that says what is wrong.
+std::optional<int> parse(CLI::App& app, int argc, const char* const* argv);
+
+/// "flowspec 0.1.0 (protocol 1, f32/onednn-2.6.3/avx2)".
+std::string version_text(const char* program);
+
+}  // namespace flowspec

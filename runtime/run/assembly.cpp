@@ -1,0 +1,36 @@
+#include "runtime/run/assembly.hpp"
+
+namespace flowspec {
+
+namespace {
+
+/// Rows of one draft forward; a prompt is worked off in parts of this size.
+constexpr std::uint32_t draft_rows = 64;
+
+}  // namespace
+
+PipelineConfig pipeline_config(const Assembly& assembly, std::size_t stages) {
+  const auto& [engine, policy, bar, threads, form, mode] = assembly;
+  PipelineConfig config;
+  config.stages = static_cast<std::uint32_t>(stages);
+  config.policy = policy;
+  config.max_rows = policy.segment_rows;
+  config.send_features = engine.draft_reads_features();
+  config.load_draft = engine.draft_loader(engine.threads(1), draft_rows, bar, form);
+  config.load_head = engine.head_loader(threads, policy.segment_rows, form);
+  config.mode = mode;
+  return config;
+}
+
+StageConfig stage_config(const Assembly& assembly, std::uint32_t index, LayerRange layers,
+                         const StagePeers& peers) {
+  const auto& [engine, policy, bar, threads, form, mode] = assembly;
+  StageConfig config;
+  config.stage = index;
+  config.vocab_size = engine.target().config.vocab_size;
+  config.load = engine.stage_loader(layers, threads, policy.segment_rows, bar);
+  config.peers = peers;
+  return config;
+}
+
+}  // namespace flowspec

@@ -1,0 +1,31 @@
+#pragma once
+/// How a run sets up the actors of its pipeline: the same under the real clock and in virtual time.
+
+#include <cstdint>
+
+#include "actors/pipeline/pipeline.hpp"
+#include "runtime/run/engine.hpp"
+#include "runtime/cluster/placement.hpp"
+
+namespace flowspec {
+
+/// What the parts of a pipeline that run in this process share.
+struct Assembly {
+  const Engine& engine;
+  const DraftPolicy& policy;
+  /// Has to outlive the loading.
+  ProgressBar& bar;
+  /// Of each stage and of the verifier.
+  unsigned threads = 1;
+  LinearForm form = LinearForm::automatic;
+  SpawnMode mode = SpawnMode::detached;
+};
+
+/// Draft and verifier, and what stages have in common; links are left to the caller.
+PipelineConfig pipeline_config(const Assembly& assembly, std::size_t stages);
+
+/// Stage `index` in this process.
+StageConfig stage_config(const Assembly& assembly, std::uint32_t index, LayerRange layers,
+                         const StagePeers& peers);
+
+}  // namespace flowspec

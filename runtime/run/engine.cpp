@@ -1,0 +1,167 @@
+#include "runtime/run/engine.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "actors/cluster/machine.hpp"
+#include "actors/support/text_error.hpp"
+#include "models/drafts/draft_files.hpp"
+#include "models/drafts/eagle_head.hpp"
+#include "models/drafts/prompt_lookup_draft.hpp"
+#include "models/drafts/small_lm.hpp"
+#include "models/layers/lm_head.hpp"
+#include "models/layers/stage_model.hpp"
+#include "runtime/run/embedded.hpp"
+#include "runtime/console/error.hpp"
+#include "runtime/console/failure.hpp"
+
+namespace flowspec {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::shared_ptr<const LanguageModel> open_text_model(const fs::path& path) {
+  auto model = open_model(path);
+  auto tokenizer = open_tokenizer(path);
+  check_vocabulary(model, tokenizer);
+  for (const auto& remark : model.files->remarks())
+    spdlog::warn("{}", remark);
+  for (const auto& warning : tokenizer.warnings())
+    spdlog::warn("{}: {}", path.string(), warning);
+  return std::make_shared<const LanguageModel>(
+      LanguageModel{std::move(model), std::move(tokenizer)});
+}
+
+/// Runs `make` on the calling actor's thread; what it throws becomes an error.
+template <class T, class Make>
+caf::expected<std::unique_ptr<T>> load(const Make& make) {
+  try {
+    return std::unique_ptr<T>(make());
+  } catch (const std::exception&) {
+    return text_error(ErrorCode::internal, current_failure().text);
+  }
+}
+
+}  // namespace
+
+/// The target's LM head: whoever asks first loads it.
+struct Engine::SharedHead {
+  std::mutex mutex;
+  std::map<LinearForm, LmHead> heads;
+
+  LmHead get(const LanguageModel& model, unsigned threads, std::uint32_t max_rows,
+             LinearForm form) {
+    std::lock_guard lock(mutex);
+    auto head = heads.try_emplace(form, *model.files, model.config, threads, max_rows, form).first;
+    return head->second.share(threads, max_rows);
+  }
+};
+
+Engine::Engine(const RunSpec& spec)
+    : head_(std::make_shared<SharedHead>()), threads_(spec.threads), kv_type_(spec.kv_type) {
+  bool is_embedded = spec.model.empty();
+  target_ = open_text_model(is_embedded ? embedded_file("target.gguf") : fs::path(spec.model));
+  set_context(spec.context);
+
+  draft_name_ = spec.draft;
+  if (spec.mode == "ar")
+    draft_name_ = "none";
+  else if (draft_name_.empty())
+    draft_name_ =
+        is_embedded ? embedded_file("eagle/config.json").parent_path().string() : "lookup";
+  if (draft_name_ == "none" || draft_name_ == "lookup")
+    return;
+  if (draft_name_ == "self") {
+    draft_ = target_;
+    return;
+  }
+  if (draft_kind(draft_name_) == DraftKind::eagle_head) {
+    eagle_ = draft_name_;
+    EagleHead::check(eagle_, target_->config);
+    draft_name_ = eagle_.filename().string();
+    return;
+  }
+  draft_ = open_text_model(draft_name_);
+  if (auto problem = difference(target_->tokenizer, draft_->tokenizer))
+    throw RuntimeError(fmt::format(
+        "the draft {} has another vocabulary than the model {}: {}. A draft has to have the "
+        "model's own vocabulary.",
+        draft_->files->path().string(), target_->files->path().string(), *problem));
+  draft_name_ = draft_->files->path().filename().string();
+}
+
+void Engine::set_context(std::uint32_t wanted) {
+  const ModelConfig& config = target_->config;
+  context_ = wanted != 0 ? wanted : config.context_length;
+  if (config.attention_window == 0 || context_ <= config.attention_window)
+    return;
+  if (wanted != 0)
+    throw RuntimeError(fmt::format(
+        "the model {} attends to the last {} tokens (sliding window), and longer texts "
+        "are not supported with it: --context can be at most {}, not {}",
+        target_->files->path().string(), config.attention_window, config.attention_window, wanted));
+  context_ = config.attention_window;
+  spdlog::warn("{} attends to the last {} tokens (sliding window): texts end there", config.name,
+               config.attention_window);
+}
+
+unsigned Engine::threads(std::size_t stages) const {
+  if (threads_ != 0)
+    return threads_;
+  // For a small model, waking threads costs more than they save.
+  constexpr std::uint64_t small_model = std::uint64_t{32} << 20;
+  if (target_->files->file_size() < small_model)
+    return 1;
+  auto users = static_cast<unsigned>(std::max<std::size_t>(stages, 1)) + (draft_ ? 1 : 0);
+  return std::max(1U, usable_cores() / users);
+}
+
+StageLoader Engine::stage_loader(LayerRange layers, unsigned threads, std::uint32_t max_rows,
+                                 ProgressBar& bar) const {
+  return [model = target_, options = StageOptions{layers, threads, max_rows, kv_type_},
+          update = bar.part()] {
+    return load<StageModel>([&] {
+      return std::make_unique<StageModel>(*model->files, model->config, options, update);
+    });
+  };
+}
+
+LmHeadLoader Engine::head_loader(unsigned threads, std::uint32_t max_rows, LinearForm form) const {
+  return [model = target_, head = head_, threads, max_rows, form] {
+    return load<LmHead>(
+        [&] { return std::make_unique<LmHead>(head->get(*model, threads, max_rows, form)); });
+  };
+}
+
+DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar,
+                                 LinearForm form) const {
+  if (draft_name_ == "none")
+    return [] { return caf::expected<std::unique_ptr<DraftModel>>(nullptr); };
+  if (draft_name_ == "lookup")
+    return [] { return load<DraftModel>([] { return std::make_unique<PromptLookupDraft>(); }); };
+  if (draft_reads_features())
+    return [model = target_, head = head_, eagle = eagle_, threads, max_rows, form] {
+      return load<DraftModel>([&] {
+        return std::make_unique<EagleHead>(eagle, head->get(*model, threads, max_rows, form),
+                                           threads, max_rows);
+      });
+    };
+  // It may be as large as the model, or the model itself, whose rounding it then guesses too.
+  return [model = draft_, threads, max_rows, kv_type = kv_type_,
+          vocab_size = target_->config.vocab_size, update = bar.part()] {
+    return load<DraftModel>([&] {
+      return std::make_unique<SmallLm>(*model->files, model->config, threads, max_rows, update,
+                                       kv_type, vocab_size);
+    });
+  };
+}
+
+}  // namespace flowspec

@@ -1,0 +1,210 @@
+#include "runtime/run/run.hpp"
+
+#include <set>
+#include <utility>
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "actors/support/end_actor.hpp"
+#include "actors/policy/modes/modes.hpp"
+#include "messages/limits.hpp"
+#include "models/model_hash.hpp"
+#include "models/numerics.hpp"
+#include "runtime/cluster/ask.hpp"
+#include "runtime/console/one_line.hpp"
+
+namespace flowspec {
+
+namespace {
+
+constexpr std::chrono::seconds spawn_limit{20};
+
+/// A stage that computes ends after that.
+constexpr std::chrono::seconds end_limit{3};
+
+}  // namespace
+
+Run::Run(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
+         const RunChanges& changes)
+    : system_(system),
+      engine_(engine),
+      spec_(spec),
+      numerics_(numerics_id(*engine.target().files, engine.target().config)) {
+  const Cluster& cluster = spec.cluster;
+  PlacementRequest request;
+  request.layers = engine.target().config.layers;
+  request.nodes = cluster.nodes.size();
+  request.stages = spec.stages;
+  // Layers of the cluster file hold for one stage per node.
+  request.split = spec.split.empty() && (!spec.stages || *spec.stages == request.nodes)
+                      ? cluster.layers
+                      : spec.split;
+  places_ = place_stages(request);
+  auto stages = static_cast<std::uint32_t>(places_.size());
+  policy_ = changes.policy ? changes.policy(stages) : mode_policy(spec.mode, stages).value();
+  policy_.adaptive = policy_.adaptive && spec.controller;
+  threads_ = engine.threads(cluster.nodes.empty() ? places_.size() : 0);
+
+  coordinator_ = spawn_coordinator(system, {spec.load_limit});
+  if (changes.emulation)
+    emulation_.emplace(system, changes.emulation(places_));
+  try {
+    join(cluster);
+    show_bar("loading");
+    make_stages();
+    load();
+    bar_->end();
+  } catch (...) {
+    end();
+    throw;
+  }
+}
+
+Run::~Run() {
+  end();
+}
+
+/// Waits until the memory of all stages is free: the next run may need it.
+void Run::end() {
+  caf::scoped_actor self(system_);
+  auto open = parts_.size();
+  for (const caf::actor& part : parts_)
+    self->monitor(part);
+  parts_.clear();
+  end_actor(coordinator_);
+  auto limit = std::chrono::steady_clock::now() + end_limit;
+  while (open > 0 && std::chrono::steady_clock::now() < limit)
+    self->receive([&](const caf::down_msg&) { --open; },
+                  caf::after(std::chrono::milliseconds(100)) >> [] {});
+  if (open > 0)
+    spdlog::info("{} parts of the pipeline are still busy", open);
+}
+
+void Run::join(const Cluster& cluster) {
+  if (cluster.nodes.empty())
+    return;
+  show_bar(fmt::format("connecting to {} node{}", cluster.nodes.size(),
+                       cluster.nodes.size() == 1 ? "" : "s"));
+  nodes_ = join_nodes(system_, cluster.nodes, caf::actor_cast<caf::actor>(coordinator_));
+  for (const RemoteNode& node : nodes_) {
+    caf::anon_send(coordinator_, hello_a_v, node.agent, node.label());
+    spdlog::info("node {}: {} cores, {}", node.label(), node.info.cores, node.info.numerics);
+  }
+  agree_on_numerics();
+  // A connection serves both directions.
+  std::set<std::pair<std::size_t, std::size_t>> connected;
+  for (std::size_t i = 0; i + 1 < places_.size(); ++i) {
+    auto pair = std::minmax(places_[i].node, places_[i + 1].node);
+    if (pair.first != pair.second && connected.insert(pair).second)
+      connect_nodes(system_, nodes_[places_[i].node], nodes_[places_[i + 1].node]);
+  }
+  hash();
+}
+
+void Run::hash() {
+  show_bar("hashing " + one_line(model_name()));
+  model_hash_ = hash_model(*engine_.target().files, user_hash_cache(), bar_->part());
+}
+
+void Run::show_bar(const std::string& title) {
+  bar_.reset();  // the one before is gone before the next comes
+  bar_.emplace(title, spec_.shows_progress);
+}
+
+std::string Run::model_name() const {
+  return engine_.target().files->path().filename().string();
+}
+
+void Run::agree_on_numerics() {
+  for (const RemoteNode& node : nodes_) {
+    auto common = common_numerics(numerics_, node.info.numerics);
+    if (!common)
+      throw RuntimeError(ErrorCode::does_not_fit,
+                         fmt::format("node {} computes with numerics {}, this machine with {}: the "
+                                     "text would depend on where the layers lie",
+                                     node.label(), node.info.numerics, numerics_));
+    numerics_ = *common;
+  }
+  form_ = form_of_numerics(numerics_, numerics_id()).value();
+}
+
+Assembly Run::assembly() {
+  return {engine_, policy_, *bar_, threads_, form_};
+}
+
+StageHandle Run::make_local_stage(std::uint32_t index, const StagePeers& peers) {
+  auto config = stage_config(assembly(), index, places_[index].layers, peers);
+  if (emulation_)
+    return emulation_->make_stage(std::move(config), SpawnMode::detached);
+  auto stage = spawn_stage(system_, std::move(config), SpawnMode::detached);
+  return {stage, stage};
+}
+
+StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers) {
+  const StagePlace& place = places_[index];
+  StageSpec spec;
+  spec.stage = index;
+  spec.first_layer = place.layers.first;
+  spec.end_layer = place.layers.end;
+  spec.model_file = model_name();
+  spec.model_hash = model_hash_;
+  spec.numerics = numerics_;
+  // A node gives no more than its own limit.
+  spec.threads = spec_.threads != 0 || threads_ == 1 ? threads_ : limits::threads;
+  spec.max_rows = policy_.segment_rows;
+  spec.kv_type = engine_.kv_type();
+  if (emulation_)
+    spec.emulation = emulation_->stage(index);
+
+  caf::scoped_actor self(system_);
+  StageHandle handle;
+  std::string error;
+  auto code = ErrorCode::internal;
+  self->request(nodes_[place.node].agent, spawn_limit, spawn_st_a_v, StageSpecMessage{spec},
+                peers.next, peers.pruner, peers.draft)
+      .receive(
+          [&](const PipelineActor& stage, const ControlActor& control) {
+            handle = {stage, control};
+          },
+          [&](const caf::error& e) {
+            code = error_code(e);
+            error = e == caf::sec::request_timeout
+                        ? fmt::format("node {} does not answer", nodes_[place.node].label())
+                        : fmt::format("{}: {}", nodes_[place.node].address.text(), error_text(e));
+          });
+  if (!error.empty())
+    throw RuntimeError(code, error);
+  return handle;
+}
+
+void Run::make_stages() {
+  auto config = pipeline_config(assembly(), places_.size());
+  if (emulation_)
+    config.link = emulation_->links();
+  auto pipeline =
+      make_pipeline(system_, config, [this](std::uint32_t index, const StagePeers& peers) {
+        auto stage =
+            nodes_.empty() ? make_local_stage(index, peers) : make_remote_stage(index, peers);
+        parts_.push_back(caf::actor_cast<caf::actor>(stage.stage));
+        return stage;
+      });
+  parts_.push_back(caf::actor_cast<caf::actor>(pipeline.verifier));
+  parts_.push_back(caf::actor_cast<caf::actor>(pipeline.draft));
+  caf::anon_send(coordinator_, bind_a_v, pipeline);
+
+  for (std::size_t i = 0; i < places_.size(); ++i)
+    hops_.push_back({fmt::format("stage {}", i),
+                     nodes_.empty() ? "here" : nodes_[places_[i].node].label(), places_[i].layers});
+  hops_.push_back({"verifier", "here", {}});
+  hops_.push_back({"draft", "here", {}});
+}
+
+void Run::load() {
+  caf::scoped_actor self(system_);
+  // The coordinator has a limit for every hop; this one is for itself.
+  ask<std::vector<StageStatsMessage>>(self, coordinator_, spec_.load_limit + spawn_limit, load_a_v);
+}
+
+}  // namespace flowspec

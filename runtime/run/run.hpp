@@ -1,0 +1,95 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <caf/actor.hpp>
+#include <caf/fwd.hpp>
+
+#include "actors/cluster/coordinator.hpp"
+#include "actors/emulation/emulation.hpp"
+#include "actors/policy/policy.hpp"
+#include "messages/types.hpp"
+#include "runtime/run/assembly.hpp"
+#include "runtime/run/engine.hpp"
+#include "runtime/cluster/nodes.hpp"
+#include "runtime/cluster/placement.hpp"
+
+namespace flowspec {
+
+/// A part of the pipeline, for the report.
+struct Hop {
+  /// "stage 0", "verifier", "draft".
+  std::string name;
+  /// The node's label, or "here".
+  std::string where;
+  /// None for verifier and draft.
+  LayerRange layers;
+};
+
+/// What a benchmark wants to be otherwise than the specification says.
+struct RunChanges {
+  /// Devices for the stages at these places; none: this machine and its nodes as they are.
+  std::function<EmulationConfig(const std::vector<StagePlace>& places)> emulation;
+  /// Instead of the mode's policy, for so many stages.
+  std::function<DraftPolicy(std::uint32_t stages)> policy;
+};
+
+/// The actors of one run, here and on nodes. They end with the object, which waits
+/// for that, but not long.
+class Run {
+ public:
+  /// Connects, makes the actors and waits until all have loaded. Throws RuntimeError and
+  /// ModelError.
+  Run(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
+      const RunChanges& changes = {});
+  ~Run();
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
+  const CoordinatorActor& coordinator() const { return coordinator_; }
+  /// None where everything runs in this process.
+  const std::vector<RemoteNode>& nodes() const { return nodes_; }
+  const DraftPolicy& policy() const { return policy_; }
+  /// In the order of the hops' statistics: stages, verifier, draft.
+  const std::vector<Hop>& hops() const { return hops_; }
+  /// What all of them compute with; see models/numerics.hpp.
+  const std::string& numerics() const { return numerics_; }
+  LinearForm linear_form() const { return form_; }
+
+ private:
+  void join(const Cluster& cluster);
+  void agree_on_numerics();
+  Assembly assembly();
+  StageHandle make_local_stage(std::uint32_t index, const StagePeers& peers);
+  StageHandle make_remote_stage(std::uint32_t index, const StagePeers& peers);
+  void make_stages();
+  void load();
+  void hash();
+  void show_bar(const std::string& title);
+  void end();
+  std::string model_name() const;
+
+  caf::actor_system& system_;
+  const Engine& engine_;
+  const RunSpec& spec_;
+  CoordinatorActor coordinator_;
+  std::vector<RemoteNode> nodes_;
+  std::vector<StagePlace> places_;
+  DraftPolicy policy_;
+  unsigned threads_ = 1;
+  std::string model_hash_;
+  std::string numerics_;
+  LinearForm form_ = LinearForm::automatic;
+  std::vector<Hop> hops_;
+  std::optional<PipelineEmulation> emulation_;
+  /// While weights are loaded.
+  std::optional<ProgressBar> bar_;
+  /// Stages, verifier and draft, to see them end.
+  std::vector<caf::actor> parts_;
+};
+
+}  // namespace flowspec

@@ -1,0 +1,44 @@
+#include "runtime/run/submit.hpp"
+
+#include <optional>
+
+#include <caf/all.hpp>
+
+#include "actors/support/text_error.hpp"
+#include "runtime/cluster/ask.hpp"
+#include "runtime/console/error.hpp"
+
+namespace flowspec {
+
+SessionId submit(caf::scoped_actor& self, const CoordinatorActor& coordinator, Request request) {
+  request.client = caf::actor_cast<caf::actor>(self);
+  return ask<SessionId>(self, coordinator, std::chrono::seconds(10), submit_a_v,
+                        std::move(request));
+}
+
+Report receive_report(caf::scoped_actor& self, const Request& request,
+                      const std::function<void(const std::string&)>& on_text) {
+  // Sessions report by themselves within these; should one not, the wait ends all the same.
+  auto limit = 2 * request.progress_limit + request.close_limit + std::chrono::seconds(10);
+  std::optional<Report> report;
+  std::string error;
+  while (!report && error.empty())
+    self->receive(
+        [&](const TextDeltaMessage& message) {
+          auto delta = message.read();
+          if (delta && on_text)
+            on_text(delta->text);
+        },
+        [&](const ReportMessage& message) {
+          if (auto content = message.read())
+            report = std::move(*content);
+          else
+            error = error_text(content.error());
+        },
+        caf::after(limit) >> [&] { error = "the session gives no sign of life"; });
+  if (!report)
+    throw RuntimeError(ErrorCode::internal, error);
+  return std::move(*report);
+}
+
+}  // namespace flowspec

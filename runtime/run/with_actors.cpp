@@ -1,0 +1,33 @@
+#include "runtime/run/with_actors.hpp"
+
+#include <optional>
+
+#include <caf/all.hpp>
+
+#include "actors/support/actor_threads.hpp"
+#include "runtime/console/output.hpp"
+#include "runtime/console/signals.hpp"
+#include "runtime/cluster/system_config.hpp"
+
+namespace flowspec {
+
+namespace {
+
+constexpr int end_limit_s = 3;
+
+}  // namespace
+
+ExitCode with_actors(const Cluster& cluster, const NetworkOptions& network,
+                     const std::function<ExitCode(caf::actor_system&)>& body) {
+  SystemConfig config;
+  if (!cluster.nodes.empty())
+    config.enable_network(network);
+  std::optional<ExitLimit> exit_limit;  // outlives the system
+  caf::actor_system system(config);
+  ActorThreads threads(system);
+  auto code = check_output(body(system));
+  exit_limit.emplace(end_limit_s, static_cast<int>(code));
+  return code;
+}
+
+}  // namespace flowspec

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <functional>
+
+#include <caf/fwd.hpp>
+
+#include "runtime/cluster/cluster.hpp"
+#include "runtime/console/error.hpp"
+#include "runtime/cluster/network_options.hpp"
+
+namespace flowspec {
+
+/// Runs `body` in an actor system, which reaches other processes where `cluster` has nodes. Gives
+/// its exit code, or another one where the output could not be written. When it has returned, the
+/// process ends within seconds, whatever still hangs.
+ExitCode with_actors(const Cluster& cluster, const NetworkOptions& network,
+                     const std::function<ExitCode(caf::actor_system&)>& body);
+
+}  // namespace flowspec
