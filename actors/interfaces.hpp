@@ -77,7 +77,7 @@ using TreePrunerActor = caf::typed_actor<
     // From the session: it has enough.
     reacts_to<CloseMessage>, reacts_to<CancelMessage>,
     // From the draft: rows that have been sent.
-    reacts_to<GrowMessage>,
+    reacts_to<SentRowsMessage>,
     // From the verifier: how far the target follows the tree.
     reacts_to<VerdictMessage>,
     // From a stage: a segment is empty.

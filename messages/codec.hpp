@@ -16,7 +16,7 @@
 /// Every type that is a message by itself.
 // clang-format off
 #define FLOWSPEC_FOR_EACH_MESSAGE(X)                                                 \
-  X(Segment) X(Prunes) X(Open) X(Close) X(Cancel) X(SegmentEnd) X(Verdict) X(Grow)   \
+  X(Segment) X(Prunes) X(Open) X(Close) X(Cancel) X(SegmentEnd) X(Verdict) X(SentRows)   \
   X(Features) X(Ready) X(Tokens) X(Closed) X(TextDelta) X(Report) X(Fault)           \
   X(StageSpec) X(NodeInfo) X(StageStats)
 // clang-format on
@@ -29,16 +29,16 @@ template <class T>
 struct SchemaOf;
 
 // NOLINTBEGIN(bugprone-macro-parentheses): T names a type.
-#define FLOWSPEC_CODEC(T)                                                                       \
-  template <>                                                                                   \
-  struct SchemaOf<T> {                                                                          \
-    using type = schema::T;                                                                     \
-    static constexpr const char* name = #T;                                                     \
-  };                                                                                            \
-  /** Words that lists, strings and tensors of `content` take at most. */                       \
-  std::size_t variable_words(const T& content);                                                 \
-  void encode(const T& content, schema::T::Builder out);                                        \
-  /** Decodes into a fresh `out`; `owner` keeps the message. @throws Refusal, kj::Exception. */ \
+#define FLOWSPEC_CODEC(T)                                                                           \
+  template <>                                                                                       \
+  struct SchemaOf<T> {                                                                              \
+    using type = schema::T;                                                                         \
+    static constexpr const char* name = #T;                                                         \
+  };                                                                                                \
+  /** Words that lists, strings and tensors of `content` take at most. */                           \
+  std::size_t variable_words(const T& content);                                                     \
+  void encode(const T& content, schema::T::Builder out);                                            \
+  /** Decodes into a fresh `out`; `owner` keeps the message. @throws DecodeError, kj::Exception. */ \
   void decode(schema::T::Reader in, const std::shared_ptr<const void>& owner, T& out);
 FLOWSPEC_FOR_EACH_MESSAGE(FLOWSPEC_CODEC)
 #undef FLOWSPEC_CODEC
@@ -54,7 +54,7 @@ void encode(std::span<const Prune> prunes, capnp::List<schema::Prune>::Builder o
 std::span<float> init_tensor(schema::Tensor::Builder out, std::size_t rows, std::size_t columns);
 
 /// A message breaks one of the bounds.
-class Refusal : public std::runtime_error {
+class DecodeError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 

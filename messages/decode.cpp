@@ -17,13 +17,13 @@ using Owner = std::shared_ptr<const void>;
 
 void check(bool holds, const char* otherwise) {
   if (!holds)
-    throw Refusal(otherwise);
+    throw DecodeError(otherwise);
 }
 
 std::size_t count(std::size_t n, std::size_t limit, const char* of) {
   if (n > limit)
-    throw Refusal(std::string(of) + ": " + std::to_string(n) + ", at most " +
-                  std::to_string(limit));
+    throw DecodeError(std::string(of) + ": " + std::to_string(n) + ", at most " +
+                      std::to_string(limit));
   return n;
 }
 
@@ -32,7 +32,7 @@ Token token(std::int32_t value) {
   return value;
 }
 
-NodeId node(std::uint64_t id) {
+TreeNodeId node(std::uint64_t id) {
   check(id != no_node, "a node id is 0");
   return id;
 }
@@ -45,9 +45,9 @@ std::vector<Token> tokens(capnp::List<std::int32_t>::Reader in, const char* what
   return out;
 }
 
-std::vector<NodeId> nodes(capnp::List<std::uint64_t>::Reader in, std::size_t limit,
-                          const char* what) {
-  std::vector<NodeId> out;
+std::vector<TreeNodeId> nodes(capnp::List<std::uint64_t>::Reader in, std::size_t limit,
+                              const char* what) {
+  std::vector<TreeNodeId> out;
   out.reserve(count(in.size(), limit, what));
   for (auto id : in)
     out.push_back(node(id));
@@ -107,14 +107,14 @@ Tensor tensor(schema::Tensor::Reader in, std::size_t rows, const Owner& owner, c
     return {};
   const auto name = std::string(what);
   if (in.getRows() != rows)
-    throw Refusal(name + ": " + std::to_string(in.getRows()) + " rows instead of " +
-                  std::to_string(rows));
+    throw DecodeError(name + ": " + std::to_string(in.getRows()) + " rows instead of " +
+                      std::to_string(rows));
   if (columns == 0)
-    throw Refusal(name + ": no columns");
+    throw DecodeError(name + ": no columns");
   count(columns, limits::columns, what);
   if (values.size() != rows * columns * sizeof(float))
-    throw Refusal(name + ": " + std::to_string(values.size()) + " bytes for " +
-                  std::to_string(rows) + " x " + std::to_string(columns) + " values");
+    throw DecodeError(name + ": " + std::to_string(values.size()) + " bytes for " +
+                      std::to_string(rows) + " x " + std::to_string(columns) + " values");
   return {.rows = in.getRows(),
           .columns = in.getColumns(),
           .values = {reinterpret_cast<const float*>(values.begin()), rows * columns},
@@ -183,11 +183,13 @@ void decode(schema::Open::Reader in, const Owner&, Open& out) {
   count(out.slots, limits::slots, "KV slots");
   check(!out.prompt.empty(), "the prompt is empty");
   check(out.prompt.size() <= out.position_limit, "the prompt is longer than the position limit");
-  out.previous = in.getPrevious();
-  out.kept = in.getKept();
-  check(out.kept < out.prompt.size(), "the whole prompt is to be kept");
-  check(out.kept == 0 || out.previous != no_session, "tokens are kept of no session");
-  check(out.previous == no_session || out.previous != out.session, "a session follows itself");
+  out.prefix_session = in.getPrefixSession();
+  out.cached_tokens = in.getCachedTokens();
+  check(out.cached_tokens < out.prompt.size(), "the whole prompt is to be kept");
+  check(out.cached_tokens == 0 || out.prefix_session != no_session,
+        "tokens are kept of no session");
+  check(out.prefix_session == no_session || out.prefix_session != out.session,
+        "a session follows itself");
 }
 
 void decode(schema::Close::Reader in, const Owner&, Close& out) {
@@ -206,10 +208,10 @@ void decode(schema::SegmentEnd::Reader in, const Owner&, SegmentEnd& out) {
 }
 
 void decode(schema::Verdict::Reader in, const Owner&, Verdict& out) {
-  auto walks = in.getWalks();
-  out.walks.reserve(count(walks.size(), limits::prunes, "walks"));
+  auto walks = in.getPaths();
+  out.paths.reserve(count(walks.size(), limits::prunes, "walks"));
   for (auto one : walks) {
-    auto& walk = out.walks.emplace_back();
+    auto& walk = out.paths.emplace_back();
     walk.session = one.getSession();
     walk.version = one.getVersion();
     walk.next = token(one.getNext());
@@ -222,7 +224,7 @@ void decode(schema::Verdict::Reader in, const Owner&, Verdict& out) {
   out.ended = ended(in.getEnded());
 }
 
-void decode(schema::Grow::Reader in, const Owner&, Grow& out) {
+void decode(schema::SentRows::Reader in, const Owner&, SentRows& out) {
   out.segment = in.getSegment();
   out.rows = rows(in.getRows());
 }

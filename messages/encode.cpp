@@ -195,8 +195,8 @@ void encode(const Open& x, schema::Open::Builder out) {
   sampling.setSeed(x.sampling.seed);
   out.setPositionLimit(x.position_limit);
   out.setSlots(x.slots);
-  out.setPrevious(x.previous);
-  out.setKept(x.kept);
+  out.setPrefixSession(x.prefix_session);
+  out.setCachedTokens(x.cached_tokens);
 }
 
 std::size_t variable_words(const Close& x) {
@@ -226,15 +226,15 @@ void encode(const SegmentEnd& x, schema::SegmentEnd::Builder out) {
 
 std::size_t variable_words(const Verdict& x) {
   auto words = list_tag + x.ended.size();
-  for (const auto& walk : x.walks)
+  for (const auto& walk : x.paths)
     words += walk_words + list_tag + walk.path.size() * path_node_words;
   return words;
 }
 
 void encode(const Verdict& x, schema::Verdict::Builder out) {
-  auto walks = out.initWalks(x.walks.size());
-  for (std::size_t i = 0; i < x.walks.size(); ++i) {
-    const auto& walk = x.walks[i];
+  auto walks = out.initPaths(x.paths.size());
+  for (std::size_t i = 0; i < x.paths.size(); ++i) {
+    const auto& walk = x.paths[i];
     auto to = walks[static_cast<capnp::uint>(i)];
     to.setSession(walk.session);
     to.setVersion(walk.version);
@@ -250,11 +250,11 @@ void encode(const Verdict& x, schema::Verdict::Builder out) {
   copy(x.ended, out.initEnded(x.ended.size()));
 }
 
-std::size_t variable_words(const Grow& x) {
+std::size_t variable_words(const SentRows& x) {
   return words_of_rows(x.rows.size());
 }
 
-void encode(const Grow& x, schema::Grow::Builder out) {
+void encode(const SentRows& x, schema::SentRows::Builder out) {
   out.setSegment(x.segment);
   encode(x.rows, out.initRows(x.rows.size()));
 }

@@ -66,8 +66,8 @@ struct Open {
   sampling @3 :SamplingParams;
   positionLimit @4 :UInt32;
   slots @5 :UInt32;        # KV slots to reserve
-  previous @6 :UInt64;     # closed with keep: its KV is taken over; 0: none
-  kept @7 :UInt32;         # prompt tokens that are in it; below the prompt's size
+  prefixSession @6 :UInt64;     # closed with keep: its KV is taken over; 0: none
+  cachedTokens @7 :UInt32;         # prompt tokens that are in it; below the prompt's size
 }
 
 struct Close {
@@ -95,7 +95,7 @@ struct PathNode {
   token @2 :Int32;         # >= 0
 }
 
-struct Walk {
+struct AcceptedPath {
   # What the target model says along one session's tree.
   session @0 :UInt64;
   version @1 :UInt64;
@@ -105,11 +105,11 @@ struct Walk {
 
 struct Verdict {
   # Verifier to tree pruner.
-  walks @0 :List(Walk);
+  paths @0 :List(AcceptedPath);
   ended @1 :List(UInt64);
 }
 
-struct Grow {
+struct SentRows {
   # Draft to tree pruner: the rows of a segment that has just been sent.
   segment @0 :UInt64;
   rows @1 :List(Row);

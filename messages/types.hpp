@@ -14,17 +14,17 @@ namespace flowspec {
 
 using SessionId = std::uint64_t;
 /// Names a node of a session's draft tree: unique in the session and never used again. 0 is "none".
-using NodeId = std::uint64_t;
+using TreeNodeId = std::uint64_t;
 using SegmentId = std::uint64_t;
 using TreeVersion = std::uint64_t;
 using Token = std::int32_t;
 /// Absolute position in the text, the prompt's first token being 0.
 using Position = std::uint32_t;
 
-inline constexpr NodeId no_node = 0;
+inline constexpr TreeNodeId no_node = 0;
 inline constexpr SessionId no_session = 0;
 /// The draft counts its ids up from 1, the tree pruner up from here: two ranges that never meet.
-inline constexpr NodeId first_fresh_node = NodeId{1} << 63;
+inline constexpr TreeNodeId first_fresh_node = TreeNodeId{1} << 63;
 /// `Fault::stage` of the party that is no stage.
 inline constexpr std::uint32_t not_a_stage = std::numeric_limits<std::uint32_t>::max();
 /// Changes with every change of the schema that an older node would misread.
@@ -33,8 +33,8 @@ inline constexpr std::uint32_t protocol_version = 3;
 /// One tree node on its way through the pipeline.
 struct Row {
   SessionId session = 0;
-  NodeId id = no_node;
-  NodeId parent = no_node;
+  TreeNodeId id = no_node;
+  TreeNodeId parent = no_node;
   Token token = 0;
   Position position = 0;
   friend bool operator==(const Row&, const Row&) = default;
@@ -57,7 +57,7 @@ struct Prune {
   SessionId session = 0;
   /// The version that the tree has afterwards; the first prune makes version 1.
   TreeVersion version = 0;
-  std::vector<NodeId> path;
+  std::vector<TreeNodeId> path;
   /// The new root as a row; a fresh root (no node of the draft) has an id of the pruner's range.
   Row root;
   friend bool operator==(const Prune&, const Prune&) = default;
@@ -100,7 +100,7 @@ struct SamplingParams {
 struct Open {
   SessionId session = 0;
   /// The id of the prompt's first token that is not kept, which is the tree's first root.
-  NodeId root = no_node;
+  TreeNodeId root = no_node;
   std::vector<Token> prompt;
   SamplingParams sampling;
   /// Rows have positions below this.
@@ -110,8 +110,8 @@ struct Open {
   /// A session that was closed with `keep`, asked for as many slots, and has as committed text what
   /// the first `kept` tokens of the prompt say: its KV is taken over, and they are not computed
   /// again. Below the prompt's size, since what follows the last token is wanted.
-  SessionId previous = no_session;
-  Position kept = 0;
+  SessionId prefix_session = no_session;
+  Position cached_tokens = 0;
   friend bool operator==(const Open&, const Open&) = default;
 };
 
@@ -141,40 +141,40 @@ struct SegmentEnd {
 
 /// A node on an accepted path.
 struct PathNode {
-  NodeId id = no_node;
-  NodeId parent = no_node;
+  TreeNodeId id = no_node;
+  TreeNodeId parent = no_node;
   Token token = 0;
   friend bool operator==(const PathNode&, const PathNode&) = default;
 };
 
 /// What the target model says along the tree, from the root of version `version`.
-struct Walk {
+struct AcceptedPath {
   SessionId session = 0;
   TreeVersion version = 0;
   std::vector<PathNode> path;
   /// The target's own token after the last node of `path`.
   Token next = 0;
-  friend bool operator==(const Walk&, const Walk&) = default;
+  friend bool operator==(const AcceptedPath&, const AcceptedPath&) = default;
 };
 
 /// From the verifier to the tree pruner.
 struct Verdict {
-  std::vector<Walk> walks;
+  std::vector<AcceptedPath> paths;
   std::vector<SegmentId> ended;
   friend bool operator==(const Verdict&, const Verdict&) = default;
 };
 
 /// From the draft to the tree pruner: the rows of a segment that has just been sent.
-struct Grow {
+struct SentRows {
   SegmentId segment = 0;
   std::vector<Row> rows;
-  friend bool operator==(const Grow&, const Grow&) = default;
+  friend bool operator==(const SentRows&, const SentRows&) = default;
 };
 
 /// From the verifier to the draft: the target's hidden states (after the final norm) by node.
 struct Features {
   SessionId session = 0;
-  std::vector<NodeId> nodes;
+  std::vector<TreeNodeId> nodes;
   Tensor hidden;
 };
 

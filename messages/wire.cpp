@@ -43,7 +43,7 @@ T decode_flat(const WireBuffer& buffer) {
   bounds.nestingLimit = nesting_limit;
   capnp::FlatArrayMessageReader reader(words, bounds);
   if (reader.getEnd() != words.end())
-    throw Refusal("bytes after the end of the message");
+    throw DecodeError("bytes after the end of the message");
   T out;
   decode(reader.getRoot<typename SchemaOf<T>::type>(), buffer.words, out);
   return out;
@@ -67,7 +67,7 @@ caf::expected<T> Wire<T>::read() const {
     return too_large(name, bytes());
   try {
     return decode_flat<T>(buffer_);
-  } catch (const Refusal& e) {
+  } catch (const DecodeError& e) {
     return refused(name, e.what());
   } catch (const kj::Exception& e) {
     // Not what(): that would look up the lines of a stack trace.

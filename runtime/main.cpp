@@ -3,17 +3,17 @@
 
 #include "models/formats/mapping_guard.hpp"
 #include "runtime/bench/bench_main.hpp"
+#include "runtime/cluster/freed_memory.hpp"
+#include "runtime/cluster/room_to_start.hpp"
 #include "runtime/commands/chat.hpp"
 #include "runtime/commands/command_line.hpp"
-#include "runtime/engine_bench/engine_bench.hpp"
-#include "runtime/console/failure.hpp"
-#include "runtime/cluster/freed_memory.hpp"
 #include "runtime/commands/generate.hpp"
-#include "runtime/console/logging.hpp"
 #include "runtime/commands/nodes_command.hpp"
+#include "runtime/console/failure.hpp"
+#include "runtime/console/logging.hpp"
 #include "runtime/console/output.hpp"
-#include "runtime/cluster/room_to_start.hpp"
 #include "runtime/console/signals.hpp"
+#include "runtime/engine_bench/engine_bench.hpp"
 #include "runtime/verify/verify.hpp"
 
 namespace {

@@ -14,15 +14,15 @@
 #include "models/formats/mapping_guard.hpp"
 #include "runtime/cluster/address.hpp"
 #include "runtime/cluster/ask.hpp"
+#include "runtime/cluster/freed_memory.hpp"
+#include "runtime/cluster/node_options.hpp"
+#include "runtime/cluster/room_to_start.hpp"
+#include "runtime/cluster/system_config.hpp"
 #include "runtime/console/cli.hpp"
 #include "runtime/console/failure.hpp"
-#include "runtime/cluster/freed_memory.hpp"
 #include "runtime/console/logging.hpp"
-#include "runtime/cluster/node_options.hpp"
 #include "runtime/console/output.hpp"
-#include "runtime/cluster/room_to_start.hpp"
 #include "runtime/console/signals.hpp"
-#include "runtime/cluster/system_config.hpp"
 
 namespace flowspec {
 

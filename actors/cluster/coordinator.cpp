@@ -8,9 +8,9 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "actors/cluster/stats_collector.hpp"
 #include "actors/support/end_actor.hpp"
 #include "actors/support/log_failures.hpp"
-#include "actors/cluster/stats_collector.hpp"
 #include "actors/support/text_error.hpp"
 
 namespace flowspec {

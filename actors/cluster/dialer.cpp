@@ -7,8 +7,8 @@
 #include <caf/openssl/manager.hpp>
 #include <fmt/format.h>
 
-#include "actors/support/log_failures.hpp"
 #include "actors/cluster/tcp_probe.hpp"
+#include "actors/support/log_failures.hpp"
 #include "actors/support/text_error.hpp"
 #include "actors/type_ids.hpp"
 

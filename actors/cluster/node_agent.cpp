@@ -5,11 +5,11 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/cluster/dialer.hpp"
-#include "actors/support/end_actor.hpp"
-#include "actors/support/log_failures.hpp"
 #include "actors/cluster/node.hpp"
 #include "actors/cluster/stage_maker.hpp"
 #include "actors/cluster/stats_collector.hpp"
+#include "actors/support/end_actor.hpp"
+#include "actors/support/log_failures.hpp"
 #include "actors/support/text_error.hpp"
 #include "actors/type_ids.hpp"
 

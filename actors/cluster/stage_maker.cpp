@@ -7,11 +7,11 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/cluster/control_relay.hpp"
+#include "actors/cluster/node.hpp"
+#include "actors/cluster/stage_plan.hpp"
 #include "actors/emulation/stage_device.hpp"
 #include "actors/support/end_actor.hpp"
 #include "actors/support/log_failures.hpp"
-#include "actors/cluster/node.hpp"
-#include "actors/cluster/stage_plan.hpp"
 #include "actors/support/text_error.hpp"
 #include "actors/type_ids.hpp"
 

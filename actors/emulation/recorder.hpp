@@ -42,7 +42,7 @@ class EmulationRecorder {
   /// The draft has sent a segment of these rows.
   virtual void sent(SegmentId segment, const std::vector<Row>& rows) = 0;
   /// These nodes of the session have become part of the text.
-  virtual void committed(SessionId session, const std::vector<NodeId>& path) = 0;
+  virtual void committed(SessionId session, const std::vector<TreeNodeId>& path) = 0;
 };
 
 }  // namespace flowspec

@@ -11,10 +11,10 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/pipeline/guarded.hpp"
-#include "actors/support/log_failures.hpp"
+#include "actors/pipeline/probe.hpp"
 #include "actors/policy/controller.hpp"
 #include "actors/policy/drafter.hpp"
-#include "actors/pipeline/probe.hpp"
+#include "actors/support/log_failures.hpp"
 #include "actors/support/spawn.hpp"
 #include "actors/tree/applied_prunes.hpp"
 #include "actors/type_ids.hpp"
@@ -49,8 +49,8 @@ class Draft {
     stats.guessed_tokens = decisions.guessed_tokens;
     stats.plain_tokens = decisions.plain_tokens;
     stats.switches = decisions.switches;
-    stats.send_reach = policy_.send_reach;
-    stats.hold = policy_.hold;
+    stats.send_reach = policy_.min_send_probability;
+    stats.hold = policy_.min_drafts_before_send;
     if (drafter_ != nullptr) {
       stats.guesses = drafter_->foresight().asked;
       stats.right_guesses = drafter_->foresight().right;
@@ -266,7 +266,7 @@ class Draft {
     at_first_stage_.insert(segment.id);
     ++stats_.segments;
     stats_.rows_computed += segment.rows.size();
-    self_->send(config_.pruner, GrowMessage{{segment.id, segment.rows}});
+    self_->send(config_.pruner, SentRowsMessage{{segment.id, segment.rows}});
     self_->send(first_, SegmentMessage{segment});
   }
 

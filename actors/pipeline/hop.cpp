@@ -24,18 +24,18 @@ std::optional<std::string> HopSessions::open(Open open, KvCache cache) {
 }
 
 std::optional<std::string> HopSessions::resume(Open open) {
-  auto kept = kept_.extract(open.previous);
+  auto kept = kept_.extract(open.prefix_session);
   if (kept.empty())
-    return fmt::format("nothing is kept of session {}", open.previous);
+    return fmt::format("nothing is kept of session {}", open.prefix_session);
   const LiveView& view = kept.mapped().view;
   auto tokens = view.committed_tokens();
   if (view.slots() != open.slots)
-    return fmt::format("session {} had {} KV slots, {} are wanted", open.previous, view.slots(),
-                       open.slots);
-  if (open.kept > tokens.size() || open.kept >= open.prompt.size() ||
-      !std::equal(open.prompt.begin(), open.prompt.begin() + open.kept, tokens.begin()))
+    return fmt::format("session {} had {} KV slots, {} are wanted", open.prefix_session,
+                       view.slots(), open.slots);
+  if (open.cached_tokens > tokens.size() || open.cached_tokens >= open.prompt.size() ||
+      !std::equal(open.prompt.begin(), open.prompt.begin() + open.cached_tokens, tokens.begin()))
     return fmt::format("the {} tokens of session {} do not begin with the first {} of the prompt",
-                       tokens.size(), open.previous, open.kept);
+                       tokens.size(), open.prefix_session, open.cached_tokens);
   auto id = open.session;
   if (!sessions_.try_emplace(id, std::move(open), std::move(kept.mapped())).second)
     return fmt::format("session {} is open already", id);

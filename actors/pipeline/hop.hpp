@@ -31,7 +31,7 @@ struct HopSession {
   /// Takes over what another session has committed.
   HopSession(Open opened, HopSession previous)
       : open(std::move(opened)),
-        view(open.root, previous.view, open.kept),
+        view(open.root, previous.view, open.cached_tokens),
         cache(std::move(previous.cache)) {}
 };
 

@@ -13,8 +13,8 @@
 
 #include "actors/pipeline/guarded.hpp"
 #include "actors/pipeline/hop.hpp"
-#include "actors/support/log_failures.hpp"
 #include "actors/pipeline/probe.hpp"
+#include "actors/support/log_failures.hpp"
 #include "actors/support/text_error.hpp"
 #include "actors/type_ids.hpp"
 

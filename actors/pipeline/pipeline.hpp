@@ -10,12 +10,12 @@
 #include <caf/actor.hpp>
 #include <caf/fwd.hpp>
 
-#include "actors/pipeline/draft.hpp"
 #include "actors/interfaces.hpp"
-#include "actors/policy/policy.hpp"
-#include "actors/support/spawn_mode.hpp"
+#include "actors/pipeline/draft.hpp"
 #include "actors/pipeline/stage.hpp"
 #include "actors/pipeline/verifier.hpp"
+#include "actors/policy/policy.hpp"
+#include "actors/support/spawn_mode.hpp"
 
 namespace flowspec {
 

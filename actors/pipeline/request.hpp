@@ -31,8 +31,8 @@ struct Request {
   /// token, `kept`.
   bool keep = false;
   /// The session that left its KV, and how many tokens the prompt has in common with its text.
-  SessionId previous = no_session;
-  Position kept = 0;
+  SessionId prefix_session = no_session;
+  Position cached_tokens = 0;
   /// Tokens of prompt and answer together that KV is reserved for, the same for all that follow one
   /// another; 0: as many as this request needs.
   std::uint32_t context = 0;

@@ -9,8 +9,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "actors/support/log_failures.hpp"
 #include "actors/policy/policy.hpp"
+#include "actors/support/log_failures.hpp"
 #include "actors/support/text_error.hpp"
 #include "actors/type_ids.hpp"
 #include "messages/limits.hpp"
@@ -241,8 +241,8 @@ SessionConfig make_session(Request request, SessionId id, const DraftPolicy& pol
   open.position_limit = tokens - 1;
   open.slots = session_slots(policy, open.position_limit);
   open.sampling = {how.temperature, how.top_k, how.top_p, how.seed};
-  open.previous = request.previous;
-  open.kept = request.kept;
+  open.prefix_session = request.prefix_session;
+  open.cached_tokens = request.cached_tokens;
   open.prompt = std::move(request.prompt);
   session.request = std::move(request);
   session.pruner = std::move(pruner);

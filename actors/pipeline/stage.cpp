@@ -40,7 +40,7 @@ class Stage : public HopActor {
     if (!open)
       return;
     auto id = open->session;
-    auto previous = open->previous;
+    auto previous = open->prefix_session;
     if (auto error = try_open(std::move(*open))) {
       report(Fault{id, 0, stage_, *error});
       // No hop behind needs to keep it any longer.
@@ -86,7 +86,7 @@ class Stage : public HopActor {
   std::optional<std::string> try_open(Open open) {
     if (model_ == nullptr)
       return "the stage has no weights yet";
-    if (open.previous != no_session)
+    if (open.prefix_session != no_session)
       return sessions_.resume(std::move(open));
     auto needed = model_->cache_bytes(open.slots);
     auto used = sessions_.stats().kv_bytes;

@@ -49,7 +49,8 @@ class TreePruner {
     }
     auto id = open->session;
     auto size = static_cast<Position>(open->prompt.size());
-    if (!sessions_.try_emplace(id, PrunerSession{{id, open->root, open->kept}, client, size})
+    if (!sessions_
+             .try_emplace(id, PrunerSession{{id, open->root, open->cached_tokens}, client, size})
              .second) {
       self_->send(client, FaultMessage{{id, 0, not_a_stage, "the session id is taken"}});
       return;
@@ -81,7 +82,7 @@ class TreePruner {
     self_->send<message_priority::high>(draft_, message);
   }
 
-  void grow(const GrowMessage& message) {
+  void grow(const SentRowsMessage& message) {
     auto grow = read(message);
     if (!grow)
       return;
@@ -104,7 +105,7 @@ class TreePruner {
     if (!verdict)
       return;
     Prunes prunes;
-    for (const Walk& walk : verdict->walks)
+    for (const AcceptedPath& walk : verdict->walks)
       decide(walk, prunes.prunes);
     for (SegmentId segment : verdict->ended)
       end(segment, prunes.ended);
@@ -177,7 +178,7 @@ class TreePruner {
     return self_->current_sender() == caf::actor_cast<caf::strong_actor_ptr>(session.client);
   }
 
-  void decide(const Walk& walk, std::vector<Prune>& prunes) {
+  void decide(const AcceptedPath& walk, std::vector<Prune>& prunes) {
     auto* session = find(walk.session);
     if (session == nullptr || session->closing)
       return;
@@ -232,7 +233,7 @@ class TreePruner {
   /// Segments that were sent and have not ended, with the sessions of their rows.
   std::map<SegmentId, std::set<SessionId>> in_flight_;
   std::set<SegmentId> ended_early_;
-  /// Grow messages come in the order of segments: an end below this that is not in flight is a
+  /// SentRows messages come in the order of segments: an end below this that is not in flight is a
   /// repetition.
   SegmentId last_seen_ = 0;
 };
@@ -249,7 +250,7 @@ TreePrunerActor::behavior_type tree_pruner(TreePrunerActor::stateful_pointer<Tre
       },
       [&state](const CloseMessage& message) { state.close(message); },
       [&state](const CancelMessage& message) { state.cancel(message); },
-      [&state](const GrowMessage& message) { state.grow(message); },
+      [&state](const SentRowsMessage& message) { state.grow(message); },
       [&state](const VerdictMessage& message) { state.verdict(message); },
       [&state](const SegmentEndMessage& message) { state.segment_end(message); },
       [&state](const FaultMessage& message) { state.fault(message); },

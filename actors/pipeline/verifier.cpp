@@ -9,7 +9,7 @@
 
 #include "actors/pipeline/hop_actor.hpp"
 #include "actors/support/spawn.hpp"
-#include "actors/tree/target_walk.hpp"
+#include "actors/tree/accepted_path.hpp"
 #include "models/layers/sampler.hpp"
 
 namespace flowspec {
@@ -50,8 +50,8 @@ class Verifier : public HopActor {
       return;
     auto id = open->session;
     auto slots = open->slots;
-    auto error = open->previous != no_session ? sessions_.resume(std::move(*open))
-                                              : sessions_.open(std::move(*open), {});
+    auto error = open->prefix_session != no_session ? sessions_.resume(std::move(*open))
+                                                    : sessions_.open(std::move(*open), {});
     if (error)
       return report(Fault{id, 0, stage_, *error});
     verified_[id].next.resize(slots);
@@ -76,7 +76,7 @@ class Verifier : public HopActor {
     Verdict verdict;
     for (const Prune& prune : prunes->prunes)
       add_walk(prune.session, verdict);
-    if (!verdict.walks.empty())
+    if (!verdict.paths.empty())
       self_->send(pruner_, VerdictMessage{verdict});
   }
 
@@ -221,9 +221,9 @@ class Verifier : public HopActor {
     auto& verified = verified_[id];
     if (verified.awaits_more || verified.reported == session->view.version())
       return;
-    if (auto walk = target_walk(id, session->view, verified.next)) {
+    if (auto walk = accepted_path(id, session->view, verified.next)) {
       verified.reported = walk->version;
-      verdict.walks.push_back(std::move(*walk));
+      verdict.paths.push_back(std::move(*walk));
     }
   }
 

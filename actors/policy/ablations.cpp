@@ -18,11 +18,11 @@ std::optional<DraftPolicy> without(std::string_view mechanism, DraftPolicy polic
     policy.adopt = false;
   } else if (mechanism == "late-dispatch") {
     policy.late = false;
-    policy.hold = 0;
+    policy.min_drafts_before_send = 0;
     policy.min_mass = 0;
     policy.window = 2 * stages;
   } else if (mechanism == "asynchrony") {
-    policy.forwards_per_root = policy.hold = published_forwards;
+    policy.forwards_per_root = policy.min_drafts_before_send = published_forwards;
     policy.window = stages + 1;
     policy.adopt = false;
     policy.direct_prunes = false;

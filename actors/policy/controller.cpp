@@ -43,8 +43,8 @@ Controller::Controller(const DraftPolicy& policy)
       policy_(policy),
       speculating_(policy.mode->speculates()),
       patience_(first_patience) {
-  decisions_.send_reach = policy.send_reach;
-  decisions_.hold = policy.hold;
+  decisions_.send_reach = policy.min_send_probability;
+  decisions_.hold = policy.min_drafts_before_send;
 }
 
 void Controller::idle() {
@@ -150,15 +150,15 @@ void Controller::adjust() {
   policy_ = base_;
   if (!speculating_) {
     policy_.mode = &plain_decoding();
-    policy_.send_reach = 1;
-    policy_.hold = 0;
+    policy_.min_send_probability = 1;
+    policy_.min_drafts_before_send = 0;
   } else {
     double rate = seconds_ > 0 ? tokens_ / seconds_ : 0;
     double worth = std::min(rate * forwards_.slope(), 1.0);
-    policy_.send_reach = std::max(base_.send_reach, worth);
-    policy_.expand_reach = std::max(base_.expand_reach, worth);
+    policy_.min_send_probability = std::max(base_.min_send_probability, worth);
+    policy_.min_expand_probability = std::max(base_.min_expand_probability, worth);
     if (stage_.get() && draft_.get() && *draft_.get() > 0)
-      policy_.hold = static_cast<std::uint32_t>(std::clamp(
+      policy_.min_drafts_before_send = static_cast<std::uint32_t>(std::clamp(
           std::round(hold_share * *stage_.get() / *draft_.get()), 1.0, double{longest_hold}));
     // On every hop and stage of the trip; there are as many stages as segments may be in flight.
     double link = delay_per_row_.get() / base_.window - forwards_.slope();
@@ -167,8 +167,8 @@ void Controller::adjust() {
       policy_.segment_rows = static_cast<std::uint32_t>(
           std::max(rows, std::min<double>(least_rows, base_.segment_rows)));
   }
-  decisions_.send_reach = policy_.send_reach;
-  decisions_.hold = policy_.hold;
+  decisions_.send_reach = policy_.min_send_probability;
+  decisions_.hold = policy_.min_drafts_before_send;
 }
 
 }  // namespace flowspec

@@ -3,8 +3,8 @@
 /// of a segment costs, and moves between a wide tree, a chain and no speculation at all. Plain C++,
 /// told the time by its caller.
 ///
-/// Two rules. A row is worth sending if the share of a token that it stands for, its reach, is more
-/// than the tokens that come in the time it adds to a stage's forward:
+/// Two rules. A row is worth sending if the share of a token that it stands for, its path
+/// probability, is more than the tokens that come in the time it adds to a stage's forward:
 ///
 ///     reach >= tokens per second * seconds per row
 ///

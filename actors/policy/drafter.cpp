@@ -18,7 +18,7 @@ Drafter::Drafter(const DraftPolicy& policy, std::unique_ptr<DraftModel> model)
 
 void Drafter::open(const Open& open) {
   auto slots = model_ != nullptr ? open.position_limit + tree_slots : 0;
-  auto previous = kept_.extract(open.previous);
+  auto previous = kept_.extract(open.prefix_session);
   if (!previous.empty() && previous.mapped().tree.slots() == slots) {
     Session& old = previous.mapped();
     sessions_.try_emplace(open.session,
@@ -221,7 +221,7 @@ void Drafter::finish() {
     if (feature_size > 0)
       tree.guess_feature(index, std::span(features_out_).subspan(i * feature_size, feature_size));
     tree.expand(index, std::span(candidates_).subspan(i * policy_.top_k, policy_.top_k),
-                policy_.keep_reach);
+                policy_.min_keep_probability);
     grown.insert(row.session);
   }
   pending_.clear();
@@ -335,8 +335,9 @@ std::vector<DraftTree::Index> Drafter::sendable(const Session& session) const {
   if (session.cancelled || holds(session) || tree.sent_live() >= policy_.max_sent)
     return {};
   std::size_t room = std::min(policy_.segment_rows, policy_.max_sent - tree.sent_live());
-  return policy_.order == DraftPolicy::Order::score ? tree.best_to_send(room, policy_.send_reach)
-                                                    : tree.first_to_send(room, policy_.send_reach);
+  return policy_.order == DraftPolicy::Order::score
+             ? tree.best_to_send(room, policy_.min_send_probability)
+             : tree.first_to_send(room, policy_.min_send_probability);
 }
 
 /// What of the rows that the session could send belongs to its prompt, and what is guessed.
@@ -350,7 +351,7 @@ Demand Drafter::demand(const Session& session, const std::vector<DraftTree::Inde
     else if (index == tree.root())
       demand.root = true;
     else
-      demand.guesses.push_back(node.reach);
+      demand.guesses.push_back(node.path_probability);
   }
   return demand;
 }
@@ -373,7 +374,7 @@ std::vector<Drafter::Choice> Drafter::mixed_segment() {
   for (std::size_t i = 0; i < turn.size(); ++i)
     for (std::size_t row = 0; row < counts[i]; ++row) {
       auto index = rows[i][row];
-      best.push_back({turn[i], index, turn[i]->tree.node(index).reach});
+      best.push_back({turn[i], index, turn[i]->tree.node(index).path_probability});
       mass += best.back().value;
     }
   if (best.empty() || mass < policy_.min_mass)
@@ -401,7 +402,7 @@ std::vector<Drafter::Choice> Drafter::single_segment(bool& awaits_more) {
       awaits_more = policy_.mode->cut(tree, session.progress, rows);
     }
     for (auto index : rows)
-      best.push_back({&session, index, tree.node(index).reach});
+      best.push_back({&session, index, tree.node(index).path_probability});
     return best;
   }
   return best;

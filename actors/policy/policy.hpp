@@ -37,13 +37,13 @@ struct DraftPolicy {
   std::uint32_t segment_rows = 64;
   /// Draft forwards that have to end after the root moved before the next segment leaves, so that
   /// it carries guesses below the new root. Ends early when there is nothing left to draft.
-  std::uint32_t hold = 1;
-  /// A segment leaves when the reaches of its rows sum to at least this.
+  std::uint32_t min_drafts_before_send = 1;
+  /// A segment leaves when the path probabilities of its rows sum to at least this.
   double min_mass = 0.15;
-  /// Least reach of a node to be sent, to be expanded, and to be kept at all.
-  double send_reach = 0.001;
-  double expand_reach = 0.003;
-  double keep_reach = 0.0005;
+  /// Least path probability of a node to be sent, to be expanded, and to be kept at all.
+  double min_send_probability = 0.001;
+  double min_expand_probability = 0.003;
+  double min_keep_probability = 0.0005;
   /// Nodes that one draft forward expands, and children that each gets.
   std::uint32_t draft_width = 16;
   std::uint32_t top_k = 10;
@@ -54,7 +54,8 @@ struct DraftPolicy {
   std::uint32_t max_nodes = 2048;
   std::uint32_t max_sent = 512;
 
-  /// A controller adjusts `hold` and the least reaches, and may stop speculation for some time.
+  /// A controller adjusts `min_drafts_before_send` and the least path probabilities, and may stop
+  /// speculation for some time.
   bool adaptive = false;
 };
 

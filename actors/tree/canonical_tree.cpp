@@ -4,7 +4,7 @@
 
 namespace flowspec {
 
-CanonicalTree::CanonicalTree(SessionId session, NodeId root, Position root_position)
+CanonicalTree::CanonicalTree(SessionId session, TreeNodeId root, Position root_position)
     : session_(session), root_(root), root_position_(root_position) {
   // nop
 }
@@ -18,9 +18,9 @@ void CanonicalTree::grow(std::span<const Row> rows) {
   }
 }
 
-std::variant<Decision, StaleWalk, std::string> CanonicalTree::decide(const Walk& walk) {
+std::variant<Decision, StalePath, std::string> CanonicalTree::decide(const AcceptedPath& walk) {
   if (walk.version < version_)
-    return StaleWalk{};
+    return StalePath{};
   if (walk.version > version_)
     return fmt::format("a walk of version {}, the tree is at {}", walk.version, version_);
   if (walk.path.empty() || walk.path.front().id != root_)
@@ -43,9 +43,9 @@ std::variant<Decision, StaleWalk, std::string> CanonicalTree::decide(const Walk&
     decision.accepted.push_back(walk.path[i].token);
   decision.accepted.push_back(walk.next);
 
-  NodeId last = walk.path.back().id;
-  NodeId root = no_node;
-  for (NodeId id : order_) {
+  TreeNodeId last = walk.path.back().id;
+  TreeNodeId root = no_node;
+  for (TreeNodeId id : order_) {
     const Node& node = nodes_.at(id);
     if (node.parent == last && node.token == walk.next)
       root = id;
@@ -66,10 +66,10 @@ std::variant<Decision, StaleWalk, std::string> CanonicalTree::decide(const Walk&
   return decision;
 }
 
-void CanonicalTree::keep_subtree(NodeId root) {
-  std::unordered_map<NodeId, Node> kept;
-  std::vector<NodeId> order;
-  for (NodeId id : order_) {
+void CanonicalTree::keep_subtree(TreeNodeId root) {
+  std::unordered_map<TreeNodeId, Node> kept;
+  std::vector<TreeNodeId> order;
+  for (TreeNodeId id : order_) {
     const Node& node = nodes_.at(id);
     if (id == root || kept.contains(node.parent)) {
       kept.emplace(id, node);

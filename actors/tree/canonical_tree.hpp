@@ -25,12 +25,12 @@ struct Decision {
 };
 
 /// The walk was made on an older version: the one that follows the prune will repeat it.
-struct StaleWalk {};
+struct StalePath {};
 
 class CanonicalTree {
  public:
   /// `root`: the prompt's first token that is not committed already.
-  CanonicalTree(SessionId session, NodeId root, Position root_position = 0);
+  CanonicalTree(SessionId session, TreeNodeId root, Position root_position = 0);
 
   /// Takes note of rows that have been sent. Rows whose parent has died meanwhile are left out.
   void grow(std::span<const Row> rows);
@@ -38,29 +38,29 @@ class CanonicalTree {
   /// Moves the root along the walk, to the child that has the target's token, or to a fresh node
   /// where no such child is known. A walk that does not start at the root or is no chain gives the
   /// error text.
-  std::variant<Decision, StaleWalk, std::string> decide(const Walk& walk);
+  std::variant<Decision, StalePath, std::string> decide(const AcceptedPath& walk);
 
   TreeVersion version() const { return version_; }
-  NodeId root() const { return root_; }
+  TreeNodeId root() const { return root_; }
   Position root_position() const { return root_position_; }
   std::size_t size() const { return nodes_.size(); }
 
  private:
   struct Node {
-    NodeId parent;
+    TreeNodeId parent;
     Token token;
   };
 
-  void keep_subtree(NodeId root);
+  void keep_subtree(TreeNodeId root);
 
   SessionId session_;
   TreeVersion version_ = 0;
-  NodeId root_;
+  TreeNodeId root_;
   Position root_position_;
-  NodeId next_fresh_ = first_fresh_node;
-  std::unordered_map<NodeId, Node> nodes_;
+  TreeNodeId next_fresh_ = first_fresh_node;
+  std::unordered_map<TreeNodeId, Node> nodes_;
   /// Ids in the order in which they came: parents before children.
-  std::vector<NodeId> order_;
+  std::vector<TreeNodeId> order_;
 };
 
 }  // namespace flowspec

@@ -32,7 +32,7 @@ void DraftKv::begin(Position kept, const DraftKv* previous, Position equal) {
       free_.push_back(slot - 1);
 }
 
-void DraftKv::commit(NodeId id, Entry& entry) {
+void DraftKv::commit(TreeNodeId id, Entry& entry) {
   bool in_order = committed_rows_done();
   auto position = static_cast<Position>(committed_++);
   if (entry.slot != no_slot) {
@@ -90,7 +90,7 @@ bool DraftKv::take_committed_row() {
   return true;
 }
 
-bool DraftKv::learn_committed(NodeId id, std::span<const float> feature) {
+bool DraftKv::learn_committed(TreeNodeId id, std::span<const float> feature) {
   auto awaited = awaited_.find(id);
   if (awaited == awaited_.end())
     return false;

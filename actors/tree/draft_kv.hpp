@@ -42,7 +42,7 @@ class DraftKv {
   void begin(Position kept, const DraftKv* previous, Position equal);
 
   /// Moves what a node holds to the committed text, whose next position it is.
-  void commit(NodeId id, Entry& entry);
+  void commit(TreeNodeId id, Entry& entry);
   /// Forgets the features of committed positions that no row will read again.
   void forget_read_features();
   /// Frees the slot of a node that dies.
@@ -59,7 +59,7 @@ class DraftKv {
   bool committed_rows_done() const { return exact_rows_ == committed_; }
 
   /// The target's feature of a node that was committed before its feature came; false for others.
-  bool learn_committed(NodeId id, std::span<const float> feature);
+  bool learn_committed(TreeNodeId id, std::span<const float> feature);
   /// The feature of the position before, on the committed text; empty where it is not known.
   std::span<const float> feature_before(Position position) const;
   bool knows_feature_before(Position position) const {
@@ -86,7 +86,7 @@ class DraftKv {
   /// The target's features of committed positions, as far as rows still read them.
   std::map<Position, std::vector<float>> committed_features_;
   /// Committed nodes whose feature has not come yet.
-  std::map<NodeId, Position> awaited_;
+  std::map<TreeNodeId, Position> awaited_;
   std::vector<Slot> free_;
 };
 

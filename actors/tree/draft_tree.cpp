@@ -16,18 +16,18 @@ DraftTree::DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_no
       max_nodes_(max_nodes),
       next_id_(open.root),
       kv_(slots, reads_features) {
-  for (std::size_t i = open.kept; i < open.prompt.size(); ++i) {
+  for (std::size_t i = open.cached_tokens; i < open.prompt.size(); ++i) {
     Node node;
     node.serial = next_serial_++;
     node.id = next_id_++;
-    node.parent = i == open.kept ? none : static_cast<Index>(i - open.kept - 1);
+    node.parent = i == open.cached_tokens ? none : static_cast<Index>(i - open.cached_tokens - 1);
     node.token = open.prompt[i];
     node.position = static_cast<Position>(i);
     if (i + 1 < open.prompt.size())
       node.expanded_at = 0;  // what follows a prompt token is known
     nodes_.push_back(std::move(node));
   }
-  committed_tokens_.assign(open.prompt.begin(), open.prompt.begin() + open.kept);
+  committed_tokens_.assign(open.prompt.begin(), open.prompt.begin() + open.cached_tokens);
   Position equal = 0;
   if (previous != nullptr) {
     const auto& old = previous->committed_tokens_;
@@ -35,10 +35,10 @@ DraftTree::DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_no
         std::mismatch(committed_tokens_.begin(), committed_tokens_.end(), old.begin(), old.end());
     equal = static_cast<Position>(difference.first - committed_tokens_.begin());
   }
-  kv_.begin(open.kept, previous != nullptr ? &previous->kv_ : nullptr, equal);
+  kv_.begin(open.cached_tokens, previous != nullptr ? &previous->kv_ : nullptr, equal);
 }
 
-DraftTree::Index DraftTree::find(NodeId id) const {
+DraftTree::Index DraftTree::find(TreeNodeId id) const {
   auto found =
       std::find_if(nodes_.begin(), nodes_.end(), [id](const Node& node) { return node.id == id; });
   return found == nodes_.end() ? none : static_cast<Index>(found - nodes_.begin());
@@ -74,7 +74,7 @@ std::optional<std::string> DraftTree::find_path(const Prune& prune,
                                                 std::vector<Index>& path) const {
   if (prune.version != version_ + 1)
     return fmt::format("prune of version {} follows version {}", prune.version, version_);
-  for (NodeId id : prune.path) {
+  for (TreeNodeId id : prune.path) {
     Index index = find(id);
     Index expected = path.empty() ? none : path.back();
     if (index == none || !nodes_[index].sent || (path.empty() && index != root()) ||
@@ -169,7 +169,8 @@ void DraftTree::rescore() {
   for (Node& node : nodes_) {
     bool certain = node.parent == none || node.position <= prompt_end_;
     node.depth = certain ? 0 : nodes_[node.parent].depth + 1;
-    node.reach = certain ? 1 : nodes_[node.parent].reach * std::exp(double{node.log_prob});
+    node.path_probability =
+        certain ? 1 : nodes_[node.parent].path_probability * std::exp(double{node.log_prob});
   }
 }
 
@@ -185,15 +186,15 @@ bool DraftTree::can_expand(const Node& node) const {
   return parent.slot != DraftKv::no_slot && !parent.feature.empty();
 }
 
-std::vector<DraftTree::Choice> DraftTree::best_to_expand(std::size_t count, double min_reach,
+std::vector<DraftTree::Choice> DraftTree::best_to_expand(std::size_t count, double min_probability,
                                                          std::uint32_t max_depth,
                                                          bool refresh) const {
   std::vector<Choice> choices;
   for (Index i = 0; i < nodes_.size(); ++i) {
     const Node& node = nodes_[i];
-    if (node.reach < min_reach || node.depth >= max_depth || !can_expand(node))
+    if (node.path_probability < min_probability || node.depth >= max_depth || !can_expand(node))
       continue;
-    double value = node.reach;
+    double value = node.path_probability;
     if (node.expanded_at != never) {
       if (!refresh || node.expanded_at <= node.depth)
         continue;
@@ -218,30 +219,40 @@ std::vector<DraftTree::Choice> DraftTree::best_of_level(std::uint32_t depth,
            can_expand(node);
   };
   for (Index i : first(count, eligible, [this](Index a, Index b) {
-         return nodes_[a].reach != nodes_[b].reach ? nodes_[a].reach > nodes_[b].reach : a < b;
+         return nodes_[a].path_probability != nodes_[b].path_probability
+                    ? nodes_[a].path_probability > nodes_[b].path_probability
+                    : a < b;
        }))
-    choices.push_back({i, nodes_[i].reach});
+    choices.push_back({i, nodes_[i].path_probability});
   return choices;
 }
 
-std::vector<DraftTree::Index> DraftTree::best_to_send(std::size_t count, double min_reach) const {
+std::vector<DraftTree::Index> DraftTree::best_to_send(std::size_t count,
+                                                      double min_probability) const {
   auto eligible = [&](const Node& node) {
-    return !node.sent && node.reach >= min_reach && node.position < position_limit_;
+    return !node.sent && node.path_probability >= min_probability &&
+           node.position < position_limit_;
   };
-  // A parent's reach is never below its child's, and its index is lower.
+  // A parent's path probability is never below its child's, and its index is lower.
   return first(count, eligible, [this](Index a, Index b) {
-    return nodes_[a].reach != nodes_[b].reach ? nodes_[a].reach > nodes_[b].reach : a < b;
+    return nodes_[a].path_probability != nodes_[b].path_probability
+               ? nodes_[a].path_probability > nodes_[b].path_probability
+               : a < b;
   });
 }
 
-std::vector<DraftTree::Index> DraftTree::first_to_send(std::size_t count, double min_reach) const {
+std::vector<DraftTree::Index> DraftTree::first_to_send(std::size_t count,
+                                                       double min_probability) const {
   auto eligible = [&](const Node& node) {
-    return !node.sent && node.reach >= min_reach && node.position < position_limit_;
+    return !node.sent && node.path_probability >= min_probability &&
+           node.position < position_limit_;
   };
   return first(count, eligible, [this](Index a, Index b) {
     if (nodes_[a].position != nodes_[b].position)
       return nodes_[a].position < nodes_[b].position;
-    return nodes_[a].reach != nodes_[b].reach ? nodes_[a].reach > nodes_[b].reach : a < b;
+    return nodes_[a].path_probability != nodes_[b].path_probability
+               ? nodes_[a].path_probability > nodes_[b].path_probability
+               : a < b;
   });
 }
 
@@ -266,7 +277,7 @@ std::uint32_t DraftTree::height() const {
   return height;
 }
 
-void DraftTree::expand(Index parent, std::span<const Candidate> proposals, double min_reach) {
+void DraftTree::expand(Index parent, std::span<const Candidate> proposals, double min_probability) {
   nodes_[parent].expanded_at = nodes_[parent].depth;
   std::vector<Index> children;
   for (Index i = parent + 1; i < nodes_.size(); ++i)
@@ -293,9 +304,9 @@ void DraftTree::expand(Index parent, std::span<const Candidate> proposals, doubl
     node.position = nodes_[parent].position + 1;
     node.depth = nodes_[parent].depth + 1;
     node.log_prob = least;
-    node.reach = nodes_[parent].reach * std::exp(double{node.log_prob});
+    node.path_probability = nodes_[parent].path_probability * std::exp(double{node.log_prob});
     bool room = nodes_.size() < max_nodes_ + std::size_t{prompt_end_} + 1;
-    if (node.reach < min_reach || !room)
+    if (node.path_probability < min_probability || !room)
       continue;
     node.serial = next_serial_++;
     node.id = next_id_++;
@@ -341,7 +352,7 @@ void DraftTree::guess_feature(Index index, std::span<const float> feature) {
     entry.feature.assign(feature.begin(), feature.end());
 }
 
-void DraftTree::learn_feature(NodeId id, std::span<const float> feature) {
+void DraftTree::learn_feature(TreeNodeId id, std::span<const float> feature) {
   if (kv_.learn_committed(id, feature))
     return;
   if (auto index = find(id); index != none) {
@@ -361,7 +372,7 @@ bool DraftTree::take_slot(Index index) {
 
 Row DraftTree::row(Index index) const {
   const Node& node = nodes_[index];
-  NodeId parent = node.parent != none ? nodes_[node.parent].id : no_node;
+  TreeNodeId parent = node.parent != none ? nodes_[node.parent].id : no_node;
   return {session_, node.id, index == root() ? root_parent_ : parent, node.token, node.position};
 }
 

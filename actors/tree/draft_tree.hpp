@@ -3,9 +3,9 @@
 /// been sent. Plain C++; the draft actor drives it. What the draft model holds for each node stands
 /// in `DraftKv`.
 ///
-/// Scores follow EAGLE-2: the reach of a node is the product of the draft's conditional
-/// probabilities on the way from the root, so that any prefix of the nodes in order of reach is a
-/// connected tree.
+/// Scores follow EAGLE-2: the path probability of a node is the product of the draft's conditional
+/// probabilities on the way from the root, so that any prefix of the nodes in order of path
+/// probability is a connected tree.
 
 #include <cstdint>
 #include <map>
@@ -30,7 +30,7 @@ class DraftTree {
   struct Node {
     /// Names the node as long as it lives, whatever becomes of its id and its index.
     std::uint64_t serial = 0;
-    NodeId id = no_node;
+    TreeNodeId id = no_node;
     Index parent = none;
     Token token = 0;
     Position position = 0;
@@ -38,7 +38,7 @@ class DraftTree {
     std::uint32_t depth = 0;
     float log_prob = 0;
     /// Product of the conditional probabilities below the root; the root has 1.
-    double reach = 1;
+    double path_probability = 1;
     bool sent = false;
     /// The depth that the node had when its children were proposed last.
     std::uint32_t expanded_at = never;
@@ -78,22 +78,22 @@ class DraftTree {
   /// their reach; with `refresh`, those that were when they stood e levels below the root and now
   /// stand at depth d count with 0.5 * reach * min(1, (e - d) / 3), since the draft knows more of
   /// the target's features by now.
-  std::vector<Choice> best_to_expand(std::size_t count, double min_reach, std::uint32_t max_depth,
-                                     bool refresh = false) const;
-  /// Up to `count` unexpanded nodes of one level, by reach.
+  std::vector<Choice> best_to_expand(std::size_t count, double min_probability,
+                                     std::uint32_t max_depth, bool refresh = false) const;
+  /// Up to `count` unexpanded nodes of one level, by path probability.
   std::vector<Choice> best_of_level(std::uint32_t depth, std::size_t count) const;
   /// Up to `count` unsent nodes, best first, so parents before children.
-  std::vector<Index> best_to_send(std::size_t count, double min_reach) const;
+  std::vector<Index> best_to_send(std::size_t count, double min_probability) const;
   /// Up to `count` unsent nodes, level by level.
-  std::vector<Index> first_to_send(std::size_t count, double min_reach) const;
+  std::vector<Index> first_to_send(std::size_t count, double min_probability) const;
   /// Depth of the deepest node.
   std::uint32_t height() const;
   std::size_t unsent() const { return nodes_.size() - sent_live_; }
 
-  /// Adds a child for every proposal that reaches `min_reach`, while there is room. A child that
-  /// exists takes the new probability; one that was not proposed again, at most the last
+  /// Adds a child for every proposal that reaches `min_probability`, while there is room. A child
+  /// that exists takes the new probability; one that was not proposed again, at most the last
   /// proposal's.
-  void expand(Index parent, std::span<const Candidate> proposals, double min_reach);
+  void expand(Index parent, std::span<const Candidate> proposals, double min_probability);
   void mark_sent(Index index);
   /// Forgets all unsent nodes but the root and the best `count`.
   void keep_best_unsent(std::size_t count);
@@ -103,7 +103,7 @@ class DraftTree {
   /// What the draft model took the node's feature to be; ignored where the target's is known.
   void guess_feature(Index index, std::span<const float> feature);
   /// The target's feature of a node that is live or was committed lately; others are ignored.
-  void learn_feature(NodeId id, std::span<const float> feature);
+  void learn_feature(TreeNodeId id, std::span<const float> feature);
 
   /// The next committed position whose draft row can be computed for good, if there is one.
   std::optional<Position> next_committed_row() const { return kv_.next_committed_row(); }
@@ -150,7 +150,7 @@ class DraftTree {
   std::optional<std::string> broken_invariant() const;
 
  private:
-  Index find(NodeId id) const;
+  Index find(TreeNodeId id) const;
   std::optional<std::string> find_path(const Prune& prune, std::vector<Index>& path) const;
   void keep_below(Index root);
   bool can_expand(const Node& node) const;
@@ -165,9 +165,9 @@ class DraftTree {
   Position position_limit_;
   Position prompt_end_;
   std::uint32_t max_nodes_;
-  NodeId next_id_;
+  TreeNodeId next_id_;
   /// The last committed node, of which the root is a child.
-  NodeId root_parent_ = no_node;
+  TreeNodeId root_parent_ = no_node;
   std::uint64_t next_serial_ = 1;
   std::uint32_t sent_live_ = 0;
   std::vector<Node> nodes_;

@@ -14,13 +14,13 @@ ViewResult invalid(std::string error) {
 
 }  // namespace
 
-LiveView::LiveView(NodeId root, std::uint32_t slots) : root_(root), slots_(slots) {
+LiveView::LiveView(TreeNodeId root, std::uint32_t slots) : root_(root), slots_(slots) {
   free_.reserve(slots);
   for (Slot slot = slots; slot > 0; --slot)
     free_.push_back(slot - 1);
 }
 
-LiveView::LiveView(NodeId root, const LiveView& previous, Position kept)
+LiveView::LiveView(TreeNodeId root, const LiveView& previous, Position kept)
     : root_(root),
       slots_(previous.slots_),
       committed_(previous.committed_.begin(), previous.committed_.begin() + kept),
@@ -34,12 +34,12 @@ LiveView::LiveView(NodeId root, const LiveView& previous, Position kept)
       free_.push_back(slot - 1);
 }
 
-const LiveView::Node* LiveView::find(NodeId id) const {
+const LiveView::Node* LiveView::find(TreeNodeId id) const {
   auto found = index_.find(id);
   return found == index_.end() ? nullptr : &live_[found->second];
 }
 
-const LiveView::Node* LiveView::child(NodeId parent, Token token) const {
+const LiveView::Node* LiveView::child(TreeNodeId parent, Token token) const {
   auto found = std::find_if(live_.begin(), live_.end(), [&](const Node& node) {
     return node.parent == parent && node.token == token;
   });
@@ -74,7 +74,7 @@ ViewResult LiveView::apply(const Prune& prune) {
     return invalid(fmt::format("prune of version {} follows version {}", prune.version, version_));
   if (prune.path.empty())
     return invalid(fmt::format("prune of version {} has an empty path", prune.version));
-  NodeId last = no_node;
+  TreeNodeId last = no_node;
   for (auto id : prune.path) {
     const Node* node = find(id);
     if (node == nullptr || id == prune.root.id)
@@ -90,7 +90,7 @@ ViewResult LiveView::apply(const Prune& prune) {
     return invalid(fmt::format("prune of version {} puts the root at position {}, expected {}",
                                prune.version, prune.root.position, position));
 
-  std::vector<NodeId> committed = prune.path;
+  std::vector<TreeNodeId> committed = prune.path;
   for (auto id : committed) {
     committed_.push_back(find(id)->slot);
     committed_tokens_.push_back(find(id)->token);
@@ -98,7 +98,7 @@ ViewResult LiveView::apply(const Prune& prune) {
   std::sort(committed.begin(), committed.end());
 
   // Parents come before children, so one pass in order decides who lives.
-  std::unordered_map<NodeId, std::size_t> kept;
+  std::unordered_map<TreeNodeId, std::size_t> kept;
   std::size_t count = 0;
   for (const Node& node : live_) {
     if (std::binary_search(committed.begin(), committed.end(), node.id))
@@ -117,7 +117,7 @@ ViewResult LiveView::apply(const Prune& prune) {
   return {};
 }
 
-void LiveView::append_path(NodeId id, std::vector<Slot>& out) const {
+void LiveView::append_path(TreeNodeId id, std::vector<Slot>& out) const {
   auto first = out.size();
   for (const Node* node = find(id); node != nullptr; node = find(node->parent))
     out.push_back(node->slot);

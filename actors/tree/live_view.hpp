@@ -33,8 +33,8 @@ struct ViewResult {
 class LiveView {
  public:
   struct Node {
-    NodeId id = no_node;
-    NodeId parent = no_node;
+    TreeNodeId id = no_node;
+    TreeNodeId parent = no_node;
     Token token = 0;
     Position position = 0;
     Slot slot = 0;
@@ -42,10 +42,10 @@ class LiveView {
 
   /// `root`: the id of the first root, which stands at position 0. `slots`: rows, committed or
   /// live, that can be held at once.
-  LiveView(NodeId root, std::uint32_t slots);
+  LiveView(TreeNodeId root, std::uint32_t slots);
   /// Goes on with the first `kept` committed positions of another view and with all its slots. They
   /// have to be committed there.
-  LiveView(NodeId root, const LiveView& previous, Position kept);
+  LiveView(TreeNodeId root, const LiveView& previous, Position kept);
 
   /// The rule of life: a row is live if its id is the root or its parent is live. A live row gets a
   /// slot. Dead rows are ignored; a repeated id, a wrong position or a lack of slots is invalid.
@@ -57,17 +57,17 @@ class LiveView {
   ViewResult apply(const Prune& prune);
 
   TreeVersion version() const { return version_; }
-  NodeId root() const { return root_; }
+  TreeNodeId root() const { return root_; }
   /// Slots of the committed positions 0, 1, ...
   std::span<const Slot> committed() const { return committed_; }
   std::span<const Token> committed_tokens() const { return committed_tokens_; }
   /// Live nodes, parents before children.
   std::span<const Node> live() const { return live_; }
-  const Node* find(NodeId id) const;
+  const Node* find(TreeNodeId id) const;
   /// The live child of `parent` that has this token, or null.
-  const Node* child(NodeId parent, Token token) const;
+  const Node* child(TreeNodeId parent, Token token) const;
   /// Appends the slots from the oldest live ancestor of `id` down to `id` itself.
-  void append_path(NodeId id, std::vector<Slot>& out) const;
+  void append_path(TreeNodeId id, std::vector<Slot>& out) const;
 
   std::uint32_t slots() const { return slots_; }
   std::uint32_t free_slots() const { return static_cast<std::uint32_t>(free_.size()); }
@@ -78,12 +78,12 @@ class LiveView {
 
  private:
   TreeVersion version_ = 0;
-  NodeId root_;
+  TreeNodeId root_;
   std::uint32_t slots_;
   std::vector<Slot> committed_;
   std::vector<Token> committed_tokens_;
   std::vector<Node> live_;
-  std::unordered_map<NodeId, std::size_t> index_;
+  std::unordered_map<TreeNodeId, std::size_t> index_;
   std::vector<Slot> free_;
 };
 

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "models/base/error.hpp"
 #include "models/config/config.hpp"
 #include "models/config/rules.hpp"
-#include "models/base/error.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/gguf.hpp"
 

@@ -2,9 +2,9 @@
 
 #include <system_error>
 
+#include "models/base/error.hpp"
 #include "models/config/rules.hpp"
 #include "models/drafts/eagle_config.hpp"
-#include "models/base/error.hpp"
 #include "models/formats/safetensors.hpp"
 #include "models/formats/text_file.hpp"
 

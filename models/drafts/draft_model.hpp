@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <span>
 
+#include "models/base/types.hpp"
 #include "models/kv/kv_cache.hpp"
 #include "models/layers/sampler.hpp"
-#include "models/base/types.hpp"
 
 namespace flowspec {
 

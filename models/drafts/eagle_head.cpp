@@ -9,15 +9,15 @@
 #include <utility>
 #include <vector>
 
-#include "models/drafts/eagle_config.hpp"
 #include "models/base/error.hpp"
+#include "models/drafts/eagle_config.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/safetensors.hpp"
 #include "models/formats/text_file.hpp"
+#include "models/kernels/kernels.hpp"
 #include "models/layers/decoder_layer.hpp"
 #include "models/layers/workspace.hpp"
 #include "models/ops/embedding.hpp"
-#include "models/kernels/kernels.hpp"
 
 namespace flowspec {
 namespace {

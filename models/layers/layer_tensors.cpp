@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "models/config/config.hpp"
 #include "models/base/error.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/model_files.hpp"
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "models/config/config.hpp"
 #include "models/base/error.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/model_files.hpp"
 #include "models/layers/decoder_layer.hpp"
 #include "models/layers/layer_tensors.hpp"

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "models/base/types.hpp"
 #include "models/kv/kv_cache.hpp"
 #include "models/ops/linear_form.hpp"
-#include "models/base/types.hpp"
 
 namespace flowspec {
 

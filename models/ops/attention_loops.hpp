@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <limits>
 
-#include "models/ops/attention_kernels.hpp"
 #include "models/kernels/vector.hpp"
+#include "models/ops/attention_kernels.hpp"
 
 #define FLOWSPEC_PART [[gnu::always_inline]] FLOWSPEC_TARGET inline
 

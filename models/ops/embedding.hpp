@@ -5,8 +5,8 @@
 #include <memory>
 #include <span>
 
-#include "models/formats/tensor_info.hpp"
 #include "models/base/types.hpp"
+#include "models/formats/tensor_info.hpp"
 
 namespace flowspec {
 

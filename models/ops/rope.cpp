@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
-#include "models/kernels/kernels.hpp"
 #include "models/base/portable_math.hpp"
+#include "models/kernels/kernels.hpp"
 
 namespace flowspec {
 

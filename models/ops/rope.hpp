@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "models/config/rope_scaling.hpp"
 #include "models/base/types.hpp"
+#include "models/config/rope_scaling.hpp"
 
 namespace flowspec {
 

@@ -10,9 +10,9 @@
 #include "actors/policy/modes/modes.hpp"
 #include "models/layers/sampler.hpp"
 #include "runtime/bench/cells.hpp"
+#include "runtime/cluster/network_options.hpp"
 #include "runtime/console/cli.hpp"
 #include "runtime/console/error.hpp"
-#include "runtime/cluster/network_options.hpp"
 
 namespace flowspec {
 

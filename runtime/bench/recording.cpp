@@ -68,9 +68,9 @@ void Recording::sent(SegmentId segment, const std::vector<Row>& rows) {
     segment_of_.emplace(std::pair{row.session, row.id}, segment);
 }
 
-void Recording::committed(SessionId session, const std::vector<NodeId>& path) {
+void Recording::committed(SessionId session, const std::vector<TreeNodeId>& path) {
   std::lock_guard lock(mutex_);
-  for (NodeId node : path)
+  for (TreeNodeId node : path)
     if (auto sent = segment_of_.find({session, node}); sent != segment_of_.end())
       ++kept_[sent->second];
 }

@@ -24,7 +24,7 @@ class Recording : public EmulationRecorder {
  public:
   void worked(const EmulatedWork& work) override;
   void sent(SegmentId segment, const std::vector<Row>& rows) override;
-  void committed(SessionId session, const std::vector<NodeId>& path) override;
+  void committed(SessionId session, const std::vector<TreeNodeId>& path) override;
 
   /// Fills in `devices`, `hops` and `returned_segments`. Windows are in order and do not overlap.
   void count(std::span<const DecodeWindow> windows, BenchRun& run) const;
@@ -38,7 +38,7 @@ class Recording : public EmulationRecorder {
   mutable std::mutex mutex_;
   std::vector<EmulatedWork> works_;
   /// Which sent row belongs to which segment, until it is known whether it is kept.
-  std::map<std::pair<SessionId, NodeId>, SegmentId> segment_of_;
+  std::map<std::pair<SessionId, TreeNodeId>, SegmentId> segment_of_;
   std::map<SegmentId, std::uint32_t> kept_;
 };
 

@@ -5,12 +5,12 @@
 #include <fmt/format.h>
 
 #include "actors/support/actor_threads.hpp"
-#include "runtime/cluster/ask.hpp"
 #include "runtime/bench/runner.hpp"
 #include "runtime/bench/setup.hpp"
+#include "runtime/cluster/ask.hpp"
+#include "runtime/cluster/system_config.hpp"
 #include "runtime/run/run.hpp"
 #include "runtime/run/submit.hpp"
-#include "runtime/cluster/system_config.hpp"
 
 namespace flowspec {
 

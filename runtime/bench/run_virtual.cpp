@@ -7,10 +7,10 @@
 #include "actors/support/end_actor.hpp"
 #include "actors/support/text_error.hpp"
 #include "actors/type_ids.hpp"
-#include "runtime/run/assembly.hpp"
 #include "runtime/bench/runner.hpp"
 #include "runtime/bench/setup.hpp"
 #include "runtime/console/error.hpp"
+#include "runtime/run/assembly.hpp"
 
 namespace flowspec {
 

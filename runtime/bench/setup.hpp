@@ -7,14 +7,14 @@
 #include <vector>
 
 #include "actors/emulation/emulation.hpp"
-#include "actors/policy/policy.hpp"
 #include "actors/pipeline/session.hpp"
+#include "actors/policy/policy.hpp"
 #include "runtime/bench/bench_run.hpp"
 #include "runtime/bench/prompts.hpp"
 #include "runtime/bench/recording.hpp"
-#include "runtime/run/engine.hpp"
 #include "runtime/cluster/placement.hpp"
 #include "runtime/cluster/profile.hpp"
+#include "runtime/run/engine.hpp"
 #include "runtime/run/run_spec.hpp"
 
 namespace flowspec {

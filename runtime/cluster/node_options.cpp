@@ -9,8 +9,8 @@
 
 #include "actors/cluster/machine.hpp"
 #include "runtime/cluster/address.hpp"
-#include "runtime/console/cli.hpp"
 #include "runtime/cluster/network_options.hpp"
+#include "runtime/console/cli.hpp"
 #include "runtime/console/one_line.hpp"
 
 namespace flowspec {

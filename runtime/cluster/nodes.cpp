@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "actors/cluster/dialer.hpp"
-#include "actors/support/end_actor.hpp"
 #include "actors/cluster/node_agent.hpp"
+#include "actors/support/end_actor.hpp"
 #include "actors/type_ids.hpp"
 #include "runtime/cluster/ask.hpp"
 #include "runtime/console/one_line.hpp"

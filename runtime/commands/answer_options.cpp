@@ -5,10 +5,10 @@
 #include "actors/policy/modes/modes.hpp"
 #include "models/tokenizer/chat_template.hpp"
 #include "models/tokenizer/utf8.hpp"
+#include "runtime/cluster/network_options.hpp"
 #include "runtime/commands/chat.hpp"
 #include "runtime/console/cli.hpp"
 #include "runtime/console/error.hpp"
-#include "runtime/cluster/network_options.hpp"
 #include "runtime/console/read_file.hpp"
 
 namespace flowspec {

@@ -9,8 +9,8 @@
 
 #include "models/layers/sampler.hpp"
 #include "runtime/cluster/network_options.hpp"
-#include "runtime/run/run_spec.hpp"
 #include "runtime/console/verbosity.hpp"
+#include "runtime/run/run_spec.hpp"
 
 namespace CLI {
 class App;

@@ -13,8 +13,8 @@
 
 #include "models/tokenizer/chat_template.hpp"
 #include "runtime/commands/client.hpp"
-#include "runtime/console/line_reader.hpp"
 #include "runtime/commands/loss_watch.hpp"
+#include "runtime/console/line_reader.hpp"
 #include "runtime/run/run.hpp"
 #include "runtime/run/submit.hpp"
 
@@ -218,8 +218,8 @@ class Chat {
     }
     auto request = make_request(engine_, std::move(tokens), context_, options_);
     request.context = context_;
-    request.previous = previous_;
-    request.kept = static_cast<Position>(
+    request.prefix_session = previous_;
+    request.cached_tokens = static_cast<Position>(
         std::min({common_prefix(request.prompt, text_), computed_, request.prompt.size() - 1}));
     request.keep = true;
     answering_ = submit(self_, run_.coordinator(), request);
@@ -243,7 +243,7 @@ class Chat {
     previous_ = report.session;
     text_ = request.prompt;
     text_.insert(text_.end(), report.tokens.begin(), report.tokens.end());
-    computed_ = report.tokens.empty() ? request.kept : text_.size() - 1;
+    computed_ = report.tokens.empty() ? request.cached_tokens : text_.size() - 1;
   }
 
   void show(const Summary& summary) {

@@ -6,9 +6,9 @@
 #include <fmt/format.h>
 
 #include "messages/limits.hpp"
+#include "runtime/cluster/tls.hpp"
 #include "runtime/console/failure.hpp"
 #include "runtime/run/submit.hpp"
-#include "runtime/cluster/tls.hpp"
 #include "runtime/run/with_actors.hpp"
 
 namespace flowspec {
@@ -82,7 +82,7 @@ Request make_request(const Engine& engine, std::vector<Token> prompt, std::uint3
 Summary receive_answer(caf::scoped_actor& self, const Request& request, bool streams,
                        Client& client) {
   Summary summary;
-  summary.kept = request.kept;
+  summary.cached_tokens = request.cached_tokens;
   summary.report = receive_report(self, request, [&](const std::string& text) {
     summary.text += text;
     if (streams && !print(text))

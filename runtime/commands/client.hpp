@@ -8,12 +8,12 @@
 
 #include "actors/pipeline/request.hpp"
 #include "runtime/commands/answer_options.hpp"
-#include "runtime/run/engine.hpp"
 #include "runtime/console/error.hpp"
 #include "runtime/console/output.hpp"
 #include "runtime/console/pause_watch.hpp"
-#include "runtime/run/report.hpp"
 #include "runtime/console/signals.hpp"
+#include "runtime/run/engine.hpp"
+#include "runtime/run/report.hpp"
 
 namespace flowspec {
 

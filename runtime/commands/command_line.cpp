@@ -1,8 +1,8 @@
 #include "runtime/commands/command_line.hpp"
 
+#include "runtime/cluster/network_options.hpp"
 #include "runtime/console/cli.hpp"
 #include "runtime/console/error.hpp"
-#include "runtime/cluster/network_options.hpp"
 
 namespace flowspec {
 

@@ -3,11 +3,11 @@
 
 #include <optional>
 
-#include "runtime/commands/answer_options.hpp"
 #include "runtime/bench/bench_options.hpp"
-#include "runtime/engine_bench/engine_bench_options.hpp"
+#include "runtime/commands/answer_options.hpp"
 #include "runtime/commands/nodes_options.hpp"
 #include "runtime/commands/tokenize.hpp"
+#include "runtime/engine_bench/engine_bench_options.hpp"
 #include "runtime/verify/verify_options.hpp"
 
 namespace CLI {

@@ -7,8 +7,8 @@
 
 #include <caf/fwd.hpp>
 
-#include "runtime/console/line_reader.hpp"
 #include "runtime/cluster/nodes.hpp"
+#include "runtime/console/line_reader.hpp"
 
 namespace flowspec {
 

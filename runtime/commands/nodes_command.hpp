@@ -1,7 +1,7 @@
 #pragma once
 
-#include "runtime/console/error.hpp"
 #include "runtime/commands/nodes_options.hpp"
+#include "runtime/console/error.hpp"
 
 namespace flowspec {
 

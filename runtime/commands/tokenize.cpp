@@ -14,9 +14,9 @@
 #include "models/open_model.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "models/tokenizer/utf8.hpp"
-#include "runtime/run/embedded.hpp"
 #include "runtime/console/output.hpp"
 #include "runtime/console/read_file.hpp"
+#include "runtime/run/embedded.hpp"
 
 namespace flowspec {
 

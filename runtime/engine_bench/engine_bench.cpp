@@ -16,11 +16,11 @@
 #include "models/open_model.hpp"
 #include "models/ops/packed/kernels.hpp"
 #include "runtime/bench/output_file.hpp"
-#include "runtime/run/embedded.hpp"
 #include "runtime/engine_bench/engine_report.hpp"
 #include "runtime/engine_bench/pipeline.hpp"
 #include "runtime/engine_bench/random_model.hpp"
 #include "runtime/engine_bench/read_bandwidth.hpp"
+#include "runtime/run/embedded.hpp"
 
 namespace flowspec {
 

@@ -2,8 +2,8 @@
 
 #include <iosfwd>
 
-#include "runtime/engine_bench/engine_bench_options.hpp"
 #include "runtime/console/error.hpp"
+#include "runtime/engine_bench/engine_bench_options.hpp"
 
 namespace flowspec {
 

@@ -5,9 +5,9 @@
 #include <fmt/ranges.h>
 
 #include "runtime/console/cli.hpp"
+#include "runtime/console/error.hpp"
 #include "runtime/engine_bench/pipeline.hpp"
 #include "runtime/engine_bench/random_model.hpp"
-#include "runtime/console/error.hpp"
 
 namespace flowspec {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "models/formats/tensor_type.hpp"
 #include "models/base/types.hpp"
+#include "models/formats/tensor_type.hpp"
 
 namespace CLI {
 class App;

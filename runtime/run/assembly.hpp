@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "actors/pipeline/pipeline.hpp"
-#include "runtime/run/engine.hpp"
 #include "runtime/cluster/placement.hpp"
+#include "runtime/run/engine.hpp"
 
 namespace flowspec {
 

@@ -18,9 +18,9 @@
 #include "models/drafts/small_lm.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
-#include "runtime/run/embedded.hpp"
 #include "runtime/console/error.hpp"
 #include "runtime/console/failure.hpp"
+#include "runtime/run/embedded.hpp"
 
 namespace flowspec {
 

@@ -38,7 +38,7 @@ struct Rates {
     const Report& report = summary.report;
     auto tokens = report.tokens.size();
     if (tokens > 0)
-      prefill = per_second(report.prompt_tokens - summary.kept, report.prefill_us);
+      prefill = per_second(report.prompt_tokens - summary.cached_tokens, report.prefill_us);
     // The first token belongs to the prefill.
     if (tokens > 1)
       decode = per_second(tokens - 1, report.decode_us);
@@ -125,8 +125,8 @@ std::string statistics_line(const Summary& summary) {
       "| "
       "accept length {:.2f}",
       report.tokens.size(), name_of(report.finish), report.prompt_tokens,
-      summary.kept > 0 ? fmt::format(", {} of them kept", summary.kept) : "", rates.prefill,
-      rates.decode, rates.accept_length);
+      summary.cached_tokens > 0 ? fmt::format(", {} of them kept", summary.cached_tokens) : "",
+      rates.prefill, rates.decode, rates.accept_length);
   if (!summary.stats.empty())
     line += " | busy:";
   for (std::size_t i = 0; i < summary.stats.size() && i < summary.hops.size(); ++i)
@@ -151,7 +151,7 @@ std::string json_text(const Summary& summary) {
   for (std::size_t i = 0; i < summary.stats.size() && i < summary.hops.size(); ++i)
     stats["hops"].push_back(json_of(summary.hops[i], summary.stats[i], report));
   Json json{{"prompt_tokens", report.prompt_tokens},
-            {"kept_tokens", summary.kept},
+            {"kept_tokens", summary.cached_tokens},
             {"tokens", report.tokens},
             {"text", summary.text},
             {"finish_reason", name_of(report.finish)},

@@ -14,7 +14,7 @@ struct Summary {
   /// Text of the answer.
   std::string text;
   /// Tokens of the prompt that were in the KV cache already.
-  std::uint32_t kept = 0;
+  std::uint32_t cached_tokens = 0;
   std::string mode;
   std::string draft;
   std::vector<Hop> hops;

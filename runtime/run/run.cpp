@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "actors/support/end_actor.hpp"
 #include "actors/policy/modes/modes.hpp"
+#include "actors/support/end_actor.hpp"
 #include "messages/limits.hpp"
 #include "models/model_hash.hpp"
 #include "models/numerics.hpp"

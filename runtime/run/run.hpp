@@ -13,10 +13,10 @@
 #include "actors/emulation/emulation.hpp"
 #include "actors/policy/policy.hpp"
 #include "messages/types.hpp"
-#include "runtime/run/assembly.hpp"
-#include "runtime/run/engine.hpp"
 #include "runtime/cluster/nodes.hpp"
 #include "runtime/cluster/placement.hpp"
+#include "runtime/run/assembly.hpp"
+#include "runtime/run/engine.hpp"
 
 namespace flowspec {
 

@@ -5,9 +5,9 @@
 #include <caf/all.hpp>
 
 #include "actors/support/actor_threads.hpp"
+#include "runtime/cluster/system_config.hpp"
 #include "runtime/console/output.hpp"
 #include "runtime/console/signals.hpp"
-#include "runtime/cluster/system_config.hpp"
 
 namespace flowspec {
 

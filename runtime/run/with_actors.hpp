@@ -5,8 +5,8 @@
 #include <caf/fwd.hpp>
 
 #include "runtime/cluster/cluster.hpp"
-#include "runtime/console/error.hpp"
 #include "runtime/cluster/network_options.hpp"
+#include "runtime/console/error.hpp"
 
 namespace flowspec {
 

@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "models/layers/sampler.hpp"
 #include "models/base/types.hpp"
+#include "models/layers/sampler.hpp"
 
 namespace flowspec {
 

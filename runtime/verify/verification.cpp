@@ -11,8 +11,8 @@
 #include "messages/limits.hpp"
 #include "models/numerics.hpp"
 #include "runtime/bench/prompts.hpp"
-#include "runtime/run/embedded.hpp"
 #include "runtime/console/error.hpp"
+#include "runtime/run/embedded.hpp"
 
 namespace flowspec {
 

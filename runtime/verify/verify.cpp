@@ -8,8 +8,8 @@
 #include "runtime/console/failure.hpp"
 #include "runtime/console/output.hpp"
 #include "runtime/console/signals.hpp"
-#include "runtime/verify/verification.hpp"
 #include "runtime/run/with_actors.hpp"
+#include "runtime/verify/verification.hpp"
 
 namespace flowspec {
 

@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include "actors/policy/modes/modes.hpp"
+#include "runtime/cluster/network_options.hpp"
 #include "runtime/console/cli.hpp"
 #include "runtime/console/error.hpp"
-#include "runtime/cluster/network_options.hpp"
 
 namespace flowspec {
 

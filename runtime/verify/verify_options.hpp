@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "models/layers/sampler.hpp"
 #include "models/base/types.hpp"
+#include "models/layers/sampler.hpp"
 #include "runtime/cluster/network_options.hpp"
 
 namespace CLI {

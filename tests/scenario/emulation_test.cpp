@@ -17,9 +17,9 @@
 #include "models/formats/gguf.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "runtime/bench/runner.hpp"
-#include "runtime/run/embedded.hpp"
-#include "runtime/console/error.hpp"
 #include "runtime/cluster/profile.hpp"
+#include "runtime/console/error.hpp"
+#include "runtime/run/embedded.hpp"
 #include "tests/support/plain_decoding.hpp"
 #include "tests/support/temp_folder.hpp"
 
@@ -340,7 +340,7 @@ caf::behavior receiver(caf::event_based_actor* self, std::vector<Arrival>* arriv
 SegmentMessage segment_of(SegmentId id, std::size_t rows) {
   Segment segment;
   segment.id = id;
-  for (NodeId node = 1; node <= rows; ++node)
+  for (TreeNodeId node = 1; node <= rows; ++node)
     segment.rows.push_back({1, node, node - 1, 5, static_cast<Position>(node)});
   return SegmentMessage{segment};
 }

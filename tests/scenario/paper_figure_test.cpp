@@ -84,8 +84,8 @@ BOOST_FIXTURE_TEST_CASE(the_papers_figure, Figure) {
   deliver("stage 2 > verifier");
   deliver("verifier > pruner");
   auto verdict = world.last("verifier > pruner");
-  BOOST_REQUIRE(verdict.walks.size() == 1U);
-  const Walk& walk = verdict.walks.front();
+  BOOST_REQUIRE(verdict.paths.size() == 1U);
+  const AcceptedPath& walk = verdict.paths.front();
   BOOST_REQUIRE(walk.path.size() == 2U);
   BOOST_TEST(walk.path[0].id == id[0]);
   BOOST_TEST(walk.path[1].id == id[1]);
@@ -153,7 +153,7 @@ BOOST_FIXTURE_TEST_CASE(the_papers_figure, Figure) {
   }
   // The old order is kept: 4 and 7, then the new ones.
   auto order = ids({4, 7});
-  for (NodeId node : ids_of(rows))
+  for (TreeNodeId node : ids_of(rows))
     order.push_back(node);
   check_ids(live(0), order);
 

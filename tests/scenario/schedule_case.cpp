@@ -107,7 +107,7 @@ WorldOptions world_options(const ScheduleCase& c) {
   options.policy.draft_width = 4;
   options.policy.top_k = 4;
   options.policy.window = 1 + random() % (c.stages + 2);
-  options.policy.hold = random() % 3;
+  options.policy.min_drafts_before_send = random() % 3;
   options.policy.adaptive = options.policy.adaptive && c.adaptive;
   auto skill_seed = random();
   if (options.policy.speculates())

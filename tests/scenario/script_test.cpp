@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(a_verdict_of_an_older_version_is_ignored) {
     BOOST_REQUIRE(!world.waiting().empty());
     world.deliver(world.waiting().front());
   }
-  Walk stale{session, 0, {{1, no_node, 0}}, 5};
+  AcceptedPath stale{session, 0, {{1, no_node, 0}}, 5};
   caf::anon_send(world.channel("verifier > pruner"), VerdictMessage{{{stale}, {}}});
   world.run();
   check_story(world, session);
@@ -142,7 +142,7 @@ BOOST_AUTO_TEST_CASE(a_walk_that_is_no_chain_from_the_root_ends_its_session_only
   auto second = submit(world);
   world.settle();
   world.deliver("pruner > draft");
-  Walk wrong{first, 0, {{99, no_node, 0}}, 5};
+  AcceptedPath wrong{first, 0, {{99, no_node, 0}}, 5};
   caf::anon_send(world.channel("verifier > pruner"), VerdictMessage{{{wrong}, {}}});
   world.deliver("verifier > pruner");
   world.run();

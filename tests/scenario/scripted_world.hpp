@@ -9,7 +9,7 @@
 
 namespace flowspec::test {
 
-using Ids = std::vector<NodeId>;
+using Ids = std::vector<TreeNodeId>;
 using Tokens = std::vector<Token>;
 
 /// A candidate of a scripted draft.

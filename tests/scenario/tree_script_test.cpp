@@ -128,9 +128,9 @@ BOOST_AUTO_TEST_CASE(a_tree_in_chunks_is_not_walked_before_its_last_chunk_is_bac
     world.deliver("verifier > pruner");
     auto verdict = world.world.last("verifier > pruner");
     BOOST_TEST(verdict.ended.size() == 1U);
-    BOOST_REQUIRE(verdict.walks.size() == (last ? 1U : 0U));
+    BOOST_REQUIRE(verdict.paths.size() == (last ? 1U : 0U));
     if (last)
-      BOOST_TEST(verdict.walks[0].path.size() == path.size());
+      BOOST_TEST(verdict.paths[0].path.size() == path.size());
     else
       BOOST_TEST(!world.waits("pruner > stage 0"));
   }

@@ -15,7 +15,7 @@ void note(const Segment& segment, Delivery& delivery) {
   delivery.prunes = segment.prunes;
 }
 
-void note(const Grow& grow, Delivery& delivery) {
+void note(const SentRows& grow, Delivery& delivery) {
   delivery.segment = grow.segment;
   delivery.rows = grow.rows;
 }
@@ -26,7 +26,7 @@ void note(const Prunes& prunes, Delivery& delivery) {
 }
 
 void note(const Verdict& verdict, Delivery& delivery) {
-  delivery.walks = verdict.walks;
+  delivery.paths = verdict.paths;
   delivery.ended = verdict.ended;
 }
 
@@ -59,7 +59,7 @@ caf::behavior channel(caf::event_based_actor* self, caf::actor target, ChannelSt
         }
         if (state->log != nullptr) {
           Delivery delivery{.channel = state->name};
-          note_any<Segment, Grow, Prunes, Verdict, SegmentEnd, Features>(message, delivery);
+          note_any<Segment, SentRows, Prunes, Verdict, SegmentEnd, Features>(message, delivery);
           state->log->push_back(std::move(delivery));
         }
         self->send(target, std::move(message));

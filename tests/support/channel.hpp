@@ -21,9 +21,9 @@ struct Delivery {
   std::vector<Prune> prunes = {};
   /// Of prunes or a verdict.
   std::vector<SegmentId> ended = {};
-  std::vector<Walk> walks = {};
+  std::vector<AcceptedPath> paths = {};
   /// Of features.
-  std::vector<NodeId> nodes = {};
+  std::vector<TreeNodeId> nodes = {};
 };
 
 /// What the world and one of its channels share.

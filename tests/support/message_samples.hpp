@@ -19,7 +19,7 @@
 namespace flowspec::tests {
 
 using AllMessages =
-    std::tuple<Segment, Prunes, Open, Close, Cancel, SegmentEnd, Verdict, Grow, Features, Ready,
+    std::tuple<Segment, Prunes, Open, Close, Cancel, SegmentEnd, Verdict, SentRows, Features, Ready,
                Tokens, Closed, Fault, StageSpec, NodeInfo, StageStats, TextDelta, Report>;
 inline constexpr auto biggest = std::numeric_limits<std::uint64_t>::max();
 
@@ -64,8 +64,8 @@ inline Open sample() {
           .sampling = {.temperature = 0.7F, .top_k = 40, .top_p = 0.9F, .seed = biggest},
           .position_limit = 512,
           .slots = 640,
-          .previous = 8,
-          .kept = 2};
+          .prefix_session = 8,
+          .cached_tokens = 2};
 }
 template <>
 inline Close sample() {
@@ -82,7 +82,7 @@ inline SegmentEnd sample() {
 template <>
 inline Verdict sample() {
   return {
-      .walks = {{.session = 7,
+      .paths = {{.session = 7,
                  .version = 2,
                  .path = {{.id = 4, .parent = 3, .token = 17}, {.id = 5, .parent = 4, .token = 1}},
                  .next = 99},
@@ -90,7 +90,7 @@ inline Verdict sample() {
       .ended = {42, 43}};
 }
 template <>
-inline Grow sample() {
+inline SentRows sample() {
   return {.segment = 44, .rows = sample_rows()};
 }
 template <>

@@ -12,8 +12,8 @@
 #include "actors/cluster/coordinator.hpp"
 #include "actors/pipeline/hop.hpp"
 #include "actors/pipeline/pipeline.hpp"
-#include "actors/policy/drafter.hpp"
 #include "actors/pipeline/session.hpp"
+#include "actors/policy/drafter.hpp"
 #include "actors/type_ids.hpp"
 #include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
@@ -175,8 +175,8 @@ SessionId PipelineWorld::submit(std::vector<Token> prompt, std::uint32_t max_tok
   request.sampling = {sampling.temperature, sampling.top_k, sampling.top_p, sampling.seed};
   request.tokenizer = world.tokenizer;
   request.keep = conversation.keep;
-  request.previous = conversation.previous;
-  request.kept = conversation.kept;
+  request.prefix_session = conversation.prefix_session;
+  request.cached_tokens = conversation.cached_tokens;
   request.context = conversation.position_limit != 0 ? conversation.position_limit + 1 : 0;
   request.client = client;
   auto number = conversation.same_number_as != 0 ? conversation.same_number_as : id;

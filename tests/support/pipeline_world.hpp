@@ -14,8 +14,8 @@
 
 #include <caf/actor.hpp>
 
-#include "actors/policy/policy.hpp"
 #include "actors/pipeline/probe.hpp"
+#include "actors/policy/policy.hpp"
 #include "messages/types.hpp"
 #include "messages/wire.hpp"
 #include "models/drafts/draft_model.hpp"
@@ -46,8 +46,8 @@ struct WorldOptions {
 
 /// For sessions that follow one another and keep their KV.
 struct Conversation {
-  SessionId previous = no_session;
-  Position kept = 0;
+  SessionId prefix_session = no_session;
+  Position cached_tokens = 0;
   /// The same for all of them; 0: what the session needs.
   Position position_limit = 0;
   /// The KV stays for a session to come.
@@ -112,7 +112,7 @@ class PipelineWorld : private PipelineProbe {
     StageStats stats;
     std::map<SessionId, TreeVersion> versions;
     /// With `keeps_log`: ids of the live nodes, parents before children.
-    std::map<SessionId, std::vector<NodeId>> live;
+    std::map<SessionId, std::vector<TreeNodeId>> live;
     std::map<SessionId, std::vector<Token>> committed;
   };
   Hop hop(std::uint32_t stage) const { return hops_.contains(stage) ? hops_.at(stage) : Hop{}; }

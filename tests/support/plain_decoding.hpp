@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
-#include "models/layers/sampler.hpp"
 #include "models/base/types.hpp"
+#include "models/layers/sampler.hpp"
 
 namespace flowspec::test {
 

@@ -2,10 +2,10 @@
 
 #include <vector>
 
+#include "models/base/types.hpp"
 #include "models/config/config.hpp"
 #include "models/formats/model_files.hpp"
 #include "models/layers/stage_model.hpp"
-#include "models/base/types.hpp"
 
 namespace flowspec::test {
 

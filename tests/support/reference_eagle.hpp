@@ -3,9 +3,9 @@
 #include <string>
 #include <vector>
 
+#include "models/base/types.hpp"
 #include "models/config/config.hpp"
 #include "models/formats/safetensors.hpp"
-#include "models/base/types.hpp"
 
 namespace flowspec::test {
 

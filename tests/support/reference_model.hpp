@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "models/base/types.hpp"
 #include "models/config/config.hpp"
 #include "models/formats/model_files.hpp"
-#include "models/base/types.hpp"
 
 namespace flowspec::test {
 

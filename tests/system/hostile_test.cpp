@@ -9,10 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "actors/support/end_actor.hpp"
 #include "actors/cluster/node_agent.hpp"
 #include "actors/pipeline/pipeline.hpp"
 #include "actors/pipeline/tree_pruner.hpp"
+#include "actors/support/end_actor.hpp"
 #include "models/formats/file_hash.hpp"
 #include "models/numerics.hpp"
 #include "models/open_model.hpp"

@@ -11,9 +11,9 @@
 #include <boost/test/unit_test.hpp>
 
 #include "models/formats/tensor_type.hpp"
+#include "models/kernels/kernels.hpp"
 #include "models/kv/kv_cache.hpp"
 #include "models/ops/attention_kernels.hpp"
-#include "models/kernels/kernels.hpp"
 #include "tests/support/tree_run.hpp"
 
 using namespace flowspec;

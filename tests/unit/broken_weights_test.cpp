@@ -8,8 +8,8 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/config/config.hpp"
 #include "models/base/error.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/layers/sampler.hpp"
 #include "tests/support/gguf_writer.hpp"

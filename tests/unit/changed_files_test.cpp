@@ -16,8 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "models/drafts/eagle_head.hpp"
 #include "models/base/error.hpp"
+#include "models/drafts/eagle_head.hpp"
 #include "models/formats/file_mapping.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/formats/mapping_guard.hpp"

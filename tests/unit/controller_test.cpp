@@ -44,7 +44,8 @@ BOOST_AUTO_TEST_CASE(where_rows_are_free_the_tree_stays_wide) {
   World world;
   world.run(200);
   BOOST_TEST(!world.plain());
-  BOOST_TEST(world.controller.policy().send_reach == mode_policy("flowspec", 4)->send_reach);
+  BOOST_TEST(world.controller.policy().min_send_probability ==
+             mode_policy("flowspec", 4)->min_send_probability);
   BOOST_TEST(world.controller.decisions().switches == 0);
   BOOST_TEST(world.controller.decisions().guessed_tokens == world.tokens);
 }
@@ -55,9 +56,10 @@ BOOST_AUTO_TEST_CASE(where_rows_cost_a_row_has_to_be_worth_its_time) {
   world.run(100);
   double rate = world.tokens / world.now;
   BOOST_TEST(!world.plain());
-  BOOST_TEST(world.controller.policy().send_reach == rate * world.row,
+  BOOST_TEST(world.controller.policy().min_send_probability == rate * world.row,
              boost::test_tools::tolerance(0.2));
-  BOOST_TEST(world.controller.policy().expand_reach >= world.controller.policy().send_reach);
+  BOOST_TEST(world.controller.policy().min_expand_probability >=
+             world.controller.policy().min_send_probability);
 }
 
 BOOST_AUTO_TEST_CASE(segments_are_shorter_where_links_take_long_for_a_row) {
@@ -123,13 +125,13 @@ BOOST_AUTO_TEST_CASE(a_segment_waits_for_forwards_as_long_as_a_third_of_the_firs
     world.controller.drafted(Seconds(0.034));
   }
   world.run(3);
-  BOOST_TEST(world.controller.policy().hold == 3);
+  BOOST_TEST(world.controller.policy().min_drafts_before_send == 3);
   for (int i = 0; i < 100; ++i) {
     world.controller.first_stage(64, Seconds(0.079));
     world.controller.drafted(Seconds(0.024));
   }
   world.run(3);
-  BOOST_TEST(world.controller.policy().hold == 1);
+  BOOST_TEST(world.controller.policy().min_drafts_before_send == 1);
 }
 
 }  // namespace flowspec::test

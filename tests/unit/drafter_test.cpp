@@ -75,7 +75,7 @@ struct Fixture {
   }
 
   /// Commits these nodes; the new root is the node of that id, or a fresh one.
-  void reroot(std::vector<NodeId> path, NodeId root, Token token, Position position) {
+  void reroot(std::vector<TreeNodeId> path, TreeNodeId root, Token token, Position position) {
     if (root == no_node)
       root = first_fresh_node + position;
     Prune prune{1, ++version, path, {1, root, path.back(), token, position}};
@@ -142,8 +142,8 @@ BOOST_FIXTURE_TEST_CASE(a_conversation_computes_only_what_is_new, Flowspec) {
   open.root = 1;
   open.prompt = {1, 2, 3, 7, 8};
   open.position_limit = 100;
-  open.previous = 1;
-  open.kept = 3;
+  open.prefix_session = 1;
+  open.cached_tokens = 3;
   drafter->open(open);
   version = 0;
   auto rows = send();
@@ -169,8 +169,8 @@ BOOST_FIXTURE_TEST_CASE(features_that_nobody_knows_any_more_do_not_stop_the_draf
   open.root = 1;
   open.prompt = {1, 6};
   open.position_limit = 100;
-  open.previous = 1;
-  open.kept = 1;
+  open.prefix_session = 1;
+  open.cached_tokens = 1;
   drafter->open(open);
   version = 0;
   auto rows = send();

@@ -9,9 +9,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "models/base/error.hpp"
 #include "models/drafts/eagle_config.hpp"
 #include "models/drafts/eagle_head.hpp"
-#include "models/base/error.hpp"
 #include "tests/support/eagle_run.hpp"
 #include "tests/support/eagle_target.hpp"
 #include "tests/support/reference_eagle.hpp"

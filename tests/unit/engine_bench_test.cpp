@@ -13,11 +13,11 @@
 #include <nlohmann/json.hpp>
 
 #include "models/base/error.hpp"
+#include "runtime/console/text_table.hpp"
 #include "runtime/engine_bench/engine_report.hpp"
 #include "runtime/engine_bench/pipeline.hpp"
 #include "runtime/engine_bench/random_model.hpp"
 #include "runtime/engine_bench/read_bandwidth.hpp"
-#include "runtime/console/text_table.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace flowspec::test {

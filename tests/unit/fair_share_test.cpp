@@ -86,7 +86,7 @@ class Target {
  private:
   struct Session {
     Position prompt = 0;
-    NodeId root = 1;
+    TreeNodeId root = 1;
     Position root_position = 0;
     TreeVersion version = 0;
     /// Rows that came and were not verified, since the tree goes on.
@@ -103,7 +103,7 @@ class Target {
     if (!touched || segment.awaits_more)
       return;
     learn(id, session.rows);
-    std::vector<NodeId> path;
+    std::vector<TreeNodeId> path;
     auto next = session.root;
     auto position = session.root_position;
     for (const Row& row : session.rows)
@@ -124,7 +124,7 @@ class Target {
   }
 
   /// The prompt's next token, where it has come.
-  static NodeId child(const Session& session, const Row& parent) {
+  static TreeNodeId child(const Session& session, const Row& parent) {
     auto found = std::find_if(session.rows.begin(), session.rows.end(), [&](const Row& row) {
       return row.parent == parent.id && row.position < session.prompt;
     });
@@ -146,7 +146,7 @@ class Target {
   Drafter drafter_;
   std::uint32_t feature_size_;
   std::map<SessionId, Session> sessions_;
-  NodeId fresh_ = 0;
+  TreeNodeId fresh_ = 0;
 };
 
 }  // namespace

@@ -5,8 +5,8 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/config/config.hpp"
 #include "models/base/error.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/gguf_reader.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "tests/support/gguf_writer.hpp"

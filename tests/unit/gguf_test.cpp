@@ -9,8 +9,8 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/config/config.hpp"
 #include "models/base/error.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/file_hash.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/temp_folder.hpp"

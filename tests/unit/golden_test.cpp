@@ -14,16 +14,16 @@
 
 #include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
+#include "models/kernels/kernels.hpp"
 #include "models/kv/kv_cache.hpp"
+#include "models/layers/sampler.hpp"
 #include "models/numerics.hpp"
 #include "models/ops/attention.hpp"
-#include "models/kernels/kernels.hpp"
 #include "models/ops/linear.hpp"
 #include "models/ops/packed/kernels.hpp"
 #include "models/ops/rms_norm.hpp"
 #include "models/ops/rope.hpp"
 #include "models/ops/swiglu.hpp"
-#include "models/layers/sampler.hpp"
 #include "tests/support/plain_logits.hpp"
 
 using namespace flowspec;

@@ -10,8 +10,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include "models/formats/tensor_type.hpp"
-#include "models/ops/attention_kernels.hpp"
 #include "models/kernels/kernels.hpp"
+#include "models/ops/attention_kernels.hpp"
 
 using namespace flowspec;
 

@@ -10,8 +10,8 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/config/config.hpp"
 #include "models/base/error.hpp"
+#include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/formats/hf_folder.hpp"
 #include "tests/support/gguf_writer.hpp"

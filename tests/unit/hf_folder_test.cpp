@@ -10,8 +10,8 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/drafts/draft_files.hpp"
 #include "models/base/error.hpp"
+#include "models/drafts/draft_files.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/open_model.hpp"

@@ -16,8 +16,8 @@ Open open_of(SessionId session, std::vector<Token> prompt, SessionId previous = 
   open.prompt = std::move(prompt);
   open.position_limit = slots;
   open.slots = slots;
-  open.previous = previous;
-  open.kept = kept;
+  open.prefix_session = previous;
+  open.cached_tokens = kept;
   return open;
 }
 

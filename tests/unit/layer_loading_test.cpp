@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "models/base/aligned_floats.hpp"
+#include "models/base/error.hpp"
 #include "models/config/config.hpp"
 #include "models/drafts/small_lm.hpp"
-#include "models/base/error.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/formats/hf_folder.hpp"
 #include "models/layers/lm_head.hpp"

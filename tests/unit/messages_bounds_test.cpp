@@ -149,7 +149,8 @@ BOOST_AUTO_TEST_CASE(a_list_of_elements_without_size_cannot_claim_millions) {
       1,                                 // segment id
       std::uint64_t{7} << 32 | 1,        // rows: a list of structs, no words in all
       elements << 2};                    // its tag: the number of elements, each of no size
-  BOOST_TEST(error_of(GrowMessage(buffer_of(words)).read()).find("Grow") != std::string::npos);
+  BOOST_TEST(error_of(SentRowsMessage(buffer_of(words)).read()).find("SentRows") !=
+             std::string::npos);
 }
 
 namespace {
@@ -181,7 +182,7 @@ BOOST_AUTO_TEST_CASE(rows_and_prunes_out_of_range_are_refused) {
   check_refused<Prunes>("Prunes", "path: 1048577, at most 1048576",
                         [](auto& x) { x.prunes[0].path.resize(limits::tokens + 1, 1); });
   check_refused<Prunes>("Prunes", "ended segments: 4097", [](auto& x) { x.ended.resize(4097); });
-  check_refused<Grow>("Grow", "a node id is 0", [](auto& x) { x.rows[0].id = 0; });
+  check_refused<SentRows>("SentRows", "a node id is 0", [](auto& x) { x.rows[0].id = 0; });
 }
 
 BOOST_AUTO_TEST_CASE(tensors_of_wrong_size_are_refused) {
@@ -211,16 +212,16 @@ BOOST_AUTO_TEST_CASE(requests_out_of_range_are_refused) {
   // A hop makes room for them at once: an absurd number may not cost it its memory.
   refused("Open", "KV slots: 4294967295, at most", [](auto& x) { x.slots = 0xffffffffU; });
   refused("Open", "longer than the position limit", [](auto& x) { x.position_limit = 2; });
-  refused("Open", "the whole prompt is to be kept", [](auto& x) { x.kept = 3; });
-  refused("Open", "kept of no session", [](auto& x) { x.previous = 0; });
-  refused("Open", "a session follows itself", [](auto& x) { x.previous = x.session; });
+  refused("Open", "the whole prompt is to be kept", [](auto& x) { x.cached_tokens = 3; });
+  refused("Open", "kept of no session", [](auto& x) { x.prefix_session = 0; });
+  refused("Open", "a session follows itself", [](auto& x) { x.prefix_session = x.session; });
 }
 
 BOOST_AUTO_TEST_CASE(verdicts_and_tokens_out_of_range_are_refused) {
   const auto refused = check_refused<Verdict>;
-  refused("Verdict", "a token is negative", [](auto& x) { x.walks[0].next = -1; });
-  refused("Verdict", "a node id is 0", [](auto& x) { x.walks[0].path[0].id = 0; });
-  refused("Verdict", "walks: 4097", [](auto& x) { x.walks.resize(4097); });
+  refused("Verdict", "a token is negative", [](auto& x) { x.paths[0].next = -1; });
+  refused("Verdict", "a node id is 0", [](auto& x) { x.paths[0].path[0].id = 0; });
+  refused("Verdict", "walks: 4097", [](auto& x) { x.paths.resize(4097); });
   check_refused<Report>("Report", "unknown reason",
                         [](auto& x) { x.finish = static_cast<Finish>(99); });
   check_refused<Report>("Report", "a token is negative", [](auto& x) { x.tokens[0] = -1; });

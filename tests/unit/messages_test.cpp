@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(lists_of_many_lengths_fit_the_space_computed_for_them) {
   for (std::size_t n = 0; n < 70; ++n) {
     auto open = sample<Open>();
     open.prompt.resize(n + 1, 3);
-    open.kept = 0;
+    open.cached_tokens = 0;
     BOOST_TEST(same(*OpenMessage(open).read(), open));
     auto spec = sample<StageSpec>();
     spec.model_file = std::string(n + 1, 'm');
@@ -145,9 +145,9 @@ BOOST_AUTO_TEST_CASE(lists_of_many_lengths_fit_the_space_computed_for_them) {
     for (auto& prune : prunes.prunes)
       prune.path.resize(n, 8);
     BOOST_TEST(same(*PrunesMessage(prunes).read(), prunes));
-    Verdict verdict{.walks = {n, sample<Verdict>().walks[0]},
+    Verdict verdict{.paths = {n, sample<Verdict>().walks[0]},
                     .ended = std::vector<SegmentId>(n, 4)};
-    for (auto& walk : verdict.walks)
+    for (auto& walk : verdict.paths)
       walk.path.resize(n, {.id = 8, .parent = 7, .token = 6});
     BOOST_TEST(same(*VerdictMessage(verdict).read(), verdict));
     auto segment = sample<Segment>();

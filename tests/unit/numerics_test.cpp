@@ -7,9 +7,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "models/base/portable_math.hpp"
 #include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
-#include "models/base/portable_math.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/temp_folder.hpp"
 

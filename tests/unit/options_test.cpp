@@ -10,10 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "runtime/console/cli.hpp"
-#include "runtime/commands/command_line.hpp"
-#include "runtime/console/error.hpp"
 #include "runtime/cluster/node_options.hpp"
+#include "runtime/commands/command_line.hpp"
+#include "runtime/console/cli.hpp"
+#include "runtime/console/error.hpp"
 #include "tests/support/temp_folder.hpp"
 
 using namespace flowspec;

@@ -10,11 +10,11 @@
 #include <boost/test/unit_test.hpp>
 #include <sys/stat.h>
 
-#include "runtime/commands/answer_options.hpp"
 #include "runtime/cluster/cluster.hpp"
+#include "runtime/cluster/profile.hpp"
+#include "runtime/commands/answer_options.hpp"
 #include "runtime/console/error.hpp"
 #include "runtime/console/one_line.hpp"
-#include "runtime/cluster/profile.hpp"
 #include "tests/support/temp_folder.hpp"
 
 using namespace flowspec;

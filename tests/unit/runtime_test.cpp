@@ -5,9 +5,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "runtime/cluster/placement.hpp"
 #include "runtime/commands/command_line.hpp"
 #include "runtime/console/error.hpp"
-#include "runtime/cluster/placement.hpp"
 
 using namespace flowspec;
 

@@ -4,19 +4,19 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "actors/tree/accepted_path.hpp"
 #include "actors/tree/canonical_tree.hpp"
 #include "actors/tree/draft_tree.hpp"
 #include "actors/tree/live_view.hpp"
-#include "actors/tree/target_walk.hpp"
 
 namespace flowspec {
 namespace {
 
-Row row(NodeId id, NodeId parent, Token token, Position position) {
+Row row(TreeNodeId id, TreeNodeId parent, Token token, Position position) {
   return {1, id, parent, token, position};
 }
 
-Prune prune(TreeVersion version, std::vector<NodeId> path, Row root) {
+Prune prune(TreeVersion version, std::vector<TreeNodeId> path, Row root) {
   return {1, version, std::move(path), root};
 }
 
@@ -121,14 +121,14 @@ BOOST_FIXTURE_TEST_CASE(what_breaks_the_protocol_is_refused_by_name, Tree) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-BOOST_AUTO_TEST_SUITE(target_walks)
+BOOST_AUTO_TEST_SUITE(accepted_paths)
 
 BOOST_FIXTURE_TEST_CASE(the_walk_follows_the_targets_tokens_as_far_as_rows_are_there, Tree) {
   std::vector<Token> next(16, 0);
   next[view.find(1)->slot] = 30;
   next[view.find(3)->slot] = 50;
   next[view.find(5)->slot] = 7;
-  auto walk = target_walk(1, view, next);
+  auto walk = accepted_path(1, view, next);
   BOOST_REQUIRE(walk.has_value());
   BOOST_TEST(walk->path.size() == 3);
   BOOST_TEST(walk->path.back().id == 5);
@@ -137,7 +137,7 @@ BOOST_FIXTURE_TEST_CASE(the_walk_follows_the_targets_tokens_as_far_as_rows_are_t
 
 BOOST_AUTO_TEST_CASE(there_is_no_walk_before_the_roots_row_has_come) {
   LiveView view{1, 4};
-  BOOST_TEST(!target_walk(1, view, std::vector<Token>(4, 0)).has_value());
+  BOOST_TEST(!accepted_path(1, view, std::vector<Token>(4, 0)).has_value());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -151,7 +151,7 @@ struct Canonical {
     tree.grow(rows);
   }
 
-  static Walk walk(TreeVersion version, std::vector<PathNode> path, Token next) {
+  static AcceptedPath walk(TreeVersion version, std::vector<PathNode> path, Token next) {
     return {1, version, std::move(path), next};
   }
 };
@@ -181,7 +181,7 @@ BOOST_FIXTURE_TEST_CASE(a_token_that_no_child_has_makes_a_fresh_root, Canonical)
 
 BOOST_FIXTURE_TEST_CASE(an_older_version_is_stale_and_a_newer_one_an_error, Canonical) {
   tree.decide(walk(0, {{1, no_node, 10}}, 20));
-  BOOST_TEST(std::holds_alternative<StaleWalk>(tree.decide(walk(0, {{1, no_node, 10}}, 30))));
+  BOOST_TEST(std::holds_alternative<StalePath>(tree.decide(walk(0, {{1, no_node, 10}}, 30))));
   BOOST_TEST(std::holds_alternative<std::string>(tree.decide(walk(5, {{2, 1, 20}}, 30))));
   BOOST_TEST(tree.version() == 1);
 }
@@ -289,8 +289,8 @@ BOOST_FIXTURE_TEST_CASE(reach_is_counted_from_the_root, Guesses) {
   tree.expand(3, deeper, 0.01);
   send_all();
   tree.reroot(prune(1, {1, 2, 3}, row(4, 3, 40, 3)));
-  BOOST_TEST(tree.node(0).reach == 1.0);
-  BOOST_TEST(tree.node(1).reach == 0.9, boost::test_tools::tolerance(1e-6));
+  BOOST_TEST(tree.node(0).path_probability == 1.0);
+  BOOST_TEST(tree.node(1).path_probability == 0.9, boost::test_tools::tolerance(1e-6));
   BOOST_TEST(tree.node(1).depth == 1);
 }
 

@@ -11,7 +11,7 @@ class Flowspec : public Mode {
   std::vector<DraftTree::Choice> to_expand(const DraftPolicy& policy, const DraftTree& tree,
                                            const DraftProgress& /*progress*/,
                                            std::size_t count) const override {
-    return tree.best_to_expand(count, policy.expand_reach, policy.max_depth,
+    return tree.best_to_expand(count, policy.min_expand_probability, policy.max_depth,
                                policy.refresh && tree.reads_features());
   }
 };

@@ -41,9 +41,9 @@ DraftPolicy rounds_policy(const Mode& mode, std::uint32_t stages) {
   policy.window = stages;
   policy.adopt = false;
   policy.refresh = false;
-  policy.hold = 0;
+  policy.min_drafts_before_send = 0;
   policy.min_mass = 0;
-  policy.send_reach = policy.expand_reach = policy.keep_reach = 0;
+  policy.min_send_probability = policy.min_expand_probability = policy.min_keep_probability = 0;
   return policy;
 }
 

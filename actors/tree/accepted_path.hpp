@@ -12,7 +12,7 @@ namespace flowspec {
 /// Walks from the root along the children that have the target's own token, as far as rows are
 /// there. `next`: by slot, the target's token after that row. Nothing if the root's row has not
 /// come yet.
-std::optional<Walk> target_walk(SessionId session, const LiveView& view,
-                                std::span<const Token> next);
+std::optional<AcceptedPath> accepted_path(SessionId session, const LiveView& view,
+                                          std::span<const Token> next);
 
 }  // namespace flowspec

@@ -1,13 +1,13 @@
-#include "actors/tree/target_walk.hpp"
+#include "actors/tree/accepted_path.hpp"
 
 namespace flowspec {
 
-std::optional<Walk> target_walk(SessionId session, const LiveView& view,
-                                std::span<const Token> next) {
+std::optional<AcceptedPath> accepted_path(SessionId session, const LiveView& view,
+                                          std::span<const Token> next) {
   const auto* node = view.find(view.root());
   if (node == nullptr)
     return std::nullopt;
-  Walk walk;
+  AcceptedPath walk;
   walk.session = session;
   walk.version = view.version();
   while (node != nullptr) {
