@@ -2,8 +2,8 @@
 
 #include <caf/all.hpp>
 
-#include "actors/cluster/machine.hpp"
 #include "actors/support/end_actor.hpp"
+#include "actors/support/machine.hpp"
 #include "actors/type_ids.hpp"
 #include "models/numerics.hpp"
 

@@ -15,10 +15,10 @@
 #include <caf/actor_addr.hpp>
 #include <caf/fwd.hpp>
 
-#include "actors/cluster/memory_ledger.hpp"
 #include "actors/cluster/model_library.hpp"
 #include "actors/cluster/node_options.hpp"
 #include "actors/interfaces.hpp"
+#include "actors/support/memory_ledger.hpp"
 #include "messages/types.hpp"
 
 namespace flowspec {

@@ -68,6 +68,7 @@ class StageMaker {
       config.stage = spec->stage;
       config.vocab_size = plan->vocab_size;
       config.kv_limit = node_->options().kv_limit;
+      config.memory = node_->memory();
       config.load = std::move(plan->load);
       config.peers = {next, pruner, draft};
       if (spec->emulation)

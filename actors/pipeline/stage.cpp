@@ -8,6 +8,7 @@
 #include "actors/pipeline/hop_actor.hpp"
 #include "actors/support/spawn.hpp"
 #include "messages/segment_writer.hpp"
+#include "models/base/error.hpp"
 
 namespace flowspec {
 
@@ -96,8 +97,12 @@ class Stage : public HopActor {
           "a node)",
           mebibytes(needed), open.slots, mebibytes(used), config_.kv_limit >> 20);
     try {
-      auto slots = open.slots;
-      return sessions_.open(std::move(open), model_->make_cache(slots));
+      auto claim = config_.memory ? config_.memory->claim(needed) : nullptr;
+      auto cache = model_->make_cache(open.slots);
+      cache.keep(std::move(claim));
+      return sessions_.open(std::move(open), std::move(cache));
+    } catch (const ModelError& e) {
+      return fmt::format("no memory for the KV of {} positions: {}", open.slots, e.what());
     } catch (const std::exception& e) {
       return fmt::format("no memory for {} MiB of KV: {}", mebibytes(needed), e.what());
     }

@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include <caf/expected.hpp>
 #include <caf/fwd.hpp>
 
 #include "actors/interfaces.hpp"
+#include "actors/support/memory_ledger.hpp"
 #include "actors/support/spawn_mode.hpp"
 #include "models/layers/stage_model.hpp"
 
@@ -34,6 +36,9 @@ struct StageConfig {
   std::uint32_t vocab_size = 0;
   /// Memory for the KV of all sessions together, in bytes.
   std::uint64_t kv_limit = std::uint64_t{4} << 30;
+  /// Where the KV of a session is reserved; without one it is not.
+  std::optional<MemoryLedger> memory = {};
+  /// Kept as long as the stage, with what it owns.
   StageLoader load;
   StagePeers peers;
   PipelineProbe* probe = nullptr;

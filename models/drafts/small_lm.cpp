@@ -20,6 +20,12 @@ SmallLm::SmallLm(const ModelFiles& files, const ModelConfig& config, unsigned th
   contexts_.reserve(model_.max_rows());
 }
 
+std::uint64_t SmallLm::needed_bytes(const ModelFiles& files, const ModelConfig& config,
+                                    std::uint32_t max_rows) {
+  return StageModel::needed_bytes(files, config, {0, config.layers}, max_rows) +
+         LmHead::needed_bytes(files, config, max_rows);
+}
+
 KvCache SmallLm::make_cache(std::uint32_t slots) const {
   return model_.make_cache(slots);
 }

@@ -18,6 +18,9 @@ class SmallLm : public DraftModel {
   SmallLm(const ModelFiles& files, const ModelConfig& config, unsigned threads = 1,
           std::uint32_t max_rows = 64, const LoadProgress& progress = {},
           KvType kv_type = KvType::f32, std::uint32_t target_vocab_size = 0);
+  /// What one takes in memory, without KV. Throws as the constructor does.
+  static std::uint64_t needed_bytes(const ModelFiles& files, const ModelConfig& config,
+                                    std::uint32_t max_rows);
 
   std::uint32_t feature_size() const override { return 0; }
   KvCache make_cache(std::uint32_t slots) const override;

@@ -14,7 +14,9 @@ std::string read_text_file(const std::filesystem::path& path, std::size_t most_b
                            const std::string& advice) {
   const FileMapping mapping(path);
   check_file_size(path, mapping.bytes().size(), most_bytes, advice);
-  return {reinterpret_cast<const char*>(mapping.bytes().data()), mapping.bytes().size()};
+  std::string text{reinterpret_cast<const char*>(mapping.bytes().data()), mapping.bytes().size()};
+  mapping.check_unchanged();
+  return text;
 }
 
 void check_file_size(const std::filesystem::path& path, std::size_t size, std::size_t most_bytes,

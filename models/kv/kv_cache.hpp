@@ -3,7 +3,9 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <utility>
 
 #include "models/base/aligned_floats.hpp"
 #include "models/base/types.hpp"
@@ -42,6 +44,8 @@ class KvCache {
     return (head_dim + 7) / 8 * 8;
   }
   std::size_t bytes() const;
+  /// Keeps an object for as long as the memory, for instance what has promised it.
+  void keep(std::shared_ptr<const void> object) { kept_ = std::move(object); }
 
   /// Keys and values of a head: slots x stride, as Half where the type is f16, else as float.
   /// Layers count from 0 within the cache's range.
@@ -75,6 +79,7 @@ class KvCache {
   std::uint32_t stride_ = 0;
   std::uint32_t slots_ = 0;
   KvType type_ = KvType::f32;
+  std::shared_ptr<const void> kept_;
   AlignedFloats data_;
 };
 

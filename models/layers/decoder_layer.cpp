@@ -6,6 +6,7 @@
 #include "models/config/config.hpp"
 #include "models/formats/tensor_info.hpp"
 #include "models/kernels/kernels.hpp"
+#include "models/ops/packed/matrix.hpp"
 
 namespace flowspec {
 namespace {
@@ -63,6 +64,22 @@ DecoderLayer::DecoderLayer(const LayerTensors& tensors, const ModelConfig& confi
 std::uint64_t DecoderLayer::stored_bytes(const ModelFiles& files, const ModelConfig& config,
                                          std::uint32_t layer) {
   return find_layer_tensors(files, config, layer).stored_bytes;
+}
+
+std::uint64_t DecoderLayer::needed_bytes(const ModelFiles& files, const ModelConfig& config,
+                                         std::uint32_t layer) {
+  const LayerTensors tensors = find_layer_tensors(files, config, layer);
+  std::uint64_t bytes = tensors.stored_bytes;
+  const auto pack = [&bytes](std::span<const TensorInfo* const> matrices) {
+    for (const TensorInfo* matrix : matrices) {
+      bytes += packed::Matrix::bytes_for(*matrix) - matrix->data.size();
+    }
+  };
+  pack(tensors.qkv);
+  pack(tensors.output);
+  pack(tensors.gate_up);
+  pack(tensors.down);
+  return bytes;
 }
 
 void DecoderLayer::forward(Workspace& workspace, std::span<const RowContext> rows,

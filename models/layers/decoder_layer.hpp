@@ -29,6 +29,9 @@ class DecoderLayer {
   /// Stored bytes of a layer's tensors, without reading them. Throws as the constructor does.
   static std::uint64_t stored_bytes(const ModelFiles& files, const ModelConfig& config,
                                     std::uint32_t layer);
+  /// What they take in memory.
+  static std::uint64_t needed_bytes(const ModelFiles& files, const ModelConfig& config,
+                                    std::uint32_t layer);
 
   /// Writes the rows' keys and values to their slots, then computes all rows in place. At most
   /// workspace.max_rows rows, whose positions are prepared in workspace.rope.

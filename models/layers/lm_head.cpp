@@ -9,6 +9,7 @@
 #include "models/formats/model_files.hpp"
 #include "models/layers/layer_tensors.hpp"
 #include "models/ops/linear.hpp"
+#include "models/ops/packed/matrix.hpp"
 #include "models/ops/rms_norm.hpp"
 
 namespace flowspec {
@@ -44,9 +45,11 @@ LmHead::LmHead(const ModelFiles& files, const ModelConfig& config, unsigned thre
   files.check_unchanged();
 }
 
-std::uint64_t LmHead::stored_bytes(const ModelFiles& files, const ModelConfig& config) {
+std::uint64_t LmHead::needed_bytes(const ModelFiles& files, const ModelConfig& config,
+                                   std::uint32_t max_rows) {
   return find_output_norm(files, config).data.size() +
-         find_output_matrix(files, config).data.size();
+         packed::Matrix::bytes_for(find_output_matrix(files, config)) +
+         std::uint64_t{max_rows} * (config.vocab_size + config.hidden_size) * sizeof(float);
 }
 
 LmHead::LmHead(std::unique_ptr<State> state) : state_(std::move(state)) {}

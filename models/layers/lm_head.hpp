@@ -24,8 +24,10 @@ class LmHead {
          std::uint32_t max_rows, LinearForm form = LinearForm::automatic);
   ~LmHead();
 
-  /// Bytes of its weights in the files. Reads no weights. Throws as the constructor does.
-  static std::uint64_t stored_bytes(const ModelFiles& files, const ModelConfig& config);
+  /// Bytes that its weights take in memory, with the logits of so many rows. Reads no weights.
+  /// Throws as the constructor does.
+  static std::uint64_t needed_bytes(const ModelFiles& files, const ModelConfig& config,
+                                    std::uint32_t max_rows);
 
   LmHead(LmHead&&) noexcept;
   LmHead& operator=(LmHead&&) noexcept;

@@ -102,7 +102,11 @@ std::uint64_t StageModel::stored_bytes(const ModelFiles& files, const ModelConfi
 
 std::uint64_t StageModel::needed_bytes(const ModelFiles& files, const ModelConfig& config,
                                        LayerRange layers, std::uint32_t max_rows) {
-  return stored_bytes(files, config, layers) + Workspace::bytes(config, max_rows);
+  std::uint64_t bytes = layers.first == 0 ? find_embedding(files, config).data.size() : 0;
+  for (std::uint32_t layer = layers.first; layer < layers.end; ++layer) {
+    bytes += DecoderLayer::needed_bytes(files, config, layer);
+  }
+  return bytes + Workspace::bytes(config, max_rows);
 }
 
 StageModel::~StageModel() = default;

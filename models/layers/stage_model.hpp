@@ -49,11 +49,11 @@ class StageModel {
              const LoadProgress& progress = {});
   ~StageModel();
 
-  /// Bytes of the range's weights in the files, which is about what they take in memory. Reads no
-  /// weights. Throws as the constructor does.
+  /// Bytes of the range's weights in the files. Reads no weights. Throws as the constructor does.
   static std::uint64_t stored_bytes(const ModelFiles& files, const ModelConfig& config,
                                     LayerRange layers);
-  /// The same with scratch memory for so many rows. KV comes with every session.
+  /// What the weights take in memory, with scratch memory for so many rows. KV comes with every
+  /// session.
   static std::uint64_t needed_bytes(const ModelFiles& files, const ModelConfig& config,
                                     LayerRange layers, std::uint32_t max_rows);
   StageModel(StageModel&&) noexcept;

@@ -11,7 +11,7 @@
 
 #include <fmt/format.h>
 
-#include "actors/cluster/machine.hpp"
+#include "actors/support/machine.hpp"
 #include "runtime/bench/bench_report.hpp"
 #include "runtime/bench/chrome_trace.hpp"
 #include "runtime/bench/output_file.hpp"

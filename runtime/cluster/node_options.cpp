@@ -7,7 +7,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "actors/cluster/machine.hpp"
+#include "actors/support/machine.hpp"
 #include "runtime/cluster/address.hpp"
 #include "runtime/cluster/network_options.hpp"
 #include "runtime/console/cli.hpp"

@@ -1,21 +1,29 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace flowspec {
 
-/// "loading [####......]  40 %", narrower where so many columns are too few, without the bar where
-/// they are fewer still, and empty where not even that fits. The last column stays free: some
-/// terminals go on to the next line when it is written.
-std::string progress_line(std::string_view title, double share, int columns);
+/// "loading [####......]  40 %", and the detail behind it. Where so many columns are too few, with
+/// a narrower bar, without the detail, without the bar, and empty where not even that fits. The
+/// last column stays free: some terminals go on to the next line when it is written.
+std::string progress_line(std::string_view title, double share, int columns,
+                          std::string_view detail = {});
+
+/// "1.2 GiB/s, 12 s left", by the bytes that were done in the last `seconds`. Empty where that is
+/// too little to tell.
+std::string progress_rate(std::uint64_t done_meanwhile, double seconds, std::uint64_t left);
 
 /// A bar on stderr while weights are loaded: only on a terminal that can erase a line, only in the
 /// foreground, and only when it takes longer than a moment. Without a part the title alone, as
@@ -46,12 +54,15 @@ class ProgressBar {
   };
   void draw_until_stopped();
   void draw();
+  std::string rate(const Part& sum);
 
   const std::string title_;
   const std::shared_ptr<Parts> parts_ = std::make_shared<Parts>();
   std::mutex mutex_;
   std::condition_variable stop_changed_;
   bool stop_ = false;
+  /// When the first part was seen, and how much was done by then. The drawer's own.
+  std::optional<std::pair<std::chrono::steady_clock::time_point, std::uint64_t>> start_;
   std::thread drawer_;
 };
 

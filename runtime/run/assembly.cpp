@@ -1,22 +1,17 @@
 #include "runtime/run/assembly.hpp"
 
+#include <limits>
+
 namespace flowspec {
 
-namespace {
-
-/// Rows of one draft forward; a prompt is worked off in parts of this size.
-constexpr std::uint32_t draft_rows = 64;
-
-}  // namespace
-
 PipelineConfig pipeline_config(const Assembly& assembly, std::size_t stages) {
-  const auto& [engine, policy, bar, threads, form, mode] = assembly;
+  const auto& [engine, policy, bar, threads, form, mode, memory] = assembly;
   PipelineConfig config;
   config.stages = static_cast<std::uint32_t>(stages);
   config.policy = policy;
   config.max_rows = policy.segment_rows;
   config.send_features = engine.draft_reads_features();
-  config.load_draft = engine.draft_loader(engine.threads(1), draft_rows, bar, form);
+  config.load_draft = engine.draft_loader(engine.threads(1), draft_rows, bar, form, memory);
   config.load_head = engine.head_loader(threads, policy.segment_rows, form);
   config.mode = mode;
   return config;
@@ -24,11 +19,14 @@ PipelineConfig pipeline_config(const Assembly& assembly, std::size_t stages) {
 
 StageConfig stage_config(const Assembly& assembly, std::uint32_t index, LayerRange layers,
                          const StagePeers& peers) {
-  const auto& [engine, policy, bar, threads, form, mode] = assembly;
+  const auto& [engine, policy, bar, threads, form, mode, memory] = assembly;
   StageConfig config;
   config.stage = index;
   config.vocab_size = engine.target().config.vocab_size;
   config.load = engine.stage_loader(layers, threads, policy.segment_rows, bar);
+  // Its sessions are this program's own: there is no other limit than the memory.
+  config.kv_limit = std::numeric_limits<std::uint64_t>::max();
+  config.memory = memory;
   config.peers = peers;
   return config;
 }

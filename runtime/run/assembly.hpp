@@ -2,12 +2,16 @@
 /// How a run sets up the actors of its pipeline: the same under the real clock and in virtual time.
 
 #include <cstdint>
+#include <optional>
 
 #include "actors/pipeline/pipeline.hpp"
 #include "runtime/cluster/placement.hpp"
 #include "runtime/run/engine.hpp"
 
 namespace flowspec {
+
+/// Rows of one draft forward; a prompt is worked off in parts of this size.
+inline constexpr std::uint32_t draft_rows = 64;
 
 /// What the parts of a pipeline that run in this process share.
 struct Assembly {
@@ -19,6 +23,8 @@ struct Assembly {
   unsigned threads = 1;
   LinearForm form = LinearForm::automatic;
   SpawnMode mode = SpawnMode::detached;
+  /// Where sessions reserve their KV; without one they do not.
+  std::optional<MemoryLedger> memory = {};
 };
 
 /// Draft and verifier, and what stages have in common; links are left to the caller.

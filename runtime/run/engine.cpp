@@ -10,7 +10,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "actors/cluster/machine.hpp"
+#include "actors/pipeline/reserving_draft.hpp"
+#include "actors/support/machine.hpp"
 #include "actors/support/text_error.hpp"
 #include "models/drafts/draft_files.hpp"
 #include "models/drafts/eagle_head.hpp"
@@ -38,6 +39,11 @@ std::shared_ptr<const LanguageModel> open_text_model(const fs::path& path) {
     spdlog::warn("{}: {}", path.string(), warning);
   return std::make_shared<const LanguageModel>(
       LanguageModel{std::move(model), std::move(tokenizer)});
+}
+
+std::unique_ptr<DraftModel> reserving(std::unique_ptr<DraftModel> draft,
+                                      const std::optional<MemoryLedger>& memory) {
+  return memory ? std::make_unique<ReservingDraft>(std::move(draft), *memory) : std::move(draft);
 }
 
 /// Runs `make` on the calling actor's thread; what it throws becomes an error.
@@ -141,25 +147,39 @@ LmHeadLoader Engine::head_loader(unsigned threads, std::uint32_t max_rows, Linea
   };
 }
 
+std::uint64_t Engine::needed_bytes(const std::vector<LayerRange>& stages, std::uint32_t max_rows,
+                                   std::uint32_t draft_rows) const {
+  std::uint64_t bytes = LmHead::needed_bytes(*target_->files, target_->config, max_rows);
+  for (const LayerRange& layers : stages)
+    bytes += StageModel::needed_bytes(*target_->files, target_->config, layers, max_rows);
+  if (draft_reads_features())
+    bytes += EagleHead::needed_bytes(eagle_, draft_rows);
+  else if (draft_ != nullptr)
+    bytes += SmallLm::needed_bytes(*draft_->files, draft_->config, draft_rows);
+  return bytes;
+}
+
 DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar,
-                                 LinearForm form) const {
+                                 LinearForm form, const std::optional<MemoryLedger>& memory) const {
   if (draft_name_ == "none")
     return [] { return caf::expected<std::unique_ptr<DraftModel>>(nullptr); };
   if (draft_name_ == "lookup")
     return [] { return load<DraftModel>([] { return std::make_unique<PromptLookupDraft>(); }); };
   if (draft_reads_features())
-    return [model = target_, head = head_, eagle = eagle_, threads, max_rows, form] {
+    return [model = target_, head = head_, eagle = eagle_, threads, max_rows, form, memory] {
       return load<DraftModel>([&] {
-        return std::make_unique<EagleHead>(eagle, head->get(*model, threads, max_rows, form),
-                                           threads, max_rows);
+        return reserving(std::make_unique<EagleHead>(
+                             eagle, head->get(*model, threads, max_rows, form), threads, max_rows),
+                         memory);
       });
     };
   // It may be as large as the model, or the model itself, whose rounding it then guesses too.
   return [model = draft_, threads, max_rows, kv_type = kv_type_,
-          vocab_size = target_->config.vocab_size, update = bar.part()] {
+          vocab_size = target_->config.vocab_size, update = bar.part(), memory] {
     return load<DraftModel>([&] {
-      return std::make_unique<SmallLm>(*model->files, model->config, threads, max_rows, update,
-                                       kv_type, vocab_size);
+      return reserving(std::make_unique<SmallLm>(*model->files, model->config, threads, max_rows,
+                                                 update, kv_type, vocab_size),
+                       memory);
     });
   };
 }

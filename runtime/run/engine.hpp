@@ -4,10 +4,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "actors/pipeline/draft.hpp"
 #include "actors/pipeline/stage.hpp"
 #include "actors/pipeline/verifier.hpp"
+#include "actors/support/memory_ledger.hpp"
 #include "models/open_model.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "runtime/console/progress_bar.hpp"
@@ -45,8 +47,14 @@ class Engine {
   LmHeadLoader head_loader(unsigned threads, std::uint32_t max_rows,
                            LinearForm form = LinearForm::automatic) const;
   /// @param form  of the target's LM head, where the draft shares it.
+  /// @param memory  where it reserves its KV; nothing: nowhere.
   DraftLoader draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar,
-                           LinearForm form = LinearForm::automatic) const;
+                           LinearForm form = LinearForm::automatic,
+                           const std::optional<MemoryLedger>& memory = {}) const;
+  /// Memory that these stages take in this process, with the LM head and a draft that forwards
+  /// `draft_rows` at a time; without KV. Throws ModelError.
+  std::uint64_t needed_bytes(const std::vector<LayerRange>& stages, std::uint32_t max_rows,
+                             std::uint32_t draft_rows) const;
   /// The draft wants the target's hidden states.
   bool draft_reads_features() const { return !eagle_.empty(); }
 

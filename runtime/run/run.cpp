@@ -10,6 +10,7 @@
 #include "actors/policy/modes/modes.hpp"
 #include "actors/support/end_actor.hpp"
 #include "messages/limits.hpp"
+#include "models/base/error.hpp"
 #include "models/model_hash.hpp"
 #include "models/numerics.hpp"
 #include "runtime/cluster/ask.hpp"
@@ -52,6 +53,7 @@ Run::Run(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
     emulation_.emplace(system, changes.emulation(places_));
   try {
     join(cluster);
+    claim_memory();
     show_bar("loading");
     make_stages();
     load();
@@ -131,7 +133,7 @@ void Run::agree_on_numerics() {
 }
 
 Assembly Run::assembly() {
-  return {engine_, policy_, *bar_, threads_, form_};
+  return {engine_, policy_, *bar_, threads_, form_, SpawnMode::detached, memory_};
 }
 
 StageHandle Run::make_local_stage(std::uint32_t index, const StagePeers& peers) {
@@ -177,6 +179,23 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
   if (!error.empty())
     throw RuntimeError(code, error);
   return handle;
+}
+
+void Run::claim_memory() {
+  std::vector<LayerRange> here;
+  if (nodes_.empty())
+    for (const StagePlace& place : places_)
+      here.push_back(place.layers);
+  auto needed = engine_.needed_bytes(here, policy_.segment_rows, draft_rows);
+  try {
+    claim_ = memory_.claim(needed);
+  } catch (const ModelError& e) {
+    throw RuntimeError(
+        ErrorCode::does_not_fit,
+        fmt::format("{} of {} and the draft {} do not fit into the memory of this machine: {}",
+                    here.empty() ? "the LM head" : "the layers", model_name(), engine_.draft_name(),
+                    e.what()));
+  }
 }
 
 void Run::make_stages() {

@@ -12,6 +12,7 @@
 #include "actors/cluster/coordinator.hpp"
 #include "actors/emulation/emulation.hpp"
 #include "actors/policy/policy.hpp"
+#include "actors/support/memory_ledger.hpp"
 #include "messages/types.hpp"
 #include "runtime/cluster/nodes.hpp"
 #include "runtime/cluster/placement.hpp"
@@ -66,6 +67,7 @@ class Run {
   Assembly assembly();
   StageHandle make_local_stage(std::uint32_t index, const StagePeers& peers);
   StageHandle make_remote_stage(std::uint32_t index, const StagePeers& peers);
+  void claim_memory();
   void make_stages();
   void load();
   void hash();
@@ -85,6 +87,10 @@ class Run {
   std::string numerics_;
   LinearForm form_ = LinearForm::automatic;
   std::vector<Hop> hops_;
+  /// Of this process.
+  const MemoryLedger memory_;
+  /// For all weights that are loaded here.
+  std::shared_ptr<MemoryLedger::Claim> claim_;
   std::optional<PipelineEmulation> emulation_;
   /// While weights are loaded.
   std::optional<ProgressBar> bar_;

@@ -3,11 +3,12 @@
 
 #define BOOST_TEST_MODULE machine
 
-#include "actors/cluster/machine.hpp"
+#include "actors/support/machine.hpp"
 
 #include <cstdint>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include <boost/test/unit_test.hpp>
 #include <sched.h>
@@ -190,11 +191,23 @@ BOOST_AUTO_TEST_CASE(address_space_is_memory) {
   BOOST_TEST(machine_memory(machine.view).free == 100 * mib - 1000 * page);
 }
 
+BOOST_AUTO_TEST_CASE(pages_of_files_are_not_the_processs_own) {
+  Machine machine;
+  auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  BOOST_TEST(own_memory(machine.view) == 400 * page);
+  constexpr std::size_t size = 32 * mib;
+  auto before = own_memory();
+  const std::vector<char> taken(size, 1);
+  BOOST_TEST(own_memory() >= before + size - mib);
+  BOOST_TEST(own_memory() <= before + size + mib);
+}
+
 BOOST_AUTO_TEST_CASE(nothing_known_is_0_and_one_core) {
   TempFolder empty;
   MachineView view{.root = empty.path()};
   BOOST_TEST(machine_memory(view).total == 0);
   BOOST_TEST(machine_memory(view).free == 0);
+  BOOST_TEST(own_memory(view) == 0);
   BOOST_TEST(usable_cores(view) == 1);
 }
 

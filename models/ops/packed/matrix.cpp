@@ -140,6 +140,14 @@ bool Matrix::takes(TensorType type) {
   return find_format(type) != nullptr;
 }
 
+std::uint64_t Matrix::bytes_for(const TensorInfo& tensor) {
+  const Format& format = *find_format(tensor.type);
+  const std::size_t inputs = tensor.shape.front();
+  const std::size_t panels = (tensor.elements() / inputs + panel_outputs - 1) / panel_outputs;
+  const std::size_t blocks = inputs / format.values;
+  return std::uint64_t{panels} * (front_size(format, blocks) + blocks * format.body_bytes);
+}
+
 std::size_t Matrix::block() const {
   return find_format(type_)->values;
 }
@@ -153,6 +161,7 @@ Matrix::Matrix(const TensorInfo& tensor)
   const std::size_t blocks = inputs_ / format.values;
   const std::size_t front = front_size(format, blocks);
   panel_bytes_ = front + blocks * format.body_bytes;
+  assert(panels() * panel_bytes_ == bytes_for(tensor));
   const std::shared_ptr<float[]> memory =
       allocate_floats(panels() * panel_bytes_ / sizeof(float), true);
   panels_ = {memory, reinterpret_cast<std::byte*>(memory.get())};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 
@@ -33,6 +34,8 @@ namespace packed {
 class Matrix {
  public:
   static bool takes(TensorType type);
+  /// Bytes that a copy of the tensor takes, of a type that is taken.
+  static std::uint64_t bytes_for(const TensorInfo& tensor);
 
   /// Copies the tensor, of shape {inputs, outputs}. Throws std::bad_alloc.
   explicit Matrix(const TensorInfo& tensor);

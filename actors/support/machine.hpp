@@ -33,6 +33,10 @@ struct MachineView {
 /// memory is wanted.
 MachineMemory machine_memory(const MachineView& view = MachineView::own());
 
+/// Bytes of memory that this process has, without pages of files, which the kernel takes back when
+/// memory is wanted. 0 where unknown.
+std::uint64_t own_memory(const MachineView& view = MachineView::own());
+
 /// How many threads can compute at a time: CPUs of the affinity mask, or fewer where control groups
 /// give less time than that (cpu.max, v1: cpu.cfs_quota_us), rounded up. At least 1.
 unsigned usable_cores(const MachineView& view = MachineView::own());

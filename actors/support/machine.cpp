@@ -1,4 +1,4 @@
-#include "actors/cluster/machine.hpp"
+#include "actors/support/machine.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -231,6 +231,13 @@ MachineMemory machine_memory(const MachineView& view) {
   if (memory.free == unlimited)
     memory.free = 0;
   return memory;
+}
+
+std::uint64_t own_memory(const MachineView& view) {
+  auto resident = read_number(view.root / "proc/self/statm", 1).value_or(0);
+  auto of_files = read_number(view.root / "proc/self/statm", 2).value_or(0);
+  return (resident - std::min(resident, of_files)) *
+         static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 unsigned usable_cores(const MachineView& view) {

@@ -1,0 +1,67 @@
+#include "actors/support/memory_ledger.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "actors/support/machine.hpp"
+#include "models/base/error.hpp"
+
+namespace flowspec {
+
+struct MemoryLedger::Book {
+  explicit Book(Machine view) : machine(std::move(view)) {}
+
+  const Machine machine;
+  std::mutex mutex;
+  std::uint64_t promised = 0;
+  /// What the process had when nothing was promised: none of it is of a claim.
+  std::uint64_t own_at_rest = 0;
+};
+
+MemoryLedger::MemoryLedger()
+    : MemoryLedger({[] { return machine_memory().free; }, [] { return own_memory(); }}) {}
+
+MemoryLedger::MemoryLedger(Machine machine) : book_(std::make_shared<Book>(std::move(machine))) {}
+
+std::shared_ptr<MemoryLedger::Claim> MemoryLedger::claim(std::uint64_t bytes) const {
+  std::lock_guard lock(book_->mutex);
+  // In this order: what is taken in between is counted as not there.
+  auto own = book_->machine.own();
+  auto free = book_->machine.free();
+  if (book_->promised == 0)
+    book_->own_at_rest = own;
+  auto taken = own - std::min(own, book_->own_at_rest);
+  auto awaited = book_->promised - std::min(book_->promised, taken);
+  auto left = free - std::min(free, awaited);
+  if (free != 0 && bytes > left) {
+    constexpr std::uint64_t mib = 1U << 20U;
+    auto others = awaited < mib ? std::string()
+                                : fmt::format(
+                                      " beside {} MiB that others were promised and "
+                                      "have not taken yet",
+                                      awaited / mib);
+    throw ModelError(fmt::format("they need {} MiB of memory, {} MiB are free{}",
+                                 bytes / mib + (bytes % mib != 0 ? 1 : 0), left / mib, others));
+  }
+  auto claim = std::make_shared<Claim>(book_, bytes);
+  book_->promised += bytes;
+  return claim;
+}
+
+std::uint64_t MemoryLedger::promised() const {
+  std::lock_guard lock(book_->mutex);
+  return book_->promised;
+}
+
+MemoryLedger::Claim::Claim(std::shared_ptr<Book> book, std::uint64_t bytes)
+    : book_(std::move(book)), bytes_(bytes) {}
+
+MemoryLedger::Claim::~Claim() {
+  std::lock_guard lock(book_->mutex);
+  book_->promised -= bytes_;
+}
+
+}  // namespace flowspec

@@ -1,0 +1,98 @@
+/// A stage reserves the KV of a session before it takes it.
+
+#include <map>
+#include <string>
+
+#include <boost/test/unit_test.hpp>
+#include <caf/all.hpp>
+
+#include "actors/pipeline/stage.hpp"
+#include "actors/support/end_actor.hpp"
+#include "actors/support/memory_ledger.hpp"
+#include "actors/type_ids.hpp"
+#include "models/open_model.hpp"
+#include "tests/support/gguf_writer.hpp"
+#include "tests/support/temp_folder.hpp"
+
+using namespace flowspec;
+using namespace flowspec::test;
+using std::chrono::seconds;
+
+namespace {
+
+constexpr std::uint64_t mib = 1U << 20U;
+
+/// A stage with weights, whose neighbours are this test.
+struct LonelyStage {
+  LonelyStage() {
+    write_llama_gguf(folder / "m.gguf", {}, {}, 1);
+    StageConfig how;
+    how.vocab_size = 320;
+    how.memory = memory;
+    how.load = [model = open_model(folder / "m.gguf")] {
+      return std::make_unique<StageModel>(*model.files, model.config, StageOptions{{0, 2}});
+    };
+    how.next = caf::actor_cast<PipelineActor>(self);
+    how.pruner = caf::actor_cast<TreePrunerActor>(self);
+    how.draft = caf::actor_cast<DraftActor>(self);
+    stage = spawn_stage(system, std::move(how), SpawnMode::detached);
+    self->request(stage, seconds(40), load_a_v)
+        .receive([](const StageStatsMessage&) {},
+                 [](const caf::error&) { BOOST_FAIL("the stage does not load"); });
+  }
+  ~LonelyStage() { end_actor(stage); }
+
+  /// The fault that comes of it; empty where the Open went on to the next hop.
+  std::string open(SessionId session, std::uint32_t slots) {
+    Open open;
+    open.session = session;
+    open.root = 1;
+    open.prompt = {1, 2, 3};
+    open.position_limit = 10;
+    open.slots = slots;
+    self->send(stage, OpenMessage{open});
+    std::string error = "neither passed on nor refused";
+    self->receive([&](const OpenMessage&) { error.clear(); },
+                  [&](const FaultMessage& fault) { error = fault.read().value().error; },
+                  caf::after(seconds(40)) >> [] {});
+    return error;
+  }
+
+  void close(SessionId session, bool keep) {
+    self->send(stage, CloseMessage{{session, keep, {}}});
+    self->receive([](const CloseMessage&) {},
+                  caf::after(seconds(40)) >> [] { BOOST_FAIL("the Close is not passed on"); });
+  }
+
+  TempFolder folder;
+  caf::actor_system_config config = [] {
+    caf::actor_system_config c;
+    c.add_message_types<caf::id_block::flowspec_messages>();
+    c.add_message_types<caf::id_block::flowspec_actors>();
+    return c;
+  }();
+  caf::actor_system system{config};
+  caf::scoped_actor self{system};
+  MemoryLedger memory{{[] { return 100 * mib; }, [] { return 10 * mib; }}};
+  PipelineActor stage;
+};
+
+/// Two layers, keys and values, two heads of 16 floats.
+constexpr std::uint32_t slots_of_60_mib = 60 * mib / (2 * 2 * 2 * 16 * sizeof(float));
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(sessions_that_fit_one_by_one_are_counted_together) {
+  LonelyStage stage;
+  BOOST_TEST(stage.open(1, slots_of_60_mib) == "");
+  BOOST_TEST(stage.memory.promised() == 60 * mib);
+  BOOST_TEST(stage.open(2, slots_of_60_mib) ==
+             "no memory for the KV of 122880 positions: they need 60 MiB of memory, 40 MiB are "
+             "free beside 60 MiB that others were promised and have not taken yet");
+  // What is kept for the next turn is there still.
+  stage.close(1, true);
+  BOOST_TEST(stage.open(3, slots_of_60_mib) != "");
+  stage.close(1, false);
+  BOOST_TEST(stage.memory.promised() == 0U);
+  BOOST_TEST(stage.open(4, slots_of_60_mib) == "");
+}
