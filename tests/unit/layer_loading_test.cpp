@@ -180,34 +180,6 @@ BOOST_AUTO_TEST_CASE(progress_counts_the_bytes_of_the_stage) {
              file.find("token_embd.weight")->data.size());
 }
 
-BOOST_AUTO_TEST_CASE(five_bit_integers_need_bytes_and_other_types_what_they_take_in_the_file) {
-  const auto needed = [](TensorType type) {
-    const TempFolder folder;
-    LlamaShape shape;
-    shape.hidden_size = 256;
-    shape.ffn_size = 512;
-    write_llama_gguf(folder / "model.gguf", shape, {type, type, type}, 1);
-    const GgufFile file = GgufFile::open(folder / "model.gguf");
-    const ModelConfig config = read_config(file);
-    const auto all = StageModel::needed_bytes(file, config, {0, 2}, 8);
-    const auto stored = StageModel::stored_bytes(file, config, {1, 2});
-    const auto scratch = all - StageModel::needed_bytes(file, config, {0, 2}, 0);
-    const auto layer = StageModel::needed_bytes(file, config, {1, 2}, 0);
-    BOOST_TEST(all == StageModel::needed_bytes(file, config, {0, 1}, 0) + layer + scratch);
-    BOOST_TEST(LmHead::needed_bytes(file, config, 8) > file.find("output.weight")->data.size());
-    return std::pair(static_cast<double>(layer) / static_cast<double>(stored), layer);
-  };
-  BOOST_TEST(needed(TensorType::q5_0).first > 1.5);
-  BOOST_TEST(needed(TensorType::q5_1).first > 1.45);
-  // Their panels are the same.
-  BOOST_TEST(needed(TensorType::q5_0).second == needed(TensorType::q8_0).second);
-  for (const TensorType type : {TensorType::f32, TensorType::f16, TensorType::q8_0,
-                                TensorType::q4_0, TensorType::q4_1, TensorType::q6_k}) {
-    BOOST_TEST(needed(type).first >= 1);
-    BOOST_TEST(needed(type).first < 1.01);
-  }
-}
-
 /// The whole pages of a tensor may not be read while this lives: whoever does so crashes.
 class Locked {
  public:
@@ -330,6 +302,34 @@ BOOST_AUTO_TEST_CASE(huge_pages_take_no_memory_behind_the_end) {
     return;
   }
   BOOST_TEST(*left == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(five_bit_integers_need_bytes_and_other_types_what_they_take_in_the_file) {
+  const auto needed = [](TensorType type) {
+    const TempFolder folder;
+    LlamaShape shape;
+    shape.hidden_size = 256;
+    shape.ffn_size = 512;
+    write_llama_gguf(folder / "model.gguf", shape, {type, type, type}, 1);
+    const GgufFile file = GgufFile::open(folder / "model.gguf");
+    const ModelConfig config = read_config(file);
+    const auto all = StageModel::needed_bytes(file, config, {0, 2}, 8);
+    const auto stored = StageModel::stored_bytes(file, config, {1, 2});
+    const auto scratch = all - StageModel::needed_bytes(file, config, {0, 2}, 0);
+    const auto layer = StageModel::needed_bytes(file, config, {1, 2}, 0);
+    BOOST_TEST(all == StageModel::needed_bytes(file, config, {0, 1}, 0) + layer + scratch);
+    BOOST_TEST(LmHead::needed_bytes(file, config, 8) > file.find("output.weight")->data.size());
+    return std::pair(static_cast<double>(layer) / static_cast<double>(stored), layer);
+  };
+  BOOST_TEST(needed(TensorType::q5_0).first > 1.5);
+  BOOST_TEST(needed(TensorType::q5_1).first > 1.45);
+  // Their panels are the same.
+  BOOST_TEST(needed(TensorType::q5_0).second == needed(TensorType::q8_0).second);
+  for (const TensorType type : {TensorType::f32, TensorType::f16, TensorType::q8_0,
+                                TensorType::q4_0, TensorType::q4_1, TensorType::q6_k}) {
+    BOOST_TEST(needed(type).first >= 1);
+    BOOST_TEST(needed(type).first < 1.01);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_stage_reads_only_its_own_layers_and_keeps_them_once) {
