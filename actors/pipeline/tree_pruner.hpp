@@ -1,7 +1,7 @@
 #pragma once
 /// The tree pruner: the one authority over the root of every session's tree.
 ///
-///   SentRows ─────────┐                       ┌──► Prunes to the draft, with credits
+///   SentRows ─────┐                       ┌──► Prunes to the draft, with credits
 ///   (from draft)  ▼                       │
 ///              canonical tree ── decide ──┼──► Prunes to stages and verifier
 ///                 ▲                       │
