@@ -208,9 +208,9 @@ void decode(schema::SegmentEnd::Reader in, const Owner&, SegmentEnd& out) {
 }
 
 void decode(schema::Verdict::Reader in, const Owner&, Verdict& out) {
-  auto walks = in.getPaths();
-  out.paths.reserve(count(walks.size(), limits::prunes, "walks"));
-  for (auto one : walks) {
+  auto paths = in.getPaths();
+  out.paths.reserve(count(paths.size(), limits::prunes, "walks"));
+  for (auto one : paths) {
     auto& walk = out.paths.emplace_back();
     walk.session = one.getSession();
     walk.version = one.getVersion();

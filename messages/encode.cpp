@@ -232,10 +232,10 @@ std::size_t variable_words(const Verdict& x) {
 }
 
 void encode(const Verdict& x, schema::Verdict::Builder out) {
-  auto walks = out.initPaths(x.paths.size());
+  auto paths = out.initPaths(x.paths.size());
   for (std::size_t i = 0; i < x.paths.size(); ++i) {
     const auto& walk = x.paths[i];
-    auto to = walks[static_cast<capnp::uint>(i)];
+    auto to = paths[static_cast<capnp::uint>(i)];
     to.setSession(walk.session);
     to.setVersion(walk.version);
     to.setNext(walk.next);

@@ -105,8 +105,8 @@ class TreePruner {
     if (!verdict)
       return;
     Prunes prunes;
-    for (const AcceptedPath& walk : verdict->walks)
-      decide(walk, prunes.prunes);
+    for (const AcceptedPath& accepted : verdict->paths)
+      decide(accepted, prunes.prunes);
     for (SegmentId segment : verdict->ended)
       end(segment, prunes.ended);
     publish(prunes);
@@ -178,14 +178,14 @@ class TreePruner {
     return self_->current_sender() == caf::actor_cast<caf::strong_actor_ptr>(session.client);
   }
 
-  void decide(const AcceptedPath& walk, std::vector<Prune>& prunes) {
-    auto* session = find(walk.session);
+  void decide(const AcceptedPath& accepted, std::vector<Prune>& prunes) {
+    auto* session = find(accepted.session);
     if (session == nullptr || session->closing)
       return;
-    auto decided = session->tree.decide(walk);
+    auto decided = session->tree.decide(accepted);
     if (const auto* error = std::get_if<std::string>(&decided)) {
-      spdlog::warn("tree pruner: session {}: {}", walk.session, *error);
-      self_->send(session->client, FaultMessage{{walk.session, 0, not_a_stage, *error}});
+      spdlog::warn("tree pruner: session {}: {}", accepted.session, *error);
+      self_->send(session->client, FaultMessage{{accepted.session, 0, not_a_stage, *error}});
     } else if (auto* decision = std::get_if<Decision>(&decided)) {
       tell(*session, *decision);
       prunes.push_back(std::move(decision->prune));

@@ -221,9 +221,9 @@ class Verifier : public HopActor {
     auto& verified = verified_[id];
     if (verified.awaits_more || verified.reported == session->view.version())
       return;
-    if (auto walk = accepted_path(id, session->view, verified.next)) {
-      verified.reported = walk->version;
-      verdict.paths.push_back(std::move(*walk));
+    if (auto accepted = accepted_path(id, session->view, verified.next)) {
+      verified.reported = accepted->version;
+      verdict.paths.push_back(std::move(*accepted));
     }
   }
 

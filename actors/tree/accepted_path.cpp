@@ -7,15 +7,15 @@ std::optional<AcceptedPath> accepted_path(SessionId session, const LiveView& vie
   const auto* node = view.find(view.root());
   if (node == nullptr)
     return std::nullopt;
-  AcceptedPath walk;
-  walk.session = session;
-  walk.version = view.version();
+  AcceptedPath accepted;
+  accepted.session = session;
+  accepted.version = view.version();
   while (node != nullptr) {
-    walk.path.push_back({node->id, node->parent, node->token});
-    walk.next = next[node->slot];
-    node = view.child(node->id, walk.next);
+    accepted.path.push_back({node->id, node->parent, node->token});
+    accepted.next = next[node->slot];
+    node = view.child(node->id, accepted.next);
   }
-  return walk;
+  return accepted;
 }
 
 }  // namespace flowspec

@@ -18,18 +18,18 @@ void CanonicalTree::grow(std::span<const Row> rows) {
   }
 }
 
-std::variant<Decision, StalePath, std::string> CanonicalTree::decide(const AcceptedPath& walk) {
-  if (walk.version < version_)
+std::variant<Decision, StalePath, std::string> CanonicalTree::decide(const AcceptedPath& accepted) {
+  if (accepted.version < version_)
     return StalePath{};
-  if (walk.version > version_)
-    return fmt::format("a walk of version {}, the tree is at {}", walk.version, version_);
-  if (walk.path.empty() || walk.path.front().id != root_)
+  if (accepted.version > version_)
+    return fmt::format("a walk of version {}, the tree is at {}", accepted.version, version_);
+  if (accepted.path.empty() || accepted.path.front().id != root_)
     return fmt::format("a walk that does not start at root {}", root_);
-  for (std::size_t i = 0; i < walk.path.size(); ++i) {
-    const PathNode& step = walk.path[i];
-    if (i > 0 && step.parent != walk.path[i - 1].id)
+  for (std::size_t i = 0; i < accepted.path.size(); ++i) {
+    const PathNode& step = accepted.path[i];
+    if (i > 0 && step.parent != accepted.path[i - 1].id)
       return fmt::format("a walk in which node {} does not follow node {}", step.id,
-                         walk.path[i - 1].id);
+                         accepted.path[i - 1].id);
     // A walk may run ahead of the news of its rows, so an unknown node is fine.
     if (auto known = nodes_.find(step.id);
         known != nodes_.end() && known->second.token != step.token)
@@ -39,15 +39,15 @@ std::variant<Decision, StalePath, std::string> CanonicalTree::decide(const Accep
 
   Decision decision;
   decision.position = root_position_ + 1;
-  for (std::size_t i = 1; i < walk.path.size(); ++i)
-    decision.accepted.push_back(walk.path[i].token);
-  decision.accepted.push_back(walk.next);
+  for (std::size_t i = 1; i < accepted.path.size(); ++i)
+    decision.accepted.push_back(accepted.path[i].token);
+  decision.accepted.push_back(accepted.next);
 
-  TreeNodeId last = walk.path.back().id;
+  TreeNodeId last = accepted.path.back().id;
   TreeNodeId root = no_node;
   for (TreeNodeId id : order_) {
     const Node& node = nodes_.at(id);
-    if (node.parent == last && node.token == walk.next)
+    if (node.parent == last && node.token == accepted.next)
       root = id;
   }
   decision.hit = root != no_node;
@@ -57,11 +57,11 @@ std::variant<Decision, StalePath, std::string> CanonicalTree::decide(const Accep
   Prune& prune = decision.prune;
   prune.session = session_;
   prune.version = ++version_;
-  for (const PathNode& step : walk.path)
+  for (const PathNode& step : accepted.path)
     prune.path.push_back(step.id);
   root_ = root;
-  root_position_ += static_cast<Position>(walk.path.size());
-  prune.root = {session_, root, last, walk.next, root_position_};
+  root_position_ += static_cast<Position>(accepted.path.size());
+  prune.root = {session_, root, last, accepted.next, root_position_};
   keep_subtree(root);
   return decision;
 }

@@ -38,7 +38,7 @@ class CanonicalTree {
   /// Moves the root along the walk, to the child that has the target's token, or to a fresh node
   /// where no such child is known. A walk that does not start at the root or is no chain gives the
   /// error text.
-  std::variant<Decision, StalePath, std::string> decide(const AcceptedPath& walk);
+  std::variant<Decision, StalePath, std::string> decide(const AcceptedPath& accepted);
 
   TreeVersion version() const { return version_; }
   TreeNodeId root() const { return root_; }

@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(lists_of_many_lengths_fit_the_space_computed_for_them) {
     for (auto& prune : prunes.prunes)
       prune.path.resize(n, 8);
     BOOST_TEST(same(*PrunesMessage(prunes).read(), prunes));
-    Verdict verdict{.paths = {n, sample<Verdict>().walks[0]},
+    Verdict verdict{.paths = {n, sample<Verdict>().paths[0]},
                     .ended = std::vector<SegmentId>(n, 4)};
     for (auto& walk : verdict.paths)
       walk.path.resize(n, {.id = 8, .parent = 7, .token = 6});
