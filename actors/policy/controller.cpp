@@ -15,15 +15,15 @@ constexpr double keep_line = 0.98;
 constexpr double keep_rate = 0.95;
 constexpr double keep_duration = 0.9;
 
-/// Moves of the root that are left out of a spell, that one has to have before it is judged, and
+/// Moves of the root that are left out of a stretch, that one has to have before it is judged, and
 /// that are enough to see what plain decoding brings.
 constexpr std::uint32_t first_moves = 2;
 constexpr std::uint32_t least_moves = 12;
-constexpr std::uint32_t looking_moves = 8;
+constexpr std::uint32_t probe_moves = 8;
 /// Speculation is questioned when it is not faster than one token per shortest trip by so much.
 constexpr double doubt = 1.2;
-constexpr double first_patience = 64;
-constexpr double longest_patience = 4096;
+constexpr double first_probe_after = 64;
+constexpr double last_probe_after = 4096;
 
 /// Of the first stage's time: how long a segment should wait for guesses below a new root. Found by
 /// simulation of the published devices.
@@ -42,7 +42,7 @@ Controller::Controller(const DraftPolicy& policy)
     : base_(policy),
       policy_(policy),
       speculating_(policy.mode->speculates()),
-      patience_(first_patience) {
+      tokens_until_probe_(first_probe_after) {
   decisions_.send_reach = policy.min_send_probability;
   decisions_.hold = policy.min_drafts_before_send;
 }
@@ -85,7 +85,7 @@ double Controller::Line::slope() const {
   return std::max(0.0, (n * sum_xy - sum_x * sum_y) / spread);
 }
 
-void Controller::Spell::add(double gained, double took) {
+void Controller::Stretch::add(double gained, double took) {
   if (++moves <= first_moves)
     return;
   tokens += gained;
@@ -100,48 +100,49 @@ void Controller::accepted(std::uint32_t tokens, Seconds now) {
   double seconds = (now - *before).count();
   tokens_ = tokens_ * keep_rate + tokens;
   seconds_ = seconds_ * keep_rate + seconds;
-  spell_.add(tokens, seconds);
+  stretch_.add(tokens, seconds);
   speculating_ ? judge_speculation() : judge_plain();
   adjust();
 }
 
 void Controller::judge_speculation() {
-  if (spell_.moves < least_moves || spell_.seconds <= 0)
+  if (stretch_.moves < least_moves || stretch_.seconds <= 0)
     return;
-  guessed_rate_ = spell_.rate();
-  if (std::exchange(trial_, false)) {
+  guessed_rate_ = stretch_.rate();
+  if (std::exchange(probes_guessing_, false)) {
     bool lost = guessed_rate_ < plain_rate_;
-    patience_ = lost ? std::min(2 * patience_, longest_patience) : first_patience;
+    tokens_until_probe_ =
+        lost ? std::min(2 * tokens_until_probe_, last_probe_after) : first_probe_after;
     if (lost)
       return speculate(false);
   }
   if (guessed_rate_ * shortest_trip_ >= doubt) {
     // What lies long behind is not to weigh for ever.
-    spell_ = {spell_.tokens / 2, spell_.seconds / 2, least_moves / 2};
-  } else if (decisions_.switches == 0 || spell_.tokens >= patience_) {
-    looking_ = true;
+    stretch_ = {stretch_.tokens / 2, stretch_.seconds / 2, least_moves / 2};
+  } else if (decisions_.switches == 0 || stretch_.tokens >= tokens_until_probe_) {
+    probes_plain_ = true;
     speculate(false);
   }
 }
 
 void Controller::judge_plain() {
-  if (spell_.moves < first_moves + looking_moves || spell_.seconds <= 0)
+  if (stretch_.moves < first_moves + probe_moves || stretch_.seconds <= 0)
     return;
-  plain_rate_ = spell_.rate();
-  if (std::exchange(looking_, false)) {
+  plain_rate_ = stretch_.rate();
+  if (std::exchange(probes_plain_, false)) {
     if (plain_rate_ > guessed_rate_)
       return;
-    patience_ = std::min(2 * patience_, longest_patience);
+    tokens_until_probe_ = std::min(2 * tokens_until_probe_, last_probe_after);
     speculate(true);
-  } else if (spell_.tokens >= patience_) {
-    trial_ = true;
+  } else if (stretch_.tokens >= tokens_until_probe_) {
+    probes_guessing_ = true;
     speculate(true);
   }
 }
 
 void Controller::speculate(bool on) {
   speculating_ = on;
-  spell_ = {};
+  stretch_ = {};
   tokens_ = seconds_ = 0;
   ++decisions_.switches;
 }

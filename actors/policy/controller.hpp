@@ -6,12 +6,18 @@
 /// Two rules. A row is worth sending if the share of a token that it stands for, its path
 /// probability, is more than the tokens that come in the time it adds to a stage's forward:
 ///
-///     reach >= tokens per second * seconds per row
+///     path probability >= tokens per second * seconds per row
 ///
 /// so where rows are nearly free the tree is wide, and where every row costs it shrinks to a chain.
-/// And when tokens come hardly faster than the shortest trip would bring them one by one, it looks
-/// what plain decoding brings. If that is more, nothing is guessed for some time; then speculation
-/// is tried again. Whatever wins is questioned again after ever longer times.
+/// And when tokens come hardly faster than the shortest trip would bring them one by one, it measures
+/// plain decoding for a short stretch. The faster of the two is used until it is questioned again,
+/// after twice as many tokens if it has won again:
+///
+///   guessing ── hardly faster than trips ──► probing plain ── plain is faster ──► plain
+///     ▲  ▲                                         │                              │   ▲
+///     │  └──────────── guessing is faster ─────────┘             after some tokens│   │
+///     │                                                                           ▼   │ plain is
+///     └────────────────── guessing is faster ──────────────────────── probing guessing┘ faster
 
 #include <chrono>
 #include <cstdint>
@@ -86,7 +92,7 @@ class Controller {
 
   /// Tokens and time since speculation was switched on or off, without the first moves of the root:
   /// they come from segments that were under way.
-  struct Spell {
+  struct Stretch {
     double tokens = 0;
     double seconds = 0;
     std::uint32_t moves = 0;
@@ -103,11 +109,11 @@ class Controller {
   DraftPolicy policy_;
   Decisions decisions_;
   bool speculating_;
-  /// A short spell of plain decoding, to see what it brings.
-  bool looking_ = false;
-  /// A short spell of speculation, after plain decoding had won.
-  bool trial_ = false;
-  Spell spell_;
+  /// A short stretch of plain decoding, to see what it brings.
+  bool probes_plain_ = false;
+  /// A short stretch of speculation, after plain decoding had won.
+  bool probes_guessing_ = false;
+  Stretch stretch_;
   /// Recent tokens and seconds, older ones fading.
   double tokens_ = 0;
   double seconds_ = 0;
@@ -120,11 +126,11 @@ class Controller {
   /// Of the segments so far; a little longer with each, so that an exception does not weigh for
   /// ever.
   double shortest_trip_ = 0;
-  /// Tokens per second of the last spells of speculation and of plain decoding.
+  /// Tokens per second of the last stretches of speculation and of plain decoding.
   double guessed_rate_ = 0;
   double plain_rate_ = 0;
   /// Tokens until the winner is questioned again.
-  double patience_;
+  double tokens_until_probe_;
 };
 
 }  // namespace flowspec
