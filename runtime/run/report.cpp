@@ -53,7 +53,7 @@ double busy_share(const StageStats& stats, const Report& report) {
   return us == 0 ? 0 : static_cast<double>(stats.busy_ns) / 1e3 / static_cast<double>(us);
 }
 
-Json json_of(const Hop& hop, const StageStats& stats, const Report& report) {
+Json json_of(const HopPlace& hop, const StageStats& stats, const Report& report) {
   Json json{{"name", hop.name}, {"where", hop.where}};
   if (hop.layers.end > 0)
     json["layers"] = {hop.layers.first, hop.layers.end};

@@ -17,7 +17,7 @@ struct Summary {
   std::uint32_t cached_tokens = 0;
   std::string mode;
   std::string draft;
-  std::vector<Hop> hops;
+  std::vector<HopPlace> hops;
   /// Of the hops, in their order; empty where they could not be asked.
   std::vector<StageStats> stats;
 };

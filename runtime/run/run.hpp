@@ -22,7 +22,7 @@
 namespace flowspec {
 
 /// A part of the pipeline, for the report.
-struct Hop {
+struct HopPlace {
   /// "stage 0", "verifier", "draft".
   std::string name;
   /// The node's label, or "here".
@@ -56,7 +56,7 @@ class Run {
   const std::vector<RemoteNode>& nodes() const { return nodes_; }
   const DraftPolicy& policy() const { return policy_; }
   /// In the order of the hops' statistics: stages, verifier, draft.
-  const std::vector<Hop>& hops() const { return hops_; }
+  const std::vector<HopPlace>& hops() const { return hops_; }
   /// What all of them compute with; see models/numerics.hpp.
   const std::string& numerics() const { return numerics_; }
   LinearForm linear_form() const { return form_; }
@@ -86,7 +86,7 @@ class Run {
   std::string model_hash_;
   std::string numerics_;
   LinearForm form_ = LinearForm::automatic;
-  std::vector<Hop> hops_;
+  std::vector<HopPlace> hops_;
   /// Of this process.
   const MemoryLedger memory_;
   /// For all weights that are loaded here.
