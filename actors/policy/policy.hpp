@@ -48,8 +48,9 @@ struct DraftPolicy {
   std::uint32_t draft_width = 16;
   std::uint32_t top_k = 10;
   std::uint32_t max_depth = 14;
-  /// Nodes of a tree that grows by rounds, beside its root.
+  /// Nodes of a tree that grows by rounds, beside its root, and segments that it is cut into.
   std::uint32_t tree_nodes = 80;
+  std::uint32_t chunks = 5;
   /// Live nodes of a session's draft tree, and how many of them may be in the pipeline.
   std::uint32_t max_nodes = 2048;
   std::uint32_t max_sent = 512;

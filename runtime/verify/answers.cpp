@@ -17,18 +17,16 @@ constexpr std::size_t at_once = 2;
 
 Answers::Answers(caf::actor_system& system, const Run& run, const Tokenizer& tokenizer,
                  std::chrono::seconds progress_limit)
-    : system_(system),
-      run_(run),
-      tokenizer_(std::make_shared<const Tokenizer>(tokenizer)),
-      progress_limit_(progress_limit) {}
+    : system_(system), run_(run) {
+  common_.tokenizer = std::make_shared<const Tokenizer>(tokenizer);
+  common_.progress_limit = progress_limit;
+}
 
 Request Answers::make_request(const Question& question) const {
-  Request request;
+  auto request = common_;
   request.prompt = question.prompt;
   request.max_tokens = question.max_tokens;
   request.sampling = question.sampling;
-  request.tokenizer = tokenizer_;
-  request.progress_limit = progress_limit_;
   return request;
 }
 
@@ -43,7 +41,7 @@ std::vector<Answer> Answers::get(std::span<const Question> questions) {
       open.emplace(session, next++);
       continue;
     }
-    auto report = receive_report(self, {.progress_limit = progress_limit_});
+    auto report = receive_report(self, common_);
     if (report.finish == Finish::failed)
       throw RuntimeError(ErrorCode::internal, report.error);
     if (auto found = open.extract(report.session); !found.empty())

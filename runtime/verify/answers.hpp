@@ -2,12 +2,12 @@
 
 #include <chrono>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
 #include <caf/fwd.hpp>
 
+#include "actors/pipeline/request.hpp"
 #include "messages/types.hpp"
 #include "models/layers/sampler.hpp"
 #include "models/tokenizer/tokenizer.hpp"
@@ -44,8 +44,8 @@ class Answers {
 
   caf::actor_system& system_;
   const Run& run_;
-  std::shared_ptr<const Tokenizer> tokenizer_;
-  std::chrono::seconds progress_limit_;
+  /// What the requests have in common.
+  Request common_;
 };
 
 }  // namespace flowspec

@@ -47,14 +47,14 @@ struct World {
     PipelineConfig pipeline_config;
     pipeline_config.load_draft = load_draft;
     pipeline_config.load_head = []() -> caf::expected<std::unique_ptr<LmHead>> {
-      return text_error("there is no head");
+      return text_error(ErrorCode::internal, "there is no head");
     };
     auto pipeline = make_pipeline(
         system, pipeline_config, [this](std::uint32_t index, const StagePeers& peers) {
           StageConfig stage;
           stage.stage = index;
           stage.load = []() -> caf::expected<std::unique_ptr<StageModel>> {
-            return text_error("there is no head");
+            return text_error(ErrorCode::internal, "there is no head");
           };
           stage.peers = peers;
           auto handle = spawn_stage(system, stage, SpawnMode::detached);

@@ -17,7 +17,7 @@ WorldOptions right_draft(const Story& story, const std::string& mode) {
   options.policy.segment_rows = 8;
   options.policy.draft_width = 4;
   options.policy.top_k = 4;
-  if (options.policy.speculates())
+  if (options.policy.mode->speculates())
     options.draft = [&story] {
       return std::make_unique<OracleDraft>(story.text, story.vocab_size, 1,
                                            OracleDraft::Skill{1, 0});
@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(a_text_ends_inside_a_segment) {
       check_text(story, *world.report(session), story.length);
       BOOST_TEST(world.slots_used() == 0U);
       // More was on its way than the text has.
-      if (options.policy.speculates())
+      if (options.policy.mode->speculates())
         BOOST_TEST(world.hop(0).stats.rows_computed > story.prompt.size() + story.length);
     }
   }

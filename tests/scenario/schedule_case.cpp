@@ -110,7 +110,7 @@ WorldOptions world_options(const ScheduleCase& c) {
   options.policy.min_drafts_before_send = random() % 3;
   options.policy.adaptive = options.policy.adaptive && c.adaptive;
   auto skill_seed = random();
-  if (options.policy.speculates())
+  if (options.policy.mode->speculates())
     options.draft = [&story, skill_seed, skill = skill_of(c.knowledge),
                      size = c.features ? story.hidden_size : 0] {
       return std::make_unique<OracleDraft>(story.text, story.vocab_size, skill_seed, skill, size);

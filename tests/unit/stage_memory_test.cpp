@@ -32,9 +32,8 @@ struct LonelyStage {
     how.load = [model = open_model(folder / "m.gguf")] {
       return std::make_unique<StageModel>(*model.files, model.config, StageOptions{{0, 2}});
     };
-    how.next = caf::actor_cast<PipelineActor>(self);
-    how.pruner = caf::actor_cast<TreePrunerActor>(self);
-    how.draft = caf::actor_cast<DraftActor>(self);
+    how.peers = {caf::actor_cast<PipelineActor>(self), caf::actor_cast<TreePrunerActor>(self),
+                 caf::actor_cast<DraftActor>(self)};
     stage = spawn_stage(system, std::move(how), SpawnMode::detached);
     self->request(stage, seconds(40), load_a_v)
         .receive([](const StageStatsMessage&) {},

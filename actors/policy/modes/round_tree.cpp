@@ -31,7 +31,7 @@ bool RoundTree::complete(const DraftPolicy& policy, DraftTree& tree,
   if (progress.chunks_left > 0)
     return false;
   tree.keep_best_unsent(policy.tree_nodes);
-  progress.chunks_left = policy.window;
+  progress.chunks_left = policy.chunks;
   return true;
 }
 
@@ -46,7 +46,7 @@ bool RoundTree::cut(const DraftTree& tree, DraftProgress& progress,
 
 DraftPolicy round_tree_policy(const RoundTree& mode, std::uint32_t stages) {
   auto policy = rounds_policy(mode, stages);
-  policy.window = stages + 1;
+  policy.window = policy.chunks = stages + 1;
   policy.max_depth = published_forwards;
   return policy;
 }
