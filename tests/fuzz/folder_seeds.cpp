@@ -61,13 +61,7 @@ json metaspace() {
 
 json with_normalizer() {
   json made = metaspace();
-  const json replace{{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", mark}};
-  made["normalizer"] = {
-      {"type", "Sequence"},
-      {"normalizers", json::array({{{"type", "Prepend"}, {"prepend", mark}}, replace})}};
-  const json bos{{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}};
-  const json text{{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
-  made["post_processor"] = {{"type", "TemplateProcessing"}, {"single", json::array({bos, text})}};
+  add_sentencepiece_steps(made);
   return made;
 }
 

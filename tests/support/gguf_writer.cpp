@@ -1,191 +1,19 @@
 #include "tests/support/gguf_writer.hpp"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cmath>
 #include <fstream>
 #include <set>
 #include <stdexcept>
 #include <utility>
 
+#include "tests/support/quantize.hpp"
+
 namespace flowspec::test {
 namespace {
 
 std::string counted(const std::string& text) {
   return bytes_of<std::uint64_t>(text.size()) + text;
-}
-
-std::string convert_q8_0(std::span<const float> block) {
-  float largest = 0;
-  for (const float value : block) {
-    largest = std::max(largest, std::abs(value));
-  }
-  const float scale = largest / 127;
-  std::string bytes = bytes_of(float_to_f16(scale));
-  for (const float value : block) {
-    const float q = scale == 0 ? 0 : std::round(value / scale);
-    bytes += static_cast<char>(static_cast<std::int8_t>(std::clamp(q, -127.0F, 127.0F)));
-  }
-  return bytes;
-}
-
-std::string convert_q4_0(std::span<const float> block) {
-  float extreme = 0;
-  for (const float value : block) {
-    extreme = std::abs(value) > std::abs(extreme) ? value : extreme;
-  }
-  const float scale = extreme / -8;
-  const auto quantise = [scale](float value) {
-    const float q = scale == 0 ? 8 : std::round(value / scale) + 8;
-    return static_cast<std::uint8_t>(std::clamp(q, 0.0F, 15.0F));
-  };
-  std::string bytes = bytes_of(float_to_f16(scale));
-  for (std::size_t i = 0; i < 16; ++i) {
-    bytes += static_cast<char>(quantise(block[i]) | quantise(block[i + 16]) << 4);
-  }
-  return bytes;
-}
-
-std::string pack_fours(std::span<const std::uint8_t> q) {
-  std::string bytes;
-  for (std::size_t i = 0; i < 16; ++i) {
-    bytes += static_cast<char>((q[i] & 15) | (q[i + 16] & 15) << 4);
-  }
-  return bytes;
-}
-
-std::string pack_fives(std::span<const std::uint8_t> q) {
-  std::uint32_t fifths = 0;
-  for (std::size_t i = 0; i < 32; ++i) {
-    fifths |= std::uint32_t{q[i]} >> 4 << i;
-  }
-  return bytes_of(fifths) + pack_fours(q);
-}
-
-/// Integers from 0 to `most` for (value - least) / scale.
-std::uint8_t step_of(float value, float least, float scale, int most) {
-  const float q = scale == 0 ? 0 : std::round((value - least) / scale);
-  return static_cast<std::uint8_t>(std::clamp(q, 0.0F, static_cast<float>(most)));
-}
-
-float scale_read_back(float scale) {
-  return f16_to_float(float_to_f16(scale));
-}
-
-std::string convert_q5_0(std::span<const float> block) {
-  float extreme = 0;
-  for (const float value : block) {
-    extreme = std::abs(value) > std::abs(extreme) ? value : extreme;
-  }
-  const float scale = extreme / -16;
-  std::array<std::uint8_t, 32> q{};
-  for (std::size_t i = 0; i < q.size(); ++i) {
-    q[i] = scale == 0 ? 16 : step_of(block[i], -16 * scale, scale, 31);
-  }
-  return bytes_of(float_to_f16(scale)) + pack_fives(q);
-}
-
-/// Q4_1, or Q5_1 with `most` 31: from the smallest to the largest value.
-std::string convert_with_minimum(std::span<const float> block, int most) {
-  const float least = scale_read_back(std::ranges::min(block));
-  const float scale = scale_read_back((std::ranges::max(block) - least) / static_cast<float>(most));
-  std::array<std::uint8_t, 32> q{};
-  for (std::size_t i = 0; i < q.size(); ++i) {
-    q[i] = step_of(block[i], least, scale, most);
-  }
-  return bytes_of(float_to_f16(scale)) + bytes_of(float_to_f16(least)) +
-         (most == 31 ? pack_fives(q) : pack_fours(q));
-}
-
-std::string convert_block_of_32(TensorType type, std::span<const float> block) {
-  switch (type) {
-    case TensorType::q4_0:
-      return convert_q4_0(block);
-    case TensorType::q4_1:
-      return convert_with_minimum(block, 15);
-    case TensorType::q5_0:
-      return convert_q5_0(block);
-    case TensorType::q5_1:
-      return convert_with_minimum(block, 31);
-    default:
-      return convert_q8_0(block);
-  }
-}
-
-/// Q4_K, or Q5_K with `most` 31: sub-blocks of 32 between their smallest (or 0) and largest value.
-std::string convert_nibbles(std::span<const float> block, int most) {
-  std::array<float, 8> scales{};
-  std::array<float, 8> mins{};
-  for (std::size_t s = 0; s < 8; ++s) {
-    const auto sub = block.subspan(32 * s, 32);
-    mins[s] = std::max(0.0F, -std::ranges::min(sub));
-    scales[s] = std::max(0.0F, std::ranges::max(sub) + mins[s]) / static_cast<float>(most);
-  }
-  const float d = scale_read_back(std::ranges::max(scales) / 63);
-  const float dmin = scale_read_back(std::ranges::max(mins) / 63);
-  std::array<unsigned, 12> packed{};
-  std::array<std::uint8_t, 256> q{};
-  for (std::size_t s = 0; s < 8; ++s) {
-    const unsigned scale = step_of(scales[s], 0, d, 63);
-    const unsigned least = step_of(mins[s], 0, dmin, 63);
-    if (s < 4) {
-      packed[s] |= scale;
-      packed[s + 4] |= least;
-    } else {
-      packed[s + 4] |= (scale & 15) | (least & 15) << 4;
-      packed[s - 4] |= scale >> 4 << 6;
-      packed[s] |= least >> 4 << 6;
-    }
-    for (std::size_t i = 32 * s; i < 32 * s + 32; ++i) {
-      q[i] =
-          step_of(block[i], -dmin * static_cast<float>(least), d * static_cast<float>(scale), most);
-    }
-  }
-  std::string bytes = bytes_of(float_to_f16(d)) + bytes_of(float_to_f16(dmin));
-  for (const unsigned byte : packed) {
-    bytes += static_cast<char>(byte);
-  }
-  for (std::size_t i = 0; most == 31 && i < 32; ++i) {
-    unsigned byte = 0;
-    for (std::size_t s = 0; s < 8; ++s) {
-      byte |= static_cast<unsigned>(q[32 * s + i] >> 4) << s;
-    }
-    bytes += static_cast<char>(byte);
-  }
-  for (std::size_t i = 0; i < 128; ++i) {
-    const std::size_t low = i / 32 * 64 + i % 32;
-    bytes += static_cast<char>((q[low] & 15) | (q[low + 32] & 15) << 4);
-  }
-  return bytes;
-}
-
-std::string convert_q6_k(std::span<const float> block) {
-  std::array<float, 16> scales{};
-  for (std::size_t s = 0; s < 16; ++s) {
-    for (const float value : block.subspan(16 * s, 16)) {
-      scales[s] = std::max(scales[s], std::abs(value) / 31);
-    }
-  }
-  const float d = scale_read_back(std::ranges::max(scales) / 127);
-  std::array<std::uint8_t, 256> q{};
-  std::string sub;
-  for (std::size_t s = 0; s < 16; ++s) {
-    const unsigned steps = step_of(scales[s], 0, d, 127);
-    const float scale = d * static_cast<float>(steps);
-    sub += static_cast<char>(steps);
-    for (std::size_t i = 16 * s; i < 16 * s + 16; ++i) {
-      q[i] = scale == 0 ? 32 : step_of(block[i], -32 * scale, scale, 63);
-    }
-  }
-  std::string low(128, 0);
-  std::string high(64, 0);
-  for (std::size_t i = 0; i < 256; ++i) {
-    const std::size_t part = i % 128;
-    low[i / 128 * 64 + part % 64] |= static_cast<char>((q[i] & 15) << (part < 64 ? 0 : 4));
-    high[i / 128 * 32 + part % 32] |= static_cast<char>(q[i] >> 4 << part / 32 * 2);
-  }
-  return low + high + sub + bytes_of(float_to_f16(d));
 }
 
 /// SplitMix64: small, and the same on every machine.
@@ -233,6 +61,95 @@ void add_metadata(GgufWriter& writer, const LlamaShape& shape) {
   writer.add_float(prefix + "rope.freq_base", shape.rope_theta);
   writer.add_float(prefix + "attention.layer_norm_rms_epsilon", shape.rms_eps);
 }
+
+/// The tensors of a model, with random weights. They depend on the order in which they are added.
+class LlamaTensors {
+ public:
+  LlamaTensors(GgufWriter& writer, const LlamaShape& shape, const LlamaTypes& types,
+               std::uint64_t seed)
+      : writer_(writer),
+        shape_(shape),
+        types_(types),
+        hidden_(shape.hidden_size),
+        head_dim_(shape.head_dim != 0 ? shape.head_dim : shape.hidden_size / shape.heads),
+        random_(seed) {}
+
+  void add_all() {
+    add_matrix("token_embd.weight", types_.embedding, hidden_, shape_.vocab_size, 1);
+    for (std::uint32_t layer = 0; layer < shape_.layers; ++layer) {
+      const std::string block = "blk." + std::to_string(layer) + ".";
+      add_attention(block);
+      add_ffn(block);
+    }
+    add_norm("output_norm.weight");
+    if (!shape_.tied) {
+      add_matrix("output.weight", types_.output, hidden_, shape_.vocab_size, 3 * keep(hidden_));
+    }
+  }
+
+ private:
+  /// 1/sqrt(inputs) keeps the size of what goes through; more in q and k makes attention choosy.
+  static float keep(std::uint64_t inputs) { return 1 / std::sqrt(static_cast<float>(inputs)); }
+
+  void add_matrix(const std::string& name, TensorType type, std::uint64_t in, std::uint64_t out,
+                  float deviation) {
+    std::vector<float> values(in * out);
+    std::ranges::generate(values, [&] { return random_.value(deviation); });
+    writer_.add_tensor(name, type, {in, out}, values);
+  }
+
+  void add_vector(const std::string& name, std::uint64_t size, float mean, float deviation) {
+    std::vector<float> values(size);
+    std::ranges::generate(values, [&] { return mean + random_.value(deviation); });
+    writer_.add_tensor(name, TensorType::f32, {size}, values);
+  }
+
+  void add_norm(const std::string& name) { add_vector(name, hidden_, 1, 0.2F); }
+
+  void add_attention(const std::string& block) {
+    const TensorType type = types_.matrices;
+    const std::uint64_t queries = shape_.heads * head_dim_;
+    const std::uint64_t keys = shape_.kv_heads * head_dim_;
+    add_norm(block + "attn_norm.weight");
+    add_matrix(block + "attn_q.weight", type, hidden_, queries, 1.5F * keep(hidden_));
+    add_matrix(block + "attn_k.weight", type, hidden_, keys, 1.5F * keep(hidden_));
+    add_matrix(block + "attn_v.weight", type, hidden_, keys, keep(hidden_));
+    if (shape_.qkv_bias.value_or(shape_.architecture == "qwen2")) {
+      add_vector(block + "attn_q.bias", queries, 0, 0.5F);
+      add_vector(block + "attn_k.bias", keys, 0, 0.5F);
+      add_vector(block + "attn_v.bias", keys, 0, 0.5F);
+    }
+    if (shape_.architecture == "qwen3") {
+      add_vector(block + "attn_q_norm.weight", head_dim_, 1, 0.3F);
+      add_vector(block + "attn_k_norm.weight", head_dim_, 1, 0.3F);
+    }
+    add_matrix(block + "attn_output.weight", type, queries, hidden_, keep(queries));
+    if (shape_.output_bias) {
+      add_vector(block + "attn_output.bias", hidden_, 0, 0.5F);
+    }
+  }
+
+  void add_ffn(const std::string& block) {
+    const TensorType type = types_.matrices;
+    const std::uint64_t inner = shape_.ffn_size;
+    add_norm(block + "ffn_norm.weight");
+    add_matrix(block + "ffn_gate.weight", type, hidden_, inner, keep(hidden_));
+    add_matrix(block + "ffn_up.weight", type, hidden_, inner, keep(hidden_));
+    add_matrix(block + "ffn_down.weight", type, inner, hidden_, keep(inner));
+    if (shape_.ffn_bias) {
+      add_vector(block + "ffn_gate.bias", inner, 0, 0.5F);
+      add_vector(block + "ffn_up.bias", inner, 0, 0.5F);
+      add_vector(block + "ffn_down.bias", hidden_, 0, 0.5F);
+    }
+  }
+
+  GgufWriter& writer_;
+  const LlamaShape& shape_;
+  const LlamaTypes& types_;
+  std::uint64_t hidden_;
+  std::uint64_t head_dim_;
+  Random random_;
+};
 
 }  // namespace
 
@@ -363,70 +280,6 @@ void write_file(const std::filesystem::path& path, const std::string& bytes) {
   }
 }
 
-std::uint16_t float_to_f16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000);
-  const float magnitude = std::abs(value);
-  if (!(magnitude < 65520)) {  // too large, infinite or NaN
-    return sign | (std::isnan(value) ? 0x7e00 : 0x7c00);
-  }
-  // Halves below 2^-14 are multiples of 2^-24, the others of 2^-10 of their power of two.
-  const int exponent = std::max(magnitude > 0 ? std::ilogb(magnitude) : -14, -14);
-  const auto steps =
-      static_cast<std::uint32_t>(std::nearbyint(std::ldexp(magnitude, 10 - exponent)));
-  // Adding, not or-ing: rounding up to the next power of two carries into the exponent.
-  return sign +
-         static_cast<std::uint16_t>((static_cast<std::uint32_t>(exponent + 14) << 10) + steps);
-}
-
-std::string convert(TensorType type, std::span<const float> values) {
-  std::string bytes;
-  switch (type) {
-    case TensorType::f32:
-      for (const float value : values) {
-        bytes += bytes_of(value);
-      }
-      return bytes;
-    case TensorType::f16:
-      for (const float value : values) {
-        bytes += bytes_of(float_to_f16(value));
-      }
-      return bytes;
-    case TensorType::bf16:
-      for (const float value : values) {
-        const auto bits = std::bit_cast<std::uint32_t>(value);
-        bytes += bytes_of(static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16));
-      }
-      return bytes;
-    case TensorType::q8_0:
-    case TensorType::q4_0:
-    case TensorType::q4_1:
-    case TensorType::q5_0:
-    case TensorType::q5_1:
-      if (values.size() % 32 != 0) {
-        throw std::invalid_argument("quantised rows need a multiple of 32 values");
-      }
-      for (; !values.empty(); values = values.subspan(32)) {
-        bytes += convert_block_of_32(type, values.first(32));
-      }
-      return bytes;
-    case TensorType::q4_k:
-    case TensorType::q5_k:
-    case TensorType::q6_k:
-      if (values.size() % 256 != 0) {
-        throw std::invalid_argument("K-quantised rows need a multiple of 256 values");
-      }
-      for (; !values.empty(); values = values.subspan(256)) {
-        const auto block = values.first(256);
-        bytes += type == TensorType::q6_k
-                     ? convert_q6_k(block)
-                     : convert_nibbles(block, type == TensorType::q4_k ? 15 : 31);
-      }
-      return bytes;
-  }
-  throw std::invalid_argument("cannot write tensors of " + type_name(type));
-}
-
 void add_vocabulary(GgufWriter& writer, std::uint32_t size, std::uint64_t seed,
                     std::uint32_t eos_token) {
   if (size < least_vocab_size) {
@@ -476,63 +329,7 @@ GgufWriter make_llama(const LlamaShape& shape, const LlamaTypes& types, std::uin
   GgufWriter writer;
   add_metadata(writer, shape);
   add_vocabulary(writer, shape.vocab_size, seed, shape.eos_token);
-  Random random(seed);
-  const auto add_matrix = [&](const std::string& name, TensorType type, std::uint64_t in,
-                              std::uint64_t out, float deviation) {
-    std::vector<float> values(in * out);
-    std::ranges::generate(values, [&] { return random.value(deviation); });
-    writer.add_tensor(name, type, {in, out}, values);
-  };
-  const auto add_vector = [&](const std::string& name, std::uint64_t size, float mean,
-                              float deviation) {
-    std::vector<float> values(size);
-    std::ranges::generate(values, [&] { return mean + random.value(deviation); });
-    writer.add_tensor(name, TensorType::f32, {size}, values);
-  };
-  const auto add_norm = [&](const std::string& name) {
-    add_vector(name, shape.hidden_size, 1, 0.2F);
-  };
-  const std::uint64_t hidden = shape.hidden_size;
-  const std::uint64_t head_dim = shape.head_dim != 0 ? shape.head_dim : hidden / shape.heads;
-  // 1/sqrt(inputs) keeps the size of what goes through; more in q and k makes attention choosy.
-  const auto keep = [](std::uint64_t inputs) { return 1 / std::sqrt(static_cast<float>(inputs)); };
-  add_matrix("token_embd.weight", types.embedding, hidden, shape.vocab_size, 1);
-  for (std::uint32_t layer = 0; layer < shape.layers; ++layer) {
-    const std::string block = "blk." + std::to_string(layer) + ".";
-    const TensorType type = types.matrices;
-    add_norm(block + "attn_norm.weight");
-    add_matrix(block + "attn_q.weight", type, hidden, shape.heads * head_dim, 1.5F * keep(hidden));
-    add_matrix(block + "attn_k.weight", type, hidden, shape.kv_heads * head_dim,
-               1.5F * keep(hidden));
-    add_matrix(block + "attn_v.weight", type, hidden, shape.kv_heads * head_dim, keep(hidden));
-    if (shape.qkv_bias.value_or(shape.architecture == "qwen2")) {
-      add_vector(block + "attn_q.bias", shape.heads * head_dim, 0, 0.5F);
-      add_vector(block + "attn_k.bias", shape.kv_heads * head_dim, 0, 0.5F);
-      add_vector(block + "attn_v.bias", shape.kv_heads * head_dim, 0, 0.5F);
-    }
-    if (shape.architecture == "qwen3") {
-      add_vector(block + "attn_q_norm.weight", head_dim, 1, 0.3F);
-      add_vector(block + "attn_k_norm.weight", head_dim, 1, 0.3F);
-    }
-    add_matrix(block + "attn_output.weight", type, shape.heads * head_dim, hidden,
-               keep(shape.heads * head_dim));
-    if (shape.output_bias) {
-      add_vector(block + "attn_output.bias", hidden, 0, 0.5F);
-    }
-    add_norm(block + "ffn_norm.weight");
-    add_matrix(block + "ffn_gate.weight", type, hidden, shape.ffn_size, keep(hidden));
-    add_matrix(block + "ffn_up.weight", type, hidden, shape.ffn_size, keep(hidden));
-    add_matrix(block + "ffn_down.weight", type, shape.ffn_size, hidden, keep(shape.ffn_size));
-    if (shape.ffn_bias) {
-      add_vector(block + "ffn_gate.bias", shape.ffn_size, 0, 0.5F);
-      add_vector(block + "ffn_up.bias", shape.ffn_size, 0, 0.5F);
-      add_vector(block + "ffn_down.bias", hidden, 0, 0.5F);
-    }
-  }
-  add_norm("output_norm.weight");
-  if (!shape.tied) {
-    add_matrix("output.weight", types.output, hidden, shape.vocab_size, 3 * keep(hidden));
-  }
+  LlamaTensors(writer, shape, types, seed).add_all();
   return writer;
 }
 

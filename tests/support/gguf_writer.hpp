@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "models/formats/tensor_type.hpp"
+#include "tests/support/bytes_of.hpp"
 
 namespace flowspec::test {
 
@@ -62,22 +63,12 @@ class GgufWriter {
   std::vector<Tensor> tensors_;
 };
 
-/// The little-endian bytes of a number.
-template <class T>
-std::string bytes_of(T value) {
-  return {reinterpret_cast<const char*>(&value), sizeof value};
-}
-
 /// "NAME-00001-of-00003.gguf", for instance.
 /// @param part  from 0 on.
 std::string part_name(const std::string& name, std::uint32_t part, std::uint32_t count);
 
 /// Writes `bytes` as a file.
 void write_file(const std::filesystem::path& path, const std::string& bytes);
-
-/// float32 to any supported type; halves round to the nearest even.
-std::string convert(TensorType type, std::span<const float> values);
-std::uint16_t float_to_f16(float value);
 
 struct LlamaShape {
   /// "llama", "qwen2" (which has biases), "qwen3" (which has norms of heads).

@@ -1,6 +1,7 @@
 #include "tests/support/safetensors_writer.hpp"
 
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/quantize.hpp"
 
 namespace flowspec::test {
 

@@ -73,6 +73,18 @@ std::string proto_number(unsigned number, std::uint64_t value) {
   return varint(number << 3) + varint(value);
 }
 
+void add_sentencepiece_steps(json& tokenizer) {
+  const std::string mark = "\xe2\x96\x81";
+  const json replace{{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", mark}};
+  tokenizer["normalizer"] = {
+      {"type", "Sequence"},
+      {"normalizers", json::array({{{"type", "Prepend"}, {"prepend", mark}}, replace})}};
+  const json bos{{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}};
+  const json text{{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
+  tokenizer["post_processor"] = {{"type", "TemplateProcessing"},
+                                 {"single", json::array({bos, text})}};
+}
+
 std::string sentencepiece_bytes(const std::vector<SentencePieceSample>& pieces,
                                 const std::string& more) {
   std::string bytes;

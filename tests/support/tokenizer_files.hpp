@@ -22,6 +22,10 @@ nlohmann::json byte_level_json(const ByteVocabulary& vocabulary, const std::stri
 
 nlohmann::json added_token(std::size_t id, const std::string& text, bool is_special);
 
+/// As Hugging Face converts LLaMA 2's: a normalizer that writes a mark for every space and one more
+/// before the text, and a template that begins a text with <s>.
+void add_sentencepiece_steps(nlohmann::json& tokenizer);
+
 struct SentencePieceSample {
   std::string text;
   float score = 0;

@@ -16,32 +16,21 @@
 
 #include "runtime/bench/bench_command.hpp"
 #include "runtime/bench/summary.hpp"
-#include "runtime/commands/command_line.hpp"
 #include "tests/support/bench_samples.hpp"
+#include "tests/support/command_lines.hpp"
 #include "tests/support/temp_folder.hpp"
 
 using namespace flowspec;
+using test::check_error;
 using test::sample_run;
 
 namespace {
 
 const BenchNames names{{"ar", "chunk-pp", "pruned-pp", "pipedec", "flowspec"}, {"hold", "pruning"}};
 
-template <class Call>
-void check_error(const Call& call, const std::string& text) {
-  try {
-    call();
-    BOOST_ERROR("no error; expected: " << text);
-  } catch (const RuntimeError& e) {
-    BOOST_CHECK_MESSAGE(std::string(e.what()).find(text) != std::string::npos,
-                        "expected \"" << text << "\" in: " << e.what());
-    BOOST_CHECK(e.code() == ErrorCode::bad_request);
-  }
-}
-
 CommandLine parse_line(std::vector<const char*> arguments) {
-  arguments.insert(arguments.begin(), {"flowspec", "bench"});
-  return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
+  arguments.insert(arguments.begin(), "bench");
+  return test::parse_line(std::move(arguments));
 }
 
 BenchOptions options_of(const std::vector<const char*>& arguments) {

@@ -13,6 +13,7 @@
 #include "models/config/config.hpp"
 #include "models/formats/file_hash.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/quantize.hpp"
 #include "tests/support/temp_folder.hpp"
 
 using namespace flowspec;

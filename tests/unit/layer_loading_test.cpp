@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
-#include <functional>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -15,7 +14,6 @@
 #include <unistd.h>
 
 #include "models/base/aligned_floats.hpp"
-#include "models/base/error.hpp"
 #include "models/config/config.hpp"
 #include "models/drafts/small_lm.hpp"
 #include "models/formats/gguf.hpp"
@@ -23,6 +21,7 @@
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
 #include "models/open_model.hpp"
+#include "tests/support/check_error.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/hf_writer.hpp"
 #include "tests/support/temp_folder.hpp"
@@ -32,20 +31,6 @@ using namespace flowspec;
 using namespace flowspec::test;
 
 namespace {
-
-/// Runs `action` and checks that it throws a ModelError that says all of `words`.
-void check_error(const std::function<void()>& action, const std::vector<std::string>& words) {
-  try {
-    action();
-  } catch (const ModelError& error) {
-    for (const std::string& word : words) {
-      BOOST_TEST(std::string(error.what()).find(word) != std::string::npos,
-                 "no '" << word << "' in: " << error.what());
-    }
-    return;
-  }
-  BOOST_ERROR("no ModelError that says " << words.front());
-}
 
 BOOST_AUTO_TEST_CASE(unfit_tensors_are_named) {
   const TempFolder folder;

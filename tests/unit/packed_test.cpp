@@ -17,6 +17,7 @@
 #include "models/ops/packed/kernels.hpp"
 #include "models/ops/packed/rows.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/quantize.hpp"
 #include "tests/support/reference_model.hpp"
 #include "tests/support/tree_run.hpp"
 

@@ -6,29 +6,13 @@
 #include <boost/test/unit_test.hpp>
 
 #include "runtime/cluster/placement.hpp"
-#include "runtime/commands/command_line.hpp"
-#include "runtime/console/error.hpp"
+#include "tests/support/command_lines.hpp"
 
 using namespace flowspec;
+using test::check_error;
+using test::parse_line;
 
 namespace {
-
-template <class Call>
-void check_error(const Call& call, const std::string& text) {
-  try {
-    call();
-    BOOST_ERROR("no error; expected: " << text);
-  } catch (const RuntimeError& e) {
-    BOOST_CHECK_MESSAGE(std::string(e.what()).find(text) != std::string::npos,
-                        "expected \"" << text << "\" in: " << e.what());
-    BOOST_CHECK(e.code() == ErrorCode::bad_request);
-  }
-}
-
-CommandLine parse_line(std::vector<const char*> arguments) {
-  arguments.insert(arguments.begin(), "flowspec");
-  return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
-}
 
 std::vector<std::uint32_t> sizes(const PlacementRequest& request) {
   std::vector<std::uint32_t> sizes;

@@ -4,7 +4,6 @@
 #include "models/formats/safetensors.hpp"
 
 #include <cstring>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,6 +11,7 @@
 
 #include "models/base/error.hpp"
 #include "models/formats/safetensors_reader.hpp"
+#include "tests/support/check_error.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/safetensors_writer.hpp"
 #include "tests/support/temp_folder.hpp"
@@ -50,19 +50,6 @@ bool is_accepted(const std::string& bytes) {
   } catch (const ModelError&) {
     return false;
   }
-}
-
-void check_error(const std::function<void()>& action, const std::vector<std::string>& words) {
-  try {
-    action();
-  } catch (const ModelError& error) {
-    for (const std::string& word : words) {
-      BOOST_TEST(std::string(error.what()).find(word) != std::string::npos,
-                 "no '" << word << "' in: " << error.what());
-    }
-    return;
-  }
-  BOOST_ERROR("no ModelError that says " << words.back());
 }
 
 void check_refused(const std::string& bytes, std::vector<std::string> words) {

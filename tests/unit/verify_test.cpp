@@ -8,18 +8,18 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
-#include "runtime/commands/command_line.hpp"
-#include "runtime/console/error.hpp"
 #include "runtime/console/text_table.hpp"
 #include "runtime/verify/verify_report.hpp"
+#include "tests/support/command_lines.hpp"
 
 using namespace flowspec;
+using test::check_error;
 
 namespace {
 
 CommandLine parse_line(std::vector<const char*> arguments) {
-  arguments.insert(arguments.begin(), {"flowspec", "verify"});
-  return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
+  arguments.insert(arguments.begin(), "verify");
+  return test::parse_line(std::move(arguments));
 }
 
 bool is_in(const std::string& part, const std::string& text) {
@@ -31,17 +31,6 @@ bool is_in(const std::string& part, const std::string& text) {
 /// In one line, whose ends were between words.
 std::string unwrapped(const std::string& text) {
   return std::regex_replace(text, std::regex("\n +|\n"), " ");
-}
-
-template <class Call>
-void check_error(const Call& call, const std::string& text) {
-  try {
-    call();
-    BOOST_ERROR("no error; expected: " << text);
-  } catch (const RuntimeError& e) {
-    is_in(text, e.what());
-    BOOST_CHECK(e.code() == ErrorCode::bad_request);
-  }
 }
 
 /// A model with three tokens: 0 and 1 are followed by anything, 2 ends the text.
