@@ -52,15 +52,28 @@ struct Figure : ScriptedWorld {
       id[node] = row++->id;
     }
   }
+
+  /// Tree generation, and the fill of the pipeline. S(0): the root, and what is below it.
+  void fill_pipeline();
+  /// Verification of S(0) alone. Behind node 1 the target writes node 4, which is two hops away.
+  void verify_first_segment();
+  /// Pruning at the stages, at each when the prune comes. 0 and 1 are committed, 4 keeps its id.
+  void prune_at_stages();
+  /// Pruning in flight: S(1) and S(2) were made before the prune and come behind it. Only 4 and 7
+  /// are computed, and only they go on.
+  void prune_in_flight();
+  /// Expansion at the draft: from the features of the accepted tokens it now thinks otherwise of
+  /// what follows 4, and for the first time of what follows 7.
+  void expand();
+  /// Merge: 7 was proposed again and is not sent again. S(3) has the five new nodes, the best first,
+  /// below the old ones.
+  std::vector<Row> merge();
+  /// S(1) returns with node 4 alone: 7 follows it. S(2) returns with 7: it is followed by a node of
+  /// S(3). Roots that are in the pipeline keep their ids.
+  void verify_what_was_in_flight(const std::vector<Row>& merged);
 };
 
-BOOST_FIXTURE_TEST_CASE(the_papers_figure, Figure) {
-  // The prompt goes through; the target's first token is the root, node 0. Nothing is guessed yet,
-  // since the draft has no features before.
-  finish_prompt();
-  BOOST_TEST(!waits("draft > stage 0"));
-
-  // Tree generation, and the fill of the pipeline. S(0): the root, and what is below it.
+void Figure::fill_pipeline() {
   draft();
   expect_rows(send(), {0, 1, 2});
   BOOST_TEST(id[0] >= first_fresh_node);
@@ -79,8 +92,9 @@ BOOST_FIXTURE_TEST_CASE(the_papers_figure, Figure) {
   check_ids(live(0), ids({0, 1, 2, 3, 4, 5, 6, 7, 8}));
   check_ids(live(1), ids({0, 1, 2, 3, 4, 5}));
   check_ids(live(2), ids({0, 1, 2}));
+}
 
-  // Verification of S(0) alone. Behind node 1 the target writes node 4, which is two hops away.
+void Figure::verify_first_segment() {
   deliver("stage 2 > verifier");
   deliver("verifier > pruner");
   auto verdict = world.last("verifier > pruner");
@@ -90,8 +104,9 @@ BOOST_FIXTURE_TEST_CASE(the_papers_figure, Figure) {
   BOOST_TEST(walk.path[0].id == id[0]);
   BOOST_TEST(walk.path[1].id == id[1]);
   BOOST_TEST(walk.next == token[4]);
+}
 
-  // Pruning at the stages, at each when the prune comes. 0 and 1 are committed, 4 keeps its id.
+void Figure::prune_at_stages() {
   deliver("pruner > stage 0");
   auto prune = world.last("pruner > stage 0").prunes.at(0);
   check_ids(prune.path, ids({0, 1}));
@@ -104,9 +119,9 @@ BOOST_FIXTURE_TEST_CASE(the_papers_figure, Figure) {
   deliver("pruner > stage 2");
   check_ids(live(2), {});
   BOOST_TEST(committed(2) == 2U);
+}
 
-  // Pruning in flight: S(1) and S(2) were made before the prune and come behind it. Only 4 and 7
-  // are computed, and only they go on.
+void Figure::prune_in_flight() {
   auto computed = [this](std::uint32_t stage) { return world.hop(stage).stats.rows_computed; };
   auto before = computed(2);
   deliver("stage 1 > stage 2");
@@ -119,9 +134,9 @@ BOOST_FIXTURE_TEST_CASE(the_papers_figure, Figure) {
   check_ids(live(1), ids({4, 7}));
   BOOST_TEST(computed(1) == before + 1);
   BOOST_TEST(world.hop(1).stats.rows_dropped == 2U);
+}
 
-  // Expansion at the draft: from the features of the accepted tokens it now thinks otherwise of
-  // what follows 4, and for the first time of what follows 7.
+void Figure::expand() {
   deliver("pruner > verifier");
   deliver("verifier > draft");
   check_ids(world.last("verifier > draft").nodes, ids({0, 1, 2}));
@@ -141,9 +156,9 @@ BOOST_FIXTURE_TEST_CASE(the_papers_figure, Figure) {
       {Tokens{token[0], token[1], token[4], token[7]}, false},
       {Tokens{token[0], token[1], token[4]}, true}};
   BOOST_TEST((asked.back() == expected));
+}
 
-  // Merge: 7 was proposed again and is not sent again. S(3) has the five new nodes, the best first,
-  // below the old ones.
+std::vector<Row> Figure::merge() {
   auto rows = send();
   check_tokens(tokens_of(rows), {next, wrong(5), wrong(7), wrong(6), wrong(8)});
   for (const Row& row : rows) {
@@ -156,9 +171,10 @@ BOOST_FIXTURE_TEST_CASE(the_papers_figure, Figure) {
   for (TreeNodeId node : ids_of(rows))
     order.push_back(node);
   check_ids(live(0), order);
+  return rows;
+}
 
-  // S(1) returns with node 4 alone: 7 follows it. S(2) returns with 7: it is followed by a node of
-  // S(3). Roots that are in the pipeline keep their ids.
+void Figure::verify_what_was_in_flight(const std::vector<Row>& merged) {
   deliver("stage 2 > verifier");
   deliver("verifier > pruner");
   deliver("pruner > stage 0");
@@ -169,9 +185,22 @@ BOOST_FIXTURE_TEST_CASE(the_papers_figure, Figure) {
   deliver("stage 2 > verifier");
   deliver("verifier > pruner");
   deliver("pruner > stage 0");
-  BOOST_TEST(world.last("pruner > stage 0").prunes.at(0).root.id == rows.front().id);
+  BOOST_TEST(world.last("pruner > stage 0").prunes.at(0).root.id == merged.front().id);
   BOOST_TEST(committed(0) == 4U);
+}
 
+BOOST_FIXTURE_TEST_CASE(the_papers_figure, Figure) {
+  // The prompt goes through; the target's first token is the root, node 0. Nothing is guessed yet,
+  // since the draft has no features before.
+  finish_prompt();
+  BOOST_TEST(!waits("draft > stage 0"));
+  fill_pipeline();
+  verify_first_segment();
+  prune_at_stages();
+  prune_in_flight();
+  expand();
+  auto merged = merge();
+  verify_what_was_in_flight(merged);
   // And so on, to the end; the table has nothing more to say.
   finish();
 }

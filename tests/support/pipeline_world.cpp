@@ -47,6 +47,19 @@ caf::resumable* job_of(const Handle& handle) {
   return dynamic_cast<caf::resumable*>(caf::actor_cast<caf::abstract_actor*>(handle));
 }
 
+/// Stage `index` of `stages` that share the model's layers.
+StageConfig share_of(const std::shared_ptr<GgufFile>& file, const ModelConfig& model,
+                     std::uint32_t index, std::uint32_t stages, std::uint32_t rows) {
+  StageConfig stage;
+  stage.stage = index;
+  stage.vocab_size = model.vocab_size;
+  LayerRange layers{model.layers * index / stages, model.layers * (index + 1) / stages};
+  stage.load = [=]() -> caf::expected<std::unique_ptr<StageModel>> {
+    return std::make_unique<StageModel>(*file, model, StageOptions{layers, 1, rows});
+  };
+  return stage;
+}
+
 }  // namespace
 
 struct PipelineWorld::System {
@@ -70,6 +83,25 @@ struct PipelineWorld::System {
   void run_all() {
     while (scheduler.try_run_once()) {
     }
+  }
+
+  /// A channel to `target`, which logs to `log` if there is one.
+  caf::actor open_channel(const std::string& name, caf::actor target, std::vector<Delivery>* log) {
+    auto& state = channel_states[name];
+    state.name = name;
+    state.log = log;
+    auto channel = spawn_channel(system, std::move(target), &state);
+    channels.emplace(name, channel);
+    channel_jobs.emplace(job_of(channel), name);
+    return channel;
+  }
+
+  template <class Actor>
+  void load(const Actor& actor) {
+    auto request = self->request(actor, caf::infinite, load_a_v);
+    run_all();
+    request.receive([](const StageStatsMessage&) {},
+                    [](const caf::error& e) { throw std::runtime_error(caf::to_string(e)); });
   }
 
   void end(const caf::actor& actor) { caf::anon_send_exit(actor, caf::exit_reason::kill); }
@@ -100,25 +132,12 @@ PipelineWorld::PipelineWorld(WorldOptions options)
   config.link = [&world, this](const std::string& from, const std::string& to, caf::actor target) {
     if (from == to && !options_.holds_drafting)  // an actor's own mailbox
       return target;
-    auto name = from + " > " + to;
-    auto& state = world.channel_states[name];
-    state.name = name;
-    state.log = options_.keeps_log ? &log_ : nullptr;
-    auto channel = spawn_channel(world.system, std::move(target), &state);
-    world.channels.emplace(name, channel);
-    world.channel_jobs.emplace(job_of(channel), name);
-    return channel;
+    return world.open_channel(from + " > " + to, std::move(target),
+                              options_.keeps_log ? &log_ : nullptr);
   };
   world.pipeline = make_pipeline(
       world.system, config, [&](std::uint32_t index, const StagePeers& peers) -> StageHandle {
-        StageConfig stage;
-        stage.stage = index;
-        stage.vocab_size = model.vocab_size;
-        LayerRange layers{model.layers * index / options_.stages,
-                          model.layers * (index + 1) / options_.stages};
-        stage.load = [=]() -> caf::expected<std::unique_ptr<StageModel>> {
-          return std::make_unique<StageModel>(*file, model, StageOptions{layers, 1, rows});
-        };
+        auto stage = share_of(file, model, index, options_.stages, rows);
         stage.peers = peers;
         stage.probe = this;
         auto actor = spawn_stage(world.system, std::move(stage), SpawnMode::pooled);
@@ -129,16 +148,10 @@ PipelineWorld::PipelineWorld(WorldOptions options)
         return {actor, actor};
       });
 
-  auto load = [&](const auto& actor) {
-    auto request = world.self->request(actor, caf::infinite, load_a_v);
-    world.run_all();
-    request.receive([](const StageStatsMessage&) {},
-                    [](const caf::error& e) { throw std::runtime_error(caf::to_string(e)); });
-  };
-  load(world.pipeline.draft);
-  load(world.pipeline.verifier);
+  world.load(world.pipeline.draft);
+  world.load(world.pipeline.verifier);
   for (const StageHandle& stage : world.pipeline.stages)
-    load(stage.stage);
+    world.load(stage.stage);
 }
 
 PipelineWorld::~PipelineWorld() {

@@ -169,8 +169,6 @@ Vector ReferenceModel::tensor(const std::string& name) const {
 
 std::vector<Vector> ReferenceModel::hidden(const std::vector<Token>& text,
                                            std::size_t layers) const {
-  const double eps = static_cast<double>(config_.rms_eps);
-  const std::size_t dim = config_.head_dim;
   const Vector embedding = tensor("token_embd.weight");
   std::vector<Vector> x(text.size());
   for (std::size_t p = 0; p < text.size(); ++p) {
@@ -179,63 +177,76 @@ std::vector<Vector> ReferenceModel::hidden(const std::vector<Token>& text,
   }
   for (std::size_t layer = 0; layer < layers; ++layer) {
     const std::string prefix = "blk." + std::to_string(layer) + ".";
-    const auto weights = [&](const std::string& name) { return matrix(prefix + name + ".weight"); };
-    const Matrix wq = weights("attn_q");
-    const Matrix wk = weights("attn_k");
-    const Matrix wv = weights("attn_v");
-    const Matrix wo = weights("attn_output");
-    const Vector attention_norm = weights("attn_norm").values;
-    std::vector<Vector> queries(x.size());
-    std::vector<Vector> keys(x.size());
-    std::vector<Vector> values(x.size());
-    for (std::size_t p = 0; p < x.size(); ++p) {
-      const Vector normed = normalised(x[p], attention_norm, eps);
-      queries[p] = product(wq, normed);
-      keys[p] = product(wk, normed);
-      values[p] = product(wv, normed);
-      if (config_.qkv_bias) {
-        add(queries[p], tensor(prefix + "attn_q.bias"));
-        add(keys[p], tensor(prefix + "attn_k.bias"));
-        add(values[p], tensor(prefix + "attn_v.bias"));
-      }
-      if (config_.qk_norm) {
-        normalise_heads(queries[p], tensor(prefix + "attn_q_norm.weight"), eps);
-        normalise_heads(keys[p], tensor(prefix + "attn_k_norm.weight"), eps);
-      }
-      turn(queries[p], dim, config_, p);
-      turn(keys[p], dim, config_, p);
-    }
-    const Matrix gate = weights("ffn_gate");
-    const Matrix up = weights("ffn_up");
-    const Matrix down = weights("ffn_down");
-    const Vector ffn_norm = weights("ffn_norm").values;
-    for (std::size_t p = 0; p < x.size(); ++p) {
-      Vector attended;
-      for (std::size_t head = 0; head < config_.heads; ++head) {
-        const std::size_t kv_head = head * config_.kv_heads / config_.heads;
-        const Vector part =
-            attention(queries[p].data() + head * dim, keys, values, p, kv_head * dim, dim);
-        attended.insert(attended.end(), part.begin(), part.end());
-      }
-      add(x[p], product(wo, attended));
-      if (config_.output_bias) {
-        add(x[p], tensor(prefix + "attn_output.bias"));
-      }
-      const Vector normed = normalised(x[p], ffn_norm, eps);
-      Vector g = product(gate, normed);
-      Vector u = product(up, normed);
-      if (config_.ffn_bias) {
-        add(g, tensor(prefix + "ffn_gate.bias"));
-        add(u, tensor(prefix + "ffn_up.bias"));
-        add(x[p], tensor(prefix + "ffn_down.bias"));
-      }
-      for (std::size_t i = 0; i < g.size(); ++i) {
-        g[i] = g[i] / (1 + std::exp(-g[i])) * u[i];
-      }
-      add(x[p], product(down, g));
-    }
+    add_attention(prefix, x);
+    add_ffn(prefix, x);
   }
   return x;
+}
+
+void ReferenceModel::add_attention(const std::string& prefix, std::vector<Vector>& x) const {
+  const double eps = static_cast<double>(config_.rms_eps);
+  const std::size_t dim = config_.head_dim;
+  const auto weights = [&](const std::string& name) { return matrix(prefix + name + ".weight"); };
+  const Matrix wq = weights("attn_q");
+  const Matrix wk = weights("attn_k");
+  const Matrix wv = weights("attn_v");
+  const Matrix wo = weights("attn_output");
+  const Vector norm = weights("attn_norm").values;
+  std::vector<Vector> queries(x.size());
+  std::vector<Vector> keys(x.size());
+  std::vector<Vector> values(x.size());
+  for (std::size_t p = 0; p < x.size(); ++p) {
+    const Vector normed = normalised(x[p], norm, eps);
+    queries[p] = product(wq, normed);
+    keys[p] = product(wk, normed);
+    values[p] = product(wv, normed);
+    if (config_.qkv_bias) {
+      add(queries[p], tensor(prefix + "attn_q.bias"));
+      add(keys[p], tensor(prefix + "attn_k.bias"));
+      add(values[p], tensor(prefix + "attn_v.bias"));
+    }
+    if (config_.qk_norm) {
+      normalise_heads(queries[p], tensor(prefix + "attn_q_norm.weight"), eps);
+      normalise_heads(keys[p], tensor(prefix + "attn_k_norm.weight"), eps);
+    }
+    turn(queries[p], dim, config_, p);
+    turn(keys[p], dim, config_, p);
+  }
+  for (std::size_t p = 0; p < x.size(); ++p) {
+    Vector attended;
+    for (std::size_t head = 0; head < config_.heads; ++head) {
+      const std::size_t kv_head = head * config_.kv_heads / config_.heads;
+      const Vector part =
+          attention(queries[p].data() + head * dim, keys, values, p, kv_head * dim, dim);
+      attended.insert(attended.end(), part.begin(), part.end());
+    }
+    add(x[p], product(wo, attended));
+    if (config_.output_bias) {
+      add(x[p], tensor(prefix + "attn_output.bias"));
+    }
+  }
+}
+
+void ReferenceModel::add_ffn(const std::string& prefix, std::vector<Vector>& x) const {
+  const auto weights = [&](const std::string& name) { return matrix(prefix + name + ".weight"); };
+  const Matrix gate = weights("ffn_gate");
+  const Matrix up = weights("ffn_up");
+  const Matrix down = weights("ffn_down");
+  const Vector norm = weights("ffn_norm").values;
+  for (Vector& row : x) {
+    const Vector normed = normalised(row, norm, static_cast<double>(config_.rms_eps));
+    Vector g = product(gate, normed);
+    Vector u = product(up, normed);
+    if (config_.ffn_bias) {
+      add(g, tensor(prefix + "ffn_gate.bias"));
+      add(u, tensor(prefix + "ffn_up.bias"));
+      add(row, tensor(prefix + "ffn_down.bias"));
+    }
+    for (std::size_t i = 0; i < g.size(); ++i) {
+      g[i] = g[i] / (1 + std::exp(-g[i])) * u[i];
+    }
+    add(row, product(down, g));
+  }
 }
 
 Vector ReferenceModel::features(const Vector& hidden) const {

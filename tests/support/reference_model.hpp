@@ -41,6 +41,9 @@ class ReferenceModel {
  private:
   Matrix matrix(const std::string& name) const;
   Vector tensor(const std::string& name) const;
+  /// What one block adds to the hidden states `x` of a text; its tensors' names begin with `prefix`.
+  void add_attention(const std::string& prefix, std::vector<Vector>& x) const;
+  void add_ffn(const std::string& prefix, std::vector<Vector>& x) const;
 
   const ModelFiles& files_;
   ModelConfig config_;

@@ -54,6 +54,27 @@ constexpr std::string_view mixtral_program =
     "message['content'] + eos_token}}{% else %}{{ raise_exception('Only user and assistant roles "
     "are supported!') }}{% endif %}{% endfor %}";
 
+/// Mistral's formats, which differ in their spaces and in where the system's message goes.
+void check_mistral() {
+  BOOST_TEST(text_of("mistral-v0.1") ==
+             "[INST] Be brief.\n\nHello  [/INST]Hi!</s> [INST] Why? [/INST]");
+  BOOST_TEST(text_of("mistral-v0.2") ==
+             "[INST] Be brief.\n\nHello  [/INST]Hi!</s>[INST] Why? [/INST]");
+  BOOST_TEST(text_of("mistral-v1") ==
+             " [INST] Be brief.\n\nHello  [/INST] Hi!</s> [INST] Why? [/INST]");
+  BOOST_TEST(text_of("mistral-v0.3") ==
+             "[INST] Be brief.\n\nHello [/INST]Hi!</s>[INST] Why?[/INST]");
+  BOOST_TEST(text_of("mistral-v3") ==
+             "[INST] Hello [/INST] Hi!</s>[INST] Be brief.\n\nWhy?[/INST]");
+  BOOST_TEST(text_of("mistral-v3-tekken") ==
+             "[INST]Hello [/INST]Hi!</s>[INST]Be brief.\n\nWhy?[/INST]");
+  BOOST_TEST(text_of("mistral-v7") ==
+             "[SYSTEM_PROMPT] Be brief.[/SYSTEM_PROMPT][INST] Hello [/INST] Hi!</s>"
+             "[INST] Why?[/INST]");
+  BOOST_TEST(text_of("mistral-v7-tekken") ==
+             "[SYSTEM_PROMPT]Be brief.[/SYSTEM_PROMPT][INST]Hello [/INST]Hi!</s>[INST]Why?[/INST]");
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(chat_template)
@@ -79,23 +100,7 @@ BOOST_AUTO_TEST_CASE(a_conversation_as_each_model_was_trained_on_it) {
   BOOST_TEST(text_of("llama2") ==
              "[INST] <<SYS>>\nBe brief.\n<</SYS>>\n\nHello [/INST] Hi! </s>"
              "<s>[INST] Why? [/INST]");
-  BOOST_TEST(text_of("mistral-v0.1") ==
-             "[INST] Be brief.\n\nHello  [/INST]Hi!</s> [INST] Why? [/INST]");
-  BOOST_TEST(text_of("mistral-v0.2") ==
-             "[INST] Be brief.\n\nHello  [/INST]Hi!</s>[INST] Why? [/INST]");
-  BOOST_TEST(text_of("mistral-v1") ==
-             " [INST] Be brief.\n\nHello  [/INST] Hi!</s> [INST] Why? [/INST]");
-  BOOST_TEST(text_of("mistral-v0.3") ==
-             "[INST] Be brief.\n\nHello [/INST]Hi!</s>[INST] Why?[/INST]");
-  BOOST_TEST(text_of("mistral-v3") ==
-             "[INST] Hello [/INST] Hi!</s>[INST] Be brief.\n\nWhy?[/INST]");
-  BOOST_TEST(text_of("mistral-v3-tekken") ==
-             "[INST]Hello [/INST]Hi!</s>[INST]Be brief.\n\nWhy?[/INST]");
-  BOOST_TEST(text_of("mistral-v7") ==
-             "[SYSTEM_PROMPT] Be brief.[/SYSTEM_PROMPT][INST] Hello [/INST] Hi!</s>"
-             "[INST] Why?[/INST]");
-  BOOST_TEST(text_of("mistral-v7-tekken") ==
-             "[SYSTEM_PROMPT]Be brief.[/SYSTEM_PROMPT][INST]Hello [/INST]Hi!</s>[INST]Why?[/INST]");
+  check_mistral();
   BOOST_TEST(text_of("zephyr") ==
              "<|system|>\nBe brief.</s>\n<|user|>\nHello </s>\n<|assistant|>\nHi!</s>\n"
              "<|user|>\nWhy?</s>\n<|assistant|>\n");
