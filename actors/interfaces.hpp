@@ -80,7 +80,7 @@ using TreePrunerActor = caf::typed_actor<
     reacts_to<SentRowsMessage>,
     // From the verifier: how far the target follows the tree.
     reacts_to<VerdictMessage>,
-    // From a stage: a segment is empty.
+    // From a stage: all rows of a segment have died.
     reacts_to<SegmentEndMessage>,
     // From anybody: a session cannot go on.
     reacts_to<FaultMessage>,

@@ -12,7 +12,7 @@ enum class ErrorCode : std::uint8_t {
   bad_request = 1,
   /// A file of a model that is missing, damaged or not supported.
   model,
-  /// Memory, KV or stages that a machine does not have.
+  /// Memory, KV, stages, a model or instructions that a machine does not have.
   does_not_fit,
   /// A node, or a part of the pipeline, that was there is not any more, or does not answer.
   node_lost,

@@ -108,7 +108,7 @@ struct Open {
   /// KV slots to reserve.
   std::uint32_t slots = 0;
   /// A session that was closed with `keep`, asked for as many slots, and has as committed text what
-  /// the first `kept` tokens of the prompt say: its KV is taken over, and they are not computed
+  /// the first `cached_tokens` tokens of the prompt say: its KV is taken over, and they are not computed
   /// again. Below the prompt's size, since what follows the last token is wanted.
   SessionId prefix_session = no_session;
   Position cached_tokens = 0;

@@ -1,5 +1,5 @@
 #pragma once
-/// The one actor of a node that others spawn remotely: it makes the node's stages.
+/// The one actor of a node that others spawn remotely: it has stages made, and ends them.
 ///
 ///   owner (on another machine) ── spawn ──► agent ──► stages, control relays
 ///     └─ goes, or is lost ──────────────────► they end

@@ -16,7 +16,7 @@ namespace flowspec {
 class Node;
 
 using StageMakerActor = caf::typed_actor<
-    // As the agent's own.
+    // Make a stage, as the agent was asked to.
     replies_to<spawn_st_a, StageSpecMessage, PipelineActor, TreePrunerActor,
                DraftActor>::with<PipelineActor, ControlActor>>;
 

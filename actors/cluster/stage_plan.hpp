@@ -20,7 +20,8 @@ struct StagePlan {
   StageLoader load;
 };
 
-/// Checks whether the node can make the stage: protocol, numerics, file, layers, memory. Reads no
+/// Checks whether the node can make the stage: protocol, numerics, file, layers, memory, which it
+/// claims for as long as the plan or its stage lives. Reads no
 /// more than the files' headers. Errors name the node and, where there is one, the file; those of
 /// loading do not name the node: the coordinator does, by its address.
 /// @param given_up  set when nobody wants the stage any more; ends the loading.

@@ -27,9 +27,9 @@ struct HeadDeviceConfig {
   EmulationRecorder* recorder = nullptr;
 };
 
-/// Spawns the device. It stands in for these actors in the eyes of these others, and has to be told
-/// of them with (bind_a, name, actor): "verifier" for the last stage, "pruner" and "draft" for the
-/// verifier, "draft" for the draft itself.
+/// Spawns the device. It takes the place of actors: of the verifier for the last stage, of pruner
+/// and draft for the verifier, of the draft for itself. (bind_a, name, actor) tells it who they are;
+/// the names are "verifier", "pruner" and "draft".
 caf::actor spawn_head_device(caf::actor_system& system, HeadDeviceConfig config);
 
 }  // namespace flowspec

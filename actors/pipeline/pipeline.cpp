@@ -11,7 +11,7 @@
 namespace flowspec {
 
 Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
-                       const StageMaker& make_stage) {
+                       const MakeStage& make_stage) {
   auto name = [&](std::uint32_t hop) {
     return hop == config.stages ? std::string("verifier") : fmt::format("stage {}", hop);
   };

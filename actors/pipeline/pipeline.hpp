@@ -28,7 +28,7 @@ struct StageHandle {
 };
 
 /// Makes stage `index`. Throws std::runtime_error where it can't.
-using StageMaker = std::function<StageHandle(std::uint32_t index, const StagePeers& peers)>;
+using MakeStage = std::function<StageHandle(std::uint32_t index, const StagePeers& peers)>;
 
 /// Puts an actor of one's own between a sender and a receiver, for tests and emulated links. `to`
 /// and `from` are "draft", "pruner", "verifier" or "stage 0", "stage 1", ...; the draft also sends
@@ -63,7 +63,7 @@ struct Pipeline {
 /// Makes the actors from the last stage to the first and connects them. Nothing is loaded yet: each
 /// of draft, stages and verifier has to answer `load_a` before the first session.
 Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
-                       const StageMaker& make_stage);
+                       const MakeStage& make_stage);
 
 /// Asks every actor that runs here to end. Remote stages end with their node agent.
 void stop_pipeline(caf::actor_system& system, const Pipeline& pipeline);

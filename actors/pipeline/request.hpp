@@ -28,7 +28,7 @@ struct Request {
 
   /// The pipeline keeps the KV of the text for a request to come, unless this one fails. Of prompt
   /// and answer all but the last token are kept; of a prompt that was cancelled before its first
-  /// token, `kept`.
+  /// token, `cached_tokens`.
   bool keep = false;
   /// The session that left its KV, and how many tokens the prompt has in common with its text.
   SessionId prefix_session = no_session;

@@ -74,10 +74,10 @@ class DraftTree {
   /// if the prune does not fit, nothing if it was applied or had been before.
   std::optional<std::string> reroot(const Prune& prune, bool adopt = true);
 
-  /// Up to `count` nodes that are worth expanding, best first: those that never were count with
-  /// their reach; with `refresh`, those that were when they stood e levels below the root and now
-  /// stand at depth d count with 0.5 * reach * min(1, (e - d) / 3), since the draft knows more of
-  /// the target's features by now.
+  /// Up to `count` nodes that are worth expanding, best first. The value of a node that was never
+  /// expanded is its path probability p. With `refresh` expanded nodes may be expanded again, since
+  /// the draft knows more of the target's features by now: one that was expanded e levels below the
+  /// root and is now at depth d has the value 0.5 * p * min(1, (e - d) / 3).
   std::vector<Choice> best_to_expand(std::size_t count, double min_probability,
                                      std::uint32_t max_depth, bool refresh = false) const;
   /// Up to `count` unexpanded nodes of one level, by path probability.

@@ -11,9 +11,9 @@
 
 namespace flowspec {
 
-/// Runs one cell over all prompts. The trace is filled in unless it is null. Throws RuntimeError;
-/// with ExitCode::usage what would hold for other cells as well. With --virtual several threads
-/// call it at once.
+/// Runs one cell over all prompts. The trace is filled in unless it is null. Throws RuntimeError:
+/// one whose exit code is `usage` ends the whole benchmark, another one its cell. With --virtual
+/// several threads call it at once.
 using BenchRunner = std::function<BenchRun(const BenchCase&, const std::vector<BenchPrompt>&,
                                            std::vector<TraceEvent>* trace)>;
 

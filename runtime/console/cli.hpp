@@ -21,7 +21,7 @@ inline constexpr const char* exit_codes_text =
 /// RuntimeError with one line that says what is wrong.
 std::optional<int> parse(CLI::App& app, int argc, const char* const* argv);
 
-/// "flowspec 0.1.0 (protocol 1, f32/onednn-2.6.3/avx2)".
+/// "flowspec 0.1.0 (protocol 3, flowspec-2+...)".
 std::string version_text(const char* program);
 
 }  // namespace flowspec

@@ -19,7 +19,7 @@ enum class ExitCode : int {
   cancelled = 130,
 };
 
-/// The one table of exit codes.
+/// The one table of exit codes. (A session that fails tells a text without a code: `failed`.)
 constexpr ExitCode exit_code(ErrorCode code) {
   switch (code) {
     case ErrorCode::bad_request:

@@ -112,9 +112,8 @@ BOOST_AUTO_TEST_CASE(its_line_is_shorter_than_the_terminal_is_wide) {
                  static_cast<std::size_t>(columns));
 }
 
-<<<<<<< HEAD
 constexpr const char* half_of_all = "loading [###############...............]  50 %";
-=======
+
 BOOST_AUTO_TEST_CASE(rate_and_time_are_shown_where_there_is_room) {
   const std::string rate = "1.2 GiB/s, 12 s left";
   BOOST_TEST(progress_line("hashing m", 0.5, 80, rate) ==
@@ -137,7 +136,6 @@ BOOST_AUTO_TEST_CASE(the_rate_is_that_of_the_time_that_was_watched) {
   BOOST_TEST(progress_rate(0, 2, mib) == "");
   BOOST_TEST(progress_rate(mib, 0.1, mib) == "");
 }
->>>>>>> 857b94b (Memory is claimed before it is taken: by stages, heads and drafts of any process, and for the KV of every session; a bar shows rate and rest)
 
 BOOST_AUTO_TEST_CASE(it_is_gone_when_it_has_ended) {
   check_bar({}, half_of_all);
