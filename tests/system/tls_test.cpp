@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(bad_certificates_are_told_at_the_start) {
       {{"--cert", own, "--key", key, "--ca", other.file("ca.pem")}, "is not accepted"},
       {{"--cert", own}, "all three"},
       {{"--cert", "/dev/zero", "--key", key, "--ca", ca}, "/dev/zero: is no regular file"},
-      {{"--cert", own, "--key", folder.path().string(), "--ca", ca}, "is no regular file"},
+      {{"--cert", own, "--key", folder.path().string(), "--ca", ca}, "is actually a directory"},
       {{"--cert", own, "--key", key, "--ca", "/dev/null"}, "/dev/null: is no regular file"},
       {{"--cert", own, "--key", "/nowhere.key", "--ca", ca}, "/nowhere.key"}};
   for (const auto& [options, text] : cases) {
