@@ -4,13 +4,12 @@
 #include <caf/all.hpp>
 #include <fmt/format.h>
 
-#include "actors/support/actor_threads.hpp"
 #include "runtime/bench/runner.hpp"
 #include "runtime/bench/setup.hpp"
 #include "runtime/cluster/ask.hpp"
-#include "runtime/cluster/system_config.hpp"
 #include "runtime/run/run.hpp"
 #include "runtime/run/submit.hpp"
+#include "runtime/run/with_actors.hpp"
 
 namespace flowspec {
 
@@ -50,36 +49,17 @@ void add_missing(const std::vector<DeviceUse>& devices, BenchRun& run) {
       run.devices.push_back(device);
 }
 
-}  // namespace
-
-BenchRun run_real(const BenchCase& what, const std::vector<BenchPrompt>& prompts,
-                  const BenchNodes& nodes, const BenchExtras& extras) {
-  auto profile = profile_of(what);
-  auto spec = spec_of(what, profile);
-  spec.cluster = named_cluster(nodes.cluster_file, nodes.nodes);
-  Engine engine(spec);
-  SystemConfig config;
-  if (!spec.cluster.nodes.empty())
-    config.enable_network(nodes.network);
-  Recording recording;  // outlives the actors that write to it
-  caf::actor_system system(config);
-  ActorThreads threads(system);
-  RunChanges changes;
-  changes.policy = [&](std::uint32_t stages) { return policy_of(what, stages); };
-  if (profile)
-    changes.emulation = [&](const std::vector<StagePlace>& places) {
-      return emulation_of(*profile, what, places, engine.target().config.layers, &recording);
-    };
+/// Answers all prompts, one after the other.
+void measure(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
+             const RunChanges& changes, const std::vector<BenchPrompt>& prompts,
+             const BenchExtras& extras, const Recording& recording, BenchRun& run) {
   Run pipeline(system, engine, spec, changes);
-
   caf::scoped_actor self(system);
-  BenchRun run;
-  run.what = what;
   auto now = [&] { return system.clock().now(); };
   auto zero = now();
   std::vector<DecodeWindow> windows;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
-    auto request = request_of(engine, what, prompts[i], i);
+    auto request = request_of(engine, run.what, prompts[i], i);
     request.progress_limit = progress_limit;
     request.close_limit = std::chrono::minutes(1);
     auto start = now();
@@ -93,6 +73,28 @@ BenchRun run_real(const BenchCase& what, const std::vector<BenchPrompt>& prompts
   add_missing(ask_devices(self, pipeline), run);
   if (extras.trace != nullptr)
     *extras.trace = recording.trace(zero);
+}
+
+}  // namespace
+
+BenchRun run_real(const BenchCase& what, const std::vector<BenchPrompt>& prompts,
+                  const BenchNodes& nodes, const BenchExtras& extras) {
+  auto profile = profile_of(what);
+  auto spec = spec_of(what, profile);
+  spec.cluster = named_cluster(nodes.cluster_file, nodes.nodes);
+  Engine engine(spec);
+  Recording recording;  // outlives the actors that write to it
+  RunChanges changes;
+  changes.policy = [&](std::uint32_t stages) { return policy_of(what, stages); };
+  if (profile)
+    changes.emulation = [&](const std::vector<StagePlace>& places) {
+      return emulation_of(*profile, what, places, engine.target().config.layers, &recording);
+    };
+  BenchRun run;
+  run.what = what;
+  with_system(spec.cluster, nodes.network, [&](caf::actor_system& system) {
+    measure(system, engine, spec, changes, prompts, extras, recording, run);
+  });
   return run;
 }
 

@@ -1,5 +1,8 @@
 /// Schedules in which something fails: computations, messages that are garbage, wrong or lost. It
 /// ends the session that it belongs to and no other.
+#include <new>
+#include <utility>
+
 #include <boost/test/unit_test.hpp>
 #include <caf/all.hpp>
 
@@ -111,6 +114,35 @@ class FailingDraft : public OracleDraft {
  private:
   const bool& fails_;
 };
+
+/// Knows the story, and has memory for one session.
+class SmallDraft : public OracleDraft {
+ public:
+  SmallDraft()
+      : OracleDraft(tiny_story(false).text, tiny_story(false).vocab_size, 1, always_right) {}
+  KvCache make_cache(std::uint32_t slots) const override {
+    if (std::exchange(full_, true))
+      throw std::bad_alloc();
+    return OracleDraft::make_cache(slots);
+  }
+
+ private:
+  mutable bool full_ = false;
+};
+
+BOOST_AUTO_TEST_CASE(a_session_that_the_draft_has_no_memory_for_fails_and_the_others_go_on) {
+  auto options = two_stages(always_right);
+  options.draft = [] { return std::make_unique<SmallDraft>(); };
+  PipelineWorld world{options};
+  auto first = submit(world);
+  auto second = submit(world);
+  world.run();
+  BOOST_REQUIRE(world.report(second).has_value());
+  BOOST_TEST((world.report(second)->finish == Finish::failed));
+  const auto& error = world.report(second)->error;
+  BOOST_TEST(error.find("no memory for the draft model's KV") != std::string::npos, error);
+  check_story(world, first);
+}
 
 BOOST_AUTO_TEST_CASE(a_draft_forward_that_fails_ends_its_sessions_and_no_others) {
   bool fails = true;
