@@ -31,22 +31,19 @@ class PartHasher {
         progress_(progress),
         hashed_(parts_.size()),
         done_(parts_.size()) {
-    for (const fs::path& part : parts_) {
+    for (const fs::path& part : parts_)
       total_ += FileIdentity::of(part).value_or(FileIdentity{}).size;
-    }
   }
 
   std::vector<HashedFile> run() {
     {
       std::vector<std::jthread> threads;
-      while (threads.size() + 1 < std::min(parts_.size(), max_threads)) {
+      while (threads.size() + 1 < std::min(parts_.size(), max_threads))
         threads.emplace_back([this] { work(); });
-      }
       work();
     }
-    if (error_) {
+    if (error_)
       std::rethrow_exception(error_);
-    }
     return std::move(hashed_);
   }
 
@@ -54,29 +51,26 @@ class PartHasher {
   void work() {
     try {
       for (auto i = next_++; i < parts_.size(); i = next_++) {
-        hashed_[i] =
-            cache_.get(parts_[i], [&](std::uint64_t done, std::uint64_t) { advance(i, done); });
+        hashed_[i] = cache_.get(
+            parts_[i], [&](std::uint64_t done, std::uint64_t) { advance(i, done); });
       }
     } catch (const Stopped&) {  // the error is kept already
     } catch (...) {
       const std::lock_guard lock(mutex_);
       stop_ = true;
-      if (!error_) {
+      if (!error_)
         error_ = std::current_exception();
-      }
     }
   }
 
   void advance(std::size_t part, std::uint64_t done) {
     const std::lock_guard lock(mutex_);
-    if (stop_) {
+    if (stop_)
       throw Stopped{};
-    }
     sum_ += done - std::min(done, done_[part]);
     done_[part] = std::max(done, done_[part]);
-    if (progress_) {
+    if (progress_)
       progress_(sum_, total_);
-    }
   }
 
   const std::vector<fs::path> parts_;
@@ -106,9 +100,8 @@ std::string hash_model(const ModelFiles& files, HashCache& cache, const HashProg
   const auto hashed = PartHasher(parts, cache, progress).run();
   std::map<fs::path, std::string> hashes;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (hashed[i].identity != opened[i]) {
+    if (hashed[i].identity != opened[i])
       fail_changed(parts[i]);
-    }
     hashes[parts[i]] = hashed[i].hash;
   }
   return hash_model(files, [&](const fs::path& part) { return hashes.at(part); });

@@ -21,11 +21,9 @@ bool multiplies_by_f32(const ModelFiles& files, const ModelConfig& config) {
   };
   for (std::uint32_t layer = 0; layer < config.layers; ++layer) {
     for (const char* matrix :
-         {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"}) {
-      if (is_f32("blk." + std::to_string(layer) + "." + matrix + ".weight")) {
+         {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"})
+      if (is_f32("blk." + std::to_string(layer) + "." + matrix + ".weight"))
         return true;
-      }
-    }
   }
   return is_f32(config.tied_embeddings ? "token_embd.weight" : "output.weight");
 }
@@ -34,9 +32,8 @@ bool multiplies_by_f32(const ModelFiles& files, const ModelConfig& config) {
 
 std::string numerics_id() {
   std::string own(own_kernels);
-  if (!dnnl_is_batch_invariant()) {
+  if (!dnnl_is_batch_invariant())
     return own;
-  }
   const dnnl_version_t* version = dnnl_version();
   return own + "+f32/onednn-" + std::to_string(version->major) + "." +
          std::to_string(version->minor) + "." + std::to_string(version->patch) + "/avx512";
@@ -52,17 +49,15 @@ std::string numerics_id(const ModelFiles& files, const ModelConfig& config) {
 }
 
 std::optional<std::string> common_numerics(const std::string& a, const std::string& b) {
-  if (a == b) {
+  if (a == b)
     return a;
-  }
   const std::string own = own_numerics(a);
   return own == own_numerics(b) ? std::optional(own) : std::nullopt;
 }
 
 std::optional<LinearForm> form_of_numerics(std::string_view wanted, std::string_view own) {
-  if (wanted == own_numerics(own)) {
+  if (wanted == own_numerics(own))
     return LinearForm::packed;
-  }
   return wanted == own ? std::optional(LinearForm::automatic) : std::nullopt;
 }
 

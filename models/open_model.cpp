@@ -69,9 +69,8 @@ OpenModel open_model(const fs::path& given) {
 
 Tokenizer open_tokenizer(const fs::path& given) {
   const fs::path path = meant(given);
-  if (is_folder(path)) {
+  if (is_folder(path))
     return Tokenizer::from_folder(path);
-  }
   const GgufFile file = GgufFile::open(path);
   return read_unchanged(file, [&] { return Tokenizer::from_gguf(file); });
 }
@@ -87,22 +86,19 @@ void check_vocabulary(const OpenModel& model, const Tokenizer& tokenizer) {
 
 std::optional<std::string> read_chat_program(const fs::path& given) {
   const fs::path path = meant(given);
-  if (is_folder(path)) {
+  if (is_folder(path))
     return folder_chat_program(path);
-  }
   const GgufFile file = GgufFile::open(path);
   return read_unchanged(file, [&] { return file.find_string("tokenizer.chat_template"); });
 }
 
 std::string hash_model(const ModelFiles& files, const FileHasher& hash) {
   const std::vector<fs::path> parts = files.parts();
-  if (parts.size() == 1) {
+  if (parts.size() == 1)
     return hash(parts[0]);
-  }
   std::string listing;
-  for (const fs::path& part : parts) {
+  for (const fs::path& part : parts)
     listing += hash(part) + "  " + part.filename().string() + "\n";
-  }
   return hash_bytes(listing);
 }
 
@@ -118,9 +114,8 @@ std::string hash_model(const ModelFiles& files, const HashProgress& progress) {
     std::uint64_t part_size = 0;
     std::string hash = hash_file(part, [&](std::uint64_t bytes, std::uint64_t size) {
       part_size = size;
-      if (progress) {
+      if (progress)
         progress(done + bytes, total);
-      }
     });
     done += part_size;
     return hash;

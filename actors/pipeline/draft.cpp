@@ -160,13 +160,14 @@ class Draft {
 
   template <class T, class Handle>
   void guarded(const Wire<T>& message, const Handle& handle) {
-    flowspec::guarded(message, handle,
-                      [this](const std::set<SessionId>& ended, const std::string& error) {
-                        if (drafter_ != nullptr)
-                          for (SessionId id : ended)
-                            drafter_->cancel(id);
-                        fail(ended, error);
-                      });
+    flowspec::guarded(
+        message, handle,
+        [this](const std::set<SessionId>& ended, const std::string& error) {
+          if (drafter_ != nullptr)
+            for (SessionId id : ended)
+              drafter_->cancel(id);
+          fail(ended, error);
+        });
   }
 
   /// After every message.

@@ -26,13 +26,14 @@ class HopActor {
 
   template <class T, class Handle>
   void guarded(const Wire<T>& message, const Handle& handle) {
-    flowspec::guarded(message, handle,
-                      [this](const std::set<SessionId>& ended, const std::string& error) {
-                        for (SessionId id : ended) {
-                          sessions_.cancel(id);
-                          report(Fault{id, 0, stage_, error});
-                        }
-                      });
+    flowspec::guarded(
+        message, handle,
+        [this](const std::set<SessionId>& ended, const std::string& error) {
+          for (SessionId id : ended) {
+            sessions_.cancel(id);
+            report(Fault{id, 0, stage_, error});
+          }
+        });
   }
 
   void cancel(const CancelMessage& message) {

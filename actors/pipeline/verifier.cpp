@@ -173,10 +173,9 @@ class Verifier : public HopActor {
     auto vocab = std::size_t{head_->vocab_size()};
     std::span<float> logits{logits_.data(), rows.size() * vocab};
     head_->logits(features, rows.size(), logits);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t i = 0; i < rows.size(); ++i)
       if (!rows[i]->session->dead)
         sample(segment, *rows[i], logits.subspan(i * vocab, vocab));
-    }
   }
 
   /// Logits that no token can be chosen from end their own session only.

@@ -105,9 +105,9 @@ bool Drafter::can_draft(const Session& session) const {
 }
 
 bool Drafter::can_draft() const {
-  return pending_.empty() &&
-         std::any_of(sessions_.begin(), sessions_.end(),
-                     [this](const auto& entry) { return can_draft(entry.second); });
+  return pending_.empty() && std::any_of(
+                                 sessions_.begin(), sessions_.end(),
+                                 [this](const auto& entry) { return can_draft(entry.second); });
 }
 
 std::vector<Drafter::Session*> Drafter::in_turn(SessionId first) {

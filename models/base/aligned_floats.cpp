@@ -19,16 +19,14 @@ void FreeFloats::operator()(float* data) const {
 }
 
 AlignedFloats allocate_floats(std::size_t count, bool huge_pages) {
-  if (count > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(float) - huge_page) {
+  if (count > std::numeric_limits<std::ptrdiff_t>::max() / sizeof(float) - huge_page)
     throw std::bad_alloc();
-  }
   const bool is_huge = huge_pages && count * sizeof(float) >= huge_page;
   const std::size_t alignment = is_huge ? huge_page : cache_line;
   const std::size_t bytes = (count * sizeof(float) + alignment - 1) / alignment * alignment;
   void* data = std::aligned_alloc(alignment, bytes == 0 ? alignment : bytes);
-  if (data == nullptr) {
+  if (data == nullptr)
     throw std::bad_alloc();
-  }
   if (is_huge) {
     // Whole pages only: a huge page for the rest would take up to 2 MiB that nobody uses, for every
     // matrix. A hint: failure costs speed only.

@@ -24,18 +24,16 @@ double nearest(double x) {
 /// Taylor's series of sine (first 1) and cosine (first 0) for x = -r^2.
 double alternating_series(double x, int first) {
   double sum = 1;
-  for (int n = first + 17; n > first; n -= 2) {
+  for (int n = first + 17; n > first; n -= 2)
     sum = 1 + x / (n * (n + 1)) * sum;
-  }
   return sum;
 }
 
 }  // namespace
 
 SinCos sin_cos(double angle) {
-  if (!(std::abs(angle) < 1e15)) {
+  if (!(std::abs(angle) < 1e15))
     return {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
-  }
   const double quarters = nearest(angle * (2 * std::numbers::inv_pi));
   const double r =
       ((angle - quarters * half_pi_high) - quarters * half_pi_middle) - quarters * half_pi_low;
@@ -63,9 +61,8 @@ double log(double x) {
   // ln f = 2 (s + s^3 / 3 + s^5 / 5 + ...) for s = (f - 1) / (f + 1), |s| < 0.18
   const double s = (fraction - 1) / (fraction + 1);
   double sum = 0;
-  for (int n = 25; n > 1; n -= 2) {
+  for (int n = 25; n > 1; n -= 2)
     sum = (sum + 1.0 / n) * (s * s);
-  }
   return power * ln2_high + (power * ln2_low + (2 * s + 2 * s * sum));
 }
 
@@ -73,9 +70,8 @@ double exp(double x) {
   const double whole = nearest(x * std::numbers::log2e);
   const double r = (x - whole * ln2_high) - whole * ln2_low;
   double sum = 1;
-  for (int n = 15; n > 0; --n) {
+  for (int n = 15; n > 0; --n)
     sum = 1 + r / n * sum;
-  }
   return std::ldexp(sum, static_cast<int>(whole));
 }
 

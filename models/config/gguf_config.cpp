@@ -57,9 +57,8 @@ class ConfigReader {
       contradict("the metadata key '" + full + "' has " + std::to_string(values.size()) +
                  " values, the model has " + std::to_string(layers) + " layers");
     }
-    if (std::ranges::adjacent_find(values, std::ranges::not_equal_to{}) != values.end()) {
+    if (std::ranges::adjacent_find(values, std::ranges::not_equal_to{}) != values.end())
       refuse("has layers of different sizes (" + full + ")");
-    }
     return checked(full, static_cast<std::uint64_t>(values.front()), max_size);
   }
 
@@ -114,9 +113,8 @@ std::string read_architecture(const GgufFile& file) {
          "' (general.type), expected 'model'. Give the language model itself.");
   }
   std::string architecture = file.require_string("general.architecture");
-  if (architecture == "eagle3") {
+  if (architecture == "eagle3")
     config_rules::refuse_eagle3(file.path(), "general.architecture 'eagle3'");
-  }
   if (std::ranges::find(architectures, architecture) == std::end(architectures)) {
     fail("has the architecture '" + printable(architecture) +
          "', supported are: llama (also Mistral), qwen2, qwen3. Use a model of one of these.");
@@ -127,12 +125,10 @@ std::string read_architecture(const GgufFile& file) {
 /// Whatever changes the result and is not computed here must not pass unseen.
 void refuse_unsupported(const ConfigReader& reader) {
   const GgufFile& file = reader.file();
-  if (const auto experts = file.find_uint(reader.key("expert_count")); experts.value_or(0) > 0) {
+  if (const auto experts = file.find_uint(reader.key("expert_count")); experts.value_or(0) > 0)
     reader.refuse("is a mixture of " + std::to_string(*experts) + " experts");
-  }
-  if (!file.find_bool(reader.key("attention.causal")).value_or(true)) {
+  if (!file.find_bool(reader.key("attention.causal")).value_or(true))
     reader.refuse("has attention that is not causal (" + reader.key("attention.causal") + ")");
-  }
   for (const char* tensor : {"rope_factors_long.weight", "rope_factors_short.weight"}) {
     if (file.find(tensor) != nullptr) {
       reader.refuse(std::string("has RoPE factors that change with the length of a text (tensor ") +
@@ -145,9 +141,8 @@ std::uint32_t read_vocab_size(const ConfigReader& reader) {
   const GgufFile& file = reader.file();
   const auto tokens = file.find_length("tokenizer.ggml.tokens");
   const TensorInfo* embedding = file.find("token_embd.weight");
-  if (embedding != nullptr && embedding->shape.size() != 2) {
+  if (embedding != nullptr && embedding->shape.size() != 2)
     reader.contradict("tensor 'token_embd.weight' is not a matrix");
-  }
   if (!tokens && embedding == nullptr) {
     reader.fail("has neither a vocabulary nor the tensor 'token_embd.weight'",
                 "Is this a language model?");
@@ -188,20 +183,17 @@ void read_heads(const ConfigReader& reader, ModelConfig& config) {
   }
   config.rope_dims = reader.size_or("rope.dimension_count", config.head_dim);
   if (const auto problem =
-          config_rules::find_head_problem(config, reader.key("rope.dimension_count"))) {
+          config_rules::find_head_problem(config, reader.key("rope.dimension_count")))
     reader.contradict(*problem);
-  }
 }
 
 /// LLaMA 3.1 and later: a tensor has a divisor for every frequency.
 void read_rope_divisors(const ConfigReader& reader, ModelConfig& config) {
   constexpr const char* name = "rope_freqs.weight";
-  if (reader.file().find(name) == nullptr) {
+  if (reader.file().find(name) == nullptr)
     return;
-  }
-  if (config.architecture != "llama") {
+  if (config.architecture != "llama")
     reader.refuse(std::string("has per-frequency RoPE factors (tensor ") + name + ")");
-  }
   config.rope_scaling.divisors = reader.file().require(name, {config.rope_dims / 2}).floats();
   for (const float divisor : config.rope_scaling.divisors) {
     if (!std::isfinite(divisor) || divisor <= 0) {
@@ -247,9 +239,8 @@ void read_rope(const ConfigReader& reader, ModelConfig& config) {
   const std::string type = file.find_string(type_key).value_or("linear");
   const bool has_factor = file.has_key(reader.key("rope.scaling.factor"));
   const char* factor_name = has_factor ? "rope.scaling.factor" : "rope.scale_linear";
-  if (type != "none" && file.find_float(reader.key(factor_name)).value_or(0) != 0) {
+  if (type != "none" && file.find_float(reader.key(factor_name)).value_or(0) != 0)
     scaling.factor = static_cast<double>(reader.positive(factor_name, 1));
-  }
   scaling.magnitude = static_cast<double>(reader.positive("rope.scaling.attn_factor", 1));
   const bool is_yarn = read_is_yarn(reader, type);
   if (is_yarn) {
@@ -271,9 +262,8 @@ void read_rope(const ConfigReader& reader, ModelConfig& config) {
                    .beta_slow = reader.key("rope.scaling.yarn_beta_slow"),
                    .low_freq_factor = {},
                    .high_freq_factor = {},
-                   .theta = reader.key("rope.freq_base")})) {
+                   .theta = reader.key("rope.freq_base")}))
     reader.contradict("the metadata key " + *problem);
-  }
 }
 
 /// In GGUF no key says which biases a model has: the first layer's tensors do.
@@ -301,9 +291,8 @@ ModelConfig read_config(const GgufFile& file) {
   config.layers = reader.size("block_count", max_layers);
   config.ffn_size = reader.layer_size("feed_forward_length", config.layers);
   config.context_length = reader.size("context_length", max_context);
-  if (const auto window = file.find_uint(reader.key("attention.sliding_window"))) {
+  if (const auto window = file.find_uint(reader.key("attention.sliding_window")))
     config.attention_window = static_cast<std::uint32_t>(std::min(*window, max_context));
-  }
   read_heads(reader, config);
   config.vocab_size = read_vocab_size(reader);
   config.tied_embeddings = file.find("output.weight") == nullptr;

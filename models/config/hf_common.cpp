@@ -19,9 +19,8 @@ using config_rules::max_size;
 std::optional<JsonConfig> rope_object(const JsonConfig& json) {
   const auto older = json.object("rope_scaling");
   auto newer = json.object("rope_parameters");
-  if (older && newer && !older->is_same(*newer)) {
+  if (older && newer && !older->is_same(*newer))
     json.fail("'rope_scaling' and 'rope_parameters' are both there and differ");
-  }
   return older ? older : newer;
 }
 
@@ -55,20 +54,17 @@ std::string scaling_type(const JsonConfig& json, const JsonConfig& rope) {
     json.fail(rope.quoted("rope_type") + " is '" + printable(*type) + "', but " +
               rope.quoted("type") + " is '" + printable(*old_type) + "'");
   }
-  if (!type && !old_type && rope.has("factor")) {
+  if (!type && !old_type && rope.has("factor"))
     json.fail(rope.quoted("rope_type") + " is missing beside a factor");
-  }
   return type.value_or(old_type.value_or("default"));
 }
 
 /// `attention_factor`, or what `mscale` and `mscale_all_dim` make of it.
 double read_yarn_magnitude(const JsonConfig& rope, double factor) {
-  if (rope.has("attention_factor")) {
+  if (rope.has("attention_factor"))
     return rope.positive("attention_factor", {});
-  }
-  if (!rope.has("mscale") || !rope.has("mscale_all_dim")) {
+  if (!rope.has("mscale") || !rope.has("mscale_all_dim"))
     return yarn_magnitude(factor);
-  }
   const auto magnitude = [&](const char* key) {
     return (yarn_magnitude(factor) - 1) * rope.positive(key, {}) + 1;
   };
@@ -77,9 +73,8 @@ double read_yarn_magnitude(const JsonConfig& rope, double factor) {
 
 void read_scaling(const JsonConfig& json, const JsonConfig& rope, ModelConfig& config) {
   const std::string type = scaling_type(json, rope);
-  if (type == "default") {
+  if (type == "default")
     return;
-  }
   if (type != "linear" && type != "yarn" && type != "llama3") {
     json.fail("scales RoPE by '" + printable(type) + "' (" + rope.quoted("rope_type") +
                   "), supported are: linear, yarn, llama3",
@@ -107,12 +102,10 @@ void read_scaling(const JsonConfig& json, const JsonConfig& rope, ModelConfig& c
                    .beta_slow = "beta_slow",
                    .low_freq_factor = "low_freq_factor",
                    .high_freq_factor = "high_freq_factor",
-                   .theta = "rope_theta"})) {
+                   .theta = "rope_theta"}))
     json.fail("RoPE scaling of type " + type + ": " + *problem);
-  }
-  if (type == "yarn") {
+  if (type == "yarn")
     scaling.magnitude = read_yarn_magnitude(rope, scaling.factor);
-  }
 }
 
 }  // namespace
@@ -130,21 +123,18 @@ void read_hf_heads(const JsonConfig& json, ModelConfig& config) {
   const std::uint32_t usual =
       config.architecture == "qwen3" ? 128 : config.hidden_size / config.heads;
   config.head_dim = json.size("head_dim", usual, max_size);
-  if (config.head_dim % 2 != 0) {
+  if (config.head_dim % 2 != 0)
     json.fail("'head_dim': the head size " + std::to_string(config.head_dim) + " is odd");
-  }
   config.rope_dims = config.head_dim;
-  if (const auto problem = config_rules::find_head_problem(config, "'head_dim'")) {
+  if (const auto problem = config_rules::find_head_problem(config, "'head_dim'"))
     json.fail(*problem);
-  }
 }
 
 void read_hf_rope(const JsonConfig& json, ModelConfig& config) {
   config.rope_layout = RopeLayout::halves;
   const auto rope = rope_object(json);
-  if (rope) {
+  if (rope)
     refuse_unknown_keys(*rope);
-  }
   double theta = json.positive("rope_theta", 10000);
   for (const JsonConfig* object : {&json, rope ? &*rope : nullptr}) {
     if (object != nullptr && object->positive("partial_rotary_factor", 1) != 1) {
@@ -155,15 +145,13 @@ void read_hf_rope(const JsonConfig& json, ModelConfig& config) {
   }
   if (rope) {
     const double inner = rope->positive("rope_theta", theta);
-    if (json.has("rope_theta") && inner != theta) {
+    if (json.has("rope_theta") && inner != theta)
       json.fail("'rope_theta' and " + rope->quoted("rope_theta") + " are both there and differ");
-    }
     theta = inner;
   }
   config.rope_theta = static_cast<float>(theta);
-  if (rope) {
+  if (rope)
     read_scaling(json, *rope, config);
-  }
 }
 
 }  // namespace flowspec

@@ -21,9 +21,8 @@ constexpr std::string_view model_types[] = {"llama", "mistral", "qwen2", "qwen3"
 
 std::string read_model_type(const JsonConfig& json) {
   const auto type = json.text("model_type");
-  if (!type) {
+  if (!type)
     json.fail("has no 'model_type'");
-  }
   if (std::ranges::find(model_types, *type) == std::end(model_types)) {
     json.fail("has the 'model_type' '" + printable(*type) +
                   "', supported are: llama, mistral, qwen2, qwen3",
@@ -41,26 +40,22 @@ void refuse_unsupported(const JsonConfig& json, const ModelConfig& config) {
     json.fail("the checkpoint is quantised ('quantization_config'), which is not supported here",
               "Use the checkpoint with F32, F16 or BF16 weights, or a quantised GGUF file.");
   }
-  if (json.text("hidden_act").value_or("silu") != "silu") {
+  if (json.text("hidden_act").value_or("silu") != "silu")
     refuse("has another activation than silu ('hidden_act')");
-  }
   // Qwen2 has the biases that it has whatever these say.
   const bool is_llama = config.architecture == "llama";
   const bool is_qwen2 = config.architecture == "qwen2";
-  if (config.architecture == "mistral" && json.boolean("attention_bias", false)) {
+  if (config.architecture == "mistral" && json.boolean("attention_bias", false))
     refuse("has biases ('attention_bias')");
-  }
-  if (!is_llama && !is_qwen2 && json.boolean("mlp_bias", false)) {
+  if (!is_llama && !is_qwen2 && json.boolean("mlp_bias", false))
     refuse("has biases ('mlp_bias')");
-  }
 }
 
 /// As transformers: LLaMA may have all biases, Qwen3 those of the attention, Qwen2 has those of
 /// query, key and value.
 void read_biases(const JsonConfig& json, ModelConfig& config) {
-  if (config.architecture == "llama" || config.architecture == "qwen3") {
+  if (config.architecture == "llama" || config.architecture == "qwen3")
     config.qkv_bias = config.output_bias = json.boolean("attention_bias", false);
-  }
   config.ffn_bias = config.architecture == "llama" && json.boolean("mlp_bias", false);
 }
 
@@ -86,13 +81,11 @@ std::uint32_t read_window(const JsonConfig& json, const ModelConfig& config) {
     return json.is_null("sliding_window") ? 0 : json.size("sliding_window", usual, max_context);
   }
   if (config.architecture == "llama" || !json.boolean("use_sliding_window", false) ||
-      !json.has("sliding_window")) {
+      !json.has("sliding_window"))
     return 0;
-  }
   const std::uint32_t window = json.size("sliding_window", {}, max_context);
-  if (const auto types = json.texts("layer_types")) {
+  if (const auto types = json.texts("layer_types"))
     return std::ranges::find(*types, "sliding_attention") == types->end() ? 0 : window;
-  }
   // Windows begin with this layer.
   return json.size("max_window_layers", 28, max_context, 0) < config.layers ? window : 0;
 }

@@ -41,11 +41,9 @@ bool JsonConfig::is_null(const char* key) const {
 
 std::vector<std::string> JsonConfig::keys() const {
   std::vector<std::string> keys;
-  for (const auto& [key, value] : root_.items()) {
-    if (!value.is_null()) {
+  for (const auto& [key, value] : root_.items())
+    if (!value.is_null())
       keys.push_back(key);
-    }
-  }
   return keys;
 }
 
@@ -57,12 +55,10 @@ bool JsonConfig::is_object(const char* key) const {
 std::uint32_t JsonConfig::size(const char* key, std::optional<std::uint32_t> fallback,
                                std::uint64_t most, std::uint64_t least) const {
   const json* value = find(key);
-  if (value == nullptr && fallback) {
+  if (value == nullptr && fallback)
     return *fallback;
-  }
-  if (value == nullptr) {
+  if (value == nullptr)
     fail("has no " + quoted(key));
-  }
   if (!value->is_number_unsigned() || value->get<std::uint64_t>() < least ||
       value->get<std::uint64_t>() > most) {
     fail(quoted(key) + " is not an integer from " + std::to_string(least) + " to " +
@@ -73,12 +69,10 @@ std::uint32_t JsonConfig::size(const char* key, std::optional<std::uint32_t> fal
 
 double JsonConfig::positive(const char* key, std::optional<double> fallback) const {
   const json* value = find(key);
-  if (value == nullptr && fallback) {
+  if (value == nullptr && fallback)
     return *fallback;
-  }
-  if (value == nullptr) {
+  if (value == nullptr)
     fail("has no " + quoted(key));
-  }
   const double number = value->is_number() ? value->get<double>() : 0;
   // What is computed with it may be a float.
   const auto as_float = static_cast<float>(number);
@@ -95,32 +89,27 @@ double JsonConfig::positive(const char* key, std::optional<double> fallback) con
 
 bool JsonConfig::boolean(const char* key, bool fallback) const {
   const json* value = find(key);
-  if (value != nullptr && !value->is_boolean()) {
+  if (value != nullptr && !value->is_boolean())
     fail(quoted(key) + " is not true or false");
-  }
   return value != nullptr ? value->get<bool>() : fallback;
 }
 
 std::optional<std::string> JsonConfig::text(const char* key) const {
   const json* value = find(key);
-  if (value == nullptr) {
+  if (value == nullptr)
     return std::nullopt;
-  }
-  if (!value->is_string()) {
+  if (!value->is_string())
     fail(quoted(key) + " is not a string");
-  }
   return value->get<std::string>();
 }
 
 std::optional<std::vector<std::string>> JsonConfig::texts(const char* key) const {
   const json* value = find(key);
-  if (value == nullptr) {
+  if (value == nullptr)
     return std::nullopt;
-  }
   if (!value->is_array() ||
-      !std::ranges::all_of(*value, [](const json& x) { return x.is_string(); })) {
+      !std::ranges::all_of(*value, [](const json& x) { return x.is_string(); }))
     fail(quoted(key) + " is not a list of strings");
-  }
   return value->get<std::vector<std::string>>();
 }
 
@@ -130,23 +119,19 @@ std::vector<std::string> JsonConfig::any_texts(const char* key) const {
   if (value != nullptr && value->is_string()) {
     result.push_back(value->get<std::string>());
   } else if (value != nullptr && value->is_array()) {
-    for (const json& element : *value) {
-      if (element.is_string()) {
+    for (const json& element : *value)
+      if (element.is_string())
         result.push_back(element.get<std::string>());
-      }
-    }
   }
   return result;
 }
 
 std::optional<JsonConfig> JsonConfig::object(const char* key) const {
   const json* value = find(key);
-  if (value == nullptr) {
+  if (value == nullptr)
     return std::nullopt;
-  }
-  if (!value->is_object()) {
+  if (!value->is_object())
     fail(quoted(key) + " is not an object");
-  }
   JsonConfig result = *this;
   result.prefix_ = prefix_ + key + ".";
   result.root_ = json(*value);

@@ -55,15 +55,13 @@ std::vector<double> rope_frequencies(std::uint32_t dims, double base, const Rope
   std::vector<double> frequencies(dims / 2);
   for (std::size_t i = 0; i < frequencies.size(); ++i) {
     frequencies[i] = portable::pow(base, -2.0 * static_cast<double>(i) / dims);
-    if (!scaling.divisors.empty()) {
+    if (!scaling.divisors.empty())
       frequencies[i] /= static_cast<double>(scaling.divisors[i]);
-    }
   }
   switch (scaling.kind) {
     case RopeScalingKind::linear:
-      for (double& frequency : frequencies) {
+      for (double& frequency : frequencies)
         frequency /= scaling.factor;
-      }
       break;
     case RopeScalingKind::yarn:
       apply_yarn(frequencies, dims, base, scaling);

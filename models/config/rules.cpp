@@ -11,15 +11,12 @@ void apply_architecture(ModelConfig& config) {
 
 std::optional<std::string> find_problem(const ModelConfig& config, const ScalingKeys& keys) {
   const RopeScaling& scaling = config.rope_scaling;
-  if (scaling.kind == RopeScalingKind::linear) {
+  if (scaling.kind == RopeScalingKind::linear)
     return std::nullopt;
-  }
-  if (scaling.factor < 1) {
+  if (scaling.factor < 1)
     return "'" + keys.factor + "' is " + std::to_string(scaling.factor) + ", expected 1 or more";
-  }
-  if (scaling.original_context == 0) {
+  if (scaling.original_context == 0)
     return "'" + keys.original_context + "' is missing";
-  }
   if (scaling.kind == RopeScalingKind::yarn && scaling.beta_fast <= scaling.beta_slow) {
     return "'" + keys.beta_fast + "' is " + std::to_string(scaling.beta_fast) +
            ", expected more than '" + keys.beta_slow + "', which is " +

@@ -15,14 +15,12 @@ namespace {
 /// Either file may be missing.
 void refuse_eagle3_in(const std::filesystem::path& config, const std::filesystem::path& weights) {
   if (has_entry(config)) {
-    if (const auto sign = find_eagle3_sign(config)) {
+    if (const auto sign = find_eagle3_sign(config))
       config_rules::refuse_eagle3(config, *sign);
-    }
   }
   if (has_entry(weights)) {
-    if (const auto sign = find_eagle3_sign(SafetensorsFile::open(weights))) {
+    if (const auto sign = find_eagle3_sign(SafetensorsFile::open(weights)))
       config_rules::refuse_eagle3(weights, *sign);
-    }
   }
 }
 
@@ -33,21 +31,18 @@ DraftKind draft_kind(const std::filesystem::path& path) {
   std::error_code ignored;  // what cannot be examined cannot be opened either, which is reported
   if (!fs::is_directory(path, ignored)) {
     const bool is_safetensors = path.extension() == ".safetensors";
-    if (is_safetensors && fs::exists(path, ignored)) {
+    if (is_safetensors && fs::exists(path, ignored))
       refuse_eagle3_in(path.parent_path() / "config.json", path);
-    }
     return is_safetensors || path.extension() == ".bin" ? DraftKind::eagle_head : DraftKind::model;
   }
   refuse_eagle3_in(path / "config.json", path / "model.safetensors");
   const auto has = [&](const char* name) { return has_entry(path / name); };
   if (has("model.safetensors")) {
     const SafetensorsFile file = SafetensorsFile::open(path / "model.safetensors");
-    if (file.find("model.norm.weight") != nullptr) {
+    if (file.find("model.norm.weight") != nullptr)
       return DraftKind::model;
-    }
-    if (file.find("fc.weight") != nullptr) {
+    if (file.find("fc.weight") != nullptr)
       return DraftKind::eagle_head;
-    }
     throw ModelError(file.path().string() +
                      ": is neither an EAGLE head (no tensor 'fc.weight') nor a language model (no "
                      "tensor 'model.norm.weight'). Give one of these as the draft.");

@@ -16,11 +16,9 @@ constexpr const char* advice = "Give the config.json that came with the EAGLE he
 /// "LlamaForCausalLMEagle3", "eagle3", "Eagle3DraftModel", "EAGLE-3".
 bool is_eagle3(const std::string& name) {
   std::string letters;
-  for (const char c : name) {
-    if (c != '-' && c != '_') {
+  for (const char c : name)
+    if (c != '-' && c != '_')
       letters += c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-    }
-  }
   return letters.find("eagle3") != letters.npos;
 }
 
@@ -29,28 +27,22 @@ bool is_eagle3(const std::string& name) {
 std::optional<std::string> find_eagle3_sign(const std::filesystem::path& config) {
   const JsonConfig json(config, advice);
   for (const char* key : {"draft_vocab_size", "eagle_aux_hidden_state_layer_ids", "eagle_config",
-                          "target_hidden_size", "norm_before_residual"}) {
-    if (json.has(key)) {
+                          "target_hidden_size", "norm_before_residual"})
+    if (json.has(key))
       return json.quoted(key);
-    }
-  }
   for (const char* key : {"architectures", "model_type", "speculators_model_type"}) {
-    for (const std::string& value : json.any_texts(key)) {
-      if (is_eagle3(value)) {
+    for (const std::string& value : json.any_texts(key))
+      if (is_eagle3(value))
         return json.quoted(key) + " '" + printable(value) + "'";
-      }
-    }
   }
   return std::nullopt;
 }
 
 std::optional<std::string> find_eagle3_sign(const SafetensorsFile& file) {
-  for (const TensorInfo& tensor : file.tensors()) {
+  for (const TensorInfo& tensor : file.tensors())
     if (tensor.name == "d2t" || tensor.name == "t2d" || tensor.name.starts_with("midlayer.") ||
-        tensor.name.ends_with("hidden_norm.weight")) {
+        tensor.name.ends_with("hidden_norm.weight"))
       return "tensor '" + printable(tensor.name) + "'";
-    }
-  }
   // It joins the hidden states of three layers; older heads join one with an embedding.
   const TensorInfo* join = file.find("fc.weight");
   if (join != nullptr && join->shape.size() == 2 && join->shape[0] == 3 * join->shape[1]) {
@@ -72,24 +64,20 @@ EagleConfig read_eagle_config(const std::filesystem::path& path) {
   config.architecture = "llama";
   config.name = std::filesystem::absolute(path).parent_path().filename().string();
   config.layers = json.size("num_hidden_layers", 1, config_rules::max_size);
-  if (config.layers != 1) {
+  if (config.layers != 1)
     refuse("has " + std::to_string(config.layers) + " layers");
-  }
-  if (json.text("hidden_act").value_or("silu") != "silu") {
+  if (json.text("hidden_act").value_or("silu") != "silu")
     refuse("has another activation than silu ('hidden_act')");
-  }
-  if (json.boolean("attention_bias", false) || json.boolean("mlp_bias", false)) {
+  if (json.boolean("attention_bias", false) || json.boolean("mlp_bias", false))
     refuse("has biases in its layer ('attention_bias', 'mlp_bias')");
-  }
   config.hidden_size = json.size("hidden_size", {}, config_rules::max_size);
   config.ffn_size = json.size("intermediate_size", {}, config_rules::max_size);
   config.vocab_size = json.size("vocab_size", {}, config_rules::max_size);
   config.context_length = json.size("max_position_embeddings", 2048, config_rules::max_context);
   read_hf_heads(json, config);
   read_hf_rope(json, config);
-  if (config.rope_scaling != RopeScaling{}) {
+  if (config.rope_scaling != RopeScaling{})
     refuse("scales RoPE ('rope_scaling')");
-  }
   config.rms_eps = static_cast<float>(json.positive("rms_norm_eps", 1e-6));
   result.has_bias = json.boolean("bias", true);
   return result;

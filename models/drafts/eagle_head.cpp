@@ -87,11 +87,10 @@ struct Tensors {
 void check_target(const fs::path& path, const ModelConfig& config, std::uint32_t hidden_size,
                   std::uint32_t vocab_size) {
   const auto check = [&](const char* what, std::uint32_t head, std::uint32_t target) {
-    if (head != target) {
+    if (head != target)
       throw ModelError(path.string() + ": the EAGLE head's " + what + " is " +
                        std::to_string(head) + ", the model's is " + std::to_string(target) +
                        ". Use the head that was trained for this model.");
-    }
   };
   check("hidden size", config.hidden_size, hidden_size);
   check("vocabulary size", config.vocab_size, vocab_size);
@@ -134,9 +133,8 @@ struct EagleHead::State {
     contexts.clear();
     Position last = 0;
     for (std::size_t r = 0; r < rows.size(); ++r) {
-      if (rows[r].context.position == 0) {
+      if (rows[r].context.position == 0)
         continue;
-      }
       const std::span<float> row = std::span(joined).subspan(indices.size() * 2 * size, 2 * size);
       embedding.apply({&rows[r].token, 1}, row);
       std::ranges::copy(features_in.subspan(r * size, size), row.subspan(size).begin());
@@ -152,9 +150,8 @@ struct EagleHead::State {
     const std::size_t size = config.hidden_size;
     const std::size_t count = indices.size();
     join.apply(joined, count, hidden);
-    for (std::size_t i = 0; i < count && !bias.empty(); ++i) {
+    for (std::size_t i = 0; i < count && !bias.empty(); ++i)
       kernels::add(hidden.data() + i * size, bias.data(), size);
-    }
     layer.forward(workspace, contexts, 0, std::span(hidden).first(count * size));
   }
 
@@ -231,16 +228,13 @@ void EagleHead::forward(std::span<const DraftRow> rows, std::span<const float> f
     const std::size_t count = std::min<std::size_t>(max_rows(), rows.size() - first);
     s.gather(rows.subspan(first, count), features_in.subspan(first * size));
     std::ranges::fill(candidates.subspan(first * top_k, count * top_k), Candidate{-1, 0});
-    if (!features_out.empty()) {
+    if (!features_out.empty())
       std::ranges::fill(features_out.subspan(first * size, count * size), 0.0F);
-    }
-    if (s.indices.empty()) {
+    if (s.indices.empty())
       continue;
-    }
     s.compute();
-    if (top_k > 0) {
+    if (top_k > 0)
       s.lm_head.logits(s.hidden, s.indices.size(), s.logits);
-    }
     for (std::size_t i = 0; i < s.indices.size(); ++i) {
       const std::size_t row = first + s.indices[i];
       if (!features_out.empty()) {

@@ -39,16 +39,13 @@ std::vector<Match> find_matches(const History& history, std::uint32_t min_length
   const std::size_t last = history.size() - 1;
   const Token wanted = history[last];
   for (std::size_t i = 0; i < last; ++i) {
-    if (history[i] != wanted) {
+    if (history[i] != wanted)
       continue;
-    }
     std::uint32_t length = 1;
-    while (length < max_length && length <= i && history[i - length] == history[last - length]) {
+    while (length < max_length && length <= i && history[i - length] == history[last - length])
       ++length;
-    }
-    if (length >= min_length) {
+    if (length >= min_length)
       matches.push_back({history[i + 1], length, i});
-    }
   }
   return matches;
 }
@@ -74,9 +71,8 @@ std::vector<Follower> count_followers(std::vector<Match>& matches) {
       followers.back().token = match.follower;
     }
     followers.back().last_position = match.position;
-    for (std::uint32_t n = 1; n <= match.length; ++n) {
+    for (std::uint32_t n = 1; n <= match.length; ++n)
       ++followers.back().counts[n];
-    }
   }
   return followers;
 }
@@ -92,9 +88,8 @@ void PromptLookup::propose(std::span<const Token> prefix, std::span<const Token>
                            std::vector<Candidate>& out) const {
   out.clear();
   const History history(prefix, tail, options_.max_history);
-  if (history.size() < 2) {
+  if (history.size() < 2)
     return;
-  }
   std::vector<Match> matches = find_matches(history, options_.min_ngram, options_.max_ngram);
   std::vector<Follower> followers = count_followers(matches);
   for (std::uint32_t n = options_.min_ngram; n <= options_.max_ngram; ++n) {
@@ -104,9 +99,8 @@ void PromptLookup::propose(std::span<const Token> prefix, std::span<const Token>
       total += follower.counts[n];
       distinct += follower.counts[n] != 0 ? 1 : 0;
     }
-    if (total == 0) {
+    if (total == 0)
       break;  // nor does any longer n-gram occur
-    }
     const double escape = distinct + (options_.max_ngram - n);
     for (Follower& follower : followers) {
       follower.probability =
@@ -118,9 +112,8 @@ void PromptLookup::propose(std::span<const Token> prefix, std::span<const Token>
            (a.probability == b.probability && a.last_position > b.last_position);
   });
   followers.resize(std::min<std::size_t>(followers.size(), options_.max_candidates));
-  for (const Follower& follower : followers) {
+  for (const Follower& follower : followers)
     out.push_back({follower.token, static_cast<float>(std::log(follower.probability))});
-  }
 }
 
 }  // namespace flowspec

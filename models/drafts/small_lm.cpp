@@ -54,9 +54,8 @@ void SmallLm::forward_part(std::span<const DraftRow> rows, std::uint32_t top_k,
     contexts_.push_back(row.context);
   }
   model_.forward_tokens(tokens_, contexts_, hidden_);
-  if (top_k == 0) {
+  if (top_k == 0)
     return;
-  }
   head_.features(hidden_, rows.size(), hidden_);
   head_.logits(hidden_, rows.size(), logits_);
   const std::size_t vocab_size = head_.vocab_size();

@@ -25,16 +25,14 @@ std::array<std::uint8_t, 32> unpack_fours(const std::byte* packed) {
 }
 
 void less_offset(float scale, const std::array<std::uint8_t, 32>& values, int offset, float* out) {
-  for (std::size_t i = 0; i < 32; ++i) {
+  for (std::size_t i = 0; i < 32; ++i)
     out[i] = scale * static_cast<float>(values[i] - offset);
-  }
 }
 
 void plus_minimum(float scale, float minimum, const std::array<std::uint8_t, 32>& values,
                   float* out) {
-  for (std::size_t i = 0; i < 32; ++i) {
+  for (std::size_t i = 0; i < 32; ++i)
     out[i] = scale * static_cast<float>(values[i]) + minimum;
-  }
 }
 
 }  // namespace
@@ -50,9 +48,8 @@ std::array<std::uint8_t, 32> unpack_fives(const std::byte* packed) {
 
 void q8_0_block(const std::byte* in, float* out) {
   const float scale = half_at(in);
-  for (std::size_t i = 0; i < 32; ++i) {
+  for (std::size_t i = 0; i < 32; ++i)
     out[i] = scale * static_cast<float>(static_cast<std::int8_t>(in[2 + i]));
-  }
 }
 
 void q4_0_block(const std::byte* in, float* out) {

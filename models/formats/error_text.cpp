@@ -27,9 +27,8 @@ std::string describe_number(double number) {
 
 std::string describe_shape(std::span<const std::uint64_t> shape) {
   std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) {
+  for (std::size_t i = 0; i < shape.size(); ++i)
     text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-  }
   return text + "]";
 }
 

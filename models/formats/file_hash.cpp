@@ -43,9 +43,8 @@ void wait_until_changes_show(const FileIdentity& identity) {
   using namespace std::chrono;
   constexpr nanoseconds tick = milliseconds(20);
   const auto age = system_clock::now().time_since_epoch() - nanoseconds(identity.changed_ns);
-  if (age >= nanoseconds(0) && age < tick) {
+  if (age >= nanoseconds(0) && age < tick)
     std::this_thread::sleep_for(tick - age);
-  }
 }
 
 /// Hashes what can be read, up to `total` bytes; gives their number.
@@ -57,17 +56,14 @@ std::uint64_t hash_descriptor(int fd, XXH3_state_t& state, std::uint64_t total,
   while (done < total) {
     const auto wanted = std::min<std::uint64_t>(chunk.size(), total - done);
     const ssize_t count = ::read(fd, chunk.data(), wanted);
-    if (count < 0 && errno == EINTR) {
+    if (count < 0 && errno == EINTR)
       continue;
-    }
-    if (count <= 0) {
+    if (count <= 0)
       break;
-    }
     XXH3_128bits_update(&state, chunk.data(), static_cast<std::size_t>(count));
     done += static_cast<std::uint64_t>(count);
-    if (progress) {
+    if (progress)
       progress(done, total);
-    }
   }
   return done;
 }
@@ -77,22 +73,19 @@ std::uint64_t hash_descriptor(int fd, XXH3_state_t& state, std::uint64_t total,
 HashedFile hash_and_identify(const std::filesystem::path& path, const HashProgress& progress) {
   // O_NONBLOCK: opening a named pipe by mistake must not hang.
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) {
+  if (file.get() < 0)
     fail(path, "cannot open the file: " + std::generic_category().message(errno));
-  }
   struct stat status = {};
-  if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+  if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode))
     fail(path, "is not a regular file");
-  }
   const auto identity = FileIdentity::of(file.get());
   wait_until_changes_show(identity);
   // Only advice: the kernel reads further ahead.
   ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
   const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
                                                                        &XXH3_freeState);
-  if (!state || XXH3_128bits_reset(state.get()) != XXH_OK) {
+  if (!state || XXH3_128bits_reset(state.get()) != XXH_OK)
     throw std::bad_alloc();
-  }
   const std::uint64_t done = hash_descriptor(file.get(), *state, identity.size, progress);
   if (FileIdentity::of(file.get()) != identity) {
     throw ModelError(path.string() +

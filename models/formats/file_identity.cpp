@@ -23,17 +23,15 @@ FileIdentity identity(const struct stat& status) {
 
 FileIdentity FileIdentity::of(int descriptor) {
   struct stat status = {};
-  if (::fstat(descriptor, &status) != 0) {
+  if (::fstat(descriptor, &status) != 0)
     throw std::system_error(errno, std::generic_category());
-  }
   return identity(status);
 }
 
 std::optional<FileIdentity> FileIdentity::of(const std::filesystem::path& file) {
   struct stat status = {};
-  if (::stat(file.c_str(), &status) != 0) {
+  if (::stat(file.c_str(), &status) != 0)
     return std::nullopt;
-  }
   return identity(status);
 }
 

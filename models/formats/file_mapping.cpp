@@ -46,26 +46,21 @@ std::size_t rest_of_page(std::size_t size) {
 FileMapping::FileMapping(const std::filesystem::path& path) : path_(path) {
   // O_NONBLOCK: opening a named pipe by mistake must not hang.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) {
+  if (fd < 0)
     fail_to_open(path);
-  }
   const FileDescriptor descriptor(fd);
   struct stat status = {};
-  if (::fstat(descriptor.get(), &status) != 0) {
+  if (::fstat(descriptor.get(), &status) != 0)
     fail_with_errno(path, "examine");
-  }
-  if (!S_ISREG(status.st_mode)) {
+  if (!S_ISREG(status.st_mode))
     throw ModelError(path.string() + ": is not a regular file. Give the path of a model file.");
-  }
   identity_ = FileIdentity::of(descriptor.get());
   size_ = static_cast<std::size_t>(identity_.size);
-  if (size_ == 0) {
+  if (size_ == 0)
     throw ModelError(path.string() + ": is empty (0 bytes), expected a model. Get it again.");
-  }
   address_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor.get(), 0);
-  if (address_ == MAP_FAILED) {
+  if (address_ == MAP_FAILED)
     fail_with_errno(path, "map");
-  }
   guard_.guard(address_, size_);
   // With AddressSanitizer the rest of the last page is out of bounds; else this is nothing.
   ASAN_POISON_MEMORY_REGION(static_cast<std::byte*>(address_) + size_, rest_of_page(size_));

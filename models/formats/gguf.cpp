@@ -22,12 +22,10 @@ T load(std::span<const std::byte> bytes, std::size_t index = 0) {
 }
 
 std::optional<double> as_float(GgufType type, std::span<const std::byte> bytes, std::size_t index) {
-  if (type == GgufType::float32) {
+  if (type == GgufType::float32)
     return load<float>(bytes, index);
-  }
-  if (type == GgufType::float64) {
+  if (type == GgufType::float64)
     return load<double>(bytes, index);
-  }
   return std::nullopt;
 }
 
@@ -36,9 +34,8 @@ std::string as_string(std::span<const std::byte> bytes) {
 }
 
 std::span<const std::uint64_t> without_trailing_ones(std::span<const std::uint64_t> shape) {
-  while (!shape.empty() && shape.back() == 1) {
+  while (!shape.empty() && shape.back() == 1)
     shape = shape.first(shape.size() - 1);
-  }
   return shape;
 }
 
@@ -80,9 +77,8 @@ struct GgufFile::Content {
 
   const GgufValue* find_array(std::string_view key, const std::string& expected) const {
     const GgufValue* value = find(key);
-    if (value != nullptr && value->type != GgufType::array) {
+    if (value != nullptr && value->type != GgufType::array)
       fail(key, *value, expected);
-    }
     return value;
   }
 
@@ -117,28 +113,24 @@ const std::filesystem::path& GgufFile::path() const {
 }
 std::vector<std::filesystem::path> GgufFile::parts() const {
   std::vector<std::filesystem::path> paths;
-  for (const GgufPart& part : content_->parts) {
+  for (const GgufPart& part : content_->parts)
     paths.push_back(part.path);
-  }
   return paths;
 }
 std::vector<FileIdentity> GgufFile::identities() const {
   std::vector<FileIdentity> identities;
-  for (const GgufPart& part : content_->parts) {
+  for (const GgufPart& part : content_->parts)
     identities.push_back(part.mapping->identity());
-  }
   return identities;
 }
 void GgufFile::check_unchanged() const {
-  for (const GgufPart& part : content_->parts) {
+  for (const GgufPart& part : content_->parts)
     part.mapping->check_unchanged();
-  }
 }
 std::uint64_t GgufFile::file_size() const {
   std::uint64_t size = 0;
-  for (const GgufPart& part : content_->parts) {
+  for (const GgufPart& part : content_->parts)
     size += part.mapping->bytes().size();
-  }
   return size;
 }
 std::uint32_t GgufFile::version() const {
@@ -167,58 +159,48 @@ std::optional<std::uint64_t> GgufFile::find_length(std::string_view key) const {
 
 std::optional<std::uint64_t> GgufFile::find_uint(std::string_view key) const {
   const GgufValue* value = content_->find(key);
-  if (value == nullptr) {
+  if (value == nullptr)
     return std::nullopt;
-  }
   const auto number = to_uint(*value);
-  if (!number) {
+  if (!number)
     content_->fail(key, *value, "an integer that is not negative");
-  }
   return number;
 }
 
 std::optional<double> GgufFile::find_float(std::string_view key) const {
   const GgufValue* value = content_->find(key);
-  if (value == nullptr) {
+  if (value == nullptr)
     return std::nullopt;
-  }
   const auto number = as_float(value->type, value->bytes, 0);
-  if (!number) {
+  if (!number)
     content_->fail(key, *value, "a float32 or float64");
-  }
   return number;
 }
 
 std::optional<bool> GgufFile::find_bool(std::string_view key) const {
   const GgufValue* value = content_->find(key);
-  if (value == nullptr) {
+  if (value == nullptr)
     return std::nullopt;
-  }
-  if (value->type != GgufType::boolean) {
+  if (value->type != GgufType::boolean)
     content_->fail(key, *value, "a bool");
-  }
   return load<std::uint8_t>(value->bytes) != 0;
 }
 
 std::optional<std::string> GgufFile::find_string(std::string_view key) const {
   const GgufValue* value = content_->find(key);
-  if (value == nullptr) {
+  if (value == nullptr)
     return std::nullopt;
-  }
-  if (value->type != GgufType::string) {
+  if (value->type != GgufType::string)
     content_->fail(key, *value, "a string");
-  }
   return as_string(value->bytes);
 }
 
 std::optional<std::vector<std::string>> GgufFile::find_strings(std::string_view key) const {
   const GgufValue* value = content_->find_array(key, "an array of strings");
-  if (value == nullptr) {
+  if (value == nullptr)
     return std::nullopt;
-  }
-  if (value->element_type != GgufType::string) {
+  if (value->element_type != GgufType::string)
     content_->fail(key, *value, "an array of strings");
-  }
   std::vector<std::string> strings;
   strings.reserve(value->count);
   std::span<const std::byte> rest = value->bytes;
@@ -237,34 +219,28 @@ std::optional<std::vector<std::string>> GgufFile::find_strings(std::string_view 
 
 std::optional<std::vector<float>> GgufFile::find_floats(std::string_view key) const {
   const GgufValue* value = content_->find_array(key, "an array of floats");
-  if (value == nullptr) {
+  if (value == nullptr)
     return std::nullopt;
-  }
-  if (value->element_type != GgufType::float32 && value->element_type != GgufType::float64) {
+  if (value->element_type != GgufType::float32 && value->element_type != GgufType::float64)
     content_->fail(key, *value, "an array of floats");
-  }
   std::vector<float> numbers(value->count);
-  for (std::size_t i = 0; i < numbers.size(); ++i) {
+  for (std::size_t i = 0; i < numbers.size(); ++i)
     numbers[i] = static_cast<float>(*as_float(value->element_type, value->bytes, i));
-  }
   return numbers;
 }
 
 std::optional<std::vector<std::int64_t>> GgufFile::find_ints(std::string_view key) const {
   const GgufValue* value = content_->find_array(key, "an array of integers");
-  if (value == nullptr) {
+  if (value == nullptr)
     return std::nullopt;
-  }
-  if (!is_integer(value->element_type)) {
+  if (!is_integer(value->element_type))
     content_->fail(key, *value, "an array of integers");
-  }
   std::vector<std::int64_t> numbers;
   numbers.reserve(value->count);
   for (std::size_t i = 0; i < value->count; ++i) {
     const auto number = to_int(*value, i);
-    if (!number) {
+    if (!number)
       content_->fail(key, *value, "integers below 2^63");
-    }
     numbers.push_back(*number);
   }
   return numbers;
@@ -294,9 +270,8 @@ std::vector<std::int64_t> GgufFile::require_ints(std::string_view key) const {
 
 std::vector<const TensorInfo*> GgufFile::all_tensors() const {
   std::vector<const TensorInfo*> all;
-  for (const TensorInfo& tensor : content_->tensors) {
+  for (const TensorInfo& tensor : content_->tensors)
     all.push_back(&tensor);
-  }
   return all;
 }
 

@@ -52,9 +52,8 @@ std::string suffix_of(const PartNumber& part) {
 /// What the file's name says; nothing if it is not that of a part.
 std::optional<PartNumber> part_in_name(const std::string& name) {
   constexpr std::size_t size = std::string_view("-00001-of-00001.gguf").size();
-  if (name.size() < size) {
+  if (name.size() < size)
     return std::nullopt;
-  }
   const std::string suffix = name.substr(name.size() - size);
   PartNumber part;
   std::from_chars(&suffix[1], &suffix[1] + digits, part.number);
@@ -72,13 +71,11 @@ std::string model_name(const std::string& name) {
 /// The value of a key that counts something; nothing if it is missing.
 std::optional<std::uint64_t> find_count(const GgufPart& part, std::string_view key) {
   const auto it = part.header.metadata.find(key);
-  if (it == part.header.metadata.end()) {
+  if (it == part.header.metadata.end())
     return std::nullopt;
-  }
   const auto value = to_uint(it->second);
-  if (!value) {
+  if (!value)
     fail(part.path, "the metadata key '" + std::string(key) + "' is not a number from 0 on");
-  }
   return value;
 }
 
@@ -135,9 +132,8 @@ void check_metadata(const GgufPart& first, const GgufPart& part) {
                         ": the metadata key '" + tensors + "' differs");
   }
   for (const auto& [key, value] : part.header.metadata) {
-    if (key == "general.alignment" || key.starts_with("split.")) {
+    if (key == "general.alignment" || key.starts_with("split."))
       continue;
-    }
     const auto it = first.header.metadata.find(key);
     if (it != first.header.metadata.end() && !std::ranges::equal(it->second.bytes, value.bytes)) {
       fail(part.path, "is of another model than " + printable(first.path.filename().string()) +
@@ -178,9 +174,8 @@ std::vector<GgufPart> open_gguf_parts(const fs::path& path) {
   std::vector<GgufPart> parts;
   parts.emplace_back(path);
   const PartNumber number = part_in_header(parts[0]);
-  if (number.count <= 1) {
+  if (number.count <= 1)
     return parts;
-  }
   check_name(parts[0], number);
   const std::vector<fs::path> paths = find_parts(parts[0], number);
   parts.clear();
@@ -206,16 +201,14 @@ std::optional<fs::path> find_gguf_in(const fs::path& folder) {
   for (; !error && entry != fs::directory_iterator{}; entry.increment(error)) {
     std::error_code ignored;  // what cannot be examined is no model
     const std::string name = entry->path().filename().string();
-    if (!name.ends_with(extension) || !entry->is_regular_file(ignored)) {
+    if (!name.ends_with(extension) || !entry->is_regular_file(ignored))
       continue;
-    }
     const std::uint64_t count = part_in_name(name).value_or(PartNumber{}).count;
     fs::path& file = models[{model_name(name), count}];
     file = file.empty() ? entry->path() : std::min(file, entry->path());
   }
-  if (models.empty()) {
+  if (models.empty())
     return std::nullopt;
-  }
   if (models.size() > 1) {
     constexpr std::size_t most = 8;
     std::string list;

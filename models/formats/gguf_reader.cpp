@@ -88,9 +88,8 @@ class Cursor {
   GgufType type(std::string_view what) {
     const std::uint64_t offset = at_;
     const auto value = number<std::uint32_t>(what);
-    if (value >= type_names.size()) {
+    if (value >= type_names.size())
       fail(offset, std::string(what) + " is " + std::to_string(value) + ", known are 0 to 12");
-    }
     return static_cast<GgufType>(value);
   }
 
@@ -122,13 +121,11 @@ void skip_elements(Cursor& cursor, GgufType type, std::uint64_t count, int depth
     cursor.take(size * count, "an array");  // cannot overflow: `count` was checked by its reader
     return;
   }
-  for (std::uint64_t i = 0; i < count; ++i) {
-    if (type == GgufType::string) {
+  for (std::uint64_t i = 0; i < count; ++i)
+    if (type == GgufType::string)
       cursor.string(cursor.left(), "a string in an array");
-    } else {
+    else
       skip_array(cursor, depth + 1);
-    }
-  }
 }
 
 GgufValue read_value(Cursor& cursor, std::span<const std::byte> file) {
@@ -156,20 +153,17 @@ void read_metadata(Cursor& cursor, std::uint64_t count, std::span<const std::byt
     std::string key = text_of(cursor.string(max_key_bytes, "a metadata key"));
     GgufValue value = read_value(cursor, file);
     const auto [it, is_new] = header.metadata.emplace(std::move(key), value);
-    if (!is_new) {
+    if (!is_new)
       cursor.fail(offset, "the metadata key '" + printable(it->first) + "' appears twice");
-    }
   }
 }
 
 std::uint64_t read_alignment(const Cursor& cursor, const GgufHeader& header) {
   const auto it = header.metadata.find("general.alignment");
-  if (it == header.metadata.end()) {
+  if (it == header.metadata.end())
     return default_alignment;
-  }
-  if (it->second.type != GgufType::uint32) {
+  if (it->second.type != GgufType::uint32)
     cursor.fail(cursor.at(), "general.alignment is " + describe(it->second) + ", not a uint32");
-  }
   std::uint32_t alignment = 0;
   std::memcpy(&alignment, it->second.bytes.data(), sizeof alignment);
   // GGUF demands a multiple of 8, ggml a power of two.
@@ -195,9 +189,8 @@ TensorInfo read_tensor_info(Cursor& cursor) {
   for (std::uint32_t d = 0; d < dimensions; ++d) {
     const auto size = cursor.number<std::uint64_t>("a tensor's shape");
     if (size == 0 || __builtin_mul_overflow(elements, size, &elements) ||
-        elements > std::uint64_t{1} << 62) {
+        elements > std::uint64_t{1} << 62)
       cursor.fail(offset, quoted + " has an impossible shape");
-    }
     tensor.shape.push_back(size);
   }
   tensor.type = static_cast<TensorType>(cursor.number<std::uint32_t>("a tensor's type"));
@@ -221,9 +214,8 @@ void place_tensor(const Cursor& cursor, std::span<const std::byte> file, std::ui
   }
   tensor.offset += data_begin;
   const auto layout = block_layout(tensor.type);
-  if (!layout) {
+  if (!layout)
     return;  // listed, but its size is not known: `require` refuses it
-  }
   const std::uint64_t row = tensor.shape.empty() ? 1 : tensor.shape[0];
   if (row % layout->values != 0) {
     cursor.fail(cursor.at(), quoted + " has rows of " + std::to_string(row) + " values, but " +
@@ -245,12 +237,10 @@ void refuse_duplicates(const Cursor& cursor, std::span<const TensorInfo> tensors
   std::set<std::string_view> names;
   std::vector<const TensorInfo*> by_offset;
   for (const TensorInfo& tensor : tensors) {
-    if (!names.insert(tensor.name).second) {
+    if (!names.insert(tensor.name).second)
       cursor.fail(cursor.at(), "tensor '" + printable(tensor.name) + "' appears twice");
-    }
-    if (!tensor.data.empty()) {
+    if (!tensor.data.empty())
       by_offset.push_back(&tensor);
-    }
   }
   std::sort(by_offset.begin(), by_offset.end(),
             [](const TensorInfo* a, const TensorInfo* b) { return a->offset < b->offset; });
@@ -308,18 +298,16 @@ template <std::integral T>
 std::optional<T> as_integer(GgufType type, std::span<const std::byte> bytes, std::size_t index) {
   std::optional<T> result;
   with_integer(type, bytes, index, [&result](std::integral auto value) {
-    if (std::in_range<T>(value)) {
+    if (std::in_range<T>(value))
       result = static_cast<T>(value);
-    }
   });
   return result;
 }
 
 void check_start(std::span<const std::byte> bytes, const std::filesystem::path& path) {
   const std::string head = text_of(bytes.first(std::min<std::size_t>(bytes.size(), 8)));
-  if (head.starts_with("GGUF")) {
+  if (head.starts_with("GGUF"))
     return;
-  }
   if (head == "version ") {
     throw ModelError(path.string() +
                      ": is a Git LFS pointer, not the model itself. Run `git lfs pull`.");
@@ -346,7 +334,8 @@ std::string describe(const GgufValue& value) {
 }
 
 bool is_integer(GgufType type) {
-  return with_integer(type, std::array<std::byte, 8>{}, 0, [](auto) {});
+  return with_integer(
+      type, std::array<std::byte, 8>{}, 0, [](auto) {});
 }
 
 std::optional<std::uint64_t> to_uint(const GgufValue& value) {
@@ -374,13 +363,11 @@ GgufHeader read_gguf_header(std::span<const std::byte> bytes, const std::filesys
   const std::uint64_t key_count = cursor.count(13, "the number of metadata keys");
   read_metadata(cursor, key_count, bytes, header);
   const std::uint64_t alignment = read_alignment(cursor, header);
-  for (std::uint64_t i = 0; i < tensor_count; ++i) {
+  for (std::uint64_t i = 0; i < tensor_count; ++i)
     header.tensors.push_back(read_tensor_info(cursor));
-  }
   const std::uint64_t data_begin = (cursor.at() + alignment - 1) / alignment * alignment;
-  for (TensorInfo& tensor : header.tensors) {
+  for (TensorInfo& tensor : header.tensors)
     place_tensor(cursor, bytes, data_begin, alignment, tensor);
-  }
   refuse_duplicates(cursor, header.tensors);
   return header;
 }

@@ -26,9 +26,8 @@ bool parse(const std::string& line, FileIdentity& identity, std::string& hash) {
   std::string rest;
   if (!(in >> identity.device >> identity.inode >> identity.size >> identity.modified_ns >>
         identity.changed_ns >> hash) ||
-      in >> rest) {
+      in >> rest)
     return false;
-  }
   return hash.size() == 32 && hash.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
@@ -36,17 +35,14 @@ std::map<FileIdentity, std::string> read_lines(const fs::path& file) {
   std::map<FileIdentity, std::string> lines;
   std::error_code error;
   if (!fs::is_regular_file(file, error) || fs::file_size(file, error) > max_lines * max_line ||
-      error) {
+      error)
     return lines;
-  }
   std::ifstream in(file);
   FileIdentity identity;
   std::string hash;
-  for (std::string line; std::getline(in, line);) {
-    if (parse(line, identity, hash)) {
+  for (std::string line; std::getline(in, line);)
+    if (parse(line, identity, hash))
       lines.emplace(identity, hash);
-    }
-  }
   return lines;
 }
 
@@ -73,23 +69,19 @@ void write_lines(const fs::path& file, const std::vector<Line>& lines) {
         << id.changed_ns << ' ' << hash << '\n';
   }
   out.close();
-  if (out) {
+  if (out)
     fs::rename(part, file, error);
-  }
-  if (!out || error) {
+  if (!out || error)
     fs::remove(part, error);
-  }
 }
 
 /// Empty where the environment names no folder.
 fs::path user_cache_folder() {
   // The specification wants relative paths to be ignored.
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/') {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
     return fs::path(cache) / "flowspec";
-  }
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') {
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
     return fs::path(home) / ".cache/flowspec";
-  }
   return {};
 }
 
@@ -97,24 +89,20 @@ fs::path user_cache_folder() {
 
 HashedFile HashCache::get(const fs::path& path, const HashProgress& progress) {
   const auto identity = FileIdentity::of(path);
-  if (!identity) {
+  if (!identity)
     return hash_and_identify(path, progress);  // which says what is wrong
-  }
   std::unique_lock lock(mutex_);
   load();
   for (;;) {
-    if (const auto known = known_.find(*identity); known != known_.end()) {
+    if (const auto known = known_.find(*identity); known != known_.end())
       return {known->second, *identity};
-    }
     const auto other = reading_.find(*identity);
-    if (other == reading_.end()) {
+    if (other == reading_.end())
       break;
-    }
     const Bytes bytes = other->second;
     lock.unlock();
-    if (progress) {
+    if (progress)
       progress(bytes.done, bytes.total);
-    }
     lock.lock();
     // Not for long: `progress` may want to stop.
     read_.wait_for(lock, std::chrono::milliseconds(100),
@@ -137,9 +125,8 @@ HashedFile HashCache::read(const fs::path& path, const FileIdentity& identity,
         const std::lock_guard lock(mutex_);
         reading_[identity] = {done, total};
       }
-      if (progress) {
+      if (progress)
         progress(done, total);
-      }
     });
     const std::lock_guard lock(mutex_);
     known_[hashed.identity] = hashed.hash;
@@ -154,15 +141,13 @@ HashedFile HashCache::read(const fs::path& path, const FileIdentity& identity,
 }
 
 void HashCache::load() {
-  if (!std::exchange(loaded_, true) && !file_.empty()) {
+  if (!std::exchange(loaded_, true) && !file_.empty())
     known_.merge(read_lines(file_));
-  }
 }
 
 void HashCache::save() {
-  if (file_.empty()) {
+  if (file_.empty())
     return;
-  }
   // Other programs may have added some.
   known_.merge(read_lines(file_));
   write_lines(file_, newest(known_));

@@ -52,20 +52,17 @@ constexpr std::array layer_names{
 /// Nothing for a tensor that these folders have no name for.
 std::optional<std::string> hf_name(std::string_view gguf) {
   const auto* whole = std::ranges::find(whole_names, gguf, &NamePair::gguf);
-  if (whole != whole_names.end()) {
+  if (whole != whole_names.end())
     return std::string(whole->hf);
-  }
   constexpr std::string_view block = "blk.";
   const std::size_t layer_end = gguf.find('.', block.size());
   const std::size_t kind = gguf.rfind('.');
-  if (!gguf.starts_with(block) || layer_end == gguf.npos || kind <= layer_end) {
+  if (!gguf.starts_with(block) || layer_end == gguf.npos || kind <= layer_end)
     return std::nullopt;
-  }
   const std::string_view inner = gguf.substr(layer_end + 1, kind - layer_end - 1);
   const auto* name = std::ranges::find(layer_names, inner, &NamePair::gguf);
-  if (name == layer_names.end()) {
+  if (name == layer_names.end())
     return std::nullopt;
-  }
   return "model.layers." + std::string(gguf.substr(block.size(), layer_end - block.size())) + "." +
          std::string(name->hf) + std::string(gguf.substr(kind));
 }
@@ -83,26 +80,22 @@ std::optional<fs::path> find_revision(const fs::path& folder) {
   std::set<fs::path> revisions;  // the same one at all times
   std::error_code ignored;
   const auto add = [&](const fs::path& repository) {
-    for (const auto& entry : fs::directory_iterator(repository / "snapshots", ignored)) {
+    for (const auto& entry : fs::directory_iterator(repository / "snapshots", ignored))
       revisions.insert(entry.path());
-    }
   };
   add(folder);
-  if (folder.filename() == "snapshots") {
+  if (folder.filename() == "snapshots")
     add(folder.parent_path());
-  }
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
     add(entry.path());
-  }
   return revisions.empty() ? std::nullopt : std::optional(*revisions.begin());
 }
 
 /// Says what the folder has instead of weights that can be read.
 [[noreturn]] void fail_without_weights(const fs::path& folder) {
   std::string advice = "Give a complete model folder, or a GGUF file.";
-  if (const auto revision = find_revision(folder)) {
+  if (const auto revision = find_revision(folder))
     advice = "It is a cache of models: give the folder of one revision, as " + revision->string();
-  }
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     const std::string extension = entry.path().extension().string();
@@ -128,9 +121,8 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
     throw ModelError(path.string() + ": " + what + ". " + advice);
   };
   const auto weight_map = index.find("weight_map");
-  if (weight_map == index.end() || !weight_map->is_object() || weight_map->empty()) {
+  if (weight_map == index.end() || !weight_map->is_object() || weight_map->empty())
     fail("'weight_map' is not an object that says which file has which tensor");
-  }
   std::map<std::string, std::string> result;
   for (const auto& [tensor, file] : weight_map->items()) {
     const std::string name = file.is_string() ? file.get<std::string>() : "";
@@ -155,14 +147,12 @@ struct HfFolder::Content {
       check_kind();
       return;
     }
-    if (!has_entry(path / index_name)) {
+    if (!has_entry(path / index_name))
       fail_without_weights(path);
-    }
     const auto shard_of = read_index(path / index_name);
     std::map<std::string, std::size_t> numbers;
-    for (const auto& [tensor, file] : shard_of) {
+    for (const auto& [tensor, file] : shard_of)
       numbers.emplace(file, 0);
-    }
     if (numbers.size() > max_shards) {
       throw ModelError((path / index_name).string() + ": names " + std::to_string(numbers.size()) +
                        " files, expected at most " + std::to_string(max_shards) +
@@ -172,9 +162,8 @@ struct HfFolder::Content {
       number = files.size();
       files.push_back(SafetensorsFile::open(path / file));
     }
-    for (const auto& [tensor, file] : shard_of) {
+    for (const auto& [tensor, file] : shard_of)
       file_of.emplace(tensor, numbers.at(file));
-    }
     check_owners();
   }
 
@@ -205,9 +194,8 @@ struct HfFolder::Content {
 
   /// The file that has to have the tensor; null where the index knows none of that name.
   const SafetensorsFile* file_with(const std::string& name) const {
-    if (file_of.empty()) {
+    if (file_of.empty())
       return &files[0];
-    }
     const auto it = file_of.find(name);
     return it == file_of.end() ? nullptr : &files[it->second];
   }
@@ -226,13 +214,11 @@ HfFolder::HfFolder(std::shared_ptr<const Content> content) : content_(std::move(
 HfFolder HfFolder::open(const fs::path& path) {
   // "model/" and "." have names too.
   fs::path folder = fs::absolute(path).lexically_normal();
-  if (!folder.has_filename()) {
+  if (!folder.has_filename())
     folder = folder.parent_path();
-  }
   if (!is_model_folder(folder)) {
-    if (has_entry(folder / "config.json")) {
+    if (has_entry(folder / "config.json"))
       const FileMapping unreadable(folder / "config.json");  // says why
-    }
     if (has_weights(folder)) {
       throw ModelError(folder.string() +
                        ": has no config.json. Give the whole folder that the model came in.");
@@ -257,32 +243,28 @@ const fs::path& HfFolder::path() const {
 
 std::vector<fs::path> HfFolder::parts() const {
   std::vector<fs::path> parts{config_path()};
-  for (const SafetensorsFile& file : content_->files) {
+  for (const SafetensorsFile& file : content_->files)
     parts.push_back(file.path());
-  }
   return parts;
 }
 
 std::vector<FileIdentity> HfFolder::identities() const {
   std::vector<FileIdentity> identities{content_->config};
-  for (const SafetensorsFile& file : content_->files) {
+  for (const SafetensorsFile& file : content_->files)
     identities.push_back(file.identity());
-  }
   return identities;
 }
 
 void HfFolder::check_unchanged() const {
   fail_if_changed(config_path(), content_->config);
-  for (const SafetensorsFile& file : content_->files) {
+  for (const SafetensorsFile& file : content_->files)
     file.check_unchanged();
-  }
 }
 
 std::uint64_t HfFolder::file_size() const {
   std::uint64_t size = 0;
-  for (const SafetensorsFile& file : content_->files) {
+  for (const SafetensorsFile& file : content_->files)
     size += file.file_size();
-  }
   return size;
 }
 
@@ -330,11 +312,9 @@ std::vector<std::string> HfFolder::remarks() const {
 
 std::vector<const TensorInfo*> HfFolder::all_tensors() const {
   std::vector<const TensorInfo*> all;
-  for (const SafetensorsFile& file : content_->files) {
-    for (const TensorInfo& tensor : file.tensors()) {
+  for (const SafetensorsFile& file : content_->files)
+    for (const TensorInfo& tensor : file.tensors())
       all.push_back(&tensor);
-    }
-  }
   return all;
 }
 

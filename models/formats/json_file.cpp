@@ -19,9 +19,8 @@ std::string reason_of(const json::exception& error) {
   const std::string_view text = error.what();
   const std::size_t end = text.find("] ");
   std::string reason = printable(text.substr(end == text.npos ? 0 : end + 2), 200);
-  if (reason.find("invalid literal") != reason.npos || reason.find("'-I'") != reason.npos) {
+  if (reason.find("invalid literal") != reason.npos || reason.find("'-I'") != reason.npos)
     reason += " (JSON has no NaN and no Infinity)";
-  }
   return reason;
 }
 
@@ -38,9 +37,8 @@ json read_json_object(const std::filesystem::path& path, std::size_t most_bytes,
   const auto check = [&](int depth, json::parse_event_t event, json& /*value*/) {
     const bool is_start =
         event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
-    if (is_start && depth >= max_depth) {
+    if (is_start && depth >= max_depth)
       fail("is nested more than " + std::to_string(max_depth) + " deep");
-    }
     return true;
   };
   const auto* text = reinterpret_cast<const char*>(mapping.bytes().data());
@@ -52,9 +50,8 @@ json read_json_object(const std::filesystem::path& path, std::size_t most_bytes,
     fail("is not a JSON object: " + reason_of(error));
   }
   mapping.check_unchanged();
-  if (!root.is_object()) {
+  if (!root.is_object())
     fail("is not a JSON object");
-  }
   return root;
 }
 

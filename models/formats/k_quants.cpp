@@ -25,9 +25,8 @@ void nibble_block(const std::byte* in, const std::byte* high, const std::byte* q
     for (std::size_t i = 0; i < 32; ++i) {
       const unsigned both = std::to_integer<unsigned>(quants[s / 2 * 32 + i]);
       unsigned q = s % 2 == 0 ? both & 15 : both >> 4;
-      if (high != nullptr) {
+      if (high != nullptr)
         q |= (std::to_integer<unsigned>(high[i]) >> s & 1) << 4;
-      }
       out[32 * s + i] = scale * static_cast<float>(q) - least;
     }
   }

@@ -51,11 +51,9 @@ std::uintptr_t MappingGuard::Entry::page_bytes = 0;
 struct sigaction MappingGuard::Entry::otherwise = {};
 
 MappingGuard::Entry* MappingGuard::Entry::take() {
-  for (Entry* entry = head; entry != nullptr; entry = entry->next) {
-    if (!entry->is_taken.exchange(true)) {
+  for (Entry* entry = head; entry != nullptr; entry = entry->next)
+    if (!entry->is_taken.exchange(true))
       return entry;
-    }
-  }
   auto* const entry = new Entry;  // never deleted: the handler may be looking at it
   entry->next = head;
   while (!head.compare_exchange_weak(entry->next, entry)) {
@@ -68,9 +66,8 @@ MappingGuard::Entry* MappingGuard::Entry::take() {
 bool MappingGuard::Entry::replace_rest(std::uintptr_t address) {
   for (Entry* entry = head; entry != nullptr; entry = entry->next) {
     const std::uintptr_t end = entry->end_around(address);
-    if (end == 0) {
+    if (end == 0)
       continue;
-    }
     const std::uintptr_t page = address / page_bytes * page_bytes;
     entry->is_broken = true;
     // NOLINTNEXTLINE(performance-no-int-to-ptr)
@@ -86,9 +83,8 @@ void MappingGuard::Entry::on_bus_error(int signal, siginfo_t* info, void* /*cont
   if (was_sent || !replace_rest(reinterpret_cast<std::uintptr_t>(info->si_addr))) {
     // The access is tried again when this returns.
     ::sigaction(signal, &otherwise, nullptr);
-    if (was_sent) {
+    if (was_sent)
       ::raise(signal);
-    }
   }
   errno = error;
 }

@@ -60,11 +60,9 @@ class Reader {
   SafetensorsHeader read() {
     const json header = parse(header_text());
     std::vector<Entry> entries;
-    for (const auto& [name, value] : header.items()) {
-      if (name != "__metadata__") {
+    for (const auto& [name, value] : header.items())
+      if (name != "__metadata__")
         entries.push_back(read_entry(name, value));
-      }
-    }
     std::ranges::sort(entries, {}, [](const Entry& entry) {
       return std::tuple(entry.tensor.offset, entry.tensor.data.size(),
                         std::string_view(entry.tensor.name));
@@ -117,14 +115,12 @@ class Reader {
     std::set<std::string> names;
     const auto check = [&](int depth, json::parse_event_t event, json& value) {
       if (event == json::parse_event_t::key && depth == 1 &&
-          !names.insert(value.get<std::string>()).second) {
+          !names.insert(value.get<std::string>()).second)
         fail(value.get<std::string>(), "appears twice");
-      }
       const bool is_start =
           event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
-      if (is_start && depth >= max_depth) {
+      if (is_start && depth >= max_depth)
         fail(8, "the header's JSON is nested more than " + std::to_string(max_depth) + " deep");
-      }
       return true;
     };
     try {
@@ -151,24 +147,20 @@ class Reader {
   }
 
   Entry read_entry(const std::string& name, const json& value) const {
-    if (!value.is_object()) {
+    if (!value.is_object())
       fail(name, "is described by a JSON " + std::string(value.type_name()) + ", not an object");
-    }
     const auto dtype = value.find("dtype");
-    if (dtype == value.end() || !dtype->is_string()) {
+    if (dtype == value.end() || !dtype->is_string())
       fail(name, "has no dtype");
-    }
     Entry entry;
     entry.dtype = dtype->get<std::string>();
     entry.tensor.name = name;
     entry.tensor.shape = numbers(name, value, "shape", 0, max_dimensions);
     std::ranges::reverse(entry.tensor.shape);
     std::uint64_t elements = 1;
-    for (const std::uint64_t size : entry.tensor.shape) {
-      if (__builtin_mul_overflow(elements, size, &elements)) {
+    for (const std::uint64_t size : entry.tensor.shape)
+      if (__builtin_mul_overflow(elements, size, &elements))
         fail(name, "has an impossible shape");
-      }
-    }
     place(numbers(name, value, "data_offsets", 2, 2), elements, entry);
     return entry;
   }

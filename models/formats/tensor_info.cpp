@@ -10,9 +10,8 @@ namespace flowspec {
 
 std::uint64_t TensorInfo::elements() const {
   std::uint64_t product = 1;
-  for (const std::uint64_t size : shape) {
+  for (const std::uint64_t size : shape)
     product *= size;
-  }
   return product;
 }
 
@@ -29,9 +28,8 @@ std::vector<float> TensorInfo::floats() const {
 
 void TensorInfo::drop_pages(std::size_t first, std::size_t count) const {
   assert(first + count <= data.size());
-  if (!is_mapped) {
+  if (!is_mapped)
     return;
-  }
   // Pages at the ends may hold other tensors' bytes too; these come back as well.
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = reinterpret_cast<std::uintptr_t>(data.data() + first) / page * page;

@@ -157,14 +157,12 @@ void to_float(TensorType type, std::span<const std::byte> in, std::span<float> o
     throw ModelError("a " + type_name(type) + " tensor of " + std::to_string(out.size()) +
                      " values cannot be read from " + std::to_string(in.size()) + " bytes");
   }
-  if (out.empty()) {
+  if (out.empty())
     return;
-  }
   const std::byte* from = in.data();
   if (const BlockConverter convert = block_converter(type)) {
-    for (std::size_t b = 0; b < blocks; ++b) {
+    for (std::size_t b = 0; b < blocks; ++b)
       convert(from + b * layout.bytes, out.data() + b * layout.values);
-    }
   } else if (type == TensorType::f32) {
     std::memcpy(out.data(), from, in.size());
   } else {

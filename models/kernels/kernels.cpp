@@ -32,24 +32,21 @@ float sum_of_squares(const float* x, std::size_t n) {
     }
   }
   float rest = 0;
-  for (; i < n; ++i) {
+  for (; i < n; ++i)
     rest += x[i] * x[i];
-  }
   return simd::sum(sums[0] + sums[1]) + rest;
 }
 
 FLOWSPEC_CLONES
 void scale(const float* x, float scale, const float* weight, std::size_t n, float* out) {
-  for (std::size_t i = 0; i < n; ++i) {
+  for (std::size_t i = 0; i < n; ++i)
     out[i] = x[i] * scale * weight[i];
-  }
 }
 
 FLOWSPEC_CLONES
 void add(float* x, const float* y, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) {
+  for (std::size_t i = 0; i < n; ++i)
     x[i] += y[i];
-  }
 }
 
 FLOWSPEC_CLONES
@@ -72,9 +69,8 @@ void swiglu(const float* gate, const float* up, std::size_t n, float* out) {
 FLOWSPEC_CLONES
 void exp(const float* x, std::size_t n, float* y) {
   std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
+  for (; i + lanes <= n; i += lanes)
     store(y + i, simd::exp(load(x + i)));
-  }
   if (i < n) {
     float last[lanes] = {};
     std::copy(x + i, x + n, last);
@@ -86,13 +82,11 @@ void exp(const float* x, std::size_t n, float* y) {
 FLOWSPEC_CLONES
 float attention_weights(float* scores, std::size_t count) {
   Float8 largest = fill(lowest);
-  for (std::size_t p = 0; p < count; p += lanes) {
+  for (std::size_t p = 0; p < count; p += lanes)
     largest = simd::max(load(scores + p), largest);
-  }
   float top = largest[0];
-  for (std::size_t i = 1; i < lanes; ++i) {
+  for (std::size_t i = 1; i < lanes; ++i)
     top = std::max(top, largest[i]);
-  }
   Float8 sums = {};
   for (std::size_t p = 0; p < count; p += lanes) {
     const Float8 weights = simd::exp(load(scores + p) - fill(top));
@@ -105,9 +99,8 @@ float attention_weights(float* scores, std::size_t count) {
 FLOWSPEC_CLONES
 void to_half(const float* x, std::size_t n, Half* y) {
   std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
+  for (; i + lanes <= n; i += lanes)
     store(y + i, load(x + i));
-  }
   if (i < n) {
     float last[lanes] = {};
     Half halves[lanes] = {};

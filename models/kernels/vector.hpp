@@ -45,9 +45,8 @@ FLOWSPEC_INLINE Float8 max(const Float8& a, const Float8& b) {
 /// it a slow function of the C library, with the same result.
 FLOWSPEC_INLINE Float8 fma(const Float8& a, const Float8& b, const Float8& c) {
   Float8 result;
-  for (std::size_t i = 0; i < lanes; ++i) {
+  for (std::size_t i = 0; i < lanes; ++i)
     result[i] = __builtin_fmaf(a[i], b[i], c[i]);
-  }
   return result;
 }
 

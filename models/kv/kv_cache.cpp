@@ -36,11 +36,9 @@ KvCache::KvCache(std::uint32_t layers, std::uint32_t kv_heads, std::uint32_t hea
 std::size_t KvCache::bytes_for(std::uint32_t layers, std::uint32_t kv_heads, std::uint32_t head_dim,
                                std::uint32_t slots, KvType type) {
   std::size_t bytes = 2 * element_size(type);
-  for (const std::size_t factor : {layers, kv_heads, head_stride(head_dim), slots}) {
-    if (__builtin_mul_overflow(bytes, factor, &bytes)) {
+  for (const std::size_t factor : {layers, kv_heads, head_stride(head_dim), slots})
+    if (__builtin_mul_overflow(bytes, factor, &bytes))
       throw std::bad_alloc();
-    }
-  }
   return bytes;
 }
 

@@ -25,9 +25,8 @@ std::vector<float> stacked(std::span<const TensorInfo* const> biases) {
 
 /// Adds a bias, if there is one, to each of the first `rows` rows of a product.
 void add_bias(std::span<const float> bias, std::size_t rows, std::span<float> product) {
-  for (std::size_t row = 0; row < rows && !bias.empty(); ++row) {
+  for (std::size_t row = 0; row < rows && !bias.empty(); ++row)
     kernels::add(product.data() + row * bias.size(), bias.data(), bias.size());
-  }
 }
 
 }  // namespace
@@ -50,9 +49,8 @@ DecoderLayer::DecoderLayer(const LayerTensors& tensors, const ModelConfig& confi
       gate_up_bias_(stacked(tensors.gate_up_bias)),
       down_(workspace.linears, tensors.down),
       down_bias_(stacked(tensors.down_bias)) {
-  if (tensors.attention_norm != nullptr) {
+  if (tensors.attention_norm != nullptr)
     attention_norm_.emplace(*tensors.attention_norm, config.rms_eps);
-  }
   assert(qkv_bias_.empty() || qkv_bias_.size() == qkv_.outputs());
   assert(gate_up_bias_.empty() || gate_up_bias_.size() == gate_up_.outputs());
   if (tensors.q_norm != nullptr) {
@@ -71,9 +69,8 @@ std::uint64_t DecoderLayer::needed_bytes(const ModelFiles& files, const ModelCon
   const LayerTensors tensors = find_layer_tensors(files, config, layer);
   std::uint64_t bytes = tensors.stored_bytes;
   const auto pack = [&bytes](std::span<const TensorInfo* const> matrices) {
-    for (const TensorInfo* matrix : matrices) {
+    for (const TensorInfo* matrix : matrices)
       bytes += packed::Matrix::bytes_for(*matrix) - matrix->data.size();
-    }
   };
   pack(tensors.qkv);
   pack(tensors.output);

@@ -72,9 +72,8 @@ LayerTensors find_layer_tensors(const ModelFiles& files, const ModelConfig& conf
     result.k_norm = require("attn_k_norm.weight", {config.head_dim});
   }
   result.output = {require("attn_output.weight", {q_size, hidden})};
-  if (config.output_bias) {
+  if (config.output_bias)
     result.output_bias = {require("attn_output.bias", {hidden})};
-  }
   result.ffn_norm = require("ffn_norm.weight", {hidden});
   result.gate_up = {require("ffn_gate.weight", {hidden, ffn}),
                     require("ffn_up.weight", {hidden, ffn})};
@@ -103,9 +102,8 @@ const TensorInfo& find_output_matrix(const ModelFiles& files, const ModelConfig&
 void check_tensors(const ModelFiles& files, const ModelConfig& config) {
   const NotingFiles noting(files);
   find_embedding(noting, config);
-  for (std::uint32_t layer = 0; layer < config.layers; ++layer) {
+  for (std::uint32_t layer = 0; layer < config.layers; ++layer)
     find_layer_tensors(noting, config, layer);
-  }
   find_output_norm(noting, config);
   find_output_matrix(noting, config);
   for (const TensorInfo* tensor : files.all_tensors()) {

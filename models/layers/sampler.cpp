@@ -34,13 +34,11 @@ float max_of(std::span<const float> values) {
       best[lane] = value > best[lane] ? value : best[lane];  // false for NaN
     }
   }
-  for (; i < values.size(); ++i) {
+  for (; i < values.size(); ++i)
     best[0] = values[i] > best[0] ? values[i] : best[0];
-  }
   float result = minus_infinity;
-  for (const float value : best) {
+  for (const float value : best)
     result = value > result ? value : result;
-  }
   return result;
 }
 
@@ -89,9 +87,8 @@ class SortedPrefix {
   explicit SortedPrefix(std::vector<Choice>& choices) : choices_(choices) {}
 
   const Choice& operator[](std::size_t index) {
-    while (index >= sorted_) {
+    while (index >= sorted_)
       grow();
-    }
     return choices_[index];
   }
 
@@ -100,9 +97,8 @@ class SortedPrefix {
     const std::size_t end = std::min(choices_.size(), sorted_ == 0 ? first_step : sorted_ * 4);
     const auto begin = choices_.begin() + static_cast<std::ptrdiff_t>(sorted_);
     const auto middle = choices_.begin() + static_cast<std::ptrdiff_t>(end);
-    if (end < choices_.size()) {
+    if (end < choices_.size())
       std::nth_element(begin, middle, choices_.end(), comes_first);
-    }
     std::sort(begin, middle, comes_first);
     sorted_ = end;
   }
@@ -116,11 +112,9 @@ Token draw(std::span<const float> logits, float max, const SamplerOptions& optio
            Position position) {
   std::vector<Choice> choices;
   choices.reserve(logits.size());
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] > minus_infinity) {  // false for NaN
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    if (logits[i] > minus_infinity)  // false for NaN
       choices.push_back({logits[i], static_cast<Token>(i)});
-    }
-  }
   const double temperature = options.temperature;
   const auto weight = [max, temperature](const Choice& choice) {
     return choice.logit == max ? 1.0 : std::exp((double{choice.logit} - max) / temperature);
@@ -134,9 +128,8 @@ Token draw(std::span<const float> logits, float max, const SamplerOptions& optio
     std::sort(choices.begin(), choices.end(), comes_first);
   }
   double mass = 0;
-  for (const Choice& choice : choices) {
+  for (const Choice& choice : choices)
     mass += weight(choice);
-  }
   SortedPrefix ranked(choices);
   std::size_t count = choices.size();
   if (options.top_p < 1) {
@@ -154,14 +147,12 @@ Token draw(std::span<const float> logits, float max, const SamplerOptions& optio
   Token last = ranked[0].token;
   for (std::size_t i = 0; i < count; ++i) {
     const double w = weight(ranked[i]);
-    if (w == 0) {
+    if (w == 0)
       break;  // all that follow are as small; rounding must not choose them
-    }
     sum += w;
     last = ranked[i].token;
-    if (sum > target) {
+    if (sum > target)
       break;
-    }
   }
   return last;
 }
@@ -202,16 +193,14 @@ double sum_of_exp(std::span<const float> values, float max) {
   for (std::size_t i = 0; i < values.size();) {
     FloatVector sums{};
     const std::size_t end = std::min(i + block, values.size());
-    for (; i + vector_size <= end; i += vector_size) {
+    for (; i + vector_size <= end; i += vector_size)
       add_terms(sums, &values[i], vector_size);  // a constant count: one load
-    }
     if (i < end) {
       add_terms(sums, &values[i], end - i);
       i = end;
     }
-    for (std::size_t lane = 0; lane < vector_size; ++lane) {
+    for (std::size_t lane = 0; lane < vector_size; ++lane)
       total += sums[lane];
-    }
   }
   return total;
 }
@@ -224,21 +213,17 @@ std::size_t select_best(std::span<const float> logits, std::span<Candidate> out)
   float threshold = minus_infinity;
   for (std::size_t i = 0; i < logits.size(); i += lanes) {
     const auto part = logits.subspan(i, std::min(lanes, logits.size() - i));
-    if (!(max_of(part) > threshold)) {
+    if (!(max_of(part) > threshold))
       continue;  // a tie with the worst one kept loses: its token is higher
-    }
     for (std::size_t j = 0; j < part.size(); ++j) {
-      if (!(part[j] > threshold)) {
+      if (!(part[j] > threshold))
         continue;
-      }
       std::size_t at = count < out.size() ? count++ : count - 1;
-      for (; at > 0 && part[j] > out[at - 1].log_prob; --at) {
+      for (; at > 0 && part[j] > out[at - 1].log_prob; --at)
         out[at] = out[at - 1];
-      }
       out[at] = {static_cast<Token>(i + j), part[j]};
-      if (count == out.size()) {
+      if (count == out.size())
         threshold = out.back().log_prob;
-      }
     }
   }
   return count;
@@ -251,9 +236,8 @@ std::optional<std::string> find_problem(const SamplerOptions& options) {
     return "the temperature is " + std::to_string(options.temperature) +
            ", expected a finite number of 0 (greedy) or more";
   }
-  if (!(options.top_p > 0 && options.top_p <= 1)) {
+  if (!(options.top_p > 0 && options.top_p <= 1))
     return "top-p is " + std::to_string(options.top_p) + ", expected more than 0 and at most 1";
-  }
   return std::nullopt;
 }
 
@@ -286,35 +270,30 @@ double uniform(std::uint64_t seed, Position position) {
 Token sample(std::span<const float> logits, const SamplerOptions& options, Position position) {
   const float max = max_of(logits);
   check_logits(logits, position);
-  if (!(options.temperature > 0)) {
+  if (!(options.temperature > 0))
     return first_equal(logits, max);
-  }
   return draw(logits, max, options, position);
 }
 
 std::size_t top_k_log_probs(std::span<const float> logits, std::size_t k,
                             std::span<Candidate> out) {
   out = out.first(std::min({k, out.size(), logits.size()}));
-  if (out.empty()) {
+  if (out.empty())
     return 0;
-  }
   std::size_t count = select_best(logits, out);
-  if (count == 0) {
+  if (count == 0)
     return 0;
-  }
   const float max = out[0].log_prob;
   if (std::isinf(max)) {  // all the probability is with the infinite logits
     const auto infinite = std::count(logits.begin(), logits.end(), max);
     count = std::min(count, static_cast<std::size_t>(infinite));
-    for (Candidate& candidate : out.first(count)) {
+    for (Candidate& candidate : out.first(count))
       candidate.log_prob = -std::log(static_cast<float>(infinite));
-    }
     return count;
   }
   const auto log_sum = static_cast<float>(std::log(sum_of_exp(logits, max)));
-  for (Candidate& candidate : out.first(count)) {
+  for (Candidate& candidate : out.first(count))
     candidate.log_prob = (candidate.log_prob - max) - log_sum;
-  }
   return count;
 }
 

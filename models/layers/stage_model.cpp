@@ -76,17 +76,15 @@ StageModel::StageModel(const ModelFiles& files, const ModelConfig& config,
   checked.threads = std::max(checked.threads, 1U);
   checked.max_rows = std::max(checked.max_rows, 1U);
   state_ = std::make_unique<State>(config, checked);
-  if (embedding != nullptr) {
+  if (embedding != nullptr)
     state_->embedding.emplace(*embedding);
-  }
   std::uint64_t done = embedding != nullptr ? embedding->data.size() : 0;
   state_->layers.reserve(range.size());
   for (std::uint32_t layer = range.first; layer < range.end; ++layer) {
     state_->layers.emplace_back(files, config, layer, state_->workspace);
     done += DecoderLayer::stored_bytes(files, config, layer);
-    if (progress) {
+    if (progress)
       progress(done, total);
-    }
   }
   files.check_unchanged();
 }
@@ -94,18 +92,16 @@ StageModel::StageModel(const ModelFiles& files, const ModelConfig& config,
 std::uint64_t StageModel::stored_bytes(const ModelFiles& files, const ModelConfig& config,
                                        LayerRange layers) {
   std::uint64_t bytes = layers.first == 0 ? find_embedding(files, config).data.size() : 0;
-  for (std::uint32_t layer = layers.first; layer < layers.end; ++layer) {
+  for (std::uint32_t layer = layers.first; layer < layers.end; ++layer)
     bytes += DecoderLayer::stored_bytes(files, config, layer);
-  }
   return bytes;
 }
 
 std::uint64_t StageModel::needed_bytes(const ModelFiles& files, const ModelConfig& config,
                                        LayerRange layers, std::uint32_t max_rows) {
   std::uint64_t bytes = layers.first == 0 ? find_embedding(files, config).data.size() : 0;
-  for (std::uint32_t layer = layers.first; layer < layers.end; ++layer) {
+  for (std::uint32_t layer = layers.first; layer < layers.end; ++layer)
     bytes += DecoderLayer::needed_bytes(files, config, layer);
-  }
   return bytes + Workspace::bytes(config, max_rows);
 }
 
@@ -135,9 +131,8 @@ void StageModel::forward(std::span<const float> hidden, std::span<const RowConte
                          std::span<float> out) {
   const std::size_t size = rows.size() * hidden_size();
   assert(hidden.size() >= size && out.size() >= size);
-  if (hidden.data() != out.data()) {
+  if (hidden.data() != out.data())
     std::copy_n(hidden.begin(), size, out.begin());
-  }
   state_->forward(rows, out);
 }
 

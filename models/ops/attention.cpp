@@ -54,16 +54,14 @@ void Attention::apply(std::span<const float> queries, std::span<const RowContext
     return;
   }
 #pragma omp parallel for num_threads(static_cast <int>(threads)) schedule(static, 1)
-  for (std::size_t thread = 0; thread < threads; ++thread) {
+  for (std::size_t thread = 0; thread < threads; ++thread)
     work(thread);
-  }
 }
 
 void Attention::grow_scratch(std::span<const RowContext> rows) {
   std::size_t most = 0;
-  for (const RowContext& row : rows) {
+  for (const RowContext& row : rows)
     most = std::max(most, row.prefix.size() + row.tail.size());
-  }
   for (Scratch& scratch : scratch_) {
     if (scratch.slots.size() < most) {
       const std::size_t count = std::max(most, 2 * scratch.slots.size());
@@ -91,9 +89,8 @@ void Attention::apply_group(const float* queries, const RowContext& row, std::ui
     loops.scores({queries, shared, stride_}, keys, slots + p, std::min(chunk, count - p), scale_,
                  scratch.scores.data() + p, score_stride);
   }
-  for (std::size_t h = 0; h < shared; ++h) {
+  for (std::size_t h = 0; h < shared; ++h)
     scratch.sums[h] = kernels::attention_weights(scratch.scores.data() + h * score_stride, count);
-  }
   std::fill(scratch.results.begin(), scratch.results.end(), 0.0F);
   for (std::size_t p = 0; p < count; p += chunk) {
     loops.values(scratch.scores.data() + p, score_stride, shared, values, stride_, slots + p,
@@ -101,9 +98,8 @@ void Attention::apply_group(const float* queries, const RowContext& row, std::ui
   }
   for (std::size_t h = 0; h < shared; ++h) {
     const float* result = scratch.results.data() + h * stride_;
-    for (std::size_t i = 0; i < shape_.head_dim; ++i) {
+    for (std::size_t i = 0; i < shape_.head_dim; ++i)
       out[h * shape_.head_dim + i] = result[i] / scratch.sums[h];
-    }
   }
 }
 

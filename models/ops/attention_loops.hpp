@@ -41,30 +41,26 @@ FLOWSPEC_PART void block_scores(const float* queries, std::size_t dim,
     for (std::size_t d = 0; d < dim; d += lanes) {
       Float8 query[heads];
 #pragma GCC unroll 8
-      for (std::size_t h = 0; h < heads; ++h) {
+      for (std::size_t h = 0; h < heads; ++h)
         query[h] = load(queries + h * dim + d);
-      }
 #pragma GCC unroll 8
       for (std::size_t i = 0; i < at_once; ++i) {
         const Float8 part = Row::load(rows[first + i] + d);
 #pragma GCC unroll 8
-        for (std::size_t h = 0; h < heads; ++h) {
+        for (std::size_t h = 0; h < heads; ++h)
           sums[h][i] = simd::fma(query[h], part, sums[h][i]);
-        }
       }
     }
 #pragma GCC unroll 8
     for (std::size_t h = 0; h < heads; ++h) {
 #pragma GCC unroll 8
-      for (std::size_t i = 0; i < at_once; ++i) {
+      for (std::size_t i = 0; i < at_once; ++i)
         products[h][first + i] = sums[h][i];
-      }
     }
   }
 #pragma GCC unroll 8
-  for (std::size_t h = 0; h < heads; ++h) {
+  for (std::size_t h = 0; h < heads; ++h)
     store(scores + h * score_stride, simd::transposed_sums(products[h]) * fill(scale));
-  }
 }
 
 template <class Row>
@@ -75,24 +71,21 @@ FLOWSPEC_TARGET void attention_scores(const QueryGroup& group, const typename Ro
   for (std::size_t p = 0; p < count; p += lanes) {
     const std::size_t block = std::min(lanes, count - p);
     const typename Row::Value* rows[lanes];
-    for (std::size_t i = 0; i < lanes; ++i) {
+    for (std::size_t i = 0; i < lanes; ++i)
       rows[i] = keys + slots[p + std::min(i, block - 1)] * dim;
-    }
     const float* queries = group.queries;
     float* to = scores + p;
     std::size_t heads = group.heads;
-    for (; heads >= 4; heads -= 4, queries += 4 * dim, to += 4 * score_stride) {
+    for (; heads >= 4; heads -= 4, queries += 4 * dim, to += 4 * score_stride)
       block_scores<4, Row>(queries, dim, rows, scale, to, score_stride);
-    }
     if (heads >= 2) {
       block_scores<2, Row>(queries, dim, rows, scale, to, score_stride);
       heads -= 2;
       queries += 2 * dim;
       to += 2 * score_stride;
     }
-    if (heads == 1) {
+    if (heads == 1)
       block_scores<1, Row>(queries, dim, rows, scale, to, score_stride);
-    }
     for (std::size_t h = 0; h < group.heads; ++h) {
       float* last = scores + h * score_stride + p;
       std::fill(last + block, last + lanes, -std::numeric_limits<float>::infinity());
@@ -117,32 +110,28 @@ FLOWSPEC_PART void weighted_sum(const float* weights, std::size_t weight_stride,
 #pragma GCC unroll 8
   for (std::size_t h = 0; h < heads; ++h) {
 #pragma GCC unroll 8
-    for (std::size_t v = 0; v < vectors; ++v) {
+    for (std::size_t v = 0; v < vectors; ++v)
       sums[h][v] = load(out + h * values.dim + v * lanes);
-    }
   }
   for (std::size_t p = 0; p < values.count; ++p) {
     const typename Row::Value* row = values.rows + values.slots[p] * values.dim;
     Float8 parts[vectors];
 #pragma GCC unroll 8
-    for (std::size_t v = 0; v < vectors; ++v) {
+    for (std::size_t v = 0; v < vectors; ++v)
       parts[v] = Row::load(row + v * lanes);
-    }
 #pragma GCC unroll 8
     for (std::size_t h = 0; h < heads; ++h) {
       const Float8 weight = fill(weights[h * weight_stride + p]);
 #pragma GCC unroll 8
-      for (std::size_t v = 0; v < vectors; ++v) {
+      for (std::size_t v = 0; v < vectors; ++v)
         sums[h][v] = simd::fma(weight, parts[v], sums[h][v]);
-      }
     }
   }
 #pragma GCC unroll 8
   for (std::size_t h = 0; h < heads; ++h) {
 #pragma GCC unroll 8
-    for (std::size_t v = 0; v < vectors; ++v) {
+    for (std::size_t v = 0; v < vectors; ++v)
       store(out + h * values.dim + v * lanes, sums[h][v]);
-    }
   }
 }
 
@@ -168,16 +157,14 @@ FLOWSPEC_TARGET void attention_values(const float* weights, std::size_t weight_s
                                       std::size_t dim, const std::uint32_t* slots,
                                       std::size_t count, float* out) {
   const Values<Row> all{values, dim, slots, count};
-  for (; heads >= 4; heads -= 4, weights += 4 * weight_stride, out += 4 * dim) {
+  for (; heads >= 4; heads -= 4, weights += 4 * weight_stride, out += 4 * dim)
     weighted_sums<4, 2>(weights, weight_stride, all, out);
-  }
-  if (heads == 3) {
+  if (heads == 3)
     weighted_sums<3, 4>(weights, weight_stride, all, out);
-  } else if (heads == 2) {
+  else if (heads == 2)
     weighted_sums<2, 4>(weights, weight_stride, all, out);
-  } else if (heads == 1) {
+  else if (heads == 1)
     weighted_sums<1, 8>(weights, weight_stride, all, out);
-  }
 }
 
 template <class F16Row>

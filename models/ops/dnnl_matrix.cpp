@@ -112,20 +112,17 @@ struct DnnlMatrix::Kernel {
       : product(same_product), weights(packed) {}
 
   Call& call(DnnlContext::State& context, std::size_t rows) {
-    if (calls.size() <= rows) {
+    if (calls.size() <= rows)
       calls.resize(rows + 1);
-    }
-    if (calls[rows] == nullptr) {
+    if (calls[rows] == nullptr)
       calls[rows] = make_call(context, rows);
-    }
     return *calls[rows];
   }
 
   std::unique_ptr<Call> make_call(DnnlContext::State& context, std::size_t rows) const {
     const dnnl::matmul::primitive_desc description = plan(context.engine, product, rows, weights);
-    if (const std::string kernel = description.impl_info_str(); !is_batch_invariant(kernel)) {
+    if (const std::string kernel = description.impl_info_str(); !is_batch_invariant(kernel))
       context.unexpected.insert(kernel);
-    }
     const memory::desc scratch = description.scratchpad_desc();
     if (const std::size_t bytes = scratch.get_size(); bytes > context.scratch_bytes) {
       context.scratch = allocate_floats(bytes / sizeof(float) + 1);
@@ -164,9 +161,8 @@ std::vector<std::string> DnnlContext::unexpected_kernels() const {
 }
 
 bool DnnlContext::is_batch_invariant(std::size_t inputs, std::size_t outputs) const {
-  if (!dnnl_is_batch_invariant()) {
+  if (!dnnl_is_batch_invariant())
     return false;
-  }
   const Product product{inputs, outputs};
   const memory::desc weights =
       plan(state_->engine, product, typical_rows, product.any_weights()).weights_desc();
@@ -184,9 +180,8 @@ DnnlMatrix::DnnlMatrix(const DnnlContext& context, std::span<const TensorInfo* c
   }
   context_->use_threads();
   std::shared_ptr<Kernel>& kernel = context_->kernels[{inputs_, outputs_}];
-  if (kernel == nullptr) {
+  if (kernel == nullptr)
     kernel = std::make_shared<Kernel>(*context_, inputs_, outputs_);
-  }
   kernel_ = kernel;
   pack(parts);
 }
@@ -201,9 +196,8 @@ DnnlMatrix::DnnlMatrix(const DnnlContext& context, const DnnlMatrix& other)
 void DnnlMatrix::pack(std::span<const TensorInfo* const> parts) {
   const std::size_t packed = kernel_->weights.get_size() / sizeof(float);
   weights_ = allocate_floats(packed, true);
-  if (packed > inputs_ * outputs_) {
+  if (packed > inputs_ * outputs_)
     std::fill_n(weights_.get(), packed, 0.0F);  // the padding takes part in the products
-  }
   const AlignedFloats block = allocate_floats(std::min(pack_rows, outputs_) * inputs_);
   const TensorInfo* const* part = parts.data();
   std::size_t row = 0;

@@ -13,9 +13,8 @@ struct LinearContext::State {
       : dense(thread_count), form(linear_form), threads(std::max(thread_count, 1U)) {}
 
   bool packs(const TensorInfo& tensor) const {
-    if (tensor.type != TensorType::f32) {
+    if (tensor.type != TensorType::f32)
       return packed::Matrix::takes(tensor.type);
-    }
     const std::size_t inputs = tensor.shape.front();
     return form == LinearForm::packed ||
            (form == LinearForm::automatic &&
@@ -50,13 +49,11 @@ Linear::Linear(const LinearContext& context, std::span<const TensorInfo* const> 
       part.packed = std::make_shared<packed::Matrix>(*parts[first]);
       outputs_ += part.packed->outputs();
     } else {
-      while (end < parts.size() && !context_->packs(*parts[end])) {
+      while (end < parts.size() && !context_->packs(*parts[end]))
         ++end;
-      }
       part.dense = std::make_shared<DnnlMatrix>(context_->dense, parts.subspan(first, end - first));
-      for (const TensorInfo* tensor : parts.subspan(first, end - first)) {
+      for (const TensorInfo* tensor : parts.subspan(first, end - first))
         tensor->drop_pages(0, tensor->data.size());
-      }
       outputs_ += part.dense->outputs();
     }
     parts_.push_back(std::move(part));
@@ -69,23 +66,18 @@ Linear::Linear(const LinearContext& context, const Linear& other)
       inputs_(other.inputs_),
       outputs_(other.outputs_),
       parts_(other.parts_) {
-  for (Part& part : parts_) {
-    if (part.dense != nullptr) {
+  for (Part& part : parts_)
+    if (part.dense != nullptr)
       part.dense = std::make_shared<DnnlMatrix>(context_->dense, *part.dense);
-    }
-  }
 }
 
 void Linear::apply(std::span<const float> in, std::size_t rows, std::span<float> out) const {
   assert(rows > 0 && in.size() >= rows * inputs_ && out.size() >= rows * outputs_);
-  for (const Part& part : parts_) {
-    if (part.dense != nullptr) {
+  for (const Part& part : parts_)
+    if (part.dense != nullptr)
       apply_dense(part, in, rows, out);
-    }
-  }
-  for (const std::size_t block : {1, 32, 256}) {
+  for (const std::size_t block : {1, 32, 256})
     apply_packed(in, rows, block, out);
-  }
 }
 
 void Linear::apply_dense(const Part& part, std::span<const float> in, std::size_t rows,
@@ -109,13 +101,11 @@ void Linear::apply_packed(std::span<const float> in, std::size_t rows, std::size
   const auto takes_part = [block](const Part& part) {
     return part.packed != nullptr && part.packed->block() == block;
   };
-  if (std::ranges::none_of(parts_, takes_part)) {
+  if (std::ranges::none_of(parts_, takes_part))
     return;
-  }
   packed::Rows activations{.floats = in.data(), .count = rows, .inputs = inputs_};
-  if (block > 1) {
+  if (block > 1)
     activations = context_->rows.quantise(in, rows, inputs_, block);
-  }
   const std::size_t threads = context_->threads;
   const auto work = [&](std::size_t thread) {
     for (const Part& part : parts_) {
@@ -131,9 +121,8 @@ void Linear::apply_packed(std::span<const float> in, std::size_t rows, std::size
     return;
   }
 #pragma omp parallel for num_threads(static_cast <int>(threads)) schedule(static, 1)
-  for (std::size_t thread = 0; thread < threads; ++thread) {
+  for (std::size_t thread = 0; thread < threads; ++thread)
     work(thread);
-  }
 }
 
 }  // namespace flowspec

@@ -21,9 +21,8 @@ Rope::Rope(std::uint32_t head_dim, std::uint32_t dims, double base, RopeLayout l
 void Rope::prepare(std::size_t count) {
   const std::size_t pairs = frequencies_.size();
   const std::size_t done = pairs == 0 ? count : cosines_.size() / pairs;
-  if (count <= done) {
+  if (count <= done)
     return;
-  }
   // In steps, so that a text that grows token by token seldom comes here.
   const std::size_t end = (count + 255) / 256 * 256;
   cosines_.resize(end * pairs);

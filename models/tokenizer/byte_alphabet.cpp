@@ -38,9 +38,8 @@ const Alphabet& alphabet() {
 
 std::string character_of_byte(unsigned char byte) {
   const std::uint32_t c = alphabet().characters[byte];
-  if (c < 0x80) {
+  if (c < 0x80)
     return {static_cast<char>(c)};
-  }
   return {static_cast<char>(0xc0 | (c >> 6)), static_cast<char>(0x80 | (c & 0x3f))};
 }
 
@@ -49,17 +48,14 @@ std::optional<std::string> bytes_of_characters(std::string_view text) {
   while (!text.empty()) {
     const Utf8Step step = next_utf8(text);
     // All characters of the alphabet have one or two bytes in UTF-8.
-    if (step.kind != Utf8Step::Kind::character || step.size > 2) {
+    if (step.kind != Utf8Step::Kind::character || step.size > 2)
       return std::nullopt;
-    }
     auto c = static_cast<std::uint32_t>(static_cast<unsigned char>(text[0]));
-    if (step.size == 2) {
+    if (step.size == 2)
       c = ((c & 0x1f) << 6) | (static_cast<unsigned char>(text[1]) & 0x3f);
-    }
     const int byte = c < alphabet_size ? alphabet().bytes[c] : -1;
-    if (byte < 0) {
+    if (byte < 0)
       return std::nullopt;
-    }
     bytes += static_cast<char>(byte);
     text.remove_prefix(step.size);
   }

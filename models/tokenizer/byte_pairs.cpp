@@ -18,31 +18,26 @@ BytePairs::BytePairs(const TokenTable& table,
     const std::string& text = table.texts[i];
     const TokenKind kind = table.kinds[i];
     const bool is_text = kind == TokenKind::normal || kind == TokenKind::unused;
-    if (!is_text && kind != TokenKind::user_defined) {
+    if (!is_text && kind != TokenKind::user_defined)
       continue;
-    }
     auto bytes = bytes_of_characters(text);
-    if (bytes && !bytes->empty() && (is_text || *bytes == text)) {
+    if (bytes && !bytes->empty() && (is_text || *bytes == text))
       merges_.add_token(std::move(*bytes), static_cast<Token>(i));
-    }
   }
   for (const auto& [left, right] : merges) {
     const auto left_bytes = bytes_of_characters(left);
     const auto right_bytes = bytes_of_characters(right);
-    if (left_bytes && right_bytes) {
+    if (left_bytes && right_bytes)
       merges_.add_merge(*left_bytes, *right_bytes);
-    }
   }
   std::vector<Token> replacement;
   for (const char c : replacement_character) {
     const Token token = merges_.find({&c, 1});
-    if (table.has(token)) {
+    if (table.has(token))
       replacement.push_back(token);
-    }
   }
-  if (replacement.size() != replacement_character.size()) {
+  if (replacement.size() != replacement_character.size())
     replacement.assign(table.unknown == no_token ? 0 : 1, table.unknown);
-  }
   for (std::size_t byte = 0; byte < 256; ++byte) {
     const char c = static_cast<char>(byte);
     const Token token = merges_.find({&c, 1});
@@ -75,16 +70,14 @@ void BytePairs::encode(std::string_view text, TextPlace /*place*/, std::vector<T
       }
     }
     merger.clear();
-    for (std::size_t i = 0; i < word.size(); ++i) {
+    for (std::size_t i = 0; i < word.size(); ++i)
       merger.add(word.substr(i, 1), merges_.find(word.substr(i, 1)));
-    }
     merger.run();
     merger.for_each([&](const Symbol& symbol) {
-      if (is_token(symbol.id)) {
+      if (is_token(symbol.id))
         out.push_back(symbol.id);
-      } else {
+      else
         append_bytes(symbol.text, out);
-      }
     });
   }
 }

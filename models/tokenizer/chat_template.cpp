@@ -37,9 +37,8 @@ std::string_view behind_last(std::string_view text, std::string_view mark) {
 /// What a model has thought in front of an answer: nothing if it does not say where that ends.
 std::string_view thoughts_of(std::string_view answer) {
   const std::size_t end = answer.find(thought_end);
-  if (end == std::string_view::npos) {
+  if (end == std::string_view::npos)
     return {};
-  }
   const auto thoughts = behind_last(without_last_lines(answer.substr(0, end)), thought_begin);
   return without_last_lines(without_first_lines(thoughts));
 }
@@ -66,16 +65,13 @@ class Writer {
     const std::size_t system_turn = format_.place == Place::first        ? turns_.size()
                                     : format_.place == Place::first_user ? 0
                                                                          : last_user;
-    for (std::size_t i = 0; i < turns_.size(); ++i) {
-      if (turns_[i].role == Role::user) {
+    for (std::size_t i = 0; i < turns_.size(); ++i)
+      if (turns_[i].role == Role::user)
         write_user(turns_[i].text, i != 0, i == system_turn);
-      } else {
+      else
         write_answer(turns_[i].text, i);
-      }
-    }
-    if (!turns_.empty() && turns_.back().role == Role::user) {
+    if (!turns_.empty() && turns_.back().role == Role::user)
       markup(format_.prompt);
-    }
     return std::move(out_);
   }
 
@@ -83,18 +79,15 @@ class Writer {
   /// The index of the last one; that behind the end if there is none.
   template <class IsWanted>
   std::size_t last_turn(const IsWanted& is_wanted) const {
-    for (std::size_t i = turns_.size(); i-- > 0;) {
-      if (is_wanted(turns_[i])) {
+    for (std::size_t i = turns_.size(); i-- > 0;)
+      if (is_wanted(turns_[i]))
         return i;
-      }
-    }
     return turns_.size();
   }
 
   void write_user(std::string_view text, bool is_later, bool has_system) {
-    if (is_later) {
+    if (is_later)
       markup(format_.between);
-    }
     markup(format_.user_begin);
     if (has_system && system_) {
       markup(format_.system_begin);
@@ -139,13 +132,11 @@ class Writer {
              !(turn.text.starts_with("<tool_response>") && turn.text.ends_with("</tool_response>"));
     });
     const std::string_view thoughts = thoughts_of(answer);
-    if (answer.find(thought_end) != std::string_view::npos) {
+    if (answer.find(thought_end) != std::string_view::npos)
       answer = without_first_lines(behind_last(answer, thought_end));
-    }
     const bool is_earlier = last_question != turns_.size() && index <= last_question;
-    if (is_earlier || (thoughts.empty() && index + 1 != turns_.size())) {
+    if (is_earlier || (thoughts.empty() && index + 1 != turns_.size()))
       return answer;
-    }
     markup("<think>\n");
     literal(thoughts);
     markup("\n</think>\n\n");
@@ -169,9 +160,8 @@ class Writer {
   }
 
   void literal(std::string_view text) {
-    if (!text.empty()) {
+    if (!text.empty())
       out_.literal.push_back({out_.text.size(), out_.text.size() + text.size()});
-    }
     out_.text += text;
   }
 
@@ -187,9 +177,8 @@ class Writer {
 
 std::vector<std::string_view> ChatTemplate::names() {
   std::vector<std::string_view> names;
-  for (const ChatFormat& format : chat_formats()) {
+  for (const ChatFormat& format : chat_formats())
     names.push_back(format.name);
-  }
   return names;
 }
 
@@ -200,15 +189,13 @@ std::optional<ChatTemplate> ChatTemplate::by_name(std::string_view name) {
 }
 
 std::optional<ChatTemplate> ChatTemplate::recognise(std::string_view program) {
-  if (program.ends_with('\n')) {
+  if (program.ends_with('\n'))
     program.remove_suffix(1);  // Jinja does not write one
-  }
   const std::uint64_t hash = XXH3_64bits(program.data(), program.size());
   const auto programs = known_chat_programs();
   const auto found = std::ranges::lower_bound(programs, hash, {}, &KnownProgram::hash);
-  if (found == programs.end() || found->hash != hash) {
+  if (found == programs.end() || found->hash != hash)
     return std::nullopt;
-  }
   auto known = by_name(found->format);
   if (known) {
     known->takes_system_ = found->takes_system;

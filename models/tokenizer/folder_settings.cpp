@@ -19,16 +19,14 @@ constexpr std::size_t most_program_bytes = std::size_t{1} << 20;
 /// A token's text, written as such or as an object that has more about it.
 void read_name(const JsonFile& file, const char* key, std::optional<std::string>& name) {
   const json* value = JsonFile::find(file.root(), key);
-  if (value == nullptr || name) {
+  if (value == nullptr || name)
     return;
-  }
-  if (value->is_string()) {
+  if (value->is_string())
     name = value->get<std::string>();
-  } else if (value->is_object()) {
+  else if (value->is_object())
     name = file.get_string(*value, key, "content", "");
-  } else {
+  else
     file.fail(std::string(key) + " is neither text nor an object");
-  }
 }
 
 void read_names(const JsonFile& file, FolderSettings& settings) {
@@ -38,22 +36,19 @@ void read_names(const JsonFile& file, FolderSettings& settings) {
 }
 
 void read_flag(const JsonFile& file, const char* key, std::optional<bool>& flag) {
-  if (JsonFile::find(file.root(), key) != nullptr) {
+  if (JsonFile::find(file.root(), key) != nullptr)
     flag = file.get_bool(file.root(), "the file", key, false);
-  }
 }
 
 /// Ids, as a number or a list.
 std::vector<std::int64_t> read_ids(const JsonFile& file, const char* key) {
   const json* value = JsonFile::find(file.root(), key);
   std::vector<std::int64_t> ids;
-  if (value == nullptr) {
+  if (value == nullptr)
     return ids;
-  }
   for (const json& id : value->is_array() ? *value : json::array({*value})) {
-    if (!id.is_number_integer()) {
+    if (!id.is_number_integer())
       file.fail(std::string(key) + " is neither an integer nor a list of integers");
-    }
     ids.push_back(id.get<std::int64_t>());
   }
   return ids;
@@ -61,18 +56,15 @@ std::vector<std::int64_t> read_ids(const JsonFile& file, const char* key) {
 
 void read_added(const JsonFile& file, std::vector<AddedToken>& added) {
   const json* entries = JsonFile::find(file.root(), "added_tokens_decoder");
-  if (entries == nullptr) {
+  if (entries == nullptr)
     return;
-  }
-  if (!entries->is_object()) {
+  if (!entries->is_object())
     file.fail("added_tokens_decoder is no object");
-  }
   for (const auto& [key, entry] : entries->items()) {
     AddedToken token = read_added_token(file, entry);
     const char* end = key.data() + key.size();
-    if (std::from_chars(key.data(), end, token.id).ptr != end) {
+    if (std::from_chars(key.data(), end, token.id).ptr != end)
       file.fail("added_tokens_decoder has the key '" + printable(key) + "', expected a number");
-    }
     added.push_back(std::move(token));
   }
 }
@@ -87,12 +79,10 @@ Token find_text(const TokenTable& table, const std::string& text) {
 AddedToken read_added_token(const JsonFile& file, const json& entry) {
   AddedToken token;
   token.text = file.get_string(entry, "an added token", "content", "");
-  if (token.text.empty()) {
+  if (token.text.empty())
     file.fail("an added token has no content");
-  }
-  if (file.get_bool(entry, "an added token", "single_word", false)) {
+  if (file.get_bool(entry, "an added token", "single_word", false))
     file.refuse("its added token '" + printable(token.text) + "' is a single_word");
-  }
   token.is_special = file.get_bool(entry, "an added token", "special", false);
   token.search = {
       .takes_left = file.get_bool(entry, "an added token", "lstrip", false),
@@ -120,9 +110,8 @@ void add_tokens(TokenTable& table, const std::vector<AddedToken>& added, const J
     }
     table.texts[index] = token.text;
     table.search_rules[index] = token.search;
-    if (table.kinds[index] != TokenKind::unknown) {
+    if (table.kinds[index] != TokenKind::unknown)
       table.kinds[index] = token.is_special ? TokenKind::control : TokenKind::user_defined;
-    }
   }
 }
 
@@ -134,18 +123,15 @@ FolderSettings FolderSettings::read(const std::filesystem::path& folder) {
     read_flag(*file, "add_eos_token", settings.add_eos);
     read_added(*file, settings.added);
   }
-  if (const auto file = JsonFile::find(folder / "special_tokens_map.json")) {
+  if (const auto file = JsonFile::find(folder / "special_tokens_map.json"))
     read_names(*file, settings);
-  }
   for (const char* name : {"generation_config.json", "config.json"}) {
     const auto file = JsonFile::find(folder / name);
-    if (!file) {
+    if (!file)
       continue;
-    }
     const auto begin = read_ids(*file, "bos_token_id");
-    if (!settings.bos_id && !begin.empty()) {
+    if (!settings.bos_id && !begin.empty())
       settings.bos_id = begin.front();
-    }
     const auto ends = read_ids(*file, "eos_token_id");
     settings.eos_ids.insert(settings.eos_ids.end(), ends.begin(), ends.end());
   }
@@ -156,9 +142,8 @@ void FolderSettings::apply(TokenTable& table) const {
   // A name or number that the vocabulary lacks says nothing, as in GGUF files.
   const auto known = [&table](const char* key, std::int64_t id) {
     const bool is_known = id >= 0 && id < static_cast<std::int64_t>(table.size());
-    if (!is_known) {
+    if (!is_known)
       table.warn_of_id(key, std::to_string(id));
-    }
     return is_known;
   };
   const auto set = [&table](Token& token, const char* key, const std::optional<std::string>& name,
@@ -182,9 +167,8 @@ void FolderSettings::apply(TokenTable& table) const {
     }
   }
   std::optional<Token> begin;
-  if (bos_id && known("bos_token_id", *bos_id)) {
+  if (bos_id && known("bos_token_id", *bos_id))
     begin = static_cast<Token>(*bos_id);
-  }
   set(table.bos, "bos_token", bos, begin);
   set(table.eos, "eos_token", eos, first_end);
   set(table.unknown, "unk_token", unknown, std::nullopt);
@@ -194,22 +178,17 @@ void FolderSettings::apply(TokenTable& table) const {
 }
 
 std::optional<std::string> folder_chat_program(const std::filesystem::path& folder) {
-  if (const auto path = folder / "chat_template.jinja"; has_entry(path)) {
+  if (const auto path = folder / "chat_template.jinja"; has_entry(path))
     return read_text_file(path, most_program_bytes, "Get the model from another source.");
-  }
   const auto file = JsonFile::find(folder / "tokenizer_config.json");
   const json* programs = file ? JsonFile::find(file->root(), "chat_template") : nullptr;
-  if (programs == nullptr) {
+  if (programs == nullptr)
     return std::nullopt;
-  }
-  if (programs->is_string()) {
+  if (programs->is_string())
     return programs->get<std::string>();
-  }
-  for (const json& entry : *programs) {
-    if (entry.is_object() && file->get_string(entry, "chat_template", "name", "") == "default") {
+  for (const json& entry : *programs)
+    if (entry.is_object() && file->get_string(entry, "chat_template", "name", "") == "default")
       return file->get_string(entry, "chat_template", "template", "");
-    }
-  }
   return std::nullopt;
 }
 

@@ -37,16 +37,14 @@ std::vector<TokenKind> read_kinds(const GgufFile& file, const std::vector<std::s
   std::vector<TokenKind> kinds(texts.size(), TokenKind::normal);
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const std::int64_t number = numbers ? (*numbers)[i] : 1;
-    if (number >= 1 && number <= 6) {
+    if (number >= 1 && number <= 6)
       kinds[i] = static_cast<TokenKind>(number);
-    }
     // Some files say that all tokens are normal ones.
     const bool is_byte = has_byte_tokens && parse_byte(texts[i]);
-    if (is_byte) {
+    if (is_byte)
       kinds[i] = TokenKind::byte;
-    } else if (kinds[i] == TokenKind::byte && !is_byte) {
+    else if (kinds[i] == TokenKind::byte && !is_byte)
       kinds[i] = TokenKind::normal;  // a byte without a value
-    }
   }
   return kinds;
 }
@@ -61,12 +59,10 @@ TokenTable read_table(const GgufFile& file, const Defaults& defaults) {
     constexpr std::uint64_t none = 0xffffffff;  // as it is often written
     const std::string key = "tokenizer.ggml." + name + "_token_id";
     const auto id = file.find_uint(key);
-    if (id && *id < table.size()) {
+    if (id && *id < table.size())
       return static_cast<Token>(*id);
-    }
-    if (id && *id != none) {
+    if (id && *id != none)
       table.warn_of_id(key, std::to_string(*id));
-    }
     return table.has(fallback) ? fallback : no_token;
   };
   table.unknown = read("unknown", defaults.unknown);
@@ -89,9 +85,8 @@ Vocabulary read_sentence_pieces(const GgufFile& file) {
     fail(file, "tokenizer.ggml.scores has " + std::to_string(scores.size()) + " values for " +
                    std::to_string(table.size()) + " tokens");
   }
-  if (std::ranges::any_of(scores, [](float score) { return std::isnan(score); })) {
+  if (std::ranges::any_of(scores, [](float score) { return std::isnan(score); }))
     fail(file, "tokenizer.ggml.scores holds values that are not numbers");
-  }
   const bool prefix = file.find_bool("tokenizer.ggml.add_space_prefix").value_or(true);
   auto model = std::make_unique<SentencePieces>(
       table, std::move(scores), SpacePrefix{.at_begin = prefix, .after_special = prefix});
@@ -142,12 +137,10 @@ Vocabulary read_byte_pairs(const GgufFile& file) {
 
 Vocabulary read_gguf_vocabulary(const GgufFile& file) {
   const std::string model = file.require_string("tokenizer.ggml.model");
-  if (model == "llama") {
+  if (model == "llama")
     return read_sentence_pieces(file);
-  }
-  if (model == "gpt2") {
+  if (model == "gpt2")
     return read_byte_pairs(file);
-  }
   throw ModelError(
       file.path().string() + ": tokenizer.ggml.model is '" + printable(model) +
       "', supported are: llama (SentencePiece), gpt2 (byte-level BPE). Use a model that "

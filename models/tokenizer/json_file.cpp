@@ -24,9 +24,8 @@ std::optional<JsonFile> JsonFile::find(const std::filesystem::path& path) {
 }
 
 const json* JsonFile::find(const json& object, const std::string& key) {
-  if (!object.is_object()) {
+  if (!object.is_object())
     return nullptr;
-  }
   const auto it = object.find(key);
   return it == object.end() || it->is_null() ? nullptr : &*it;
 }
@@ -34,18 +33,16 @@ const json* JsonFile::find(const json& object, const std::string& key) {
 bool JsonFile::get_bool(const json& object, const std::string& where, const std::string& key,
                         bool fallback) const {
   const json* value = find(object, key);
-  if (value != nullptr && !value->is_boolean()) {
+  if (value != nullptr && !value->is_boolean())
     fail(where + "." + key + " is neither true nor false");
-  }
   return value == nullptr ? fallback : value->get<bool>();
 }
 
 std::string JsonFile::get_string(const json& object, const std::string& where,
                                  const std::string& key, const std::string& fallback) const {
   const json* value = find(object, key);
-  if (value != nullptr && !value->is_string()) {
+  if (value != nullptr && !value->is_string())
     fail(where + "." + key + " is no text");
-  }
   return value == nullptr ? fallback : value->get<std::string>();
 }
 

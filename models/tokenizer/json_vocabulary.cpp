@@ -36,31 +36,25 @@ class Reader {
  private:
   void read_model() {
     const json* model = JsonFile::find(file_.root(), "model");
-    if (model == nullptr || !model->is_object()) {
+    if (model == nullptr || !model->is_object())
       file_.fail("has no object 'model'");
-    }
     model_ = model;
     // Old files do not say the type of BPE.
     const bool has_merges = JsonFile::find(*model_, "merges") != nullptr;
     const std::string type = file_.get_string(*model_, "model", "type", has_merges ? "BPE" : "");
-    if (type != "BPE") {
+    if (type != "BPE")
       file_.refuse("its model.type is '" + printable(type) + "'");
-    }
-    for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-      if (!file_.get_string(*model_, "model", key, "").empty()) {
+    for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
+      if (!file_.get_string(*model_, "model", key, "").empty())
         file_.refuse(std::string("its model has a ") + key);
-      }
-    }
-    if (const json* dropout = JsonFile::find(*model_, "dropout"); dropout && *dropout != 0) {
+    if (const json* dropout = JsonFile::find(*model_, "dropout"); dropout && *dropout != 0)
       file_.refuse("its model has a dropout");
-    }
   }
 
   void read_tokens(const TextRules& rules) {
     const json* vocab = JsonFile::find(*model_, "vocab");
-    if (vocab == nullptr || !vocab->is_object()) {
+    if (vocab == nullptr || !vocab->is_object())
       file_.fail("has no object 'model.vocab'");
-    }
     // Vocabularies have few gaps; one large id must not make a huge table.
     const std::size_t most = std::min(most_tokens, 2 * vocab->size() + 65536);
     for (const auto& [text, id] : vocab->items()) {
@@ -93,12 +87,10 @@ class Reader {
   std::vector<AddedToken> read_added() {
     std::vector<AddedToken> added;
     const json* list = JsonFile::find(file_.root(), "added_tokens");
-    if (list == nullptr) {
+    if (list == nullptr)
       return added;
-    }
-    if (!list->is_array()) {
+    if (!list->is_array())
       file_.fail("'added_tokens' is no list");
-    }
     for (const json& entry : *list) {
       AddedToken token = read_added_token(file_, entry);
       const json* id = JsonFile::find(entry, "id");
@@ -115,9 +107,8 @@ class Reader {
   /// Written as "a b" or as ["a", "b"].
   Merges read_merges() {
     const json* list = JsonFile::find(*model_, "merges");
-    if (list == nullptr || !list->is_array() || list->size() > most_tokens) {
+    if (list == nullptr || !list->is_array() || list->size() > most_tokens)
       file_.fail("has no list 'model.merges' of at most " + std::to_string(most_tokens));
-    }
     Merges merges;
     for (const json& entry : *list) {
       std::string left;
@@ -132,9 +123,8 @@ class Reader {
         left = entry[0].get<std::string>();
         right = entry[1].get<std::string>();
       }
-      if (left.empty() || right.empty()) {
+      if (left.empty() || right.empty())
         file_.fail("model.merges: entry " + std::to_string(merges.size()) + " is no pair of texts");
-      }
       merges.emplace_back(std::move(left), std::move(right));
     }
     return merges;
@@ -143,34 +133,28 @@ class Reader {
   /// What the post_processor puts around a text.
   void read_template() {
     const json* processor = JsonFile::find(file_.root(), "post_processor");
-    if (processor == nullptr) {
+    if (processor == nullptr)
       return;
-    }
     const std::string type = file_.get_string(*processor, "post_processor", "type", "");
     const json* steps = JsonFile::find(*processor, "processors");
     if (type != "Sequence") {
       read_template_step(*processor, type);
       return;
     }
-    if (steps == nullptr || !steps->is_array()) {
+    if (steps == nullptr || !steps->is_array())
       file_.fail("post_processor.processors is no list");
-    }
-    for (const json& step : *steps) {
+    for (const json& step : *steps)
       read_template_step(step, file_.get_string(step, "post_processor", "type", ""));
-    }
   }
 
   void read_template_step(const json& step, const std::string& type) {
-    if (type == "ByteLevel") {
+    if (type == "ByteLevel")
       return;  // changes offsets only
-    }
-    if (type != "TemplateProcessing") {
+    if (type != "TemplateProcessing")
       file_.refuse("its post_processor has a step '" + printable(type) + "'");
-    }
     const json* single = JsonFile::find(step, "single");
-    if (single == nullptr || !single->is_array()) {
+    if (single == nullptr || !single->is_array())
       file_.fail("the template of its post_processor has no list 'single'");
-    }
     bool after_text = false;
     for (const json& part : *single) {
       const json* special = JsonFile::find(part, "SpecialToken");
@@ -182,9 +166,8 @@ class Reader {
       Token& token = after_text ? table_.eos : table_.bos;
       bool& adds = after_text ? table_.add_eos : table_.add_bos;
       const auto it = std::ranges::find(table_.texts, name);
-      if (it == table_.texts.end() || adds) {
+      if (it == table_.texts.end() || adds)
         file_.refuse("its post_processor adds the token '" + printable(name) + "'");
-      }
       token = static_cast<Token>(it - table_.texts.begin());
       adds = true;
     }
@@ -201,9 +184,8 @@ class Reader {
   }
 
   Vocabulary make_byte_pairs(const TextRules& rules, const Merges& merges) {
-    if (rules.marks_spaces || rules.normalizer.prepends_mark) {
+    if (rules.marks_spaces || rules.normalizer.prepends_mark)
       file_.refuse("it has ByteLevel and marks for spaces");
-    }
     const BytePairOptions options{
         .whole_words_first = file_.get_bool(*model_, "model", "ignore_merges", false),
         .add_space_prefix = rules.prefix.at_begin};
@@ -220,18 +202,15 @@ class Reader {
   }
 
   Vocabulary make_pieces(const TextRules& rules, const Merges& merges) {
-    if (!rules.marks_spaces || !file_.get_bool(*model_, "model", "byte_fallback", false)) {
+    if (!rules.marks_spaces || !file_.get_bool(*model_, "model", "byte_fallback", false))
       file_.refuse("its BPE is neither ByteLevel nor with marks for spaces and byte_fallback");
-    }
-    if (rules.normalizer.composes || !rules.steps.empty()) {
+    if (rules.normalizer.composes || !rules.steps.empty())
       file_.refuse("it has marks for spaces and further steps");
-    }
     const auto crosses = [](const auto& merge) {
       return (merge.first + merge.second).find(space_mark, 1) != std::string::npos;
     };
-    if (rules.splits_at_marks && std::ranges::any_of(merges, crosses)) {
+    if (rules.splits_at_marks && std::ranges::any_of(merges, crosses))
       file_.refuse("its Metaspace splits words, which its merges join");
-    }
     auto model = std::make_unique<SentencePieces>(table_, merges, rules.prefix);
     return {std::move(table_), std::move(model), search(rules)};
   }
@@ -246,9 +225,8 @@ class Reader {
   /// With "▁" in front of what is looked for, a token is found at the begin of a text and behind a
   /// space only; for control tokens that is seldom meant.
   void warn_of_marks(const TextRules& rules) {
-    if (!rules.normalizer.prepends_mark) {
+    if (!rules.normalizer.prepends_mark)
       return;
-    }
     for (std::size_t i = 0; i < table_.search_rules.size(); ++i) {
       if (table_.search_rules[i].in_normalized && table_.kinds[i] == TokenKind::control) {
         table_.warnings.push_back("the control token '" + printable(table_.texts[i]) +

@@ -28,9 +28,8 @@ std::int32_t MergeTable::find(std::string_view text) const {
 }
 
 std::optional<Merge> MergeTable::find_merge(const Symbol& left, const Symbol& right) const {
-  if (left.id < 0 || right.id < 0) {
+  if (left.id < 0 || right.id < 0)
     return std::nullopt;
-  }
   const auto it = merges_.find(key_of(left.id, right.id));
   return it == merges_.end() ? std::nullopt : std::optional(it->second);
 }

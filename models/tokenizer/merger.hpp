@@ -41,32 +41,28 @@ class Merger {
   /// Symbols are added from left to right; their texts lie next to each other in memory.
   void add(std::string_view text, std::int32_t id) {
     const std::size_t index = symbols_.size();
-    if (index != 0) {
+    if (index != 0)
       symbols_.back().next = index;
-    }
     symbols_.push_back({text, id, index == 0 ? Symbol::none : index - 1, Symbol::none});
   }
 
   void run() {
-    for (std::size_t i = 1; i < symbols_.size(); ++i) {
+    for (std::size_t i = 1; i < symbols_.size(); ++i)
       consider(i - 1, i);
-    }
     while (!pairs_.empty()) {
       const Pair best = pairs_.top();
       pairs_.pop();
       Symbol& left = symbols_[best.left];
       Symbol& right = symbols_[best.right];
       if (left.text.empty() || right.text.empty() ||
-          left.text.size() + right.text.size() != best.size) {
+          left.text.size() + right.text.size() != best.size)
         continue;  // one of them has been merged since
-      }
       left.text = {left.text.data(), best.size};
       left.id = best.id;
       right.text = {};
       left.next = right.next;
-      if (right.next != Symbol::none) {
+      if (right.next != Symbol::none)
         symbols_[right.next].previous = best.left;
-      }
       consider(left.previous, best.left);
       consider(best.left, left.next);
     }
@@ -76,9 +72,8 @@ class Merger {
   template <class Use>
   void for_each(const Use& use) const {
     for (std::size_t i = symbols_.empty() ? Symbol::none : 0; i != Symbol::none;
-         i = symbols_[i].next) {
+         i = symbols_[i].next)
       use(symbols_[i]);
-    }
   }
 
   /// For the next text; keeps the memory.
@@ -99,9 +94,8 @@ class Merger {
   };
 
   void consider(std::size_t left, std::size_t right) {
-    if (left == Symbol::none || right == Symbol::none) {
+    if (left == Symbol::none || right == Symbol::none)
       return;
-    }
     if (const std::optional<Merge> merge = find_merge_(symbols_[left], symbols_[right])) {
       const std::size_t size = symbols_[left].text.size() + symbols_[right].text.size();
       pairs_.push({merge->priority, left, right, size, merge->id});

@@ -20,19 +20,15 @@ bool may_be_cut_before(unsigned char first_byte) {
 
 /// The length of the first part of `text`, which is well-formed.
 std::size_t part_of(std::string_view text) {
-  if (text.size() <= longest_part) {
+  if (text.size() <= longest_part)
     return text.size();
-  }
   std::size_t at = longest_part;
-  while (at > longest_part / 2 && !may_be_cut_before(static_cast<unsigned char>(text[at]))) {
+  while (at > longest_part / 2 && !may_be_cut_before(static_cast<unsigned char>(text[at])))
     --at;
-  }
-  if (at == longest_part / 2) {
+  if (at == longest_part / 2)
     at = longest_part;
-  }
-  while ((static_cast<unsigned char>(text[at]) & 0xc0) == 0x80) {
+  while ((static_cast<unsigned char>(text[at]) & 0xc0) == 0x80)
     --at;
-  }
   return at;
 }
 
@@ -43,9 +39,8 @@ void append_nfc(std::string_view text, std::string& out) {
       utf8proc_map(bytes, static_cast<utf8proc_ssize_t>(text.size()), &composed,
                    static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
   const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(composed, &std::free);
-  if (size < 0) {
+  if (size < 0)
     throw std::bad_alloc();  // well-formed text has no other error
-  }
   out.append(reinterpret_cast<const char*>(composed), static_cast<std::size_t>(size));
 }
 
@@ -58,9 +53,8 @@ std::string to_nfc(std::string_view text) {
     bool is_ascii = true;
     while (size < text.size()) {
       const Utf8Step step = next_utf8(text.substr(size));
-      if (step.kind != Utf8Step::Kind::character) {
+      if (step.kind != Utf8Step::Kind::character)
         break;
-      }
       is_ascii = is_ascii && step.size == 1;
       size += step.size;
     }

@@ -10,9 +10,8 @@ std::string without_extra_spaces(std::string_view text) {
   std::string out;
   bool after_space = true;
   for (const char c : text) {
-    if (c != ' ' || !after_space) {
+    if (c != ' ' || !after_space)
       out += c;
-    }
     after_space = c == ' ';
   }
   return out;
@@ -20,13 +19,11 @@ std::string without_extra_spaces(std::string_view text) {
 
 std::string mark_spaces(std::string_view text) {
   std::string marked;
-  for (const char c : text) {
-    if (c == ' ') {
+  for (const char c : text)
+    if (c == ' ')
       marked += space_mark;
-    } else {
+    else
       marked += c;
-    }
-  }
   return marked;
 }
 
@@ -34,23 +31,18 @@ std::string mark_spaces(std::string_view text) {
 
 std::string Normalizer::normalize(std::string_view text) const {
   std::string out = composes ? to_nfc(text) : std::string(text);
-  if (removes_extra_spaces) {
+  if (removes_extra_spaces)
     out = without_extra_spaces(out);
-  }
-  if (out.empty()) {
+  if (out.empty())
     return out;
-  }
-  if (marks_spaces) {
+  if (marks_spaces)
     out = mark_spaces(out);
-  }
-  if (prepends_mark) {
+  if (prepends_mark)
     out.insert(0, space_mark);
-  }
   if (removes_extra_spaces) {
     // At the end also marks that the text itself has, and the one in front.
-    while (out.ends_with(space_mark) || out.ends_with(' ')) {
+    while (out.ends_with(space_mark) || out.ends_with(' '))
       out.resize(out.size() - (out.back() == ' ' ? 1 : space_mark.size()));
-    }
   }
   return out;
 }

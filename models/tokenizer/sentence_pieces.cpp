@@ -9,13 +9,11 @@ namespace {
 
 std::string mark_spaces(std::string_view text) {
   std::string marked;
-  for (const char c : text) {
-    if (c == ' ') {
+  for (const char c : text)
+    if (c == ' ')
       marked += space_mark;
-    } else {
+    else
       marked += c;
-    }
-  }
   return marked;
 }
 
@@ -55,40 +53,34 @@ SentencePieces::SentencePieces(const TokenTable& table,
                                SpacePrefix prefix)
     : SentencePieces(table, prefix) {
   merges_.emplace(table.size());
-  for (const auto& [text, token] : ids_) {
+  for (const auto& [text, token] : ids_)
     merges_->add_token(std::string(text), token);
-  }
-  for (const auto& [left, right] : merges) {
+  for (const auto& [left, right] : merges)
     merges_->add_merge(left, right);
-  }
 }
 
 Token SentencePieces::find(std::string_view text) const {
-  if (merges_) {
+  if (merges_)
     return merges_->find(text);
-  }
   const auto it = ids_.find(text);
   return it == ids_.end() ? no_token : it->second;
 }
 
 std::optional<Merge> SentencePieces::find_merge(const Symbol& left, const Symbol& right) const {
-  if (merges_) {
+  if (merges_)
     return merges_->find_merge(left, right);
-  }
   // Neighbours lie next to each other in the text.
   const Token token = find({left.text.data(), left.text.size() + right.text.size()});
-  if (token == no_token) {
+  if (token == no_token)
     return std::nullopt;
-  }
   return Merge{scores_[static_cast<std::size_t>(token)], token};
 }
 
 void SentencePieces::encode(std::string_view text, TextPlace place, std::vector<Token>& out) const {
   std::string marked = mark_spaces(text);
   const bool wants_prefix = place == TextPlace::begin ? prefix_.at_begin : prefix_.after_special;
-  if (wants_prefix && !(prefix_.only_if_missing && marked.starts_with(space_mark))) {
+  if (wants_prefix && !(prefix_.only_if_missing && marked.starts_with(space_mark)))
     marked.insert(0, space_mark);
-  }
   Merger merger([this](const Symbol& a, const Symbol& b) { return find_merge(a, b); });
   for (std::string_view rest = marked; !rest.empty();) {
     const Utf8Step step = next_utf8(rest);
@@ -105,9 +97,8 @@ void SentencePieces::encode(std::string_view text, TextPlace place, std::vector<
     }
     for (const char c : symbol.text) {
       const Token token = byte_tokens_[static_cast<unsigned char>(c)];
-      if (token != no_token) {
+      if (token != no_token)
         out.push_back(token);
-      }
     }
   });
 }

@@ -29,9 +29,8 @@ class Message {
   Message(std::string_view bytes, const std::filesystem::path& path) : rest_(bytes), path_(path) {}
 
   bool next(Field& field) {
-    if (rest_.empty()) {
+    if (rest_.empty())
       return false;
-    }
     const std::uint64_t tag = varint();
     field = {.number = tag >> 3, .wire_type = static_cast<unsigned>(tag & 7)};
     switch (field.wire_type) {
@@ -46,9 +45,8 @@ class Message {
         break;
       case 5: {
         const std::string_view bytes = take(4);
-        for (std::size_t i = 0; i < 4; ++i) {
+        for (std::size_t i = 0; i < 4; ++i)
           field.value |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
-        }
         break;
       }
       default:
@@ -68,17 +66,15 @@ class Message {
     for (unsigned shift = 0; shift < 64; shift += 7) {
       const auto byte = static_cast<unsigned char>(take(1)[0]);
       value |= std::uint64_t{byte & 0x7fU} << shift;
-      if (byte < 0x80) {
+      if (byte < 0x80)
         return value;
-      }
     }
     fail("has a number of more than 64 bits");
   }
 
   std::string_view take(std::uint64_t size) {
-    if (size > rest_.size()) {
+    if (size > rest_.size())
       fail("ends inside a field");
-    }
     const std::string_view bytes = rest_.substr(0, size);
     rest_.remove_prefix(size);
     return bytes;
@@ -96,23 +92,20 @@ SentencePieceFile::Piece read_piece(Message message) {
     } else if (field.number == 2 && field.wire_type == 5) {
       piece.score = std::bit_cast<float>(static_cast<std::uint32_t>(field.value));
     } else if (field.number == 3 && field.wire_type == 0) {
-      if (field.value < 1 || field.value > 6) {
+      if (field.value < 1 || field.value > 6)
         message.fail("has a piece of the unknown type " + std::to_string(field.value));
-      }
       piece.kind = static_cast<TokenKind>(field.value);
     }
   }
-  if (std::isnan(piece.score)) {
+  if (std::isnan(piece.score))
     message.fail("has a score that is not a number");
-  }
   return piece;
 }
 
 void read_trainer(Message message, SentencePieceFile& file) {
   for (Field field; message.next(field);) {
-    if (field.wire_type != 0) {
+    if (field.wire_type != 0)
       continue;
-    }
     switch (field.number) {
       case 3:
         file.model_type = field.value;
@@ -136,17 +129,15 @@ void read_trainer(Message message, SentencePieceFile& file) {
 }
 
 void read_normalizer(Message message, SentencePieceFile& file) {
-  for (Field field; message.next(field);) {
-    if (field.number == 2 && field.wire_type == 2) {
+  for (Field field; message.next(field);)
+    if (field.number == 2 && field.wire_type == 2)
       file.has_character_map = !field.bytes.empty();
-    } else if (field.wire_type == 0 && field.number == 3) {
+    else if (field.wire_type == 0 && field.number == 3)
       file.add_dummy_prefix = field.value != 0;
-    } else if (field.wire_type == 0 && field.number == 4) {
+    else if (field.wire_type == 0 && field.number == 4)
       file.remove_extra_whitespaces = field.value != 0;
-    } else if (field.wire_type == 0 && field.number == 5) {
+    else if (field.wire_type == 0 && field.number == 5)
       file.escape_whitespaces = field.value != 0;
-    }
-  }
 }
 
 }  // namespace
@@ -160,16 +151,14 @@ SentencePieceFile SentencePieceFile::read(const std::filesystem::path& path) {
   SentencePieceFile file;
   // A piece takes at least two bytes of the file, so the table is not much larger than that.
   for (Field field; message.next(field);) {
-    if (field.wire_type != 2) {
+    if (field.wire_type != 2)
       continue;
-    }
-    if (field.number == 1) {
+    if (field.number == 1)
       file.pieces.push_back(read_piece({field.bytes, path}));
-    } else if (field.number == 2) {
+    else if (field.number == 2)
       read_trainer({field.bytes, path}, file);
-    } else if (field.number == 3) {
+    else if (field.number == 3)
       read_normalizer({field.bytes, path}, file);
-    }
     check_vocabulary_size(path, std::max<std::size_t>(file.pieces.size(), 1));
   }
   mapping.check_unchanged();

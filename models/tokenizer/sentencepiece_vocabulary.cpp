@@ -18,12 +18,10 @@ void check(const std::filesystem::path& path, const SentencePieceFile& file) {
     refuse(path, "its trainer_spec.model_type is " + std::to_string(file.model_type) +
                      (file.model_type == 1 ? " (Unigram)" : "") + ", not 2 (BPE)");
   }
-  if (file.has_character_map) {
+  if (file.has_character_map)
     refuse(path, "its normalizer_spec has a precompiled_charsmap");
-  }
-  if (!file.escape_whitespaces || file.whitespace_is_suffix) {
+  if (!file.escape_whitespaces || file.whitespace_is_suffix)
     refuse(path, "it does not mark spaces as a prefix of words");
-  }
 }
 
 }  // namespace
@@ -47,15 +45,13 @@ Vocabulary read_sentencepiece_vocabulary(const std::filesystem::path& folder) {
   table.add_bos = true;
   // What the file itself defines is looked for in normalized text, tokens that are added in the
   // text as it is.
-  for (const TokenKind kind : table.kinds) {
+  for (const TokenKind kind : table.kinds)
     table.search_rules.push_back({.in_normalized = kind == TokenKind::user_defined});
-  }
   const FolderSettings settings = FolderSettings::read(folder);
   if (!settings.added.empty()) {
     std::vector<AddedToken> added = settings.added;
-    for (AddedToken& token : added) {
+    for (AddedToken& token : added)
       token.search.in_normalized = false;
-    }
     add_tokens(table, added, JsonFile(folder / "tokenizer_config.json"));
     scores.resize(table.size());
   }

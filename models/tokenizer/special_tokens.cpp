@@ -37,18 +37,15 @@ class LongestFirst {
   std::vector<Fragment> run() {
     for (const Token token : vocabulary_.special) {
       const bool is_user_defined = vocabulary_.table.kind(token) == TokenKind::user_defined;
-      if (options_.parse_special || is_user_defined) {
+      if (options_.parse_special || is_user_defined)
         cut_out(token, is_user_defined);
-      }
     }
     std::vector<Fragment> fragments;
-    for (const Part& part : parts_) {
-      if (const auto* token = std::get_if<Token>(&part)) {
+    for (const Part& part : parts_)
+      if (const auto* token = std::get_if<Token>(&part))
         fragments.emplace_back(*token);
-      } else {
+      else
         fragments.emplace_back(std::string(std::get<std::string_view>(part)));
-      }
-    }
     return fragments;
   }
 
@@ -70,9 +67,8 @@ class LongestFirst {
         const std::string_view before = rest.substr(0, at);
         rest.remove_prefix(at + sought.size());
         at = 0;
-        if (!before.empty()) {
+        if (!before.empty())
           parts_.insert(it, before);
-        }
         parts_.insert(it, token);
       }
       *it = rest;
@@ -107,13 +103,11 @@ class Leftmost {
 
   std::vector<Fragment> run() {
     std::vector<Fragment> fragments;
-    for (const Part& part : split(text_, vocabulary_.in_raw, literal_)) {
-      if (const auto* token = std::get_if<Token>(&part)) {
+    for (const Part& part : split(text_, vocabulary_.in_raw, literal_))
+      if (const auto* token = std::get_if<Token>(&part))
         fragments.emplace_back(*token);
-      } else {
+      else
         split_normalized(std::get<std::string_view>(part), fragments);
-      }
-    }
     return fragments;
   }
 
@@ -126,21 +120,18 @@ class Leftmost {
 
   void split_normalized(std::string_view raw, std::vector<Fragment>& fragments) const {
     const std::string text = vocabulary_.search.normalizer.normalize(raw);
-    for (const Part& part : split(text, vocabulary_.in_normalized, normalized_literal(raw))) {
-      if (const auto* token = std::get_if<Token>(&part)) {
+    for (const Part& part : split(text, vocabulary_.in_normalized, normalized_literal(raw)))
+      if (const auto* token = std::get_if<Token>(&part))
         fragments.emplace_back(*token);
-      } else {
+      else
         fragments.emplace_back(std::string(std::get<std::string_view>(part)));
-      }
-    }
   }
 
   /// Where the text from outside lies when this part of the text has been normalized.
   Ranges normalized_literal(std::string_view raw) const {
     Ranges ranges;
-    if (vocabulary_.in_normalized.empty() || !options_.parse_special) {
+    if (vocabulary_.in_normalized.empty() || !options_.parse_special)
       return ranges;
-    }
     const Normalizer& normalizer = vocabulary_.search.normalizer;
     const auto raw_begin = static_cast<std::size_t>(raw.data() - text_.data());
     std::size_t raw_at = raw_begin;
@@ -154,9 +145,8 @@ class Leftmost {
     for (const TextRange& range : literal_) {
       const std::size_t begin = advance(range.begin);
       const std::size_t end = advance(range.end);
-      if (begin < end) {
+      if (begin < end)
         ranges.push_back({begin, end});
-      }
     }
     return ranges;
   }
@@ -181,9 +171,8 @@ class Leftmost {
       }
       const std::size_t found_at = at;
       at += entry->text.size();
-      if (verdict == Verdict::skip) {
+      if (verdict == Verdict::skip)
         continue;
-      }
       const SearchRule rule = vocabulary_.table.search_rule(entry->token);
       const std::size_t begin =
           rule.takes_left ? begin_of_space(text, text_begin, found_at) : found_at;
@@ -193,35 +182,28 @@ class Leftmost {
         space_end = at < space_end ? space_end : at + size_of_leading_space(text.substr(at));
         end = space_end;
       }
-      if (begin >= end) {
+      if (begin >= end)
         continue;  // white space that another token has taken already
-      }
-      if (text_begin < begin) {
+      if (text_begin < begin)
         parts.emplace_back(text.substr(text_begin, begin - text_begin));
-      }
       parts.emplace_back(entry->token);
       text_begin = end;
     }
-    if (text_begin < text.size()) {
+    if (text_begin < text.size())
       parts.emplace_back(text.substr(text_begin));
-    }
     return parts;
   }
 
   Verdict judge(Token token, const TextRange& range, const Ranges& literal) const {
-    if (vocabulary_.table.kind(token) == TokenKind::user_defined) {
+    if (vocabulary_.table.kind(token) == TokenKind::user_defined)
       return Verdict::take;
-    }
-    if (!options_.parse_special) {
+    if (!options_.parse_special)
       return Verdict::skip;
-    }
     for (const TextRange& outside : literal) {
-      if (outside.begin <= range.begin && range.end <= outside.end) {
+      if (outside.begin <= range.begin && range.end <= outside.end)
         return Verdict::skip;
-      }
-      if (overlap(range, outside)) {
+      if (overlap(range, outside))
         return Verdict::ignore;
-      }
     }
     return Verdict::take;
   }
@@ -237,9 +219,8 @@ class Leftmost {
 
 std::vector<Fragment> split_special(const Vocabulary& vocabulary, std::string_view text,
                                     const EncodeOptions& options) {
-  if (text.empty()) {
+  if (text.empty())
     return {};
-  }
   return vocabulary.search.order == SpecialSearch::Order::leftmost
              ? Leftmost(vocabulary, text, options).run()
              : LongestFirst(vocabulary, text, options).run();

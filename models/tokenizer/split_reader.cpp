@@ -18,12 +18,14 @@ class Reader {
 
   TextRules read() {
     if (const json* normalizer = JsonFile::find(file_.root(), "normalizer")) {
-      each(*normalizer, "normalizer", "normalizers",
-           [this](const json& step, const std::string& type) { normalize(step, type); });
+      each(
+          *normalizer, "normalizer", "normalizers",
+          [this](const json& step, const std::string& type) { normalize(step, type); });
     }
     if (const json* splitter = JsonFile::find(file_.root(), "pre_tokenizer")) {
-      each(*splitter, "pre_tokenizer", "pretokenizers",
-           [this](const json& step, const std::string& type) { split(step, type); });
+      each(
+          *splitter, "pre_tokenizer", "pretokenizers",
+          [this](const json& step, const std::string& type) { split(step, type); });
     }
     return rules_;
   }
@@ -38,12 +40,10 @@ class Reader {
       return;
     }
     const json* steps = JsonFile::find(step, list);
-    if (steps == nullptr || !steps->is_array()) {
+    if (steps == nullptr || !steps->is_array())
       file_.fail(std::string(where) + "." + list + " is no list");
-    }
-    for (const json& inner : *steps) {
+    for (const json& inner : *steps)
       use(inner, file_.get_string(inner, where, "type", ""));
-    }
   }
 
   void normalize(const json& step, const std::string& type) {
@@ -61,20 +61,17 @@ class Reader {
   }
 
   void split(const json& step, const std::string& type) {
-    if (rules_.byte_level) {
+    if (rules_.byte_level)
       file_.refuse("its pre_tokenizer has a step '" + printable(type) + "' after ByteLevel");
-    }
     if (type == "ByteLevel") {
       rules_.byte_level = true;
       if (file_.get_bool(step, type, "add_prefix_space", true)) {
         rules_.prefix = {.at_begin = true, .after_special = true, .only_if_missing = true};
-        if (!rules_.steps.empty()) {
+        if (!rules_.steps.empty())
           file_.refuse("its pre_tokenizer adds a space after it has split the text");
-        }
       }
-      if (file_.get_bool(step, type, "use_regex", true)) {
+      if (file_.get_bool(step, type, "use_regex", true))
         rules_.steps.push_back({.pattern = std::string(gpt2_words)});
-      }
     } else if (type == "Split") {
       add_split(step);
     } else if (type == "Digits") {
@@ -95,26 +92,23 @@ class Reader {
     const json* pattern = JsonFile::find(step, "pattern");
     const json* regex = pattern == nullptr ? nullptr : JsonFile::find(*pattern, "Regex");
     const json* text = pattern == nullptr ? nullptr : JsonFile::find(*pattern, "String");
-    if (rules_.marks_spaces && text != nullptr && *text == " ") {
+    if (rules_.marks_spaces && text != nullptr && *text == " ")
       return;  // no spaces are left
-    }
     SplitStep made;
-    if (regex != nullptr && regex->is_string()) {
+    if (regex != nullptr && regex->is_string())
       made.pattern = regex->get<std::string>();
-    } else if (text != nullptr && text->is_string()) {
+    else if (text != nullptr && text->is_string())
       made.pattern = literal(text->get<std::string>());
-    } else {
+    else
       file_.fail("a Split of the pre_tokenizer has no pattern");
-    }
     made.behavior = behavior(step, "Isolated");
     made.is_foreign = !is_own_pattern(made.pattern);
     rules_.steps.push_back(made);
   }
 
   void add_marks(const json& step) {
-    if (!is_mark(step, "replacement")) {
+    if (!is_mark(step, "replacement"))
       file_.refuse("the Metaspace of its pre_tokenizer has another mark than \xe2\x96\x81");
-    }
     const bool adds = file_.get_bool(step, "Metaspace", "add_prefix_space", true);
     const std::string scheme =
         file_.get_string(step, "Metaspace", "prepend_scheme", adds ? "always" : "never");

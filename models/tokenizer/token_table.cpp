@@ -53,9 +53,8 @@ bool is_one_of(std::span<const std::string_view> texts, std::string_view text) {
 
 std::size_t TokenTable::size_without_padding() const {
   std::size_t used = size();
-  while (used > 0 && kinds[used - 1] == TokenKind::unused) {
+  while (used > 0 && kinds[used - 1] == TokenKind::unused)
     --used;
-  }
   return used;
 }
 
@@ -73,12 +72,10 @@ void TokenTable::set_ends(std::set<Token> more) {
   const bool has_parts = has_text("<|return|>") && has_text("<|call|>");
   for (std::size_t i = 0; i < size(); ++i) {
     const bool ends = is_one_of(ends_of_turns, texts[i]) || is_one_of(ends_of_files, texts[i]);
-    if (ends || is_one_of(parts_of_files, texts[i])) {
+    if (ends || is_one_of(parts_of_files, texts[i]))
       kinds[i] = TokenKind::control;
-    }
-    if (ends && !(has_parts && texts[i] == "<|end|>")) {
+    if (ends && !(has_parts && texts[i] == "<|end|>"))
       more.insert(static_cast<Token>(i));
-    }
   }
   more.erase(no_token);
   end_of_text.assign(more.begin(), more.end());
@@ -92,19 +89,17 @@ void check_vocabulary_size(const std::filesystem::path& file, std::size_t size) 
 }
 
 std::optional<unsigned char> parse_byte(std::string_view text) {
-  if (text.size() != 6 || !text.starts_with("<0x") || text[5] != '>') {
+  if (text.size() != 6 || !text.starts_with("<0x") || text[5] != '>')
     return std::nullopt;
-  }
   int value = 0;
   for (const char c : text.substr(3, 2)) {
     const int lower = c | 0x20;
-    if (c >= '0' && c <= '9') {
+    if (c >= '0' && c <= '9')
       value = value * 16 + (c - '0');
-    } else if (lower >= 'a' && lower <= 'f') {
+    else if (lower >= 'a' && lower <= 'f')
       value = value * 16 + (lower - 'a' + 10);
-    } else {
+    else
       return std::nullopt;
-    }
   }
   return static_cast<unsigned char>(value);
 }

@@ -23,12 +23,10 @@ Tokenizer Tokenizer::from_gguf(const GgufFile& file) {
 }
 
 Tokenizer Tokenizer::from_folder(const std::filesystem::path& folder) {
-  if (has_entry(folder / "tokenizer.json")) {
+  if (has_entry(folder / "tokenizer.json"))
     return Tokenizer(std::make_shared<const Vocabulary>(read_json_vocabulary(folder)));
-  }
-  if (has_entry(folder / "tokenizer.model")) {
+  if (has_entry(folder / "tokenizer.model"))
     return Tokenizer(std::make_shared<const Vocabulary>(read_sentencepiece_vocabulary(folder)));
-  }
   throw ModelError(
       folder.string() +
       ": is no folder with a tokenizer.json or a tokenizer.model. Name the folder of a "
@@ -37,9 +35,8 @@ Tokenizer Tokenizer::from_folder(const std::filesystem::path& folder) {
 
 std::vector<Token> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
   std::vector<Token> tokens;
-  if (options.add_bos.value_or(adds_bos()) && bos() != no_token) {
+  if (options.add_bos.value_or(adds_bos()) && bos() != no_token)
     tokens.push_back(bos());
-  }
   TextPlace place = TextPlace::begin;
   for (const Fragment& fragment : split_special(*vocabulary_, text, options)) {
     if (const auto* token = std::get_if<Token>(&fragment)) {
@@ -49,9 +46,8 @@ std::vector<Token> Tokenizer::encode(std::string_view text, const EncodeOptions&
       vocabulary_->model->encode(std::get<std::string>(fragment), place, tokens);
     }
   }
-  if (options.add_eos.value_or(adds_eos()) && eos() != no_token) {
+  if (options.add_eos.value_or(adds_eos()) && eos() != no_token)
     tokens.push_back(eos());
-  }
   return tokens;
 }
 
@@ -59,22 +55,19 @@ std::size_t Tokenizer::least_tokens(std::size_t bytes) const {
   const TokenTable& table = vocabulary_->table;
   const auto takes_spaces = [](SearchRule rule) { return rule.takes_left || rule.takes_right; };
   if (vocabulary_->search.normalizer.removes_extra_spaces ||
-      std::ranges::any_of(table.search_rules, takes_spaces)) {
+      std::ranges::any_of(table.search_rules, takes_spaces))
     return 0;  // any number of spaces may belong to one token, or to none
-  }
   std::size_t longest = 1;
-  for (const std::string& text : table.texts) {
+  for (const std::string& text : table.texts)
     longest = std::max(longest, text.size());
-  }
   // Composing makes a text three times shorter at most (syllables of Hangul).
   constexpr std::size_t most_composed = 4;
   return bytes / (longest * most_composed);
 }
 
 std::string Tokenizer::piece(Token token) const {
-  if (!vocabulary_->table.has(token)) {
+  if (!vocabulary_->table.has(token))
     return {};
-  }
   const std::string& text = vocabulary_->table.text(token);
   switch (vocabulary_->table.kind(token)) {
     case TokenKind::unknown:
@@ -101,15 +94,13 @@ std::string Tokenizer::decode(std::span<const Token> tokens) const {
                   normalizer.removes_extra_spaces;
   for (const Token token : tokens) {
     std::string part = piece(token);
-    if (part.empty()) {
+    if (part.empty())
       continue;
-    }
     const bool is_text =
         table.kind(token) != TokenKind::user_defined ||
         (vocabulary_->search.unmarks_tokens && table.search_rule(token).in_normalized);
-    if (is_first && is_text && part[0] == ' ') {
+    if (is_first && is_text && part[0] == ' ')
       part.erase(0, 1);
-    }
     out += part;
     // A text without extra spaces has none at its begin.
     is_first = is_first && normalizer.removes_extra_spaces && out.empty();
@@ -157,18 +148,16 @@ std::string Tokenizer::vocab_hash() const {
   const auto add = [&content](const std::string& text) {
     content += std::to_string(text.size()) + ":" + text;  // lengths keep neighbours apart
   };
-  for (const std::string& text : vocabulary_->table.texts) {
+  for (const std::string& text : vocabulary_->table.texts)
     add(text);
-  }
   add(std::to_string(bos()));
   add(std::to_string(eos()));
   XXH128_canonical_t canonical;
   XXH128_canonicalFromHash(&canonical, XXH3_128bits(content.data(), content.size()));
   constexpr std::string_view digits = "0123456789abcdef";
   std::string hex;
-  for (const unsigned char byte : canonical.digest) {
+  for (const unsigned char byte : canonical.digest)
     hex += {digits[byte >> 4], digits[byte & 15]};
-  }
   return hex;
 }
 

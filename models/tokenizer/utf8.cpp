@@ -12,15 +12,12 @@ struct Sequence {
 };
 
 Sequence sequence_of(unsigned char first) {
-  if (first < 0x80) {
+  if (first < 0x80)
     return {1, 0, 0};
-  }
-  if (first < 0xc2 || first > 0xf4) {
+  if (first < 0xc2 || first > 0xf4)
     return {0, 0, 0};
-  }
-  if (first < 0xe0) {
+  if (first < 0xe0)
     return {2, 0x80, 0xbf};
-  }
   if (first < 0xf0) {
     const bool surrogates = first == 0xed;
     const bool overlong = first == 0xe0;
@@ -35,19 +32,16 @@ Sequence sequence_of(unsigned char first) {
 
 Utf8Step next_utf8(std::string_view bytes) {
   const Sequence sequence = sequence_of(static_cast<unsigned char>(bytes[0]));
-  if (sequence.size == 0) {
+  if (sequence.size == 0)
     return {Utf8Step::Kind::invalid, 1};
-  }
   for (std::size_t i = 1; i < sequence.size; ++i) {
-    if (i == bytes.size()) {
+    if (i == bytes.size())
       return {Utf8Step::Kind::incomplete, i};
-    }
     const auto byte = static_cast<unsigned char>(bytes[i]);
     const unsigned char low = i == 1 ? sequence.second_low : 0x80;
     const unsigned char high = i == 1 ? sequence.second_high : 0xbf;
-    if (byte < low || byte > high) {
+    if (byte < low || byte > high)
       return {Utf8Step::Kind::invalid, i};
-    }
   }
   return {Utf8Step::Kind::character, sequence.size};
 }
@@ -55,9 +49,8 @@ Utf8Step next_utf8(std::string_view bytes) {
 bool is_utf8(std::string_view bytes) {
   while (!bytes.empty()) {
     const Utf8Step step = next_utf8(bytes);
-    if (step.kind != Utf8Step::Kind::character) {
+    if (step.kind != Utf8Step::Kind::character)
       return false;
-    }
     bytes.remove_prefix(step.size);
   }
   return true;

@@ -15,14 +15,12 @@ Vocabulary::Vocabulary(TokenTable tokens, std::unique_ptr<const TextModel> text_
     const TokenKind kind = table.kinds[i];
     const bool is_special =
         kind == TokenKind::user_defined || kind == TokenKind::unknown || kind == TokenKind::control;
-    if (!is_special || table.texts[i].empty()) {
+    if (!is_special || table.texts[i].empty())
       continue;
-    }
     special.push_back(token);
     auto& entries = table.search_rule(token).in_normalized ? normalized : raw;
-    if (std::string sought = sought_text(token); !sought.empty()) {
+    if (std::string sought = sought_text(token); !sought.empty())
       entries.push_back({std::move(sought), token});
-    }
   }
   if (search.order == SpecialSearch::Order::leftmost) {
     in_raw = TokenFinder(std::move(raw));

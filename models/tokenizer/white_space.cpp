@@ -22,13 +22,12 @@ std::string_view strip_front(std::string_view text, bool as_python) {
   for (;;) {
     const auto* found = std::ranges::find_if(
         white_space, [text](std::string_view space) { return text.starts_with(space); });
-    if (found != white_space.end()) {
+    if (found != white_space.end())
       text.remove_prefix(found->size());
-    } else if (as_python && !text.empty() && is_python_only(text.front())) {
+    else if (as_python && !text.empty() && is_python_only(text.front()))
       text.remove_prefix(1);
-    } else {
+    else
       return text;
-    }
   }
 }
 
@@ -36,13 +35,12 @@ std::string_view strip_back(std::string_view text, bool as_python) {
   for (;;) {
     const auto* found = std::ranges::find_if(
         white_space, [text](std::string_view space) { return text.ends_with(space); });
-    if (found != white_space.end()) {
+    if (found != white_space.end())
       text.remove_suffix(found->size());
-    } else if (as_python && !text.empty() && is_python_only(text.back())) {
+    else if (as_python && !text.empty() && is_python_only(text.back()))
       text.remove_suffix(1);
-    } else {
+    else
       return text;
-    }
   }
 }
 

@@ -53,9 +53,8 @@ constexpr std::string_view cjk = R"([\x{800}-\x{9FA5}\x{AC00}-\x{D7FF}]+)";
 
 WordRules rules(std::initializer_list<std::string_view> patterns) {
   WordRules made;
-  for (const std::string_view pattern : patterns) {
+  for (const std::string_view pattern : patterns)
     made.steps.push_back({.pattern = std::string(pattern)});
-  }
   return made;
 }
 
@@ -73,9 +72,8 @@ std::map<std::string, WordRules, std::less<>> make_table() {
   const WordRules gpt4o = rules({gpt4o_words});
   std::map<std::string, WordRules, std::less<>> table;
   const auto add = [&table](std::initializer_list<const char*> names, const WordRules& made) {
-    for (const char* name : names) {
+    for (const char* name : names)
       table.emplace(name, made);
-    }
   };
   add({"default"}, rules({R"([\p{P}\$\+<=>\^~\|]+)", gpt2_words, R"(\p{N}+)", "[0-9][0-9][0-9]"}));
   add({"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2"},
@@ -121,17 +119,19 @@ std::optional<WordRules> find_word_rules(std::string_view name) {
 }
 
 bool is_own_pattern(std::string_view pattern) {
-  return std::ranges::any_of(table(), [pattern](const auto& entry) {
-    return std::ranges::any_of(
-        entry.second.steps, [pattern](const SplitStep& step) { return step.pattern == pattern; });
-  });
+  return std::ranges::any_of(
+      table(),
+      [pattern](const auto& entry) {
+        return std::ranges::any_of(
+            entry.second.steps,
+            [pattern](const SplitStep& step) { return step.pattern == pattern; });
+      });
 }
 
 std::string word_rule_names() {
   std::string names;
-  for (const auto& [name, rules] : table()) {
+  for (const auto& [name, rules] : table())
     names += (names.empty() ? "" : ", ") + name;
-  }
   return names;
 }
 

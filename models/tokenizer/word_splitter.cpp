@@ -45,11 +45,10 @@ std::string with_unicode_spaces(const std::string& pattern) {
       continue;
     }
     ++i;
-    if (next == 's' || next == 'S') {
+    if (next == 's' || next == 'S')
       out += next == 's' ? "\\p{WSpace}" : "\\P{WSpace}";
-    } else {
+    else
       out += {'\\', next};
-    }
   }
   return out;
 }
@@ -59,9 +58,8 @@ Code compile(const SplitStep& step) {
     refuse(step.pattern, "has " + std::to_string(step.pattern.size()) + " bytes, expected 1 to " +
                              std::to_string(longest_pattern));
   }
-  if (step.is_foreign && step.pattern.find("&&") != std::string::npos) {
+  if (step.is_foreign && step.pattern.find("&&") != std::string::npos)
     refuse(step.pattern, "has an intersection of character classes, which is not computed");
-  }
   const std::string pattern = with_unicode_spaces(step.pattern);
   // In Oniguruma's syntax ^ and $ belong to lines.
   const std::uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C |
@@ -87,26 +85,21 @@ std::size_t stretch_of_one_kind(std::string_view text) {
   };
   const bool first = is_character(text);
   std::size_t size = 0;
-  while (size < text.size() && is_character(text.substr(size)) == first) {
+  while (size < text.size() && is_character(text.substr(size)) == first)
     size += next_utf8(text.substr(size)).size;
-  }
   return size;
 }
 
 /// How much of well-formed `text` a foreign pattern may see at once.
 std::size_t foreign_stretch(std::string_view text) {
-  if (text.size() <= longest_foreign_stretch) {
+  if (text.size() <= longest_foreign_stretch)
     return text.size();
-  }
-  for (std::size_t at = longest_foreign_stretch; at > longest_foreign_stretch / 2; --at) {
-    if (text[at] == ' ' && text[at - 1] != ' ') {
+  for (std::size_t at = longest_foreign_stretch; at > longest_foreign_stretch / 2; --at)
+    if (text[at] == ' ' && text[at - 1] != ' ')
       return at;
-    }
-  }
   std::size_t at = longest_foreign_stretch;
-  while ((static_cast<unsigned char>(text[at]) & 0xc0) == 0x80) {
+  while ((static_cast<unsigned char>(text[at]) & 0xc0) == 0x80)
     --at;
-  }
   return at;
 }
 
@@ -156,9 +149,8 @@ class WordSplitter::Step {
     for (std::size_t from = 0; from < text.size();) {
       const int found = pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()),
                                     text.size(), from, PCRE2_NO_UTF_CHECK, data, context);
-      if (found < 0) {
+      if (found < 0)
         break;  // no further match, or none that can be found within the limits
-      }
       const std::size_t* match = pcre2_get_ovector_pointer(data);
       const std::size_t match_begin = std::max(match[0], from);
       const std::size_t match_end = match[1];
@@ -167,22 +159,18 @@ class WordSplitter::Step {
                                          : text.size();
         continue;
       }
-      if (behavior_ == Behavior::contiguous && match_begin != last_end) {
+      if (behavior_ == Behavior::contiguous && match_begin != last_end)
         cut(last_end);
-      }
       if (behavior_ != Behavior::merged_with_previous &&
-          !(behavior_ == Behavior::contiguous && match_begin == last_end)) {
+          !(behavior_ == Behavior::contiguous && match_begin == last_end))
         cut(match_begin);
-      }
-      if (behavior_ == Behavior::isolated || behavior_ == Behavior::merged_with_previous) {
+      if (behavior_ == Behavior::isolated || behavior_ == Behavior::merged_with_previous)
         cut(match_end);
-      }
       last_end = match_end;
       from = match_end;
     }
-    if (behavior_ == Behavior::contiguous) {
+    if (behavior_ == Behavior::contiguous)
       cut(last_end);
-    }
     cut(text.size());
   }
 
@@ -192,19 +180,16 @@ class WordSplitter::Step {
 };
 
 WordSplitter::WordSplitter(const std::vector<SplitStep>& steps) {
-  for (const SplitStep& step : steps) {
+  for (const SplitStep& step : steps)
     steps_.push_back(std::make_shared<const Step>(step));
-  }
 }
 
 std::vector<std::string_view> WordSplitter::split(std::string_view text) const {
   Words words;
-  if (!text.empty()) {
+  if (!text.empty())
     words.push_back(text);
-  }
-  for (const auto& step : steps_) {
+  for (const auto& step : steps_)
     words = step->split(words);
-  }
   return words;
 }
 

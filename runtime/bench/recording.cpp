@@ -14,9 +14,9 @@ double seconds(EmulationSpan span) {
 }
 
 bool within(std::span<const DecodeWindow> windows, EmulationTime time) {
-  return std::ranges::any_of(windows, [time](const DecodeWindow& window) {
-    return time >= window.start && time < window.end;
-  });
+  return std::ranges::any_of(
+      windows,
+      [time](const DecodeWindow& window) { return time >= window.start && time < window.end; });
 }
 
 EmulationSpan overlap(std::span<const DecodeWindow> windows, const EmulatedWork& work) {

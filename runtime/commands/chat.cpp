@@ -297,10 +297,11 @@ class Chat {
 }  // namespace
 
 ExitCode chat(ChatOptions options) {
-  return run_client(options, leave_at_once,
-                    [&](caf::actor_system& system, const Engine& engine, Client& client) {
-                      return Chat(system, engine, options, client).talk();
-                    });
+  return run_client(
+      options, leave_at_once,
+      [&](caf::actor_system& system, const Engine& engine, Client& client) {
+        return Chat(system, engine, options, client).talk();
+      });
 }
 
 }  // namespace flowspec

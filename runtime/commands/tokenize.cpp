@@ -77,18 +77,17 @@ std::string in_quotes(std::string_view bytes) {
   while (!bytes.empty()) {
     const Utf8Step step = next_utf8(bytes);
     const auto first = static_cast<unsigned char>(bytes[0]);
-    if (first == '\n') {
+    if (first == '\n')
       out += "\\n";
-    } else if (first == '\t') {
+    else if (first == '\t')
       out += "\\t";
-    } else if (first == '"' || first == '\\') {
+    else if (first == '"' || first == '\\')
       out += {'\\', bytes[0]};
-    } else if (step.kind == Utf8Step::Kind::character && first >= ' ' && first != 0x7f) {
+    else if (step.kind == Utf8Step::Kind::character && first >= ' ' && first != 0x7f)
       out += bytes.substr(0, step.size);
-    } else {
+    else
       for (std::size_t i = 0; i < step.size; ++i)
         out += fmt::format("\\x{:02x}", static_cast<unsigned char>(bytes[i]));
-    }
     bytes.remove_prefix(step.size);
   }
   return out + "\"";

@@ -26,14 +26,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const bool has_index = files.contains("model.safetensors.index.json");
   files[has_index ? "model-1.safetensors" : "model.safetensors"] = weights;
   const auto folder = fuzz::Folder::with(files);
-  fuzz::expect_readable_or_refused(folder, [&] {
-    const HfFolder opened = HfFolder::open(folder);
-    fuzz::expect_readable_or_refused(folder, [&] { opened.require("output_norm.weight", {2}); });
-    fuzz::expect_readable_or_refused(folder, [&] {
-      opened.require("blk.0.attn_q.weight", {2, 2});
-    });
-    fuzz::use(read_config(opened));
-  });
+  fuzz::expect_readable_or_refused(
+      folder,
+      [&] {
+        const HfFolder opened = HfFolder::open(folder);
+        fuzz::expect_readable_or_refused(
+            folder, [&] { opened.require("output_norm.weight", {2}); });
+        fuzz::expect_readable_or_refused(
+            folder,
+            [&] {
+              opened.require("blk.0.attn_q.weight", {2, 2});
+            });
+        fuzz::use(read_config(opened));
+      });
   fuzz::expect_readable_or_refused(
       folder, [&] { fuzz::use(read_eagle_config(folder / "config.json").model); });
   return 0;

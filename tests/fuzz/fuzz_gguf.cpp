@@ -18,14 +18,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto path = fuzz::Folder::with({{"model.gguf", bytes}}) / "model.gguf";
   fuzz::expect_readable_or_refused(path, [&] {
     const GgufFile file = GgufFile::open(path);
-    for (const TensorInfo& tensor : file.tensors()) {
+    for (const TensorInfo& tensor : file.tensors())
       fuzz::expect(file.find(tensor.name) == &tensor, "tensors are found by their names");
-    }
     for (const char* name : {"token_embd.weight", "rope_freqs.weight", "q4_k"}) {
       fuzz::expect_readable_or_refused(path, [&] { fuzz::use({&file.require(name, {256}), 1}); });
-      if (const TensorInfo* tensor = file.find(name)) {
+      if (const TensorInfo* tensor = file.find(name))
         fuzz::expect_readable_or_refused(path, [&] { file.require(name, tensor->shape); });
-      }
     }
     fuzz::expect_readable_or_refused(path, [&] { fuzz::use(read_config(file)); });
     // The end of a file is some tensor's bytes: whatever text they are.

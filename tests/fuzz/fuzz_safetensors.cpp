@@ -22,9 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto path = folder / "model.safetensors";
   fuzz::expect_readable_or_refused(path, [&] {
     const SafetensorsFile file = SafetensorsFile::open(path);
-    for (const TensorInfo& tensor : file.tensors()) {
+    for (const TensorInfo& tensor : file.tensors())
       fuzz::expect(file.find(tensor.name) == &tensor, "tensors are found by their names");
-    }
     for (const char* name : {"fc.weight", "half", "odd"}) {
       fuzz::expect_readable_or_refused(path, [&] { file.require(name, {2, 4}); });
       if (const TensorInfo* tensor = file.find(name)) {

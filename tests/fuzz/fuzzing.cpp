@@ -30,9 +30,8 @@ void expect_readable_or_refused(const std::filesystem::path& place,
   } catch (const ModelError& error) {
     static const bool shows_errors = std::getenv("FLOWSPEC_FUZZ_ERRORS") != nullptr;
     const std::string text = error.what();
-    if (shows_errors) {
+    if (shows_errors)
       std::fprintf(stderr, "%s\n", text.c_str());
-    }
     const bool is_printable =
         std::ranges::none_of(text, [](unsigned char c) { return c < ' ' || c == 0x7f; });
     const bool is_good = text.starts_with(place.string()) && text.size() <= longest && is_printable;
@@ -43,11 +42,9 @@ void expect_readable_or_refused(const std::filesystem::path& place,
 std::filesystem::path Folder::with(const std::map<std::string, std::string>& files) {
   static const test::TempFolder folder;
   static std::set<std::string> there;
-  for (const std::string& name : there) {
-    if (!files.contains(name)) {
+  for (const std::string& name : there)
+    if (!files.contains(name))
       std::filesystem::remove(folder / name);
-    }
-  }
   there.clear();
   for (const auto& [name, bytes] : files) {
     test::write_file(folder / name, bytes);
@@ -73,23 +70,19 @@ std::map<std::string, std::string> split_files(std::string_view input,
     }
     input.remove_prefix(end == input.npos ? input.size() : end + 1);
   }
-  for (auto& [name, content] : files) {
-    if (content.ends_with('\n')) {
+  for (auto& [name, content] : files)
+    if (content.ends_with('\n'))
       content.pop_back();
-    }
-  }
   return files;
 }
 
 void use(std::span<const TensorInfo> tensors) {
   for (const TensorInfo& tensor : tensors) {
-    if (is_supported(tensor.type)) {
+    if (is_supported(tensor.type))
       expect(tensor.floats().size() == tensor.elements(), "a tensor has as many values as it says");
-    }
     std::size_t sum = 0;
-    for (const std::byte byte : tensor.data) {
+    for (const std::byte byte : tensor.data)
       sum += std::to_integer<std::size_t>(byte);
-    }
     expect(sum <= 255 * tensor.data.size(), "bytes of tensors can be read");
   }
 }
@@ -97,9 +90,8 @@ void use(std::span<const TensorInfo> tensors) {
 void use(const ModelConfig& config) {
   constexpr std::uint32_t most = 1U << 24U;
   for (const std::uint32_t size : {config.hidden_size, config.layers, config.heads, config.kv_heads,
-                                   config.head_dim, config.ffn_size, config.vocab_size}) {
+                                   config.head_dim, config.ffn_size, config.vocab_size})
     expect(size > 0 && size <= most, "sizes are neither 0 nor absurd");
-  }
   expect(config.context_length > 0, "there is a context");
   expect(config.heads % config.kv_heads == 0, "heads share key/value heads evenly");
   expect(config.rope_dims > 0 && config.rope_dims % 2 == 0 && config.rope_dims <= config.head_dim,

@@ -61,17 +61,14 @@ std::string byte_pairs(const std::string& architecture, const std::string& words
 std::string tensors() {
   GgufWriter writer = model("llama");
   std::vector<float> values(256);
-  for (std::size_t i = 0; i < values.size(); ++i) {
+  for (std::size_t i = 0; i < values.size(); ++i)
     values[i] = std::sin(static_cast<float>(i));
-  }
   for (const TensorType type :
        {TensorType::f32, TensorType::f16, TensorType::bf16, TensorType::q8_0, TensorType::q4_0,
-        TensorType::q4_1, TensorType::q5_0, TensorType::q5_1}) {
+        TensorType::q4_1, TensorType::q5_0, TensorType::q5_1})
     writer.add_tensor(type_name(type), type, {32}, std::span(values).first(32));
-  }
-  for (const TensorType type : {TensorType::q4_k, TensorType::q5_k, TensorType::q6_k}) {
+  for (const TensorType type : {TensorType::q4_k, TensorType::q5_k, TensorType::q6_k})
     writer.add_tensor(type_name(type), type, {256, 1}, values);
-  }
   writer.add_raw_tensor("unknown", 99, {3, 2, 1, 1}, "123456");
   return writer.bytes();
 }

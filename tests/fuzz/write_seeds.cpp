@@ -23,9 +23,8 @@ int main(int count, char** arguments) try {
         std::pair{"fuzz_messages", message_seeds()}}) {
     std::filesystem::remove_all(root / target);
     std::filesystem::create_directories(root / target);
-    for (const auto& [name, bytes] : seeds) {
+    for (const auto& [name, bytes] : seeds)
       test::write_file(root / target / name, bytes);
-    }
   }
   return 0;
 } catch (const std::exception& error) {

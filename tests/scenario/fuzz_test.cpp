@@ -39,35 +39,43 @@ const std::vector<std::string> channels{
 
 BOOST_AUTO_TEST_CASE(any_order_gives_the_text_of_plain_decoding) {
   for (std::uint32_t stages : {1U, 2U, 3U, 5U})
-    for_all_modes(seeds(), [stages](std::uint64_t seed) {
-      return ScheduleCase{.stages = stages, .sampled = seed % 2 == 0, .features = seed % 4 < 2};
-    });
+    for_all_modes(
+        seeds(),
+        [stages](std::uint64_t seed) {
+          return ScheduleCase{.stages = stages, .sampled = seed % 2 == 0, .features = seed % 4 < 2};
+        });
 }
 
 BOOST_AUTO_TEST_CASE(channels_of_changing_rank_change_nothing) {
-  for_all_modes(seeds(), [](std::uint64_t seed) {
-    return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 4),
-                        .sampled = seed % 2 == 0,
-                        .features = seed % 4 < 2,
-                        .order = Order::ranked};
-  });
+  for_all_modes(
+      seeds(),
+      [](std::uint64_t seed) {
+        return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 4),
+                            .sampled = seed % 2 == 0,
+                            .features = seed % 4 < 2,
+                            .order = Order::ranked};
+      });
 }
 
 BOOST_AUTO_TEST_CASE(the_newest_and_the_oldest_message_first) {
   for (Order order : {Order::newest, Order::oldest})
-    for_all_modes(seeds() / 4 + 1, [order](std::uint64_t seed) {
-      return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 3),
-                          .sampled = seed % 2 == 0,
-                          .features = seed % 4 < 2,
-                          .order = order};
-    });
+    for_all_modes(
+        seeds() / 4 + 1,
+        [order](std::uint64_t seed) {
+          return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 3),
+                              .sampled = seed % 2 == 0,
+                              .features = seed % 4 < 2,
+                              .order = order};
+        });
 }
 
 BOOST_AUTO_TEST_CASE(a_starved_channel_costs_rows_never_the_text) {
   for (const auto& channel : channels)
-    for_all_modes(seeds() / 8 + 1, [&](std::uint64_t seed) {
-      return ScheduleCase{.sampled = seed % 2 == 1, .features = true, .starved = {channel}};
-    });
+    for_all_modes(
+        seeds() / 8 + 1,
+        [&](std::uint64_t seed) {
+          return ScheduleCase{.sampled = seed % 2 == 1, .features = true, .starved = {channel}};
+        });
 }
 
 BOOST_AUTO_TEST_CASE(two_starved_channels) {
@@ -93,35 +101,41 @@ BOOST_AUTO_TEST_CASE(prunes_last_and_features_last) {
 }
 
 BOOST_AUTO_TEST_CASE(sessions_share_the_pipeline_and_do_not_meet) {
-  for_all_modes(seeds() / 4 + 1, [](std::uint64_t seed) {
-    return ScheduleCase{.stages = 3,
-                        .sessions = 3,
-                        .sampled = seed % 2 == 0,
-                        .features = seed % 4 < 2,
-                        .order = seed % 3 == 0 ? Order::ranked : Order::random};
-  });
+  for_all_modes(
+      seeds() / 4 + 1,
+      [](std::uint64_t seed) {
+        return ScheduleCase{.stages = 3,
+                            .sessions = 3,
+                            .sampled = seed % 2 == 0,
+                            .features = seed % 4 < 2,
+                            .order = seed % 3 == 0 ? Order::ranked : Order::random};
+      });
 }
 
 BOOST_AUTO_TEST_CASE(sessions_that_come_while_a_long_prompt_is_read) {
-  for_all_modes(seeds() / 2 + 1, [](std::uint64_t seed) {
-    return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 4),
-                        .sessions = 2 + static_cast<std::uint32_t>(seed % 3),
-                        .tokens = 12,
-                        .late = 20 + seed * 13 % 200,
-                        .sampled = seed % 2 == 0,
-                        .features = seed % 4 < 2,
-                        .order = seed % 3 == 0 ? Order::ranked : Order::random,
-                        .cancel_after = seed % 5 == 4 ? seed * 17 : 0};
-  });
+  for_all_modes(
+      seeds() / 2 + 1,
+      [](std::uint64_t seed) {
+        return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 4),
+                            .sessions = 2 + static_cast<std::uint32_t>(seed % 3),
+                            .tokens = 12,
+                            .late = 20 + seed * 13 % 200,
+                            .sampled = seed % 2 == 0,
+                            .features = seed % 4 < 2,
+                            .order = seed % 3 == 0 ? Order::ranked : Order::random,
+                            .cancel_after = seed % 5 == 4 ? seed * 17 : 0};
+      });
 }
 
 BOOST_AUTO_TEST_CASE(a_cancelled_session_leaves_nothing_behind_and_the_others_alone) {
-  for_all_modes(seeds() / 2 + 1, [](std::uint64_t seed) {
-    return ScheduleCase{.sessions = 2,
-                        .features = seed % 2 == 0,
-                        .order = seed % 4 == 3 ? Order::ranked : Order::random,
-                        .cancel_after = seed * 17};
-  });
+  for_all_modes(
+      seeds() / 2 + 1,
+      [](std::uint64_t seed) {
+        return ScheduleCase{.sessions = 2,
+                            .features = seed % 2 == 0,
+                            .order = seed % 4 == 3 ? Order::ranked : Order::random,
+                            .cancel_after = seed * 17};
+      });
 }
 
 BOOST_AUTO_TEST_CASE(a_conversation_goes_on_with_the_kv_that_it_left) {
@@ -142,24 +156,28 @@ BOOST_AUTO_TEST_CASE(a_conversation_goes_on_with_the_kv_that_it_left) {
 }
 
 BOOST_AUTO_TEST_CASE(an_end_of_text_inside_a_segment_ends_the_text_there) {
-  for_all_modes(seeds() / 2 + 1, [](std::uint64_t seed) {
-    return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 3),
-                        .sessions = 1 + static_cast<std::uint32_t>(seed % 2),
-                        .sampled = seed % 4 == 2,
-                        .ends = true,
-                        .features = seed % 4 < 2,
-                        .knowledge = seed % 3 == 0 ? Knowledge::usual : Knowledge::all};
-  });
+  for_all_modes(
+      seeds() / 2 + 1,
+      [](std::uint64_t seed) {
+        return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 3),
+                            .sessions = 1 + static_cast<std::uint32_t>(seed % 2),
+                            .sampled = seed % 4 == 2,
+                            .ends = true,
+                            .features = seed % 4 < 2,
+                            .knowledge = seed % 3 == 0 ? Knowledge::usual : Knowledge::all};
+      });
 }
 
 BOOST_AUTO_TEST_CASE(a_limit_inside_a_segment_ends_the_text_there) {
-  for_all_modes(seeds() / 2 + 1, [](std::uint64_t seed) {
-    return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 3),
-                        .tokens = 1 + static_cast<std::uint32_t>(seed * 5 % 13),
-                        .sampled = seed % 2 == 0,
-                        .features = seed % 4 < 2,
-                        .knowledge = seed % 3 == 0 ? Knowledge::nothing : Knowledge::all};
-  });
+  for_all_modes(
+      seeds() / 2 + 1,
+      [](std::uint64_t seed) {
+        return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 3),
+                            .tokens = 1 + static_cast<std::uint32_t>(seed * 5 % 13),
+                            .sampled = seed % 2 == 0,
+                            .features = seed % 4 < 2,
+                            .knowledge = seed % 3 == 0 ? Knowledge::nothing : Knowledge::all};
+      });
 }
 
 BOOST_AUTO_TEST_CASE(a_controller_changes_the_policy_never_the_text) {
@@ -186,13 +204,15 @@ BOOST_AUTO_TEST_CASE(without_any_one_of_its_mechanisms_flowspec_writes_the_same)
 
 BOOST_AUTO_TEST_CASE(a_draft_that_is_always_or_never_right) {
   for (Knowledge knowledge : {Knowledge::all, Knowledge::nothing})
-    for_all_modes(seeds() / 4 + 1, [knowledge](std::uint64_t seed) {
-      return ScheduleCase{.stages = 3,
-                          .sampled = seed % 2 == 0,
-                          .features = seed % 4 < 2,
-                          .knowledge = knowledge,
-                          .order = seed % 2 == 0 ? Order::ranked : Order::random};
-    });
+    for_all_modes(
+        seeds() / 4 + 1,
+        [knowledge](std::uint64_t seed) {
+          return ScheduleCase{.stages = 3,
+                              .sampled = seed % 2 == 0,
+                              .features = seed % 4 < 2,
+                              .knowledge = knowledge,
+                              .order = seed % 2 == 0 ? Order::ranked : Order::random};
+        });
 }
 
 }  // namespace

@@ -19,9 +19,9 @@ inline CommandLine parse_line(std::vector<const char*> arguments) {
 
 /// Checks that `call` throws a RuntimeError that says `text` and that the user can mend.
 inline void check_error(const std::function<void()>& call, const std::string& text) {
-  check_throws<RuntimeError>(call, {text}, [](const RuntimeError& error) {
-    BOOST_CHECK(error.code() == ErrorCode::bad_request);
-  });
+  check_throws<RuntimeError>(
+      call, {text},
+      [](const RuntimeError& error) { BOOST_CHECK(error.code() == ErrorCode::bad_request); });
 }
 
 }  // namespace flowspec::test

@@ -15,9 +15,8 @@ EagleFiles::EagleFiles(const EagleShape& shape, std::uint64_t seed) {
   const auto add = [&](const std::string& name, std::vector<std::uint64_t> sizes, float mean,
                        float deviation) {
     std::size_t count = 1;
-    for (const std::uint64_t size : sizes) {
+    for (const std::uint64_t size : sizes)
       count *= size;
-    }
     std::vector<float> values(count);
     std::ranges::generate(values, [&] { return mean + deviation * normal(random); });
     tensors[name] = {std::move(sizes), std::move(values)};
@@ -31,9 +30,8 @@ EagleFiles::EagleFiles(const EagleShape& shape, std::uint64_t seed) {
   const std::uint64_t head_dim = shape.head_dim != 0 ? shape.head_dim : hidden / shape.heads;
   add("embed_tokens.weight", {shape.vocab_size, hidden}, 0, 1);
   add_matrix("fc", hidden, 2 * hidden);
-  if (shape.bias) {
+  if (shape.bias)
     add("fc.bias", {hidden}, 0, 0.3F);
-  }
   const std::string layer = "layers.0.";
   add_matrix(layer + "self_attn.q_proj", shape.heads * head_dim, hidden, 1.5F);
   add_matrix(layer + "self_attn.k_proj", shape.kv_heads * head_dim, hidden, 1.5F);
@@ -54,12 +52,10 @@ EagleFiles::EagleFiles(const EagleShape& shape, std::uint64_t seed) {
             {"rope_theta", std::to_string(shape.rope_theta)},
             {"rope_scaling", "null"},
             {"hidden_act", "\"silu\""}};
-  if (!shape.bias) {
+  if (!shape.bias)
     config["bias"] = "false";
-  }
-  if (shape.head_dim != 0) {
+  if (shape.head_dim != 0)
     config["head_dim"] = std::to_string(shape.head_dim);
-  }
 }
 
 void EagleFiles::write(const std::filesystem::path& folder, TensorType type) const {
@@ -72,9 +68,8 @@ void EagleFiles::write(const std::filesystem::path& folder, TensorType type) con
   }
   write_file(folder / "config.json", json + "}\n");
   SafetensorsWriter writer;
-  for (const auto& [name, tensor] : tensors) {
+  for (const auto& [name, tensor] : tensors)
     writer.add_tensor(name, type, tensor.shape, tensor.values);
-  }
   writer.write(folder / "model.safetensors");
 }
 

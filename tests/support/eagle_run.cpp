@@ -16,9 +16,8 @@ std::vector<TestRow> ready_nodes(const std::vector<EagleTree>& trees,
       const std::size_t parent = trees[s].tree.parents[node];
       const std::size_t at = segment_of[s][parent];
       const bool has_feature = parent < trees[s].known.size() || (at != none && at < segment);
-      if (segment_of[s][node] == none && (node == 0 || (at != none && has_feature))) {
+      if (segment_of[s][node] == none && (node == 0 || (at != none && has_feature)))
         ready.push_back({s, node});
-      }
     }
   }
   return ready;
@@ -31,9 +30,8 @@ EagleTree random_eagle_tree(std::mt19937& random, std::uint32_t vocab_size, std:
   EagleTree result{random_tree(random, vocab_size, stem, branches), {}};
   std::normal_distribution<float> normal;
   result.known.resize(stem, std::vector<float>(size));
-  for (std::vector<float>& feature : result.known) {
+  for (std::vector<float>& feature : result.known)
     std::ranges::generate(feature, [&] { return normal(random); });
-  }
   return result;
 }
 
@@ -44,25 +42,22 @@ TestPlan eagle_plan(std::mt19937* random, const std::vector<EagleTree>& trees, s
     const std::size_t size = tree.tree.size();
     segment_of.emplace_back(size, ~std::size_t{0});
     plan.slots.emplace_back();
-    for (std::size_t node = 0; node < size; ++node) {
+    for (std::size_t node = 0; node < size; ++node)
       plan.slots.back().push_back(static_cast<Slot>(node));
-    }
     plan.cache_slots = std::max(plan.cache_slots, static_cast<std::uint32_t>(size));
   }
   while (true) {
     std::vector<TestRow> segment;
     while (segment.size() < rows) {
       const auto ready = ready_nodes(trees, segment_of, plan.segments.size());
-      if (ready.empty()) {
+      if (ready.empty())
         break;
-      }
       const TestRow row = ready[random != nullptr ? (*random)() % ready.size() : 0];
       segment_of[row.session][row.node] = plan.segments.size();
       segment.push_back(row);
     }
-    if (segment.empty()) {
+    if (segment.empty())
       return plan;
-    }
     plan.segments.push_back(segment);
   }
 }
@@ -70,9 +65,8 @@ TestPlan eagle_plan(std::mt19937* random, const std::vector<EagleTree>& trees, s
 void permute_slots(std::mt19937& random, const std::vector<EagleTree>& trees, TestPlan& plan) {
   std::vector<TestTree> plain;
   plain.reserve(trees.size());
-  for (const EagleTree& tree : trees) {
+  for (const EagleTree& tree : trees)
     plain.push_back(tree.tree);
-  }
   permute_slots(random, plain, plan);
 }
 
@@ -92,9 +86,8 @@ std::vector<std::vector<EagleResult>> run_eagle(EagleHead& head,
     for (const auto& [session, node] : segment) {
       const EagleTree& tree = trees[session];
       paths.emplace_back();
-      for (const std::size_t ancestor : tree.tree.path(node)) {
+      for (const std::size_t ancestor : tree.tree.path(node))
         paths.back().push_back(plan.slots[session][ancestor]);
-      }
       const std::size_t parent = tree.tree.parents[node];
       const auto& feature =
           parent < tree.known.size() ? tree.known[parent] : results[session][parent].feature;

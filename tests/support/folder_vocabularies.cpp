@@ -18,26 +18,22 @@ namespace {
 /// The merges that lead to the tokens, best score first, as they are in converted tokenizer.json.
 Merges merges_of(const std::vector<SentencePieceSample>& pieces) {
   std::map<std::string, std::size_t> ids;
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    if (pieces[i].type == 1) {
+  for (std::size_t i = 0; i < pieces.size(); ++i)
+    if (pieces[i].type == 1)
       ids[pieces[i].text] = i;
-    }
-  }
   std::vector<std::pair<float, std::pair<std::string, std::string>>> scored;
   for (const auto& piece : pieces) {
     for (std::size_t at = 1; piece.type == 1 && at < piece.text.size(); ++at) {
       const auto left = piece.text.substr(0, at);
       const auto right = piece.text.substr(at);
-      if (ids.contains(left) && ids.contains(right)) {
+      if (ids.contains(left) && ids.contains(right))
         scored.push_back({piece.score, {left, right}});
-      }
     }
   }
   std::ranges::stable_sort(scored, [](const auto& a, const auto& b) { return a.first > b.first; });
   Merges merges;
-  for (const auto& [score, merge] : scored) {
+  for (const auto& [score, merge] : scored)
     merges.push_back(merge);
-  }
   return merges;
 }
 
@@ -55,9 +51,8 @@ const json llama_config{{"bos_token", {{"content", "<s>"}, {"lstrip", false}}},
 
 Tokenizer open(const std::map<std::string, json>& files) {
   const TempFolder folder;
-  for (const auto& [name, content] : files) {
+  for (const auto& [name, content] : files)
     write_json(folder / name, content);
-  }
   return Tokenizer::from_folder(folder.path());
 }
 
@@ -68,9 +63,8 @@ Tokenizer open_json(const json& content) {
 Tokenizer open_model(const std::string& bytes, const std::map<std::string, json>& files) {
   const TempFolder folder;
   write_file(folder / "tokenizer.model", bytes);
-  for (const auto& [name, content] : files) {
+  for (const auto& [name, content] : files)
     write_json(folder / name, content);
-  }
   return Tokenizer::from_folder(folder.path());
 }
 
@@ -99,9 +93,8 @@ json metaspace_json(const std::vector<SentencePieceSample>& pieces) {
   json added = json::array();
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     texts.push_back(pieces[i].text);
-    if (pieces[i].type == 2 || pieces[i].type == 3) {
+    if (pieces[i].type == 2 || pieces[i].type == 3)
       added.push_back(added_token(i, pieces[i].text, true));
-    }
   }
   json made = bpe_json(texts, merges_of(pieces));
   made["added_tokens"] = added;

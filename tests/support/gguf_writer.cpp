@@ -52,12 +52,10 @@ void add_metadata(GgufWriter& writer, const LlamaShape& shape) {
     writer.add_uint(prefix + "attention.key_length", shape.head_dim);
     writer.add_uint(prefix + "attention.value_length", shape.head_dim);
   }
-  if (shape.rope_dims != 0) {
+  if (shape.rope_dims != 0)
     writer.add_uint(prefix + "rope.dimension_count", shape.rope_dims);
-  }
-  if (shape.window != 0) {
+  if (shape.window != 0)
     writer.add_uint(prefix + "attention.sliding_window", shape.window);
-  }
   writer.add_float(prefix + "rope.freq_base", shape.rope_theta);
   writer.add_float(prefix + "attention.layer_norm_rms_epsilon", shape.rms_eps);
 }
@@ -82,9 +80,8 @@ class LlamaTensors {
       add_ffn(block);
     }
     add_norm("output_norm.weight");
-    if (!shape_.tied) {
+    if (!shape_.tied)
       add_matrix("output.weight", types_.output, hidden_, shape_.vocab_size, 3 * keep(hidden_));
-    }
   }
 
  private:
@@ -124,9 +121,8 @@ class LlamaTensors {
       add_vector(block + "attn_k_norm.weight", head_dim_, 1, 0.3F);
     }
     add_matrix(block + "attn_output.weight", type, queries, hidden_, keep(queries));
-    if (shape_.output_bias) {
+    if (shape_.output_bias)
       add_vector(block + "attn_output.bias", hidden_, 0, 0.5F);
-    }
   }
 
   void add_ffn(const std::string& block) {
@@ -176,25 +172,22 @@ void GgufWriter::add_string(const std::string& key, const std::string& value) {
 
 void GgufWriter::add_strings(const std::string& key, std::span<const std::string> values) {
   std::string bytes = bytes_of<std::uint32_t>(8) + bytes_of<std::uint64_t>(values.size());
-  for (const std::string& value : values) {
+  for (const std::string& value : values)
     bytes += counted(value);
-  }
   add_raw(key, 9, bytes);
 }
 
 void GgufWriter::add_floats(const std::string& key, std::span<const float> values) {
   std::string bytes = bytes_of<std::uint32_t>(6) + bytes_of<std::uint64_t>(values.size());
-  for (const float value : values) {
+  for (const float value : values)
     bytes += bytes_of(value);
-  }
   add_raw(key, 9, bytes);
 }
 
 void GgufWriter::add_ints(const std::string& key, std::span<const std::int32_t> values) {
   std::string bytes = bytes_of<std::uint32_t>(5) + bytes_of<std::uint64_t>(values.size());
-  for (const std::int32_t value : values) {
+  for (const std::int32_t value : values)
     bytes += bytes_of(value);
-  }
   add_raw(key, 9, bytes);
 }
 
@@ -212,21 +205,18 @@ std::string GgufWriter::bytes() const {
   const bool says_alignment = alignment_ != 32;
   std::string file = "GGUF" + bytes_of(version_) + bytes_of<std::uint64_t>(tensors_.size()) +
                      bytes_of<std::uint64_t>(key_count_ + (says_alignment ? 1 : 0)) + metadata_;
-  if (says_alignment) {
+  if (says_alignment)
     file += counted("general.alignment") + bytes_of<std::uint32_t>(4) + bytes_of(alignment_);
-  }
   const auto pad = [this](std::string& text) {
-    while (alignment_ != 0 && text.size() % alignment_ != 0) {
+    while (alignment_ != 0 && text.size() % alignment_ != 0)
       text += '\0';
-    }
   };
   std::string data;
   for (const Tensor& tensor : tensors_) {
     pad(data);
     file += counted(tensor.name) + bytes_of(static_cast<std::uint32_t>(tensor.shape.size()));
-    for (const std::uint64_t size : tensor.shape) {
+    for (const std::uint64_t size : tensor.shape)
       file += bytes_of(size);
-    }
     file += bytes_of(tensor.type) + bytes_of<std::uint64_t>(data.size());
     data += tensor.bytes;
   }
@@ -257,9 +247,8 @@ GgufWriter GgufWriter::part(std::uint32_t part, std::uint32_t count) const {
 void GgufWriter::write_parts(const std::filesystem::path& folder, const std::string& name,
                              std::uint32_t count) const {
   std::filesystem::create_directories(folder);
-  for (std::uint32_t i = 0; i < count; ++i) {
+  for (std::uint32_t i = 0; i < count; ++i)
     part(i, count).write(folder / part_name(name, i, count));
-  }
 }
 
 std::string part_name(const std::string& name, std::uint32_t part, std::uint32_t count) {
@@ -275,16 +264,14 @@ void write_file(const std::filesystem::path& path, const std::string& bytes) {
   std::filesystem::remove(path);
   std::ofstream file(path, std::ios::binary);
   file << bytes;
-  if (!file.flush()) {
+  if (!file.flush())
     throw std::runtime_error("cannot write " + path.string());
-  }
 }
 
 void add_vocabulary(GgufWriter& writer, std::uint32_t size, std::uint64_t seed,
                     std::uint32_t eos_token) {
-  if (size < least_vocab_size) {
+  if (size < least_vocab_size)
     throw std::invalid_argument("the vocabulary is too small");
-  }
   constexpr std::int32_t normal = 1, unknown = 2, control = 3, byte = 6;
   std::vector<std::string> tokens{"<unk>", "<s>", "</s>"};
   std::vector<std::int32_t> types{unknown, control, control};
@@ -294,21 +281,18 @@ void add_vocabulary(GgufWriter& writer, std::uint32_t size, std::uint64_t seed,
     types.push_back(byte);
   }
   std::vector<std::string> pieces{"\xe2\x96\x81"};  // "▁", which stands for a space
-  for (char c = 'a'; c <= 'z'; ++c) {
+  for (char c = 'a'; c <= 'z'; ++c)
     pieces.emplace_back(1, c);
-  }
-  for (const char c : std::string_view(".,!?'\"")) {
+  for (const char c : std::string_view(".,!?'\""))
     pieces.emplace_back(1, c);
-  }
   const std::size_t wanted = size - tokens.size();
   std::set<std::string> known(pieces.begin(), pieces.end());
   Random random(seed);
   while (pieces.size() < wanted) {
     const std::string& left = pieces[random.next() % pieces.size()];
     const std::string& right = pieces[1 + random.next() % 26];
-    if (known.insert(left + right).second) {
+    if (known.insert(left + right).second)
       pieces.push_back(left + right);
-    }
   }
   std::vector<float> scores(tokens.size(), 0);
   for (std::size_t i = 0; i < wanted; ++i) {

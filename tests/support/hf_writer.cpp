@@ -35,9 +35,8 @@ std::string hf_name(const std::string& gguf) {
       {"ffn_up.weight", "mlp.up_proj.weight"},
       {"ffn_down.weight", "mlp.down_proj.weight"},
   };
-  if (!gguf.starts_with("blk.")) {
+  if (!gguf.starts_with("blk."))
     return names.at(gguf);
-  }
   const std::size_t dot = gguf.find('.', 4);
   return "model.layers." + gguf.substr(4, dot - 4) + "." + names.at(gguf.substr(dot + 1));
 }
@@ -65,9 +64,8 @@ HfWriter::HfWriter(const GgufFile& file) {
     const bool is_turned = tensor.name.find("attn_q.") != std::string::npos ||
                            tensor.name.find("attn_k.") != std::string::npos;
     std::string bytes(reinterpret_cast<const char*>(tensor.data.data()), tensor.data.size());
-    if (is_turned && model.architecture == "llama") {
+    if (is_turned && model.architecture == "llama")
       bytes = unpermuted(tensor, model.head_dim);
-    }
     tensors[hf_name(tensor.name)] = {
         tensor.type, {tensor.shape.rbegin(), tensor.shape.rend()}, std::move(bytes)};
   }
@@ -93,9 +91,8 @@ HfWriter::HfWriter(const GgufFile& file) {
 void HfWriter::write(const std::filesystem::path& folder, std::size_t shards) const {
   std::filesystem::create_directories(folder);
   std::string json;
-  for (const auto& [key, value] : config) {
+  for (const auto& [key, value] : config)
     json += (json.empty() ? "{\n  \"" : ",\n  \"") + key + "\": " + value;
-  }
   write_file(folder / "config.json", json + "\n}\n");
   std::vector<SafetensorsWriter> files(shards);
   nlohmann::json index = {{"weight_map", nlohmann::json::object()}};
@@ -109,12 +106,10 @@ void HfWriter::write(const std::filesystem::path& folder, std::size_t shards) co
     files[shard].add_raw_tensor(name, type_name(tensor.type), tensor.shape, tensor.bytes);
     index["weight_map"][name] = file_name(shard);
   }
-  for (std::size_t shard = 0; shard < shards; ++shard) {
+  for (std::size_t shard = 0; shard < shards; ++shard)
     files[shard].write(folder / file_name(shard));
-  }
-  if (shards > 1) {
+  if (shards > 1)
     write_file(folder / "model.safetensors.index.json", index.dump());
-  }
 }
 
 }  // namespace flowspec::test

@@ -170,7 +170,8 @@ bool same(const T& a, const T& b) {
 inline bool same(const Segment& a, const Segment& b) {
   return a.id == b.id && a.rows == b.rows && a.prunes == b.prunes && same(a.hidden, b.hidden) &&
          a.awaits_more == b.awaits_more &&
-         std::ranges::equal(a.taps, b.taps, [](auto& x, auto& y) { return same(x, y); });
+         std::ranges::equal(
+             a.taps, b.taps, [](auto& x, auto& y) { return same(x, y); });
 }
 inline bool same(const Features& a, const Features& b) {
   return a.session == b.session && a.nodes == b.nodes && same(a.hidden, b.hidden);

@@ -226,8 +226,9 @@ std::size_t PipelineWorld::pieces(SessionId session) const {
 }
 
 bool PipelineWorld::all_reported() const {
-  return std::all_of(system_->reports.begin(), system_->reports.end(),
-                     [](const auto& entry) { return entry.second.has_value(); });
+  return std::all_of(
+      system_->reports.begin(), system_->reports.end(),
+      [](const auto& entry) { return entry.second.has_value(); });
 }
 
 caf::actor PipelineWorld::channel(const std::string& name) const {

@@ -13,9 +13,8 @@ namespace {
 
 std::string convert_q8_0(std::span<const float> block) {
   float largest = 0;
-  for (const float value : block) {
+  for (const float value : block)
     largest = std::max(largest, std::abs(value));
-  }
   const float scale = largest / 127;
   std::string bytes = bytes_of(float_to_f16(scale));
   for (const float value : block) {
@@ -27,34 +26,30 @@ std::string convert_q8_0(std::span<const float> block) {
 
 std::string convert_q4_0(std::span<const float> block) {
   float extreme = 0;
-  for (const float value : block) {
+  for (const float value : block)
     extreme = std::abs(value) > std::abs(extreme) ? value : extreme;
-  }
   const float scale = extreme / -8;
   const auto quantise = [scale](float value) {
     const float q = scale == 0 ? 8 : std::round(value / scale) + 8;
     return static_cast<std::uint8_t>(std::clamp(q, 0.0F, 15.0F));
   };
   std::string bytes = bytes_of(float_to_f16(scale));
-  for (std::size_t i = 0; i < 16; ++i) {
+  for (std::size_t i = 0; i < 16; ++i)
     bytes += static_cast<char>(quantise(block[i]) | quantise(block[i + 16]) << 4);
-  }
   return bytes;
 }
 
 std::string pack_fours(std::span<const std::uint8_t> q) {
   std::string bytes;
-  for (std::size_t i = 0; i < 16; ++i) {
+  for (std::size_t i = 0; i < 16; ++i)
     bytes += static_cast<char>((q[i] & 15) | (q[i + 16] & 15) << 4);
-  }
   return bytes;
 }
 
 std::string pack_fives(std::span<const std::uint8_t> q) {
   std::uint32_t fifths = 0;
-  for (std::size_t i = 0; i < 32; ++i) {
+  for (std::size_t i = 0; i < 32; ++i)
     fifths |= std::uint32_t{q[i]} >> 4 << i;
-  }
   return bytes_of(fifths) + pack_fours(q);
 }
 
@@ -70,14 +65,12 @@ float scale_read_back(float scale) {
 
 std::string convert_q5_0(std::span<const float> block) {
   float extreme = 0;
-  for (const float value : block) {
+  for (const float value : block)
     extreme = std::abs(value) > std::abs(extreme) ? value : extreme;
-  }
   const float scale = extreme / -16;
   std::array<std::uint8_t, 32> q{};
-  for (std::size_t i = 0; i < q.size(); ++i) {
+  for (std::size_t i = 0; i < q.size(); ++i)
     q[i] = scale == 0 ? 16 : step_of(block[i], -16 * scale, scale, 31);
-  }
   return bytes_of(float_to_f16(scale)) + pack_fives(q);
 }
 
@@ -86,9 +79,8 @@ std::string convert_with_minimum(std::span<const float> block, int most) {
   const float least = scale_read_back(std::ranges::min(block));
   const float scale = scale_read_back((std::ranges::max(block) - least) / static_cast<float>(most));
   std::array<std::uint8_t, 32> q{};
-  for (std::size_t i = 0; i < q.size(); ++i) {
+  for (std::size_t i = 0; i < q.size(); ++i)
     q[i] = step_of(block[i], least, scale, most);
-  }
   return bytes_of(float_to_f16(scale)) + bytes_of(float_to_f16(least)) +
          (most == 31 ? pack_fives(q) : pack_fours(q));
 }
@@ -138,14 +130,12 @@ std::string convert_nibbles(std::span<const float> block, int most) {
     }
   }
   std::string bytes = bytes_of(float_to_f16(d)) + bytes_of(float_to_f16(dmin));
-  for (const unsigned byte : packed) {
+  for (const unsigned byte : packed)
     bytes += static_cast<char>(byte);
-  }
   for (std::size_t i = 0; most == 31 && i < 32; ++i) {
     unsigned byte = 0;
-    for (std::size_t s = 0; s < 8; ++s) {
+    for (std::size_t s = 0; s < 8; ++s)
       byte |= static_cast<unsigned>(q[32 * s + i] >> 4) << s;
-    }
     bytes += static_cast<char>(byte);
   }
   for (std::size_t i = 0; i < 128; ++i) {
@@ -157,11 +147,9 @@ std::string convert_nibbles(std::span<const float> block, int most) {
 
 std::string convert_q6_k(std::span<const float> block) {
   std::array<float, 16> scales{};
-  for (std::size_t s = 0; s < 16; ++s) {
-    for (const float value : block.subspan(16 * s, 16)) {
+  for (std::size_t s = 0; s < 16; ++s)
+    for (const float value : block.subspan(16 * s, 16))
       scales[s] = std::max(scales[s], std::abs(value) / 31);
-    }
-  }
   const float d = scale_read_back(std::ranges::max(scales) / 127);
   std::array<std::uint8_t, 256> q{};
   std::string sub;
@@ -169,9 +157,8 @@ std::string convert_q6_k(std::span<const float> block) {
     const unsigned steps = step_of(scales[s], 0, d, 127);
     const float scale = d * static_cast<float>(steps);
     sub += static_cast<char>(steps);
-    for (std::size_t i = 16 * s; i < 16 * s + 16; ++i) {
+    for (std::size_t i = 16 * s; i < 16 * s + 16; ++i)
       q[i] = scale == 0 ? 32 : step_of(block[i], -32 * scale, scale, 63);
-    }
   }
   std::string low(128, 0);
   std::string high(64, 0);
@@ -189,9 +176,8 @@ std::uint16_t float_to_f16(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000);
   const float magnitude = std::abs(value);
-  if (!(magnitude < 65520)) {  // too large, infinite or NaN
+  if (!(magnitude < 65520))  // too large, infinite or NaN
     return sign | (std::isnan(value) ? 0x7e00 : 0x7c00);
-  }
   // Halves below 2^-14 are multiples of 2^-24, the others of 2^-10 of their power of two.
   const int exponent = std::max(magnitude > 0 ? std::ilogb(magnitude) : -14, -14);
   const auto steps =
@@ -205,14 +191,12 @@ std::string convert(TensorType type, std::span<const float> values) {
   std::string bytes;
   switch (type) {
     case TensorType::f32:
-      for (const float value : values) {
+      for (const float value : values)
         bytes += bytes_of(value);
-      }
       return bytes;
     case TensorType::f16:
-      for (const float value : values) {
+      for (const float value : values)
         bytes += bytes_of(float_to_f16(value));
-      }
       return bytes;
     case TensorType::bf16:
       for (const float value : values) {
@@ -225,19 +209,16 @@ std::string convert(TensorType type, std::span<const float> values) {
     case TensorType::q4_1:
     case TensorType::q5_0:
     case TensorType::q5_1:
-      if (values.size() % 32 != 0) {
+      if (values.size() % 32 != 0)
         throw std::invalid_argument("quantised rows need a multiple of 32 values");
-      }
-      for (; !values.empty(); values = values.subspan(32)) {
+      for (; !values.empty(); values = values.subspan(32))
         bytes += convert_block_of_32(type, values.first(32));
-      }
       return bytes;
     case TensorType::q4_k:
     case TensorType::q5_k:
     case TensorType::q6_k:
-      if (values.size() % 256 != 0) {
+      if (values.size() % 256 != 0)
         throw std::invalid_argument("K-quantised rows need a multiple of 256 values");
-      }
       for (; !values.empty(); values = values.subspan(256)) {
         const auto block = values.first(256);
         bytes += type == TensorType::q6_k

@@ -10,18 +10,15 @@ using Vector = ReferenceEagle::Vector;
 /// y[o] = sum over i of w[o][i] x[i]
 Vector product(const Vector& w, const Vector& x) {
   Vector y(w.size() / x.size(), 0.0);
-  for (std::size_t o = 0; o < y.size(); ++o) {
-    for (std::size_t i = 0; i < x.size(); ++i) {
+  for (std::size_t o = 0; o < y.size(); ++o)
+    for (std::size_t i = 0; i < x.size(); ++i)
       y[o] += w[o * x.size() + i] * x[i];
-    }
-  }
   return y;
 }
 
 void add(Vector& x, const Vector& y) {
-  for (std::size_t i = 0; i < x.size(); ++i) {
+  for (std::size_t i = 0; i < x.size(); ++i)
     x[i] += y[i];
-  }
 }
 
 /// "rotate_half": component i of a head turns with component i + dim / 2.
@@ -50,17 +47,14 @@ Vector attention(const Vector& query, const std::vector<Vector>& keys,
     double total = 0;
     for (const Vector& key : keys) {
       double score = 0;
-      for (std::size_t i = 0; i < dim; ++i) {
+      for (std::size_t i = 0; i < dim; ++i)
         score += query[head * dim + i] * key[kv + i];
-      }
       weights.push_back(std::exp(score / std::sqrt(static_cast<double>(dim))));
       total += weights.back();
     }
-    for (std::size_t p = 0; p < values.size(); ++p) {
-      for (std::size_t i = 0; i < dim; ++i) {
+    for (std::size_t p = 0; p < values.size(); ++p)
+      for (std::size_t i = 0; i < dim; ++i)
         out[head * dim + i] += weights[p] / total * values[p][kv + i];
-      }
-    }
   }
   return out;
 }
@@ -98,9 +92,8 @@ std::vector<Vector> ReferenceEagle::features(const std::vector<Token>& text,
     const Vector& feature = j < known.size() ? known[j] : guesses[j];
     input.insert(input.end(), feature.begin(), feature.end());
     Vector x = product(fc, input);
-    if (file_.find("fc.bias") != nullptr) {
+    if (file_.find("fc.bias") != nullptr)
       add(x, tensor("fc.bias"));
-    }
     Vector query = product(wq, x);
     keys.push_back(product(wk, x));
     values.push_back(product(wv, x));
@@ -108,20 +101,17 @@ std::vector<Vector> ReferenceEagle::features(const std::vector<Token>& text,
     turn(keys.back(), config_, j);
     add(x, product(wo, attention(query, keys, values, config_)));
     double squares = 0;
-    for (const double v : x) {
+    for (const double v : x)
       squares += v * v;
-    }
     const double root =
         std::sqrt(squares / static_cast<double>(size) + static_cast<double>(config_.rms_eps));
     Vector normed(size);
-    for (std::size_t i = 0; i < size; ++i) {
+    for (std::size_t i = 0; i < size; ++i)
       normed[i] = x[i] / root * norm[i];
-    }
     Vector g = product(gate, normed);
     const Vector u = product(up, normed);
-    for (std::size_t i = 0; i < g.size(); ++i) {
+    for (std::size_t i = 0; i < g.size(); ++i)
       g[i] = g[i] / (1 + std::exp(-g[i])) * u[i];
-    }
     add(x, product(down, g));
     guesses.push_back(x);
   }

@@ -16,12 +16,10 @@ Vector as_input(TensorType type, Vector x) {
   const std::size_t block = quantised_block(type);
   for (std::size_t first = 0; block != 0 && first < x.size(); first += block) {
     double largest = 0;
-    for (std::size_t i = first; i < first + block; ++i) {
+    for (std::size_t i = first; i < first + block; ++i)
       largest = std::max(largest, std::abs(x[i]));
-    }
-    for (std::size_t i = first; largest > 0 && i < first + block; ++i) {
+    for (std::size_t i = first; largest > 0 && i < first + block; ++i)
       x[i] = std::nearbyint(x[i] * 127 / largest) * (largest / 127);
-    }
   }
   return x;
 }
@@ -30,23 +28,19 @@ Vector as_input(TensorType type, Vector x) {
 Vector product(const ReferenceModel::Matrix& w, const Vector& activations) {
   const Vector x = as_input(w.type, activations);
   Vector y(w.values.size() / x.size(), 0.0);
-  for (std::size_t o = 0; o < y.size(); ++o) {
-    for (std::size_t i = 0; i < x.size(); ++i) {
+  for (std::size_t o = 0; o < y.size(); ++o)
+    for (std::size_t i = 0; i < x.size(); ++i)
       y[o] += w.values[o * x.size() + i] * x[i];
-    }
-  }
   return y;
 }
 
 Vector normalised(const Vector& x, const Vector& weight, double eps) {
   double squares = 0;
-  for (const double v : x) {
+  for (const double v : x)
     squares += v * v;
-  }
   Vector y(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i) {
+  for (std::size_t i = 0; i < x.size(); ++i)
     y[i] = x[i] / std::sqrt(squares / static_cast<double>(x.size()) + eps) * weight[i];
-  }
   return y;
 }
 
@@ -57,19 +51,16 @@ double frequency_of(const ModelConfig& config, std::size_t pair) {
   const double dims = config.rope_dims;
   const double base = static_cast<double>(config.rope_theta);
   double original = 1 / std::pow(base, 2.0 * static_cast<double>(pair) / dims);
-  if (!scaling.divisors.empty()) {
+  if (!scaling.divisors.empty())
     original /= static_cast<double>(scaling.divisors[pair]);
-  }
   const double interpolated = original / scaling.factor;
   const double context = scaling.original_context;
   if (scaling.kind == RopeScalingKind::llama3) {
     const double wavelength = 2 * pi / original;
-    if (wavelength < context / scaling.high_freq_factor) {
+    if (wavelength < context / scaling.high_freq_factor)
       return original;
-    }
-    if (wavelength > context / scaling.low_freq_factor) {
+    if (wavelength > context / scaling.low_freq_factor)
       return interpolated;
-    }
     const double smooth = (context / wavelength - scaling.low_freq_factor) /
                           (scaling.high_freq_factor - scaling.low_freq_factor);
     return (1 - smooth) * interpolated + smooth * original;
@@ -119,25 +110,21 @@ Vector attention(const double* q, const std::vector<Vector>& keys,
   double total = 0;
   for (std::size_t p = 0; p <= last; ++p) {
     double score = 0;
-    for (std::size_t i = 0; i < head_dim; ++i) {
+    for (std::size_t i = 0; i < head_dim; ++i)
       score += q[i] * keys[p][offset + i];
-    }
     weights[p] = std::exp(score / std::sqrt(static_cast<double>(head_dim)));
     total += weights[p];
   }
   Vector out(head_dim, 0.0);
-  for (std::size_t p = 0; p <= last; ++p) {
-    for (std::size_t i = 0; i < head_dim; ++i) {
+  for (std::size_t p = 0; p <= last; ++p)
+    for (std::size_t i = 0; i < head_dim; ++i)
       out[i] += weights[p] / total * values[p][offset + i];
-    }
-  }
   return out;
 }
 
 void add(Vector& x, const Vector& y) {
-  for (std::size_t i = 0; i < x.size(); ++i) {
+  for (std::size_t i = 0; i < x.size(); ++i)
     x[i] += y[i];
-  }
 }
 
 /// Normalises every head by itself.
@@ -221,9 +208,8 @@ void ReferenceModel::add_attention(const std::string& prefix, std::vector<Vector
       attended.insert(attended.end(), part.begin(), part.end());
     }
     add(x[p], product(wo, attended));
-    if (config_.output_bias) {
+    if (config_.output_bias)
       add(x[p], tensor(prefix + "attn_output.bias"));
-    }
   }
 }
 
@@ -242,9 +228,8 @@ void ReferenceModel::add_ffn(const std::string& prefix, std::vector<Vector>& x) 
       add(u, tensor(prefix + "ffn_up.bias"));
       add(row, tensor(prefix + "ffn_down.bias"));
     }
-    for (std::size_t i = 0; i < g.size(); ++i) {
+    for (std::size_t i = 0; i < g.size(); ++i)
       g[i] = g[i] / (1 + std::exp(-g[i])) * u[i];
-    }
     add(row, product(down, g));
   }
 }

@@ -27,9 +27,8 @@ void SafetensorsWriter::add_raw_tensor(const std::string& name, const std::strin
 
 std::string SafetensorsWriter::bytes() const {
   std::string header = "{\"__metadata__\":{\"format\":\"pt\"}" + entries_ + "}";
-  while (header.size() % 8 != 0) {
+  while (header.size() % 8 != 0)
     header += ' ';
-  }
   return safetensors_file(header, data_);
 }
 

@@ -30,9 +30,8 @@ Tokenizer make(const std::vector<Entry>& more, const std::function<void(GgufWrit
   writer.add_strings("tokenizer.ggml.tokens", texts);
   writer.add_floats("tokenizer.ggml.scores", scores);
   writer.add_ints("tokenizer.ggml.token_type", kinds);
-  if (change) {
+  if (change)
     change(writer);
-  }
   const TempFolder folder;
   writer.write(folder / "vocab.gguf");
   return Tokenizer::from_gguf(GgufFile::open(folder / "vocab.gguf"));

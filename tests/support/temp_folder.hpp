@@ -12,9 +12,8 @@ class TempFolder {
  public:
   TempFolder() {
     std::string name = (std::filesystem::temp_directory_path() / "flowspec-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) {
+    if (::mkdtemp(name.data()) == nullptr)
       throw std::runtime_error("cannot make a temporary folder like " + name);
-    }
     path_ = name;
   }
   ~TempFolder() {

@@ -8,9 +8,8 @@ namespace {
 
 std::string varint(std::uint64_t value) {
   std::string bytes;
-  for (; value >= 0x80; value >>= 7) {
+  for (; value >= 0x80; value >>= 7)
     bytes += static_cast<char>(0x80 | (value & 0x7f));
-  }
   return bytes + static_cast<char>(value);
 }
 
@@ -19,15 +18,12 @@ std::string varint(std::uint64_t value) {
 json bpe_json(const std::vector<std::string>& tokens,
               const std::vector<std::pair<std::string, std::string>>& merges) {
   json vocab = json::object();
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (!tokens[i].empty()) {
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    if (!tokens[i].empty())
       vocab[tokens[i]] = i;
-    }
-  }
   json lines = json::array();
-  for (const auto& [left, right] : merges) {
+  for (const auto& [left, right] : merges)
     lines.push_back(left + " " + right);
-  }
   return {{"version", "1.0"},
           {"added_tokens", json::array()},
           {"normalizer", nullptr},
@@ -43,16 +39,14 @@ json added_token(std::size_t id, const std::string& text, bool is_special) {
 
 json byte_level_json(const ByteVocabulary& vocabulary, const std::string& pattern) {
   std::vector<std::pair<std::string, std::string>> merges;
-  for (const auto& [left, right] : vocabulary.merges) {
+  for (const auto& [left, right] : vocabulary.merges)
     merges.emplace_back(in_byte_alphabet(left), in_byte_alphabet(right));
-  }
   auto tokens = token_texts(vocabulary);
   const std::size_t special = vocabulary.control.size() + vocabulary.user_defined.size();
   const std::size_t first = tokens.size() - special;
   json added = json::array();
-  for (std::size_t i = 0; i < special; ++i) {
+  for (std::size_t i = 0; i < special; ++i)
     added.push_back(added_token(first + i, tokens[first + i], i < vocabulary.control.size()));
-  }
   tokens.resize(first);
   json made = bpe_json(tokens, merges);
   made["added_tokens"] = added;
@@ -90,9 +84,8 @@ std::string sentencepiece_bytes(const std::vector<SentencePieceSample>& pieces,
   std::string bytes;
   for (const SentencePieceSample& piece : pieces) {
     std::string message = proto_field(1, piece.text) + varint(2 << 3 | 5) + bytes_of(piece.score);
-    if (piece.type != 1) {
+    if (piece.type != 1)
       message += proto_number(3, static_cast<std::uint64_t>(piece.type));
-    }
     bytes += proto_field(1, message);
   }
   bytes += proto_field(2, proto_number(3, 2));                               // BPE

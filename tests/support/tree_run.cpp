@@ -27,18 +27,16 @@ void use_node_numbers_as_slots(const std::vector<TestTree>& trees, TestPlan& pla
 
 std::vector<std::size_t> TestTree::path(std::size_t node) const {
   std::vector<std::size_t> nodes{node};
-  while (nodes.back() != 0) {
+  while (nodes.back() != 0)
     nodes.push_back(parents[nodes.back()]);
-  }
   std::reverse(nodes.begin(), nodes.end());
   return nodes;
 }
 
 std::vector<Token> TestTree::text(std::size_t node) const {
   std::vector<Token> text;
-  for (const std::size_t n : path(node)) {
+  for (const std::size_t n : path(node))
     text.push_back(tokens[n]);
-  }
   return text;
 }
 
@@ -56,11 +54,9 @@ TestTree random_tree(std::mt19937& random, std::uint32_t vocab_size, std::size_t
 TestPlan plain_plan(const std::vector<TestTree>& trees, std::size_t rows) {
   TestPlan plan;
   std::vector<TestRow> all;
-  for (std::size_t session = 0; session < trees.size(); ++session) {
-    for (std::size_t node = 0; node < trees[session].size(); ++node) {
+  for (std::size_t session = 0; session < trees.size(); ++session)
+    for (std::size_t node = 0; node < trees[session].size(); ++node)
       all.push_back({session, node});
-    }
-  }
   cut(all, rows, plan);
   use_node_numbers_as_slots(trees, plan);
   return plan;
@@ -69,9 +65,8 @@ TestPlan plain_plan(const std::vector<TestTree>& trees, std::size_t rows) {
 TestPlan shuffled_plan(std::mt19937& random, const std::vector<TestTree>& trees, std::size_t rows) {
   TestPlan plan;
   std::vector<TestRow> ready;
-  for (std::size_t session = 0; session < trees.size(); ++session) {
+  for (std::size_t session = 0; session < trees.size(); ++session)
     ready.push_back({session, 0});
-  }
   std::vector<TestRow> all;
   while (!ready.empty()) {
     const std::size_t i = random() % ready.size();
@@ -80,11 +75,9 @@ TestPlan shuffled_plan(std::mt19937& random, const std::vector<TestTree>& trees,
     ready.pop_back();
     all.push_back(row);
     const TestTree& tree = trees[row.session];
-    for (std::size_t child = row.node + 1; child < tree.size(); ++child) {
-      if (tree.parents[child] == row.node) {
+    for (std::size_t child = row.node + 1; child < tree.size(); ++child)
+      if (tree.parents[child] == row.node)
         ready.push_back({row.session, child});
-      }
-    }
   }
   cut(all, rows, plan);
   use_node_numbers_as_slots(trees, plan);
@@ -106,24 +99,20 @@ Hidden run_plan(std::vector<StageModel>& stages, const std::vector<TestTree>& tr
                 const TestPlan& plan) {
   const std::size_t size = stages.front().hidden_size();
   Hidden result(trees.size());
-  for (std::size_t session = 0; session < trees.size(); ++session) {
+  for (std::size_t session = 0; session < trees.size(); ++session)
     result[session].resize(trees[session].size());
-  }
   std::vector<std::vector<KvCache>> caches(stages.size());
-  for (std::size_t s = 0; s < stages.size(); ++s) {
-    for (std::size_t session = 0; session < trees.size(); ++session) {
+  for (std::size_t s = 0; s < stages.size(); ++s)
+    for (std::size_t session = 0; session < trees.size(); ++session)
       caches[s].push_back(stages[s].make_cache(plan.cache_slots));
-    }
-  }
   for (const std::vector<TestRow>& segment : plan.segments) {
     std::vector<std::vector<Slot>> paths;
     std::vector<Token> tokens;
     for (const TestRow& row : segment) {
       tokens.push_back(trees[row.session].tokens[row.node]);
       paths.emplace_back();
-      for (const std::size_t node : trees[row.session].path(row.node)) {
+      for (const std::size_t node : trees[row.session].path(row.node))
         paths.back().push_back(plan.slots[row.session][node]);
-      }
     }
     std::vector<float> hidden(segment.size() * size);
     for (std::size_t s = 0; s < stages.size(); ++s) {
@@ -156,11 +145,9 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 
 std::size_t differing_nodes(const Hidden& a, const Hidden& b) {
   std::size_t count = 0;
-  for (std::size_t session = 0; session < a.size(); ++session) {
-    for (std::size_t node = 0; node < a[session].size(); ++node) {
+  for (std::size_t session = 0; session < a.size(); ++session)
+    for (std::size_t node = 0; node < a[session].size(); ++node)
       count += same_bits(a[session][node], b[session][node]) ? 0 : 1;
-    }
-  }
   return count;
 }
 

@@ -58,15 +58,13 @@ BOOST_AUTO_TEST_CASE(text_is_composed_where_the_file_says_so) {
   syllables["normalizer"] = {{"type", "NFC"}};
   const Tokenizer korean = open_json(syllables);
   std::string letters;
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < 1000; ++i)
     letters += "\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8";
-  }
   BOOST_TEST(korean.encode(letters).size() == 1000U);
   BOOST_TEST(korean.least_tokens(letters.size()) <= 1000U);
   std::string marks = "a";
-  while (marks.size() < 200'000) {
+  while (marks.size() < 200'000)
     marks += "\xcc\x81\xcc\xa3";  // in the wrong order: sorting all of them would take hours
-  }
   BOOST_TEST(t.decode(t.encode(marks)).size() > marks.size() / 2);
 }
 

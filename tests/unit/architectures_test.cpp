@@ -34,9 +34,8 @@ void check_against_reference(const std::string& name, const ModelFiles& files,
 LlamaShape shape_of(const std::string& architecture) {
   LlamaShape shape;
   shape.architecture = architecture;
-  if (architecture == "qwen3") {
+  if (architecture == "qwen3")
     shape.head_dim = 24;
-  }
   return shape;
 }
 

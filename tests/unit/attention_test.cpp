@@ -38,9 +38,8 @@ std::vector<Half> halves(const std::vector<float>& values) {
 
 std::vector<float> floats(const std::vector<Half>& values) {
   std::vector<float> result;
-  for (const Half half : values) {
+  for (const Half half : values)
     result.push_back(f16_to_float(static_cast<std::uint16_t>(half)));
-  }
   return result;
 }
 
@@ -140,9 +139,8 @@ class Text {
     double largest_sum = 0;
     const std::size_t stride = KvCache::head_stride(shape_.head_dim);
     for (std::size_t p = 0; p < keys_.size(); ++p) {
-      for (const float v : values_[p]) {
+      for (const float v : values_[p])
         largest_value = std::max(largest_value, std::abs(static_cast<double>(v)));
-      }
       for (std::size_t h = 0; h < shape_.heads; ++h) {
         const std::size_t group = h / (shape_.heads / shape_.kv_heads);
         double sum = 0;
@@ -176,9 +174,8 @@ BOOST_AUTO_TEST_CASE(halves_are_as_near_to_floats_as_their_rounding_allows) {
         const auto expected = exact.attend(*set);
         const auto actual = rounded.attend(*set);
         double error = 0;
-        for (std::size_t i = 0; i < expected.size(); ++i) {
+        for (std::size_t i = 0; i < expected.size(); ++i)
           error = std::max(error, std::abs(static_cast<double>(actual[i] - expected[i])));
-        }
         BOOST_TEST_MESSAGE(length << " positions: error " << error << ", bound " << exact.bound());
         BOOST_TEST(error > 0);
         BOOST_TEST(error < exact.bound());

@@ -63,7 +63,8 @@ BOOST_AUTO_TEST_CASE(weights_that_are_not_finite_leave_no_token_to_choose) {
         const auto last = std::span(logits).last(config.vocab_size);
         for (const float temperature : {0.0F, 1.0F}) {
           BOOST_CHECK_EXCEPTION(
-              sample(last, {.temperature = temperature}, 3), ModelError, [](const ModelError& e) {
+              sample(last, {.temperature = temperature}, 3), ModelError,
+              [](const ModelError& e) {
                 return std::string(e.what()).find("NaN or infinite") != std::string::npos;
               });
         }

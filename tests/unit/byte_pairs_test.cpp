@@ -33,9 +33,8 @@ Tokenizer open(const GgufWriter& writer) {
 Tokenizer make(ByteVocabulary vocabulary, const std::function<void(GgufWriter&)>& change = {}) {
   GgufWriter writer;
   add_byte_vocabulary(writer, vocabulary);
-  if (change) {
+  if (change)
     change(writer);
-  }
   return open(writer);
 }
 
@@ -59,9 +58,8 @@ std::string random_text(std::mt19937& random) {
       default:
         break;
     }
-    if (c == 0x2581) {
+    if (c == 0x2581)
       continue;  // SentencePiece writes spaces so and cannot tell them apart
-    }
     if (c < 0x80) {
       text += static_cast<char>(c);
     } else if (c < 0x800) {
@@ -175,16 +173,14 @@ BOOST_AUTO_TEST_CASE(special_tokens) {
 BOOST_AUTO_TEST_CASE(any_bytes_come_back) {
   const Tokenizer t = make(hello);
   std::string all;
-  for (int byte = 0; byte < 256; ++byte) {
+  for (int byte = 0; byte < 256; ++byte)
     all += static_cast<char>(byte);
-  }
   BOOST_TEST(t.decode(t.encode(all)) == all);
   std::mt19937 random(9);
   for (int round = 0; round < 1000; ++round) {
     std::string text;
-    for (std::uint32_t i = random() % 30; i > 0; --i) {
+    for (std::uint32_t i = random() % 30; i > 0; --i)
       text += static_cast<char>(random() % 3 == 0 ? random() % 256 : ' ' + random() % 95);
-    }
     BOOST_TEST_REQUIRE(t.decode(t.encode(text)) == text);
   }
 }
@@ -219,9 +215,8 @@ BOOST_AUTO_TEST_CASE(the_alphabet) {
     BOOST_TEST(bytes_of_characters(character_of_byte(static_cast<unsigned char>(byte))).value() ==
                std::string(1, c));
   }
-  for (const char* text : {" ", "\xe2\x96\x81", "\xff", "a\xc5\x84"}) {
+  for (const char* text : {" ", "\xe2\x96\x81", "\xff", "a\xc5\x84"})
     BOOST_TEST(!bytes_of_characters(text));
-  }
 }
 
 BOOST_AUTO_TEST_CASE(bad_vocabularies_are_refused) {
@@ -248,9 +243,8 @@ BOOST_AUTO_TEST_CASE(bad_vocabularies_are_refused) {
 BOOST_AUTO_TEST_CASE(text_streams_by_whole_characters) {
   TextStream stream(make({.merges = {{"\xa9", "\xc3"}}}));
   std::vector<std::string> parts;
-  for (const Token token : {Token{0xc3}, Token{256}, Token{0xa9}, Token{'!'}}) {
+  for (const Token token : {Token{0xc3}, Token{256}, Token{0xa9}, Token{'!'}})
     parts.push_back(stream.push(token));
-  }
   BOOST_TEST(parts == (std::vector<std::string>{"", "\xc3\xa9", "\xc3\xa9", "!"}));
 }
 
@@ -280,9 +274,8 @@ BOOST_AUTO_TEST_CASE(damaged_files) {
 BOOST_AUTO_TEST_CASE(public_vocabularies) {
   for (const char* name : {"gpt-2", "falcon", "deepseek-llm", "llama-spm"}) {
     const auto vectors = public_vectors(name);
-    if (!vectors) {
+    if (!vectors)
       continue;
-    }
     const Tokenizer t = Tokenizer::from_gguf(GgufFile::open(public_vocabulary(name)));
     for (const VocabVector& vector : *vectors) {
       BOOST_TEST(t.encode(vector.text, without_bos) == vector.tokens, name << ": " << vector.text);
@@ -303,9 +296,8 @@ BOOST_AUTO_TEST_CASE(public_vocabularies) {
     for (int round = 0; round < 10'000; ++round) {
       const std::string text = random_text(random);
       std::string expected;
-      for (const char c : text) {
+      for (const char c : text)
         expected += expected_bytes[static_cast<unsigned char>(c)];
-      }
       BOOST_TEST_REQUIRE(t.decode(t.encode(text)) == expected);
     }
   }

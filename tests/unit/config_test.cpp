@@ -25,37 +25,34 @@ ModelConfig config_of(const std::string& without = "",
   const TempFolder folder;
   GgufWriter writer;
   const auto add = [&](const std::string& key, std::uint32_t value) {
-    if (key != without) {
+    if (key != without)
       writer.add_uint(key, value);
-    }
   };
-  if (without != "general.architecture") {
+  if (without != "general.architecture")
     writer.add_string("general.architecture", architecture);
-  }
   add(architecture + ".context_length", 256);
   add(architecture + ".embedding_length", 48);
   add(architecture + ".block_count", 3);
   add(architecture + ".feed_forward_length", 100);
   add(architecture + ".attention.head_count", 6);
-  if (without != architecture + ".attention.layer_norm_rms_epsilon") {
+  if (without != architecture + ".attention.layer_norm_rms_epsilon")
     writer.add_float(architecture + ".attention.layer_norm_rms_epsilon", 1e-6F);
-  }
-  if (without != "tokenizer.ggml.tokens") {
+  if (without != "tokenizer.ggml.tokens")
     writer.add_strings("tokenizer.ggml.tokens", std::vector<std::string>{"a", "b", "c"});
-  }
-  if (change) {
+  if (change)
     change(writer);
-  }
   writer.write(folder / "model.gguf");
   return read_config(GgufFile::open(folder / "model.gguf"));
 }
 
 void check_refused(const std::string& word, const std::string& without,
                    const std::function<void(GgufWriter&)>& change = {}) {
-  BOOST_CHECK_EXCEPTION(config_of(without, change), ModelError, [&word](const ModelError& error) {
-    BOOST_TEST_MESSAGE(error.what());
-    return std::string(error.what()).find(word) != std::string::npos;
-  });
+  BOOST_CHECK_EXCEPTION(
+      config_of(without, change), ModelError,
+      [&word](const ModelError& error) {
+        BOOST_TEST_MESSAGE(error.what());
+        return std::string(error.what()).find(word) != std::string::npos;
+      });
 }
 
 }  // namespace
@@ -102,9 +99,8 @@ BOOST_AUTO_TEST_CASE(missing_keys_are_named) {
   for (const std::string key :
        {"general.architecture", "llama.context_length", "llama.embedding_length",
         "llama.block_count", "llama.feed_forward_length", "llama.attention.head_count",
-        "llama.attention.layer_norm_rms_epsilon"}) {
+        "llama.attention.layer_norm_rms_epsilon"})
     check_refused(key, key);
-  }
   check_refused("vocabulary", "tokenizer.ggml.tokens");
 }
 
@@ -140,10 +136,12 @@ BOOST_AUTO_TEST_CASE(contradictions_are_named) {
   set("llama.block_count", 1000000);
   set("llama.rope.dimension_count", 10);
   set("llama.rope.dimension_count", 3);
-  check_refused("key/value heads", "",
-                [](GgufWriter& writer) { writer.add_uint("llama.attention.head_count_kv", 4); });
-  check_refused("llama.rope.freq_base", "",
-                [](GgufWriter& writer) { writer.add_float("llama.rope.freq_base", -1); });
+  check_refused(
+      "key/value heads", "",
+      [](GgufWriter& writer) { writer.add_uint("llama.attention.head_count_kv", 4); });
+  check_refused(
+      "llama.rope.freq_base", "",
+      [](GgufWriter& writer) { writer.add_float("llama.rope.freq_base", -1); });
   check_refused("3 tokens", "", [](GgufWriter& writer) {
     writer.add_tensor("token_embd.weight", TensorType::f32, {48, 2}, std::vector<float>(96));
   });
@@ -281,10 +279,12 @@ BOOST_AUTO_TEST_CASE(rope_scaling_that_makes_no_sense_is_named) {
   check_refused("llama.rope.scaling.yarn_beta_slow", "", add_yarn("yarn_beta_slow", 0));
   check_refused("llama.rope.scaling.yarn_ext_factor", "", add_yarn("yarn_ext_factor", 0.5F));
   check_refused("llama.rope.scaling.yarn_log_multiplier", "", add_yarn("yarn_log_multiplier", 1));
-  check_refused("llama.rope.freq_base", "", [&](GgufWriter& writer) {
-    add_yarn("factor", 4)(writer);
-    writer.add_float("llama.rope.freq_base", 1);
-  });
+  check_refused(
+      "llama.rope.freq_base", "",
+      [&](GgufWriter& writer) {
+        add_yarn("factor", 4)(writer);
+        writer.add_float("llama.rope.freq_base", 1);
+      });
   const auto add_divisors = [](std::vector<float> values) {
     return [values = std::move(values)](GgufWriter& writer) {
       writer.add_tensor("rope_freqs.weight", TensorType::f32, {values.size()}, values);

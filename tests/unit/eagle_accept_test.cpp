@@ -75,9 +75,8 @@ Text greedy_text(Pair& pair, const std::vector<Token>& prompt, std::size_t new_t
     if (p + 1 == text.tokens.size() && p + 1 < prompt.size() + new_tokens) {
       pair.lm_head.logits(hidden, 1, logits);
       text.tokens.push_back(sample(logits, {}, static_cast<Position>(p + 1)));
-      if (text.tokens.back() == eos) {
+      if (text.tokens.back() == eos)
         break;
-      }
     }
   }
   return text;
@@ -99,9 +98,8 @@ std::map<std::pair<int, Token>, int> grow(Pair& pair, KvCache& cache, std::size_
                                           std::span<const Candidate> root_candidates) {
   std::vector<Node> nodes;
   const auto add = [&](int parent, float score, std::span<const Candidate> candidates) {
-    for (const Candidate& candidate : candidates) {
+    for (const Candidate& candidate : candidates)
       nodes.push_back({candidate.token, parent, score + candidate.log_prob, {}, {}});
-    }
   };
   const auto best = [&](std::size_t first, std::size_t count) {
     std::vector<int> order(nodes.size() - first);
@@ -122,9 +120,8 @@ std::map<std::pair<int, Token>, int> grow(Pair& pair, KvCache& cache, std::size_
       const std::vector<float>& feature =
           node.parent < 0 ? root_feature : nodes[node.parent].feature;
       features.insert(features.end(), feature.begin(), feature.end());
-      if (node.parent >= 0) {
+      if (node.parent >= 0)
         node.path = nodes[node.parent].path;
-      }
       node.path.push_back(next_slot++);
       rows[i].token = node.token;
       rows[i].context = {&cache, static_cast<Position>(root + 1 + level), node.path.back(),
@@ -142,9 +139,8 @@ std::map<std::pair<int, Token>, int> grow(Pair& pair, KvCache& cache, std::size_
     beam = best(first, top_k);
   }
   std::map<std::pair<int, Token>, int> tree;
-  for (const int node : best(0, tree_size)) {
+  for (const int node : best(0, tree_size))
     tree[{nodes[node].parent, nodes[node].token}] = node;
-  }
   return tree;
 }
 
@@ -178,9 +174,8 @@ std::vector<std::size_t> accept_counts(Pair& pair, const Text& text) {
     int node = -1;
     while (root + accepted < last) {
       const auto child = tree.find({node, text.tokens[root + accepted + 1]});
-      if (child == tree.end()) {
+      if (child == tree.end())
         break;
-      }
       node = child->second;
       ++accepted;
     }

@@ -72,9 +72,8 @@ BOOST_AUTO_TEST_CASE(order_slots_and_committing) {
 BOOST_AUTO_TEST_CASE(parts_and_threads) {
   Fixture fixture(shapes()[0]);
   const TestPlan plan = eagle_plan(&fixture.random, fixture.trees, 60);
-  for (const std::uint32_t max_rows : {1U, 7U, 200U}) {
+  for (const std::uint32_t max_rows : {1U, 7U, 200U})
     BOOST_TEST((fixture.run(plan, 1, max_rows) == fixture.expected), "max_rows " << max_rows);
-  }
   BOOST_TEST((fixture.run(plan, 2) == fixture.expected), "2 threads");
 }
 
@@ -95,9 +94,8 @@ BOOST_AUTO_TEST_CASE(lm_heads_that_share_their_weights) {
     std::vector<float> logits(rows * vocab);
     for (int i = 0; i < 20; ++i) {
       head.logits(features, rows, logits);
-      if (logits != expected) {
+      if (logits != expected)
         return false;
-      }
     }
     return true;
   };

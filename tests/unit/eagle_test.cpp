@@ -36,9 +36,8 @@ double largest_difference(const std::vector<float>& actual, const std::vector<do
 /// Largest error of the candidates' log-probabilities; large if a better token was left out.
 double candidate_error(const std::vector<Candidate>& candidates, std::vector<double> logits) {
   double sum = 0;
-  for (const double logit : logits) {
+  for (const double logit : logits)
     sum += std::exp(logit);
-  }
   double error = 0;
   std::vector<double> sorted = logits;
   std::ranges::sort(sorted, std::greater());
@@ -69,9 +68,8 @@ void compare_with_reference(const EagleShape& shape, TensorType type) {
   plan.committed = 5;
   const auto results = run_eagle(head, trees, plan, 10);
   std::vector<ReferenceEagle::Vector> known;
-  for (const std::vector<float>& feature : trees[0].known) {
+  for (const std::vector<float>& feature : trees[0].known)
     known.emplace_back(feature.begin(), feature.end());
-  }
   double feature_error = 0;
   double log_prob_error = 0;
   for (std::size_t node = 1; node < trees[0].tree.size(); ++node) {
@@ -227,9 +225,8 @@ BOOST_AUTO_TEST_CASE(unfit_configurations) {
 BOOST_AUTO_TEST_CASE(defaults_and_newer_keys_of_the_configuration) {
   const TempFolder folder;
   EagleFiles files({}, 1);
-  for (const char* key : {"num_key_value_heads", "rms_norm_eps", "rope_theta", "hidden_act"}) {
+  for (const char* key : {"num_key_value_heads", "rms_norm_eps", "rope_theta", "hidden_act"})
     files.config.erase(key);
-  }
   files.write(folder.path());
   const EagleConfig config = read_eagle_config(folder / "config.json");
   BOOST_TEST(config.has_bias);

@@ -81,9 +81,8 @@ std::string text(const std::string& characters) {
 std::string entry(const std::string& name, std::vector<std::uint64_t> shape, std::uint32_t type,
                   std::uint64_t offset) {
   std::string bytes = text(name) + bytes_of(static_cast<std::uint32_t>(shape.size()));
-  for (const std::uint64_t size : shape) {
+  for (const std::uint64_t size : shape)
     bytes += bytes_of(size);
-  }
   return bytes + bytes_of(type) + bytes_of(offset);
 }
 
@@ -115,9 +114,8 @@ BOOST_AUTO_TEST_CASE(the_tiny_model_is_sound) {
 BOOST_AUTO_TEST_CASE(truncation_at_every_byte) {
   const std::string model = tiny_model();
   BOOST_REQUIRE(is_accepted(model));
-  for (std::size_t size = 0; size < model.size(); ++size) {
+  for (std::size_t size = 0; size < model.size(); ++size)
     BOOST_REQUIRE_MESSAGE(!is_accepted(model.substr(0, size)), "cut at " << size);
-  }
 }
 
 BOOST_AUTO_TEST_CASE(every_bit_flipped) {
@@ -168,9 +166,8 @@ BOOST_AUTO_TEST_CASE(counts_beyond_the_file) {
 
 BOOST_AUTO_TEST_CASE(deep_nesting) {
   std::string nested = bytes_of<std::uint32_t>(9);
-  for (int depth = 0; depth < 100000; ++depth) {
+  for (int depth = 0; depth < 100000; ++depth)
     nested += bytes_of<std::uint64_t>(1) + bytes_of<std::uint32_t>(9);
-  }
   nested += bytes_of<std::uint64_t>(0);
   check_refused(with_header(0, 1, text("key") + bytes_of<std::uint32_t>(9) + nested), "nested");
 }

@@ -32,14 +32,15 @@ struct Split {
 
 /// Opens `path` and checks that this is refused with a message that has all of `words`.
 void check_refused(const fs::path& path, const std::vector<std::string>& words) {
-  BOOST_CHECK_EXCEPTION(open_model(path), ModelError, [&](const ModelError& error) {
-    BOOST_TEST_MESSAGE(error.what());
-    for (const std::string& word : words) {
-      BOOST_TEST(std::string(error.what()).find(word) != std::string::npos,
-                 "no \"" << word << "\" in: " << error.what());
-    }
-    return true;
-  });
+  BOOST_CHECK_EXCEPTION(
+      open_model(path), ModelError,
+      [&](const ModelError& error) {
+        BOOST_TEST_MESSAGE(error.what());
+        for (const std::string& word : words)
+          BOOST_TEST(std::string(error.what()).find(word) != std::string::npos,
+                     "no \"" << word << "\" in: " << error.what());
+        return true;
+      });
 }
 
 }  // namespace
@@ -57,9 +58,8 @@ BOOST_AUTO_TEST_CASE(any_part_and_the_folder_name_the_whole_model) {
     BOOST_TEST(model.files->parts().size() == 3U);
     BOOST_TEST(model.config.layers == shape.layers);
     BOOST_TEST(open_tokenizer(path).vocab_size() == shape.vocab_size);
-    for (const TensorInfo& tensor : whole.tensors()) {
+    for (const TensorInfo& tensor : whole.tensors())
       BOOST_TEST((model.files->require(tensor.name, tensor.shape).floats() == tensor.floats()));
-    }
     BOOST_TEST(model.files->file_size() == fs::file_size(split.part(0)) +
                                                fs::file_size(split.part(1)) +
                                                fs::file_size(split.part(2)));
@@ -70,12 +70,10 @@ BOOST_AUTO_TEST_CASE(any_part_and_the_folder_name_the_whole_model) {
 BOOST_AUTO_TEST_CASE(the_hash_is_that_of_the_list_of_parts) {
   const Split split;
   std::string listing;
-  for (std::uint32_t i = 0; i < 3; ++i) {
+  for (std::uint32_t i = 0; i < 3; ++i)
     listing += hash_file(split.part(i)) + "  " + part_name("m", i, 3) + "\n";
-  }
-  for (std::uint32_t i = 0; i < 3; ++i) {
+  for (std::uint32_t i = 0; i < 3; ++i)
     BOOST_TEST(hash_model(*open_model(split.part(i)).files) == hash_bytes(listing));
-  }
 }
 
 BOOST_AUTO_TEST_CASE(tensors_without_metadata_and_metadata_without_tensors_are_parts) {
@@ -168,9 +166,8 @@ BOOST_AUTO_TEST_CASE(a_misshapen_tensor_is_told_with_its_part) {
   const Split split;
   GgufWriter wrong(3);
   for (const auto& [key, value] : {std::pair{"split.no", 2}, std::pair{"split.count", 3},
-                                   std::pair{"split.tensors.count", 21}}) {
+                                   std::pair{"split.tensors.count", 21}})
     wrong.add_raw(key, 5, bytes_of<std::int32_t>(value));
-  }
   const GgufFile file = GgufFile::open(split.part(0));
   for (std::size_t i = 14; i < 21; ++i) {
     const std::string& name = file.tensors()[i].name;

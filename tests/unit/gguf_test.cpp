@@ -48,9 +48,8 @@ std::vector<float> as_floats(const TensorInfo& tensor) {
 
 std::vector<float> some_values(std::size_t count) {
   std::vector<float> values(count);
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t i = 0; i < count; ++i)
     values[i] = std::sin(static_cast<float>(i) * 0.7F) * 3;
-  }
   return values;
 }
 
@@ -203,9 +202,8 @@ BOOST_AUTO_TEST_CASE(every_half_is_converted_exactly) {
       BOOST_REQUIRE_EQUAL(std::abs(actual), expected);
     }
     BOOST_REQUIRE_EQUAL(std::signbit(actual), (bits & 0x8000) != 0);
-    if (!std::isnan(actual)) {
+    if (!std::isnan(actual))
       BOOST_REQUIRE_EQUAL(float_to_f16(actual), bits);  // the writer of the tests, too
-    }
   }
 }
 
@@ -213,17 +211,14 @@ BOOST_AUTO_TEST_CASE(known_blocks) {
   // Scale 0.5 as a half, then 32 quants.
   std::string q8("\x00\x38", 2);
   std::string q4 = q8;
-  for (int i = 0; i < 32; ++i) {
+  for (int i = 0; i < 32; ++i)
     q8 += static_cast<char>(i - 16);
-  }
-  for (int i = 0; i < 16; ++i) {
+  for (int i = 0; i < 16; ++i)
     q4 += static_cast<char>(i | (15 - i) << 4);
-  }
   std::array<float, 32> values{};
   to_float(TensorType::q8_0, std::as_bytes(std::span(q8)), values);
-  for (int i = 0; i < 32; ++i) {
+  for (int i = 0; i < 32; ++i)
     BOOST_TEST(values[static_cast<std::size_t>(i)] == 0.5F * static_cast<float>(i - 16));
-  }
   to_float(TensorType::q4_0, std::as_bytes(std::span(q4)), values);
   for (int i = 0; i < 16; ++i) {
     BOOST_TEST(values[static_cast<std::size_t>(i)] == 0.5F * static_cast<float>(i - 8));
@@ -231,9 +226,8 @@ BOOST_AUTO_TEST_CASE(known_blocks) {
   }
   // With fifth bits every third value is 16 more; the minimum is -2.
   std::string fours(16, '\0');
-  for (std::size_t i = 0; i < 16; ++i) {
+  for (std::size_t i = 0; i < 16; ++i)
     fours[i] = static_cast<char>(i | (15 - i) << 4);
-  }
   const std::string scale("\x00\x38", 2);
   const std::string minimum("\x00\xc0", 2);
   const std::string fifths("\x49\x92\x24\x49", 4);
@@ -241,15 +235,16 @@ BOOST_AUTO_TEST_CASE(known_blocks) {
   const auto five = [&](int i) { return four(i) + (i % 3 == 0 ? 16 : 0); };
   const auto check = [&](TensorType type, const std::string& bytes, const auto& expected) {
     to_float(type, std::as_bytes(std::span(bytes)), values);
-    for (int i = 0; i < 32; ++i) {
+    for (int i = 0; i < 32; ++i)
       BOOST_TEST(values[static_cast<std::size_t>(i)] == expected(i), type_name(type)
                                                                          << " value " << i);
-    }
   };
-  check(TensorType::q4_1, scale + minimum + fours,
-        [&](int i) { return 0.5F * static_cast<float>(four(i)) - 2; });
-  check(TensorType::q5_0, scale + fifths + fours,
-        [&](int i) { return 0.5F * static_cast<float>(five(i) - 16); });
+  check(
+      TensorType::q4_1, scale + minimum + fours,
+      [&](int i) { return 0.5F * static_cast<float>(four(i)) - 2; });
+  check(
+      TensorType::q5_0, scale + fifths + fours,
+      [&](int i) { return 0.5F * static_cast<float>(five(i) - 16); });
   check(TensorType::q5_1, scale + minimum + fifths + fours,
         [&](int i) { return 0.5F * static_cast<float>(five(i)) - 2; });
   const std::array<std::uint16_t, 2> bf16{0x3fc0, 0xff80};
@@ -269,9 +264,8 @@ BOOST_AUTO_TEST_CASE(conversions_are_close_to_the_values) {
     const std::string bytes = convert(type, values);
     std::vector<float> back(values.size());
     to_float(type, std::as_bytes(std::span(bytes)), back);
-    for (std::size_t i = 0; i < values.size(); ++i) {
+    for (std::size_t i = 0; i < values.size(); ++i)
       BOOST_TEST(std::abs(back[i] - values[i]) <= tolerance);
-    }
   }
 }
 

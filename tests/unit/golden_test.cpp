@@ -74,9 +74,8 @@ class Hash {
   }
   std::string text() const {
     std::string digits;
-    for (int shift = 60; shift >= 0; shift -= 4) {
+    for (int shift = 60; shift >= 0; shift -= 4)
       digits += "0123456789abcdef"[state_ >> shift & 15];
-    }
     return digits;
   }
 
@@ -101,12 +100,10 @@ struct Weights {
     const BlockLayout layout = *block_layout(type);
     Integers integers(static_cast<std::uint64_t>(type));
     bytes.resize(inputs / layout.values * layout.bytes * outputs);
-    for (std::byte& byte : bytes) {
+    for (std::byte& byte : bytes)
       byte = static_cast<std::byte>(integers.next() >> 56);
-    }
-    for (std::size_t at = 0; at < bytes.size(); at += layout.bytes) {
+    for (std::size_t at = 0; at < bytes.size(); at += layout.bytes)
       limit(type, &bytes[at]);
-    }
     tensor.type = type;
     tensor.shape = {inputs, outputs};
     tensor.data = bytes;
@@ -267,9 +264,8 @@ BOOST_AUTO_TEST_CASE(bits_of_the_embedded_model) {
   const ModelConfig config = read_config(file);
   std::vector<Token> text(40);
   Integers integers(1);
-  for (Token& token : text) {
+  for (Token& token : text)
     token = static_cast<Token>(integers.next() % config.vocab_size);
-  }
   for (const LinearForm form : {LinearForm::automatic, LinearForm::packed}) {
     check_bits(hash_of(plain_logits(file, config, text, {.layers = {}, .form = form})),
                "ecf8db76ea391a41", "logits");

@@ -35,9 +35,8 @@ void check_rounding(float x, std::uint16_t expected) {
 
 BOOST_AUTO_TEST_CASE(all_halves_expand_exactly_in_every_implementation) {
   std::vector<Half> halves(1U << 16);
-  for (std::size_t i = 0; i < halves.size(); ++i) {
+  for (std::size_t i = 0; i < halves.size(); ++i)
     halves[i] = Half(i);
-  }
   for (const kernels::AttentionKernels* set : kernels::available_attention_kernels()) {
     // As one value of that many components, whose weight is 1.
     std::vector<float> expanded(halves.size(), -0.0F);
@@ -57,9 +56,8 @@ BOOST_AUTO_TEST_CASE(all_halves_expand_exactly_in_every_implementation) {
 }
 
 BOOST_AUTO_TEST_CASE(what_a_half_can_hold_stays) {
-  for (std::uint16_t bits = 0; bits <= largest; ++bits) {
+  for (std::uint16_t bits = 0; bits <= largest; ++bits)
     check_rounding(f16_to_float(bits), bits);
-  }
 }
 
 // Neighbours and what lies between them: together with those above, all numbers there are.
@@ -75,21 +73,18 @@ BOOST_AUTO_TEST_CASE(floats_round_to_the_nearest_half_and_ties_to_even) {
 
 BOOST_AUTO_TEST_CASE(what_is_beyond_the_range_becomes_the_largest) {
   BOOST_TEST(f16_to_float(largest) == 65504.0F);
-  for (const float x : {65505.0F, 65519.99F, 65520.0F, 65536.0F, 1e30F, infinity}) {
+  for (const float x : {65505.0F, 65519.99F, 65520.0F, 65536.0F, 1e30F, infinity})
     check_rounding(x, largest);
-  }
 }
 
 BOOST_AUTO_TEST_CASE(what_is_too_small_becomes_zero_with_its_sign) {
-  for (const float x : {0.0F, 0x1p-25F, 1e-30F, std::numeric_limits<float>::denorm_min()}) {
+  for (const float x : {0.0F, 0x1p-25F, 1e-30F, std::numeric_limits<float>::denorm_min()})
     check_rounding(x, 0);
-  }
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_number_stays_none) {
-  for (const std::uint32_t bits : {0x7fc00000U, 0x7f800001U, 0xffffffffU, 0xff812345U}) {
+  for (const std::uint32_t bits : {0x7fc00000U, 0x7f800001U, 0xffffffffU, 0xff812345U})
     BOOST_TEST(std::isnan(f16_to_float(rounded(std::bit_cast<float>(bits)))));
-  }
 }
 
 BOOST_AUTO_TEST_CASE(rows_of_any_length_are_rounded_and_no_more) {
@@ -98,9 +93,8 @@ BOOST_AUTO_TEST_CASE(rows_of_any_length_are_rounded_and_no_more) {
   for (std::size_t size = 0; size <= x.size(); ++size) {
     std::vector<Half> y(x.size() + 1);
     kernels::to_half(x.data(), size, y.data());
-    for (std::size_t i = 0; i < y.size(); ++i) {
+    for (std::size_t i = 0; i < y.size(); ++i)
       BOOST_TEST(f16_to_float(static_cast<std::uint16_t>(y[i])) == (i < size ? x[i] : 0.0F));
-    }
   }
 }
 

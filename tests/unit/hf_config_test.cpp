@@ -39,13 +39,11 @@ HfWriter small_model(const std::string& type = "llama") {
 ModelConfig config_of(const std::string& type, const Changes& changes) {
   const TempFolder folder;
   HfWriter writer = small_model(type);
-  for (const auto& [key, value] : changes) {
-    if (value.empty()) {
+  for (const auto& [key, value] : changes)
+    if (value.empty())
       writer.config.erase(key);
-    } else {
+    else
       writer.config[key] = value;
-    }
-  }
   writer.write(folder / "small");
   return read_config(HfFolder::open(folder / "small"));
 }
@@ -55,10 +53,9 @@ void check_refused(const std::string& type, const Changes& changes,
   words.insert(words.begin(), "small/config.json: ");
   BOOST_CHECK_EXCEPTION(config_of(type, changes), ModelError, [&](const ModelError& error) {
     BOOST_TEST_MESSAGE(error.what());
-    for (const std::string& word : words) {
+    for (const std::string& word : words)
       BOOST_TEST(std::string(error.what()).find(word) != std::string::npos,
                  "no \"" << word << "\" in: " << error.what());
-    }
     return true;
   });
 }
@@ -110,15 +107,13 @@ BOOST_AUTO_TEST_CASE(missing_keys_are_named) {
     check_refused("llama", {{key, ""}}, {"has no '" + key + "'"});
     check_refused("llama", {{key, "null"}}, {"has no '" + key + "'"});
   }
-  for (const std::string type : {"mistral", "qwen2", "qwen3"}) {
+  for (const std::string type : {"mistral", "qwen2", "qwen3"})
     check_refused(type, {{"num_key_value_heads", ""}}, {"'num_key_value_heads'"});
-  }
 }
 
 BOOST_AUTO_TEST_CASE(bad_values_are_named) {
-  for (const std::string value : {"0", "-64", "64.5", "\"64\"", "[64]", "true", "99999999999"}) {
+  for (const std::string value : {"0", "-64", "64.5", "\"64\"", "[64]", "true", "99999999999"})
     check_refused("llama", {{"hidden_size", value}}, {"'hidden_size'", "integer from 1 to"});
-  }
   check_refused("llama", {{"hidden_size", "63"}, {"head_dim", ""}},
                 {"'hidden_size' 63", "4 heads"});
   check_refused("llama", {{"num_key_value_heads", "3"}}, {"3 key/value heads"});
@@ -326,9 +321,8 @@ BOOST_AUTO_TEST_CASE(any_bytes_are_read_or_refused) {
   std::size_t refused = 0;
   for (int i = 0; i < 1000; ++i) {
     std::string bytes = good;
-    for (std::uint32_t changes = 1 + random() % 3; changes > 0; --changes) {
+    for (std::uint32_t changes = 1 + random() % 3; changes > 0; --changes)
       bytes[random() % bytes.size()] = marks[random() % marks.size()];
-    }
     write_file(folder / "m/config.json", bytes);
     try {
       const ModelConfig config = read_config(files);

@@ -36,14 +36,15 @@ HfWriter small_model() {
 
 template <class Action>
 void check_refused(const Action& action, const std::vector<std::string>& words) {
-  BOOST_CHECK_EXCEPTION(action(), ModelError, [&](const ModelError& error) {
-    BOOST_TEST_MESSAGE(error.what());
-    for (const std::string& word : words) {
-      BOOST_TEST(std::string(error.what()).find(word) != std::string::npos,
-                 "no \"" << word << "\" in: " << error.what());
-    }
-    return true;
-  });
+  BOOST_CHECK_EXCEPTION(
+      action(), ModelError,
+      [&](const ModelError& error) {
+        BOOST_TEST_MESSAGE(error.what());
+        for (const std::string& word : words)
+          BOOST_TEST(std::string(error.what()).find(word) != std::string::npos,
+                     "no \"" << word << "\" in: " << error.what());
+        return true;
+      });
 }
 
 /// All files that a tokenizer may have, each as small as can be.
@@ -52,16 +53,14 @@ void write_tokenizer(const std::filesystem::path& folder) {
   write_json(folder / "tokenizer.json", byte_level_json({}, pattern));
   write_file(folder / "chat_template.jinja", "{{ messages }}");
   for (const char* name :
-       {"tokenizer_config.json", "special_tokens_map.json", "generation_config.json"}) {
+       {"tokenizer_config.json", "special_tokens_map.json", "generation_config.json"})
     write_json(folder / name, nlohmann::json::object());
-  }
 }
 
 std::string names(const HfFolder& folder) {
   std::string result;
-  for (const std::filesystem::path& part : folder.parts()) {
+  for (const std::filesystem::path& part : folder.parts())
     result += part.filename().string() + " ";
-  }
   return result;
 }
 
@@ -83,9 +82,8 @@ BOOST_AUTO_TEST_CASE(tensors_are_found_by_their_gguf_names) {
     files.require("output.weight", {64, 320});
     for (const char* name :
          {"blk.2.attn_q.weight", "blk.0.attn_q.bias", "blk.0.other.weight", "blk.0.weight", "blk.",
-          "other", "", "rope_freqs.weight", "model.layers.1.mlp.down_proj.weight"}) {
+          "other", "", "rope_freqs.weight", "model.layers.1.mlp.down_proj.weight"})
       BOOST_TEST(files.find(name) == nullptr, name);
-    }
     check_refused(
         [&] {
           files.require("blk.2.attn_q.weight", {64, 64});
@@ -211,10 +209,9 @@ BOOST_AUTO_TEST_CASE(eagle_3_heads_are_called_so) {
     const std::filesystem::path head = folder / std::to_string(number++);
     std::filesystem::create_directory(head);
     files.write(head, TensorType::f32);
-    for (const auto& path : {head, head / "model.safetensors"}) {
+    for (const auto& path : {head, head / "model.safetensors"})
       check_refused([&] { draft_kind(path); },
                     {"is an EAGLE-3 head (", sign, "not supported yet. Use an EAGLE-1 or EAGLE-2"});
-    }
   };
   for (const auto& [key, value, sign] : std::vector<std::array<std::string, 3>>{
            {"draft_vocab_size", "32000", "'draft_vocab_size'"},
@@ -378,9 +375,8 @@ BOOST_AUTO_TEST_CASE(the_hash_is_that_of_what_xxh128sum_prints) {
   const TempFolder folder;
   small_model().write(folder / "m", 2);
   std::string listing;
-  for (const std::string name : {"config.json", "model-1.safetensors", "model-2.safetensors"}) {
+  for (const std::string name : {"config.json", "model-1.safetensors", "model-2.safetensors"})
     listing += hash_file(folder / ("m/" + name)) + "  " + name + "\n";
-  }
   write_file(folder / "listing", listing);
   const auto hash = [&] { return hash_model(*open_model(folder / "m").files); };
   const std::string before = hash();
@@ -410,9 +406,8 @@ BOOST_AUTO_TEST_CASE(progress_of_a_hash_is_that_of_all_files) {
   small_model().write(folder / "m", 3);
   std::uint64_t total = 0;
   const HfFolder files = HfFolder::open(folder / "m");
-  for (const std::filesystem::path& part : files.parts()) {
+  for (const std::filesystem::path& part : files.parts())
     total += std::filesystem::file_size(part);
-  }
   std::uint64_t last = 0;
   hash_model(files, [&](std::uint64_t done, std::uint64_t of) {
     BOOST_TEST(of == total);

@@ -70,9 +70,8 @@ BOOST_AUTO_TEST_CASE(tensors_that_nobody_reads_are_refused) {
         "blk.0.attn_norm_2.weight", "blk.1.post_attention_norm.weight", "blk.1.attn_sinks.weight",
         "blk.0.ffn_gate_inp.weight", "blk.0.attn_qkv.weight", "blk.0.attn_norm.bias",
         "output_norm.bias", "position_embd.weight", "token_embd_norm.weight", "output.bias",
-        "blk.2.attn_q.weight", "blk.1.attn_output.bias", "anything"}) {
+        "blk.2.attn_q.weight", "blk.1.attn_output.bias", "anything"})
     check("llama", tensor, 64);
-  }
   check("qwen2", "output.bias", 320);
   check("qwen3", "blk.1.attn_v.bias", 32);
 
@@ -143,11 +142,9 @@ BOOST_AUTO_TEST_CASE(progress_counts_the_bytes_of_the_stage) {
   write_llama_gguf(folder / "model.gguf", shape, {}, 1);
   const GgufFile file = GgufFile::open(folder / "model.gguf");
   std::uint64_t expected = 0;
-  for (const TensorInfo& tensor : file.tensors()) {
-    if (tensor.name.starts_with("blk.1.") || tensor.name.starts_with("blk.2.")) {
+  for (const TensorInfo& tensor : file.tensors())
+    if (tensor.name.starts_with("blk.1.") || tensor.name.starts_with("blk.2."))
       expected += tensor.data.size();
-    }
-  }
   std::vector<std::uint64_t> steps;
   const StageModel model(file, read_config(file), {{1, 3}},
                          [&](std::uint64_t done, std::uint64_t total) {
@@ -192,15 +189,13 @@ std::optional<std::size_t> resident_pages(std::uintptr_t begin, std::uintptr_t e
   const std::size_t first = (begin + page - 1) / page;
   std::vector<std::uint64_t> entries(end / page - first);
   const int map = ::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-  if (map < 0) {
+  if (map < 0)
     return std::nullopt;
-  }
   const std::size_t size = entries.size() * sizeof(std::uint64_t);
   const ssize_t got = ::pread(map, entries.data(), size, static_cast<off_t>(first * 8));
   ::close(map);
-  if (got != static_cast<ssize_t>(size)) {
+  if (got != static_cast<ssize_t>(size))
     return std::nullopt;
-  }
   return static_cast<std::size_t>(
       std::ranges::count_if(entries, [](std::uint64_t entry) { return (entry >> 63) != 0; }));
 }

@@ -23,9 +23,8 @@ std::vector<float> random_values(std::size_t count, float deviation = 1) {
   static std::mt19937 random(23);
   std::normal_distribution<float> normal(0, deviation);
   std::vector<float> values(count);
-  for (float& value : values) {
+  for (float& value : values)
     value = normal(random);
-  }
   return values;
 }
 
@@ -40,15 +39,13 @@ double exp_error(float x, float y) {
 
 BOOST_AUTO_TEST_CASE(exp_is_within_two_units) {
   std::vector<float> x;
-  for (double v = -87.3; v <= 88.3; v += 1.0 / 4096) {
+  for (double v = -87.3; v <= 88.3; v += 1.0 / 4096)
     x.push_back(static_cast<float>(v));
-  }
   std::vector<float> y(x.size());
   kernels::exp(x.data(), x.size(), y.data());
   double largest = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
+  for (std::size_t i = 0; i < x.size(); ++i)
     largest = std::max(largest, exp_error(x[i], y[i]));
-  }
   BOOST_TEST_MESSAGE("largest error " << largest << " units");
   BOOST_TEST(largest < 2.0);
 }
@@ -137,9 +134,8 @@ BOOST_AUTO_TEST_CASE(rope_turns_pairs_or_halves) {
         }
         BOOST_TEST(out[head * stride + 10] == in[head * head_dim + 10]);
         BOOST_TEST(out[head * stride + 11] == in[head * head_dim + 11]);
-        for (std::size_t i = head_dim; i < stride; ++i) {
+        for (std::size_t i = head_dim; i < stride; ++i)
           BOOST_TEST(out[head * stride + i] == 0.0F);
-        }
       }
     }
   }

@@ -101,27 +101,26 @@ void for_each_kv_type(const LlamaShape& shape, const std::function<void(Fixture&
 }
 
 void for_each_model(const std::function<void(Fixture&)>& check) {
-  for (const LlamaShape& shape : shapes()) {
+  for (const LlamaShape& shape : shapes())
     for_each_kv_type(shape, check);
-  }
 }
 
 BOOST_AUTO_TEST_CASE(segments_of_any_size_give_the_same_bits) {
   for_each_model([](const Fixture& fixture) {
-    for (const std::size_t rows : {2, 3, 4, 5, 6, 7, 8, 13, 16, 31, 33, 64}) {
+    for (const std::size_t rows : {2, 3, 4, 5, 6, 7, 8, 13, 16, 31, 33, 64})
       BOOST_TEST(fixture.differences({5}, plain_plan(fixture.trees, rows)) == 0U,
                  rows << " rows in a segment");
-    }
   });
 }
 
 BOOST_AUTO_TEST_CASE(segments_beyond_max_rows_give_the_same_bits) {
-  for_each_kv_type(shapes()[0], [](const Fixture& fixture) {
-    for (const std::uint32_t max_rows : {1U, 7U, 64U, 200U}) {
-      BOOST_TEST(fixture.differences({5}, plain_plan(fixture.trees, 172), 1, max_rows) == 0U,
-                 "max_rows " << max_rows);
-    }
-  });
+  for_each_kv_type(
+      shapes()[0],
+      [](const Fixture& fixture) {
+        for (const std::uint32_t max_rows : {1U, 7U, 64U, 200U})
+          BOOST_TEST(fixture.differences({5}, plain_plan(fixture.trees, 172), 1, max_rows) == 0U,
+                     "max_rows " << max_rows);
+      });
 }
 
 BOOST_AUTO_TEST_CASE(other_rows_and_their_order_do_not_matter) {
@@ -157,13 +156,14 @@ BOOST_AUTO_TEST_CASE(the_split_of_the_layers_does_not_matter) {
 }
 
 BOOST_AUTO_TEST_CASE(threads_do_not_matter) {
-  for_each_kv_type(shapes()[0], [](Fixture& fixture) {
-    for (const unsigned threads : {2U, 3U}) {
-      BOOST_TEST(fixture.differences({2, 3}, shuffled_plan(fixture.random, fixture.trees, 64),
-                                     threads) == 0U,
-                 threads << " threads");
-    }
-  });
+  for_each_kv_type(
+      shapes()[0],
+      [](Fixture& fixture) {
+        for (const unsigned threads : {2U, 3U})
+          BOOST_TEST(fixture.differences({2, 3}, shuffled_plan(fixture.random, fixture.trees, 64),
+                                         threads) == 0U,
+                     threads << " threads");
+      });
 }
 
 BOOST_AUTO_TEST_CASE(half_the_memory_costs_bits_but_few) {
@@ -275,9 +275,8 @@ BOOST_AUTO_TEST_CASE(linears_give_the_same_bits_for_every_number_of_rows) {
   }
   BOOST_TEST(row_counts_that_differ({192, 320}, 2, 128, LinearForm::automatic) == 0U);
   const LinearShape large[] = {{2048, 512}, {5632, 320}};
-  for (const LinearShape& shape : large) {
+  for (const LinearShape& shape : large)
     BOOST_TEST(row_counts_that_differ(shape, 1, 40, LinearForm::automatic) == 0U);
-  }
   BOOST_TEST(row_counts_that_differ({5632, 320}, 2, 20, LinearForm::automatic) == 0U);
 }
 

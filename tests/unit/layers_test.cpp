@@ -85,14 +85,12 @@ BOOST_AUTO_TEST_CASE(equals_the_reference_for_every_tensor_type) {
   shape.ffn_size = 160;
   for (const TensorType type :
        {TensorType::f32, TensorType::f16, TensorType::bf16, TensorType::q8_0, TensorType::q4_0,
-        TensorType::q4_1, TensorType::q5_0, TensorType::q5_1}) {
+        TensorType::q4_1, TensorType::q5_0, TensorType::q5_1})
     check_against_reference(type_name(type), shape, {type, type, type});
-  }
   LlamaShape wide = shape_of(4, 2, 64);
   wide.ffn_size = 512;
-  for (const TensorType type : {TensorType::q4_k, TensorType::q5_k, TensorType::q6_k}) {
+  for (const TensorType type : {TensorType::q4_k, TensorType::q5_k, TensorType::q6_k})
     check_against_reference(type_name(type), wide, {type, type, type});
-  }
   check_against_reference("mixed", shape, {TensorType::q8_0, TensorType::q4_0, TensorType::f16});
 }
 
@@ -112,9 +110,8 @@ BOOST_AUTO_TEST_CASE(each_stage_continues_the_one_before) {
     BOOST_TEST(stages.back().layers().size() == 1U);
     const Hidden hidden = run_plan(stages, trees, plain_plan(trees, 4));
     const auto expected = reference.hidden(trees[0].text(8), layer + 1);
-    for (std::size_t p = 0; p < expected.size(); ++p) {
+    for (std::size_t p = 0; p < expected.size(); ++p)
       BOOST_TEST(relative_error(hidden[0][p], expected[p]) < 3e-6);
-    }
   }
 }
 
@@ -139,9 +136,8 @@ BOOST_AUTO_TEST_CASE(continues_stories_as_other_programs_do) {
     const std::vector<Token> answer = expected["tokens"];
     text.insert(text.end(), answer.begin(), answer.end());
     TestTree tree{text, std::vector<std::size_t>(text.size())};
-    for (std::size_t i = 1; i < text.size(); ++i) {
+    for (std::size_t i = 1; i < text.size(); ++i)
       tree.parents[i] = i - 1;
-    }
     const Hidden hidden = run_plan(stages, {tree}, plain_plan({tree}, 64));
     for (std::size_t i = 0; i < answer.size(); ++i) {
       std::vector<float> row = hidden[0][prompt_size + i - 1];

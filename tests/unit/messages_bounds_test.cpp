@@ -170,32 +170,50 @@ void check_refused(const char* name, const char* why, const std::function<void(T
 
 BOOST_AUTO_TEST_CASE(rows_and_prunes_out_of_range_are_refused) {
   const auto refused = check_refused<Segment>;
-  refused("Segment", "no rows", [](auto& x) { x.rows.clear(); });
-  refused("Segment", "rows: 4097, at most 4096", [](auto& x) { x.rows.resize(4097, x.rows[0]); });
-  refused("Segment", "a node id is 0", [](auto& x) { x.rows[1].id = 0; });
-  refused("Segment", "its own parent", [](auto& x) { x.rows[1].parent = x.rows[1].id; });
-  refused("Segment", "a token is negative", [](auto& x) { x.rows[2].token = -1; });
-  refused("Segment", "prunes: 4097", [](auto& x) { x.prunes.resize(4097, x.prunes[0]); });
-  refused("Segment", "version 0", [](auto& x) { x.prunes[0].version = 0; });
-  refused("Segment", "a node id is 0", [](auto& x) { x.prunes[0].path[1] = 0; });
-  refused("Segment", "another session", [](auto& x) { x.prunes[0].root.session = 1; });
-  check_refused<Prunes>("Prunes", "path: 1048577, at most 1048576",
-                        [](auto& x) { x.prunes[0].path.resize(limits::tokens + 1, 1); });
-  check_refused<Prunes>("Prunes", "ended segments: 4097", [](auto& x) { x.ended.resize(4097); });
+  refused(
+      "Segment", "no rows", [](auto& x) { x.rows.clear(); });
+  refused(
+      "Segment", "rows: 4097, at most 4096", [](auto& x) { x.rows.resize(4097, x.rows[0]); });
+  refused(
+      "Segment", "a node id is 0", [](auto& x) { x.rows[1].id = 0; });
+  refused(
+      "Segment", "its own parent", [](auto& x) { x.rows[1].parent = x.rows[1].id; });
+  refused(
+      "Segment", "a token is negative", [](auto& x) { x.rows[2].token = -1; });
+  refused(
+      "Segment", "prunes: 4097", [](auto& x) { x.prunes.resize(4097, x.prunes[0]); });
+  refused(
+      "Segment", "version 0", [](auto& x) { x.prunes[0].version = 0; });
+  refused(
+      "Segment", "a node id is 0", [](auto& x) { x.prunes[0].path[1] = 0; });
+  refused(
+      "Segment", "another session", [](auto& x) { x.prunes[0].root.session = 1; });
+  check_refused<Prunes>(
+      "Prunes", "path: 1048577, at most 1048576",
+      [](auto& x) { x.prunes[0].path.resize(limits::tokens + 1, 1); });
+  check_refused<Prunes>(
+      "Prunes", "ended segments: 4097", [](auto& x) { x.ended.resize(4097); });
   check_refused<SentRows>("SentRows", "a node id is 0", [](auto& x) { x.rows[0].id = 0; });
 }
 
 BOOST_AUTO_TEST_CASE(tensors_of_wrong_size_are_refused) {
   const auto refused = check_refused<Segment>;
-  refused("Segment", "hidden: 2 rows instead of 3", [](auto& x) { x.hidden.rows = 2; });
-  refused("Segment", "hidden: 60 bytes for 3 x 6", [](auto& x) { x.hidden.columns = 6; });
-  refused("Segment", "hidden: no columns", [](auto& x) { x.hidden.columns = 0; });
-  refused("Segment", "hidden: 65537, at most", [](auto& x) { x.hidden.columns = 65537; });
-  refused("Segment", "hidden: 56 bytes",
-          [](auto& x) { x.hidden.values = x.hidden.values.first(14); });
-  refused("Segment", "tap: 4 rows", [](auto& x) { x.taps[1].rows = 4; });
-  refused("Segment", "an empty tap", [](auto& x) { x.taps[1] = {}; });
-  refused("Segment", "taps: 9, at most 8", [](auto& x) { x.taps.resize(9, x.taps[0]); });
+  refused(
+      "Segment", "hidden: 2 rows instead of 3", [](auto& x) { x.hidden.rows = 2; });
+  refused(
+      "Segment", "hidden: 60 bytes for 3 x 6", [](auto& x) { x.hidden.columns = 6; });
+  refused(
+      "Segment", "hidden: no columns", [](auto& x) { x.hidden.columns = 0; });
+  refused(
+      "Segment", "hidden: 65537, at most", [](auto& x) { x.hidden.columns = 65537; });
+  refused(
+      "Segment", "hidden: 56 bytes", [](auto& x) { x.hidden.values = x.hidden.values.first(14); });
+  refused(
+      "Segment", "tap: 4 rows", [](auto& x) { x.taps[1].rows = 4; });
+  refused(
+      "Segment", "an empty tap", [](auto& x) { x.taps[1] = {}; });
+  refused(
+      "Segment", "taps: 9, at most 8", [](auto& x) { x.taps.resize(9, x.taps[0]); });
   check_refused<Features>("Features", "hidden: 2 rows instead of 3",
                           [](auto& x) { x.nodes.push_back(6); });
 }
@@ -205,50 +223,70 @@ BOOST_AUTO_TEST_CASE(requests_out_of_range_are_refused) {
   for (float bad : {-0.1F, std::nanf(""), std::numeric_limits<float>::infinity()})
     refused("Open", "temperature", [bad](auto& x) { x.sampling.temperature = bad; });
   for (float bad : {0.0F, -1.0F, 1.01F, std::nanf("")})
-    refused("Open", "top_p", [bad](auto& x) { x.sampling.top_p = bad; });
-  refused("Open", "a node id is 0", [](auto& x) { x.root = 0; });
-  refused("Open", "the prompt is empty", [](auto& x) { x.prompt.clear(); });
+    refused(
+        "Open", "top_p", [bad](auto& x) { x.sampling.top_p = bad; });
+  refused(
+      "Open", "a node id is 0", [](auto& x) { x.root = 0; });
+  refused(
+      "Open", "the prompt is empty", [](auto& x) { x.prompt.clear(); });
   refused("Open", "a token is negative", [](auto& x) { x.prompt[1] = -7; });
   // A hop makes room for them at once: an absurd number may not cost it its memory.
-  refused("Open", "KV slots: 4294967295, at most", [](auto& x) { x.slots = 0xffffffffU; });
-  refused("Open", "longer than the position limit", [](auto& x) { x.position_limit = 2; });
-  refused("Open", "the whole prompt is to be kept", [](auto& x) { x.cached_tokens = 3; });
-  refused("Open", "kept of no session", [](auto& x) { x.prefix_session = 0; });
+  refused(
+      "Open", "KV slots: 4294967295, at most", [](auto& x) { x.slots = 0xffffffffU; });
+  refused(
+      "Open", "longer than the position limit", [](auto& x) { x.position_limit = 2; });
+  refused(
+      "Open", "the whole prompt is to be kept", [](auto& x) { x.cached_tokens = 3; });
+  refused(
+      "Open", "kept of no session", [](auto& x) { x.prefix_session = 0; });
   refused("Open", "a session follows itself", [](auto& x) { x.prefix_session = x.session; });
 }
 
 BOOST_AUTO_TEST_CASE(verdicts_and_tokens_out_of_range_are_refused) {
   const auto refused = check_refused<Verdict>;
-  refused("Verdict", "a token is negative", [](auto& x) { x.paths[0].next = -1; });
-  refused("Verdict", "a node id is 0", [](auto& x) { x.paths[0].path[0].id = 0; });
-  refused("Verdict", "walks: 4097", [](auto& x) { x.paths.resize(4097); });
-  check_refused<Report>("Report", "unknown reason",
-                        [](auto& x) { x.finish = static_cast<Finish>(99); });
-  check_refused<Report>("Report", "a token is negative", [](auto& x) { x.tokens[0] = -1; });
-  check_refused<TextDelta>("TextDelta", "text: 4097", [](auto& x) { x.text.assign(4097, 'x'); });
+  refused(
+      "Verdict", "a token is negative", [](auto& x) { x.paths[0].next = -1; });
+  refused(
+      "Verdict", "a node id is 0", [](auto& x) { x.paths[0].path[0].id = 0; });
+  refused(
+      "Verdict", "walks: 4097", [](auto& x) { x.paths.resize(4097); });
+  check_refused<Report>(
+      "Report", "unknown reason", [](auto& x) { x.finish = static_cast<Finish>(99); });
+  check_refused<Report>(
+      "Report", "a token is negative", [](auto& x) { x.tokens[0] = -1; });
+  check_refused<TextDelta>(
+      "TextDelta", "text: 4097", [](auto& x) { x.text.assign(4097, 'x'); });
   check_refused<Tokens>("Tokens", "a token is negative", [](auto& x) { x.tokens[0] = -1; });
 }
 
 BOOST_AUTO_TEST_CASE(a_peer_cannot_name_a_file_outside_the_model_folders) {
   for (std::string bad : {"", ".", "..", "../x.gguf", "/etc/passwd", "a\\b"})
-    check_refused<StageSpec>("StageSpec", "plain file name",
-                             [&bad](auto& x) { x.model_file = bad; });
-  check_refused<StageSpec>("StageSpec", "plain file name",
-                           [](auto& x) { x.model_file = std::string("a\0b", 3); });
-  check_refused<StageSpec>("StageSpec", "hexadecimal", [](auto& x) { x.model_hash = "xyz"; });
-  check_refused<StageSpec>("StageSpec", "numerics: 4097, at most 4096",
-                           [](auto& x) { x.numerics = std::string(4097, 'x'); });
-  check_refused<StageSpec>("StageSpec", "the last layer", [](auto& x) { x.end_layer = 3; });
-  check_refused<StageSpec>("StageSpec", "threads", [](auto& x) { x.threads = 100'000; });
-  check_refused<StageSpec>("StageSpec", "rows", [](auto& x) { x.max_rows = 0; });
-  check_refused<StageSpec>("StageSpec", "type of keys and values",
-                           [](auto& x) { x.kv_type = KvType{2}; });
-  check_refused<StageSpec>("StageSpec", "nanoseconds of the emulated device",
-                           [](auto& x) { x.emulation->forward.row_ns = biggest; });
-  check_refused<StageSpec>("StageSpec", "nanoseconds of the emulated device",
-                           [](auto& x) { x.emulation->ready_lead_ns = biggest; });
-  check_refused<StageSpec>("StageSpec", "bytes of a row on the emulated link",
-                           [](auto& x) { x.emulation->link.row_bytes = 1U << 30U; });
+    check_refused<StageSpec>(
+        "StageSpec", "plain file name", [&bad](auto& x) { x.model_file = bad; });
+  check_refused<StageSpec>(
+      "StageSpec", "plain file name", [](auto& x) { x.model_file = std::string("a\0b", 3); });
+  check_refused<StageSpec>(
+      "StageSpec", "hexadecimal", [](auto& x) { x.model_hash = "xyz"; });
+  check_refused<StageSpec>(
+      "StageSpec", "numerics: 4097, at most 4096",
+      [](auto& x) { x.numerics = std::string(4097, 'x'); });
+  check_refused<StageSpec>(
+      "StageSpec", "the last layer", [](auto& x) { x.end_layer = 3; });
+  check_refused<StageSpec>(
+      "StageSpec", "threads", [](auto& x) { x.threads = 100'000; });
+  check_refused<StageSpec>(
+      "StageSpec", "rows", [](auto& x) { x.max_rows = 0; });
+  check_refused<StageSpec>(
+      "StageSpec", "type of keys and values", [](auto& x) { x.kv_type = KvType{2}; });
+  check_refused<StageSpec>(
+      "StageSpec", "nanoseconds of the emulated device",
+      [](auto& x) { x.emulation->forward.row_ns = biggest; });
+  check_refused<StageSpec>(
+      "StageSpec", "nanoseconds of the emulated device",
+      [](auto& x) { x.emulation->ready_lead_ns = biggest; });
+  check_refused<StageSpec>(
+      "StageSpec", "bytes of a row on the emulated link",
+      [](auto& x) { x.emulation->link.row_bytes = 1U << 30U; });
   check_refused<StageSpec>("StageSpec", "1000 bit/s",
                            [](auto& x) { x.emulation->link.bits_per_second = 1; });
 }

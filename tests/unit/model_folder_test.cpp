@@ -33,9 +33,8 @@ BOOST_AUTO_TEST_CASE(byte_level_json_gives_the_tokens_of_the_same_gguf_file) {
     BOOST_TEST(!difference(t, expected));
     for (int round = 0; round < 300; ++round) {
       std::string text;
-      for (std::uint32_t i = random() % 12; i > 0; --i) {
+      for (std::uint32_t i = random() % 12; i > 0; --i)
         text += parts[random() % parts.size()];
-      }
       const EncodeOptions options{.add_bos = false, .parse_special = round % 2 == 0};
       BOOST_TEST_REQUIRE(t.encode(text, options) == expected.encode(text, options));
     }
@@ -135,9 +134,8 @@ BOOST_AUTO_TEST_CASE(metaspace_json_and_sentencepiece_file_give_the_same_tokens)
   std::mt19937 random(4);
   for (int round = 0; round < 500; ++round) {
     std::string text;
-    for (std::uint32_t i = random() % 12; i > 0; --i) {
+    for (std::uint32_t i = random() % 12; i > 0; --i)
       text += "abc  \n\xc3\xa9"[random() % 8];
-    }
     BOOST_TEST_REQUIRE(by_scores.encode(text) == by_merges.encode(text));
     BOOST_TEST_REQUIRE(by_merges.decode(by_merges.encode(text)) == text);
   }
@@ -202,9 +200,8 @@ BOOST_AUTO_TEST_CASE(public_vocabularies_as_folders) {
     const auto scores = file.require_floats("tokenizer.ggml.scores");
     const auto kinds = file.require_ints("tokenizer.ggml.token_type");
     std::vector<SentencePieceSample> samples;
-    for (std::size_t i = 0; i < texts.size(); ++i) {
+    for (std::size_t i = 0; i < texts.size(); ++i)
       samples.push_back({texts[i], scores[i], static_cast<int>(kinds[i])});
-    }
     for (const Tokenizer& t :
          {open_model(sentencepiece_bytes(samples)), open_json(metaspace_json(samples))}) {
       for (const VocabVector& vector : *vectors) {
@@ -216,17 +213,15 @@ BOOST_AUTO_TEST_CASE(public_vocabularies_as_folders) {
   if (const auto vectors = public_vectors("gpt-2")) {
     const GgufFile file = GgufFile::open(public_vocabulary("gpt-2"));
     Merges merges;
-    for (const std::string& line : file.require_strings("tokenizer.ggml.merges")) {
+    for (const std::string& line : file.require_strings("tokenizer.ggml.merges"))
       merges.emplace_back(line.substr(0, line.find(' ')), line.substr(line.find(' ') + 1));
-    }
     auto texts = file.require_strings("tokenizer.ggml.tokens");
     json content = bpe_json(texts, merges);
     content["added_tokens"] = json::array({added_token(50256, "<|endoftext|>", true)});
     content["pre_tokenizer"] = {{"type", "ByteLevel"}, {"add_prefix_space", false}};
     const Tokenizer t = open_json(content);
-    for (const VocabVector& vector : *vectors) {
+    for (const VocabVector& vector : *vectors)
       BOOST_TEST(t.encode(vector.text, without_bos) == vector.tokens, vector.text);
-    }
   }
 }
 

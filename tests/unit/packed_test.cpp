@@ -63,11 +63,9 @@ class RandomMatrix {
     }
     bytes_.resize(inputs / layout.values * layout.bytes * outputs);
     std::ranges::generate(bytes_, [&] { return static_cast<std::byte>(random()); });
-    for (std::size_t block = 0; block < bytes_.size(); block += layout.bytes) {
-      for (const std::size_t at : scales_of(type)) {
+    for (std::size_t block = 0; block < bytes_.size(); block += layout.bytes)
+      for (const std::size_t at : scales_of(type))
         limit_scale(block + at);
-      }
-    }
     tensor.data = bytes_;
   }
   RandomMatrix(const RandomMatrix&) = delete;
@@ -93,9 +91,8 @@ class RandomMatrix {
   // Magnitudes below 2, among them zeros and subnormal numbers.
   void limit_scale(std::size_t at) {
     bytes_[at + 1] &= std::byte{0xbf};
-    if ((bytes_[at + 1] & std::byte{0x38}) == std::byte{0x08}) {
+    if ((bytes_[at + 1] & std::byte{0x38}) == std::byte{0x08})
       bytes_[at + 1] &= std::byte{0x83};
-    }
   }
 
   std::vector<std::byte> bytes_;
@@ -125,9 +122,8 @@ struct Shape {
 };
 
 BOOST_AUTO_TEST_CASE(every_implementation_gives_the_same_bits) {
-  for (const packed::KernelSet* kernels : packed::available_kernels()) {
+  for (const packed::KernelSet* kernels : packed::available_kernels())
     BOOST_TEST_MESSAGE("available: " << kernels->name);
-  }
   for (const TensorType type : types) {
     const std::size_t block = block_layout(type)->values;
     for (const Shape& shape :
@@ -164,15 +160,13 @@ BOOST_AUTO_TEST_CASE(every_implementation_gives_the_same_bits) {
 
 /// The row as it is multiplied: integers times scales, both computed as floats are.
 std::vector<double> quantised(std::span<const float> row, std::size_t block) {
-  if (block == 0) {
+  if (block == 0)
     return {row.begin(), row.end()};
-  }
   std::vector<double> result;
   for (std::size_t first = 0; first < row.size(); first += block) {
     float largest = 0;
-    for (const float x : row.subspan(first, block)) {
+    for (const float x : row.subspan(first, block))
       largest = std::max(largest, std::abs(x));
-    }
     const float scale = largest / 127;
     for (const float x : row.subspan(first, block)) {
       const float whole = largest == 0 ? 0 : std::nearbyint(x * (127 / largest));
@@ -220,9 +214,8 @@ BOOST_AUTO_TEST_CASE(products_are_close_to_the_formula) {
 
 BOOST_AUTO_TEST_CASE(activations_round_to_the_nearest_integer) {
   std::vector<float> in(256);
-  for (std::size_t i = 0; i < in.size(); ++i) {
+  for (std::size_t i = 0; i < in.size(); ++i)
     in[i] = static_cast<float>(i) - 128.25F;
-  }
   in[0] = -127;  // the block's largest magnitude is 127 exactly
   packed::RowBuffer buffer;
   const packed::Rows rows = buffer.quantise(in, 1, 256, 256);

@@ -25,12 +25,10 @@ std::atomic<int> allocations_in_parallel = 0;
 }  // namespace
 
 [[gnu::noinline]] void* operator new(std::size_t size) {
-  if (omp_in_parallel() != 0) {
+  if (omp_in_parallel() != 0)
     ++allocations_in_parallel;
-  }
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) {
+  if (void* memory = std::malloc(size == 0 ? 1 : size))
     return memory;
-  }
   throw std::bad_alloc();
 }
 

@@ -49,9 +49,8 @@ void write_converted(const GgufFile& file, const std::filesystem::path& path, Te
   const std::string prefix = "llama.";
   writer.add_string("general.architecture", "llama");
   for (const char* key : {"embedding_length", "block_count", "feed_forward_length",
-                          "context_length", "attention.head_count", "attention.head_count_kv"}) {
+                          "context_length", "attention.head_count", "attention.head_count_kv"})
     writer.add_uint(prefix + key, static_cast<std::uint32_t>(file.require_uint(prefix + key)));
-  }
   const std::string eps = prefix + "attention.layer_norm_rms_epsilon";
   writer.add_float(eps, static_cast<float>(file.require_float(eps)));
   const std::vector<std::string> tokens = file.require_strings("tokenizer.ggml.tokens");
@@ -91,9 +90,8 @@ double loss(const GgufFile& file, const std::vector<std::vector<Token>>& texts,
     for (std::size_t p = 0; p + 1 < size; ++p) {
       const auto row = std::span(logits).subspan(p * config.vocab_size, config.vocab_size);
       double sum = 0;
-      for (const float logit : row) {
+      for (const float logit : row)
         sum += std::exp(static_cast<double>(logit));
-      }
       total += std::log(sum) - static_cast<double>(row[static_cast<std::size_t>(text[p + 1])]);
       ++count;
     }

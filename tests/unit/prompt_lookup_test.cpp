@@ -26,9 +26,8 @@ std::vector<Candidate> propose(const Tokens& prefix, const Tokens& tail = {},
 
 Tokens tokens_of(const std::vector<Candidate>& candidates) {
   Tokens tokens;
-  for (const Candidate& candidate : candidates) {
+  for (const Candidate& candidate : candidates)
     tokens.push_back(candidate.token);
-  }
   return tokens;
 }
 

@@ -106,9 +106,8 @@ BOOST_AUTO_TEST_CASE(unfit_tensors_are_named) {
 BOOST_AUTO_TEST_CASE(truncation_at_every_byte) {
   const std::string file = small_file().bytes();
   BOOST_REQUIRE(is_accepted(file));
-  for (std::size_t size = 0; size < file.size(); ++size) {
+  for (std::size_t size = 0; size < file.size(); ++size)
     BOOST_REQUIRE_MESSAGE(!is_accepted(file.substr(0, size)), "cut at " << size);
-  }
   BOOST_TEST(!is_accepted(file + "x"));
 }
 
@@ -125,9 +124,8 @@ BOOST_AUTO_TEST_CASE(header_sizes_beyond_the_file) {
   const std::string rest = small_file().bytes().substr(8);
   for (const std::uint64_t size :
        {std::uint64_t{0}, std::uint64_t{1}, rest.size() + 1, std::uint64_t{1} << 32,
-        std::uint64_t{1} << 63, ~std::uint64_t{0}, ~std::uint64_t{0} - 7}) {
+        std::uint64_t{1} << 63, ~std::uint64_t{0}, ~std::uint64_t{0} - 7})
     check_refused(bytes_of(size) + rest, {"is not a safetensors file"});
-  }
   // The file would hold it, but no sane header is that long.
   std::string large = small_file().bytes();
   const std::uint64_t size = std::uint64_t{17} << 20;
@@ -141,17 +139,15 @@ BOOST_AUTO_TEST_CASE(header_sizes_beyond_the_file) {
 
 BOOST_AUTO_TEST_CASE(bad_json) {
   for (const std::string header :
-       {"{", "{\"", "{\"a\":", "{}x", "{\"a\":1e999}", "{\"\xff\":{}}", "{'a':{}}", "{} {}"}) {
+       {"{", "{\"", "{\"a\":", "{}x", "{\"a\":1e999}", "{\"\xff\":{}}", "{'a':{}}", "{} {}"})
     check_refused(safetensors_file(header + "  ", ""), {"JSON"});
-  }
   check_refused(with_entries("\"t\":3"), {"'t'", "JSON number"});
   check_refused(with_entries("\"t\":{}"), {"'t'", "dtype"});
   check_refused(with_entries("\"t\":{\"dtype\":1}"), {"'t'", "dtype"});
   check_refused(with_entries(std::string("\"\\u001b[31m\":3")), {"\\x1b[31m"});
   std::string nested;
-  for (int depth = 0; depth < 1000000; ++depth) {
+  for (int depth = 0; depth < 1000000; ++depth)
     nested += '[';
-  }
   check_refused(with_entries("\"t\":" + nested), {"nested"});
 }
 

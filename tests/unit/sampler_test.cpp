@@ -44,9 +44,8 @@ std::vector<Token> ranking(const std::vector<float>& logits) {
 std::pair<Token, double> plain_sample(const std::vector<float>& logits,
                                       const SamplerOptions& options, Position position) {
   std::vector<Token> order = ranking(logits);
-  if (options.top_k != 0 && options.top_k < order.size()) {
+  if (options.top_k != 0 && options.top_k < order.size())
     order.resize(options.top_k);
-  }
   std::vector<long double> probability;
   long double sum = 0;
   for (const Token token : order) {
@@ -60,9 +59,8 @@ std::pair<Token, double> plain_sample(const std::vector<float>& logits,
   double border = 1;
   while (count < order.size() && (options.top_p >= 1 || mass < options.top_p * sum)) {
     mass += probability[count++];
-    if (options.top_p < 1) {
+    if (options.top_p < 1)
       border = std::min(border, std::abs(static_cast<double>(mass / sum - options.top_p)));
-    }
   }
   const long double target = uniform(options.seed, position) * mass;
   long double reached = 0;
@@ -103,9 +101,8 @@ BOOST_AUTO_TEST_CASE(uniform_numbers_are_uniform_and_all_of_the_seed_counts) {
     ++counts[static_cast<std::size_t>(u * 16)];
   }
   double chi_squared = 0;
-  for (const int count : counts) {
+  for (const int count : counts)
     chi_squared += (count - 1000.0) * (count - 1000.0) / 1000;
-  }
   BOOST_TEST(chi_squared < 37.7);  // 0.1 % of all seeds exceed this at 15 degrees of freedom
   BOOST_TEST(uniform(1, 5) != uniform(2, 5));
   BOOST_TEST(uniform(1, 5) != uniform(1 | std::uint64_t{1} << 32, 5));
@@ -135,11 +132,12 @@ BOOST_AUTO_TEST_CASE(odd_logits) {
                                                {-infinity, 2},
                                                {1, -infinity, not_a_number},
                                                {3, infinity, 4}}) {
-        BOOST_CHECK_EXCEPTION(sample(broken, options, position), ModelError,
-                              [&](const ModelError& error) {
-                                const std::string place = "position " + std::to_string(position);
-                                return std::string(error.what()).find(place) != std::string::npos;
-                              });
+        BOOST_CHECK_EXCEPTION(
+            sample(broken, options, position), ModelError,
+            [&](const ModelError& error) {
+              const std::string place = "position " + std::to_string(position);
+              return std::string(error.what()).find(place) != std::string::npos;
+            });
       }
       BOOST_TEST(sample(std::vector<float>{0, -1e30F, -3e38F}, options, position) == 0);
       BOOST_TEST(sample(std::vector<float>{-3e38F, 3e38F}, options, position) == 1);
@@ -151,9 +149,8 @@ BOOST_AUTO_TEST_CASE(the_same_as_the_plain_definition) {
   int compared = 0;
   for (std::uint32_t round = 0; round < 400; ++round) {
     std::vector<float> logits = random_logits(1 + round * 7 % 700, round);
-    if (round % 3 == 0) {  // many ties
+    if (round % 3 == 0)  // many ties
       std::ranges::transform(logits, logits.begin(), [](float x) { return std::round(x); });
-    }
     const std::array<float, 4> temperatures{0.3F, 1, 2, 0.01F};
     const std::array<std::uint32_t, 4> top_k{0, 1, 5, 100000};
     const std::array<float, 4> top_p{1, 0.95F, 0.5F, 1e-6F};
@@ -173,14 +170,12 @@ BOOST_AUTO_TEST_CASE(the_same_as_the_plain_definition) {
 BOOST_AUTO_TEST_CASE(frequencies_follow_the_softmax) {
   const std::vector<float> logits{0, std::log(2.0F), std::log(5.0F), std::log(8.0F)};
   std::array<int, 4> counts{};
-  for (Position position = 0; position < 16000; ++position) {
+  for (Position position = 0; position < 16000; ++position)
     ++counts[static_cast<std::size_t>(sample(logits, {.temperature = 1, .seed = 9}, position))];
-  }
   const std::array<double, 4> expected{1000, 2000, 5000, 8000};
   double chi_squared = 0;
-  for (std::size_t i = 0; i < 4; ++i) {
+  for (std::size_t i = 0; i < 4; ++i)
     chi_squared += (counts[i] - expected[i]) * (counts[i] - expected[i]) / expected[i];
-  }
   BOOST_TEST(chi_squared < 16.3);  // 0.1 % at 3 degrees of freedom
 }
 
@@ -197,14 +192,12 @@ BOOST_AUTO_TEST_CASE(problems_are_named) {
 BOOST_AUTO_TEST_CASE(top_k_log_probs_are_those_of_the_softmax) {
   for (const std::size_t count : {1U, 3U, 16U, 33U, 1000U, 32000U}) {
     std::vector<float> logits = random_logits(count, static_cast<std::uint32_t>(count), 5);
-    if (count == 1000) {
+    if (count == 1000)
       std::ranges::transform(logits, logits.begin(), [](float x) { return std::round(x); });
-    }
     const std::vector<Token> order = ranking(logits);
     double sum = 0;
-    for (const float logit : logits) {
+    for (const float logit : logits)
       sum += std::exp(static_cast<double>(logit));
-    }
     for (const std::size_t k : {1U, 4U, 16U, 40U}) {
       std::vector<Candidate> out(k);
       BOOST_REQUIRE_EQUAL(top_k_log_probs(logits, k, out), std::min(k, count));

@@ -30,9 +30,8 @@ const Tokenizer& bytes_tokenizer() {
 /// One token a byte: the finest cut there is.
 std::vector<Token> byte_tokens(std::string_view bytes) {
   std::vector<Token> tokens;
-  for (const char c : bytes) {
+  for (const char c : bytes)
     tokens.push_back(3 + static_cast<unsigned char>(c));
-  }
   return tokens;
 }
 
@@ -126,9 +125,8 @@ BOOST_AUTO_TEST_CASE(random_texts_equal_a_search_in_the_whole) {
   const std::vector<std::string> letters{"a", "b", "\xc3\xa9"};
   const auto random_text = [&](std::uint32_t most) {
     std::string text;
-    for (std::uint32_t i = 1 + random() % most; i > 0; --i) {
+    for (std::uint32_t i = 1 + random() % most; i > 0; --i)
       text += letters[random() % letters.size()];
-    }
     return text;
   };
   for (int round = 0; round < 2000; ++round) {
@@ -138,11 +136,9 @@ BOOST_AUTO_TEST_CASE(random_texts_equal_a_search_in_the_whole) {
     std::string expected = text;
     for (std::size_t end = 0; end <= text.size() && expected == text; ++end) {
       std::size_t longest = 0;
-      for (const std::string& stop : stops) {
-        if (text.substr(0, end).ends_with(stop)) {
+      for (const std::string& stop : stops)
+        if (text.substr(0, end).ends_with(stop))
           longest = std::max(longest, stop.size());
-        }
-      }
       if (longest != 0) {
         expected = text.substr(0, end - longest);
         break;

@@ -34,14 +34,12 @@ Tokenizer random_vocabulary(std::uint32_t size, std::uint64_t seed,
 /// vocabularies of `add_vocabulary` and ASCII text, of which every letter and byte is a token.
 Tokens plain_encode(const Tokenizer& tokenizer, const std::string& text) {
   std::map<std::string, Token> ids;
-  for (Token t = 259; t < static_cast<Token>(tokenizer.vocab_size()); ++t) {
+  for (Token t = 259; t < static_cast<Token>(tokenizer.vocab_size()); ++t)
     ids[tokenizer.text(t)] = t;  // scores fall with the token
-  }
   const std::string mark = "\xe2\x96\x81";
   std::vector<std::string> parts{mark};
-  for (const char c : text) {
+  for (const char c : text)
     parts.push_back(c == ' ' ? mark : std::string(1, c));
-  }
   while (true) {
     std::size_t best = parts.size();
     Token best_token = std::numeric_limits<Token>::max();
@@ -52,9 +50,8 @@ Tokens plain_encode(const Tokenizer& tokenizer, const std::string& text) {
         best_token = it->second;
       }
     }
-    if (best == parts.size()) {
+    if (best == parts.size())
       break;
-    }
     parts[best] += parts[best + 1];
     parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(best) + 1);
   }
@@ -274,13 +271,11 @@ BOOST_AUTO_TEST_CASE(any_bytes_come_back) {
       " ",    std::string(1, '\0'), "\xe2\x96",         "\n",   "<s>",  "<0x41>"};
   for (int round = 0; round < 300; ++round) {
     std::string text;
-    for (std::uint32_t i = random() % 20; i > 0; --i) {
+    for (std::uint32_t i = random() % 20; i > 0; --i)
       text += parts[random() % parts.size()];
-    }
     std::string expected = text;
-    for (std::size_t at = 0; (at = expected.find("\xe2\x96\x81", at)) != std::string::npos;) {
+    for (std::size_t at = 0; (at = expected.find("\xe2\x96\x81", at)) != std::string::npos;)
       expected.replace(at, 3, 1, ' ');  // the mark itself cannot be told from a space
-    }
     BOOST_TEST(t.decode(t.encode(text)) == expected);
   }
 }
@@ -316,9 +311,8 @@ BOOST_AUTO_TEST_CASE(long_texts_have_many_tokens_whatever_is_in_them) {
     longest = piece.size() > longest.size() ? piece : longest;
   }
   std::string text;
-  while (text.size() < 20'000) {
+  while (text.size() < 20'000)
     text += longest;
-  }
   BOOST_TEST(t.least_tokens(text.size()) > 100U);
   BOOST_TEST(t.least_tokens(text.size()) <= t.encode(text).size());
   BOOST_TEST(t.least_tokens(3) == 0U);

@@ -23,9 +23,8 @@ BOOST_AUTO_TEST_CASE(vocabularies_are_compared) {
   BOOST_TEST(!difference(t, same));
   BOOST_TEST(t.vocab_hash() == same.vocab_hash());
   std::vector<Entry> more = words;
-  for (std::size_t i = 0; i < largest_vocabulary_difference; ++i) {
+  for (std::size_t i = 0; i < largest_vocabulary_difference; ++i)
     more.push_back({"x" + std::to_string(i)});
-  }
   BOOST_TEST(!difference(t, make(more)));
   BOOST_TEST(!difference(make(more), t));
   more.push_back({"y"});
@@ -39,21 +38,18 @@ BOOST_AUTO_TEST_CASE(vocabularies_are_compared) {
       make(words, [](GgufWriter& w) { w.add_uint("tokenizer.ggml.eos_token_id", 5); });
   BOOST_TEST(difference(t, other_eos).value_or("").find("1 and 2 in the first") !=
              std::string::npos);
-  for (const Tokenizer* different : {&longer, &other, &other_eos}) {
+  for (const Tokenizer* different : {&longer, &other, &other_eos})
     BOOST_TEST(t.vocab_hash() != different->vocab_hash());
-  }
 }
 
 BOOST_AUTO_TEST_CASE(vocabularies_may_be_padded_to_any_size) {
   const std::vector<Entry> words{{"a", -1}, {"b", -2}};
   std::vector<Entry> padded = words;
   std::vector<Entry> otherwise = words;
-  for (std::size_t i = 0; i < 500; ++i) {
+  for (std::size_t i = 0; i < 500; ++i)
     padded.push_back({"[PAD" + std::to_string(i) + "]", 0, unused});
-  }
-  for (std::size_t i = 0; i < 300; ++i) {
+  for (std::size_t i = 0; i < 300; ++i)
     otherwise.push_back({"<unused" + std::to_string(i) + ">", 0, unused});
-  }
   BOOST_TEST(!difference(make(words), make(padded)));
   BOOST_TEST(!difference(make(padded), make(words)));
   BOOST_TEST(!difference(make(padded), make(otherwise)));

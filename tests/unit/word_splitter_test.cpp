@@ -112,9 +112,8 @@ BOOST_AUTO_TEST_CASE(letters_and_spaces_are_what_unicode_says) {
 }
 
 BOOST_AUTO_TEST_CASE(bytes_that_are_not_utf8_are_words_of_their_own) {
-  for (const char* name : all_names) {
+  for (const char* name : all_names)
     BOOST_TEST(split(name, "a\xff\xfe z\xc3") == (Words{"a", "\xff\xfe", " z", "\xc3"}));
-  }
 }
 
 BOOST_AUTO_TEST_CASE(nothing_gets_lost) {
@@ -124,9 +123,8 @@ BOOST_AUTO_TEST_CASE(nothing_gets_lost) {
     const WordSplitter splitter(find_word_rules(name).value().steps);
     for (int round = 0; round < 300; ++round) {
       std::string text;
-      for (std::uint32_t i = random() % 40; i > 0; --i) {
+      for (std::uint32_t i = random() % 40; i > 0; --i)
         text += bytes[random() % bytes.size()];
-      }
       const auto views = splitter.split(text);
       BOOST_TEST_REQUIRE(joined(Words(views.begin(), views.end())) == text);
     }
@@ -144,9 +142,8 @@ BOOST_AUTO_TEST_CASE(every_behavior_of_a_step) {
 }
 
 BOOST_AUTO_TEST_CASE(bad_patterns_are_refused) {
-  for (const char* pattern : {"(", "", "[a-z&&[aeiou]]", "\\p{Nonsense}"}) {
+  for (const char* pattern : {"(", "", "[a-z&&[aeiou]]", "\\p{Nonsense}"})
     BOOST_CHECK_THROW(split(pattern, Behavior::isolated, "a"), ModelError);
-  }
   BOOST_CHECK_THROW(split(std::string(20000, 'a').c_str(), Behavior::isolated, "a"), ModelError);
   BOOST_CHECK_THROW(split("((a{1,999}){1,999}){1,999}", Behavior::isolated, "a"), ModelError);
 }
@@ -158,14 +155,12 @@ BOOST_AUTO_TEST_CASE(long_texts_of_one_kind_take_linear_time) {
     for (const std::string unit :
          {"a", "A", "7", " ", "\n", "!", "\t", "\xe4\xbd\xa0", "\xcc\x81", "'", "\xff"}) {
       std::string text;
-      while (text.size() < 200'000) {
+      while (text.size() < 200'000)
         text += unit;
-      }
       for (const std::string& end : {std::string(), std::string("x")}) {
         std::size_t size = 0;
-        for (const std::string_view word : splitter.split(text + end)) {
+        for (const std::string_view word : splitter.split(text + end))
           size += word.size();
-        }
         BOOST_TEST(size == text.size() + end.size());
       }
     }
@@ -183,9 +178,8 @@ BOOST_AUTO_TEST_CASE(slow_foreign_patterns_end_in_one_long_word) {
 
 BOOST_AUTO_TEST_CASE(foreign_patterns_see_long_texts_in_parts_cut_before_a_space) {
   std::string text;
-  while (text.size() < 100'000) {
+  while (text.size() < 100'000)
     text += "word after word ";
-  }
   const auto steps = find_word_rules("gpt-2").value().steps;
   BOOST_TEST(split(steps[0].pattern.c_str(), Behavior::isolated, text) == split(steps, text));
 }
@@ -205,9 +199,8 @@ BOOST_AUTO_TEST_CASE(public_vectors_have_no_fewer_tokens_than_words) {
       const bool all_digits =
           std::ranges::all_of(vector.text, [](unsigned char c) { return std::isdigit(c) != 0; });
       // Every run of up to three digits is a token of LLaMA 3, each digit one of Qwen 2.
-      if (all_digits && (name == std::string("llama-bpe") || name == std::string("qwen2"))) {
+      if (all_digits && (name == std::string("llama-bpe") || name == std::string("qwen2")))
         BOOST_TEST(words.size() == vector.tokens.size(), name << ": " << vector.text);
-      }
     }
   }
 }

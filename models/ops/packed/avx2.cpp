@@ -65,9 +65,8 @@ constexpr std::size_t half = panel_outputs / 2;
 
 template <std::size_t count>
 FLOWSPEC_PART void clear(__m256i (&dots)[count]) {
-  for (std::size_t r = 0; r < count; ++r) {
+  for (std::size_t r = 0; r < count; ++r)
     dots[r] = _mm256_setzero_si256();
-  }
 }
 
 template <std::size_t count>
@@ -95,9 +94,8 @@ FLOWSPEC_TARGET void q8_0(const std::byte* panel, const Rows& rows, std::size_t 
     clear(high);
 #pragma GCC unroll 2
     for (std::size_t g = 0; g < 8; ++g) {
-      if constexpr (count <= 2) {
+      if constexpr (count <= 2)
         fetch<2048>(body + 64 * g);
-      }
       const std::int8_t* fours = hidden(x + 4 * g);
       const __m256i w0 = load(body + 64 * g);
       const __m256i w1 = load(body + 64 * g + 32);
@@ -136,9 +134,8 @@ FLOWSPEC_PART void add_products(const std::byte* body, const std::int8_t* x, std
     clear(dots);
 #pragma GCC unroll 2
     for (std::size_t g = first; g < first + 4; ++g) {
-      if constexpr (count <= 2) {
+      if constexpr (count <= 2)
         fetch<4096>(body + 64 * g);
-      }
       const std::int8_t* fours = hidden(x + 4 * g);
       const __m256i w = load(body + 64 * g);
       [[maybe_unused]] const __m256i near = _mm256_and_si256(w, mask);
@@ -153,9 +150,8 @@ FLOWSPEC_PART void add_products(const std::byte* body, const std::int8_t* x, std
         }
       }
     }
-    for (std::size_t r = 0; r < count; ++r) {
+    for (std::size_t r = 0; r < count; ++r)
       sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(dots[r], ones));
-    }
   }
 }
 
@@ -171,14 +167,12 @@ FLOWSPEC_TARGET void positive(const std::byte* panel, const Rows& rows, std::siz
   for (std::size_t b = 0; b < from.blocks; ++b, x += 32) {
     for (std::size_t h = 0; h < 2; ++h) {
       __m256i sums[count];
-      for (std::size_t r = 0; r < count; ++r) {
+      for (std::size_t r = 0; r < count; ++r)
         sums[r] = _mm256_set1_epi32(-excess * row_sums[r * from.blocks + b]);
-      }
       add_products<type>(from.body(b) + 32 * h, x, rows.inputs, sums);
       const __m256 scales = halves(from.scales(b) + 16 * h);
-      for (std::size_t r = 0; r < count; ++r) {
+      for (std::size_t r = 0; r < count; ++r)
         total[h][r] = add_block(sums[r], scales, row_scales[r * from.blocks + b], total[h][r]);
-      }
       if constexpr (has_minimums(type)) {
         const __m256 minimums = halves(from.minimums(b) + 16 * h);
         for (std::size_t r = 0; r < count; ++r) {

@@ -51,9 +51,8 @@ FLOWSPEC_TARGET void multiply(const std::byte* panel, const Rows& rows, std::siz
 #pragma GCC unroll 8
   for (std::size_t r = 0; r < count; ++r) {
 #pragma GCC unroll 8
-    for (std::size_t v = 0; v < vectors; ++v) {
+    for (std::size_t v = 0; v < vectors; ++v)
       sums[r][v] = _mm256_setzero_ps();
-    }
   }
 #pragma GCC unroll 2
   for (; x != end; ++x, panel += panel_outputs * Weight::bytes) {
@@ -61,39 +60,34 @@ FLOWSPEC_TARGET void multiply(const std::byte* panel, const Rows& rows, std::siz
     if constexpr (count > vectors) {
       __m256 w[vectors];
 #pragma GCC unroll 8
-      for (std::size_t v = 0; v < vectors; ++v) {
+      for (std::size_t v = 0; v < vectors; ++v)
         w[v] = Weight::load(place(v));
-      }
 #pragma GCC unroll 8
       for (std::size_t r = 0; r < count; ++r) {
         const __m256 same = _mm256_broadcast_ss(x + r * inputs);
 #pragma GCC unroll 8
-        for (std::size_t v = 0; v < vectors; ++v) {
+        for (std::size_t v = 0; v < vectors; ++v)
           sums[r][v] = _mm256_fmadd_ps(same, w[v], sums[r][v]);
-        }
       }
     } else {
       __m256 same[count];
 #pragma GCC unroll 8
-      for (std::size_t r = 0; r < count; ++r) {
+      for (std::size_t r = 0; r < count; ++r)
         same[r] = _mm256_broadcast_ss(x + r * inputs);
-      }
 #pragma GCC unroll 8
       for (std::size_t v = 0; v < vectors; ++v) {
         const __m256 w = Weight::load(place(v));
 #pragma GCC unroll 8
-        for (std::size_t r = 0; r < count; ++r) {
+        for (std::size_t r = 0; r < count; ++r)
           sums[r][v] = _mm256_fmadd_ps(same[r], w, sums[r][v]);
-        }
       }
     }
   }
 #pragma GCC unroll 8
   for (std::size_t r = 0; r < count; ++r) {
 #pragma GCC unroll 8
-    for (std::size_t v = 0; v < vectors; ++v) {
+    for (std::size_t v = 0; v < vectors; ++v)
       _mm256_storeu_ps(out + r * stride + v * lanes, sums[r][v]);
-    }
   }
 }
 

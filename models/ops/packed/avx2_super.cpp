@@ -82,9 +82,8 @@ FLOWSPEC_PART void add_two(const std::byte* body, const std::byte* high, std::si
   for (std::size_t first = 0; first < 8; first += run) {
     __m256i near_dots[count];
     __m256i far_dots[count];
-    for (std::size_t r = 0; r < count; ++r) {
+    for (std::size_t r = 0; r < count; ++r)
       near_dots[r] = far_dots[r] = _mm256_setzero_si256();
-    }
 #pragma GCC unroll 1
     for (std::size_t g = first; g < first + run; ++g) {
       const std::int8_t* fours = hidden(x + 4 * g);
@@ -123,9 +122,8 @@ FLOWSPEC_TARGET void nibbles(const std::byte* panel, const Rows& rows, std::size
       const std::byte* body = from.body(b) + 32 * h;
       __m256i sums[count];
       __m256i mins[count];
-      for (std::size_t r = 0; r < count; ++r) {
+      for (std::size_t r = 0; r < count; ++r)
         sums[r] = mins[r] = _mm256_setzero_si256();
-      }
       for (std::size_t s = 0; s < 8; s += 2) {
         const __m256i near = _mm256_cvtepu8_epi32(load8(small + panel_outputs * s));
         const __m256i far = _mm256_cvtepu8_epi32(load8(small + panel_outputs * (s + 1)));
@@ -165,9 +163,8 @@ FLOWSPEC_PART void add_sixteen(const std::byte* low, const std::byte* high, int 
   for (std::size_t first = 0; first < 4; first += 2) {
     __m256i near_dots[count];
     __m256i far_dots[count];
-    for (std::size_t r = 0; r < count; ++r) {
+    for (std::size_t r = 0; r < count; ++r)
       near_dots[r] = far_dots[r] = _mm256_setzero_si256();
-    }
 #pragma GCC unroll 1
     for (std::size_t g = first; g < first + 2; ++g) {
       const std::int8_t* fours = hidden(x + 4 * g);
@@ -202,9 +199,8 @@ FLOWSPEC_TARGET void q6_k(const std::byte* panel, const Rows& rows, std::size_t 
       const std::byte* body = from.body(b) + 32 * h;
       __m256i sums[count];
       __m256i offsets[count];
-      for (std::size_t r = 0; r < count; ++r) {
+      for (std::size_t r = 0; r < count; ++r)
         sums[r] = offsets[r] = _mm256_setzero_si256();
-      }
       for (std::size_t t = 0; t < 8; ++t) {
         // Of each 128 values, sub-blocks 0 to 3 are low halves and 4 to 7 the high halves.
         const std::size_t s = t / 4 * 8 + t % 4;

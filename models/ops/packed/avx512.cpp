@@ -69,12 +69,10 @@ FLOWSPEC_PART void add_products(const std::byte* body, const std::int8_t* x, std
   } else {
     for (std::size_t g = 0; g < 8; ++g) {
       __m512i w = load(body + 64 * g);
-      if constexpr (type == Legacy::q8_0) {
+      if constexpr (type == Legacy::q8_0)
         w = _mm512_xor_si512(w, _mm512_set1_epi8(-128));
-      }
-      for (std::size_t r = 0; r < count; ++r) {
+      for (std::size_t r = 0; r < count; ++r)
         dots[r] = _mm512_dpbusd_epi32(dots[r], w, spread4(x + r * inputs + 4 * g));
-      }
     }
   }
 }
@@ -87,19 +85,16 @@ FLOWSPEC_TARGET void legacy(const std::byte* panel, const Rows& rows, std::size_
   const float* row_scales = rows.scales + row * from.blocks;
   const std::int32_t* row_sums = rows.sums + row * from.blocks;
   __m512 total[count];
-  for (std::size_t r = 0; r < count; ++r) {
+  for (std::size_t r = 0; r < count; ++r)
     total[r] = _mm512_setzero_ps();
-  }
   for (std::size_t b = 0; b < from.blocks; ++b, x += 32) {
     __m512i dots[count];
-    for (std::size_t r = 0; r < count; ++r) {
+    for (std::size_t r = 0; r < count; ++r)
       dots[r] = less_offset<type>(row_sums[r * from.blocks + b]);
-    }
     add_products<type>(from.body(b), x, rows.inputs, dots);
     const __m512 scales = halves(from.scales(b));
-    for (std::size_t r = 0; r < count; ++r) {
+    for (std::size_t r = 0; r < count; ++r)
       total[r] = add_block(dots[r], scales, row_scales[r * from.blocks + b], total[r]);
-    }
     if constexpr (has_minimums(type)) {
       const __m512 minimums = halves(from.minimums(b));
       for (std::size_t r = 0; r < count; ++r) {
@@ -108,9 +103,8 @@ FLOWSPEC_TARGET void legacy(const std::byte* panel, const Rows& rows, std::size_
       }
     }
   }
-  for (std::size_t r = 0; r < count; ++r) {
+  for (std::size_t r = 0; r < count; ++r)
     _mm512_storeu_ps(out + r * stride, total[r]);
-  }
 }
 
 template <Legacy type>

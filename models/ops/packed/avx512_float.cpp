@@ -51,9 +51,8 @@ FLOWSPEC_TARGET void multiply(const std::byte* panel, const Rows& rows, std::siz
 #pragma GCC unroll 16
   for (std::size_t r = 0; r < count; ++r) {
 #pragma GCC unroll 16
-    for (std::size_t p = 0; p < panels; ++p) {
+    for (std::size_t p = 0; p < panels; ++p)
       sums[r][p] = _mm512_setzero_ps();
-    }
   }
 #pragma GCC unroll 2
   for (; x != end; ++x, panel += panel_outputs * Weight::bytes) {
@@ -61,17 +60,15 @@ FLOWSPEC_TARGET void multiply(const std::byte* panel, const Rows& rows, std::siz
     for (std::size_t p = 0; p < panels; ++p) {
       const __m512 w = Weight::load(panel + p * panel_bytes);
 #pragma GCC unroll 16
-      for (std::size_t r = 0; r < count; ++r) {
+      for (std::size_t r = 0; r < count; ++r)
         sums[r][p] = _mm512_fmadd_ps(_mm512_set1_ps(x[r * inputs]), w, sums[r][p]);
-      }
     }
   }
 #pragma GCC unroll 16
   for (std::size_t r = 0; r < count; ++r) {
 #pragma GCC unroll 16
-    for (std::size_t p = 0; p < panels; ++p) {
+    for (std::size_t p = 0; p < panels; ++p)
       _mm512_storeu_ps(out + r * stride + p * panel_outputs, sums[r][p]);
-    }
   }
 }
 

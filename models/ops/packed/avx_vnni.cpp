@@ -64,9 +64,8 @@ FLOWSPEC_PART void add_products(const std::byte* body, const std::int8_t* x, std
     } else {
       const __m256i positive =
           type == Legacy::q8_0 ? _mm256_xor_si256(w, _mm256_set1_epi8(-128)) : w;
-      for (std::size_t r = 0; r < count; ++r) {
+      for (std::size_t r = 0; r < count; ++r)
         dots[r] = _mm256_dpbusd_avx_epi32(dots[r], positive, spread4(x + r * inputs));
-      }
     }
   }
 }
@@ -82,14 +81,12 @@ FLOWSPEC_TARGET void legacy(const std::byte* panel, const Rows& rows, std::size_
   for (std::size_t b = 0; b < from.blocks; ++b, x += 32) {
     for (std::size_t h = 0; h < 2; ++h) {
       __m256i dots[count];
-      for (std::size_t r = 0; r < count; ++r) {
+      for (std::size_t r = 0; r < count; ++r)
         dots[r] = less_offset<type>(row_sums[r * from.blocks + b]);
-      }
       add_products<type>(from.body(b) + 32 * h, x, rows.inputs, dots);
       const __m256 scales = halves(from.scales(b) + 16 * h);
-      for (std::size_t r = 0; r < count; ++r) {
+      for (std::size_t r = 0; r < count; ++r)
         total[h][r] = add_block(dots[r], scales, row_scales[r * from.blocks + b], total[h][r]);
-      }
       if constexpr (has_minimums(type)) {
         const __m256 minimums = halves(from.minimums(b) + 16 * h);
         for (std::size_t r = 0; r < count; ++r) {

@@ -44,11 +44,9 @@ std::span<const KernelSet* const> available_kernels() {
   static const auto available = [] {
     std::vector<const KernelSet*> sets;
     for (const KernelSet* set :
-         {avx512_kernels(), avx_vnni_kernels(), avx2_kernels(), plain_kernels()}) {
-      if (set != nullptr) {
+         {avx512_kernels(), avx_vnni_kernels(), avx2_kernels(), plain_kernels()})
+      if (set != nullptr)
         sets.push_back(set);
-      }
-    }
     return sets;
   }();
   return available;

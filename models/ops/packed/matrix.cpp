@@ -28,9 +28,8 @@ struct Format {
 };
 
 void spread_groups(const std::byte* from, std::size_t groups, std::size_t output, std::byte* body) {
-  for (std::size_t g = 0; g < groups; ++g) {
+  for (std::size_t g = 0; g < groups; ++g)
     std::memcpy(body + (g * panel_outputs + output) * 4, from + 4 * g, 4);
-  }
 }
 
 /// Q8_0 and Q4_0 have a float16 and then the values; every four bytes go to their group.
@@ -74,16 +73,14 @@ void spread_nibbles(const std::byte* block, std::size_t output, std::byte* front
     front[64 + panel_outputs * (8 + s) + output] = std::byte{sub.mins[s]};
   }
   spread_groups(block + (has_high_bits ? 48 : 16), 32, output, body);
-  if (has_high_bits) {
+  if (has_high_bits)
     spread_groups(block + 16, 8, output, body + 2048);
-  }
 }
 
 void spread_q6_k(const std::byte* block, std::size_t output, std::byte* front, std::byte* body) {
   std::memcpy(front + 2 * output, block + 208, 2);
-  for (std::size_t s = 0; s < 16; ++s) {
+  for (std::size_t s = 0; s < 16; ++s)
     front[32 + panel_outputs * s + output] = block[192 + s];
-  }
   spread_groups(block, 48, output, body);
 }
 
@@ -172,9 +169,8 @@ Matrix::Matrix(const TensorInfo& tensor)
     std::byte* panel = panels_.get() + p * panel_bytes_;
     const std::size_t first = p * panel_outputs;
     const std::size_t count = std::min(panel_outputs, outputs_ - first);
-    if (count < panel_outputs) {
+    if (count < panel_outputs)
       std::memset(panel, 0, panel_bytes_);
-    }
     const std::byte* block = tensor.data.data() + first * blocks * format.stored_bytes;
     for (std::size_t o = 0; o < count; ++o) {
       for (std::size_t b = 0; b < blocks; ++b, block += format.stored_bytes) {
@@ -196,16 +192,13 @@ void Matrix::multiply(const KernelSet& kernels, const Rows& rows, std::size_t fi
   const std::size_t full = std::min(end, outputs_ / panel_outputs);
   if (rows.count <= all.wide.size()) {
     const WideTile& wide = all.wide[rows.count - 1];
-    for (; first + wide.panels <= full; first += wide.panels) {
+    for (; first + wide.panels <= full; first += wide.panels)
       wide.tile(panel(first), rows, 0, out + first * panel_outputs, stride);
-    }
   }
-  for (; first < full; ++first) {
+  for (; first < full; ++first)
     multiply_panel(all.tiles, panel(first), rows, out + first * panel_outputs, stride);
-  }
-  if (first < end) {
+  if (first < end)
     multiply_last(all.tiles, rows, out + first * panel_outputs, stride);
-  }
 }
 
 void Matrix::multiply_panel(Tiles tiles, const std::byte* panel, const Rows& rows, float* out,

@@ -13,11 +13,9 @@ using Integers = std::array<std::int32_t, panel_outputs>;
 /// sums[o] += w[o] . x, for a group of 4 inputs.
 template <class Weight>
 void add_group(const Weight& weight, const std::int8_t* x, Integers& sums) {
-  for (std::size_t o = 0; o < panel_outputs; ++o) {
-    for (std::size_t i = 0; i < 4; ++i) {
+  for (std::size_t o = 0; o < panel_outputs; ++o)
+    for (std::size_t i = 0; i < 4; ++i)
       sums[o] += weight(4 * o + i) * x[i];
-    }
-  }
 }
 
 void add_block(const Integers& sums, const std::byte* scales, float row_scale, float* out) {

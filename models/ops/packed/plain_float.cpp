@@ -35,9 +35,8 @@ void multiply(const std::byte* panel, const Rows& rows, std::size_t row, float* 
   std::array<float, panel_outputs> sums{};
   for (std::size_t i = 0; i < rows.inputs; ++i) {
     const float x = rows.floats[row * rows.inputs + i];
-    for (std::size_t o = 0; o < panel_outputs; ++o, panel += bytes) {
+    for (std::size_t o = 0; o < panel_outputs; ++o, panel += bytes)
       sums[o] = std::fma(x, weight(panel), sums[o]);
-    }
   }
   std::memcpy(out, sums.data(), sizeof sums);
 }

@@ -41,9 +41,8 @@ void nibbles(const std::byte* panel, const Rows& rows, std::size_t row, float* o
           const std::size_t at = (i / 4 * panel_outputs + o) * 4 + i % 4;
           const int both = byte_at(body, s / 2 * 512 + at);
           int q = s % 2 == 0 ? both & 15 : both >> 4;
-          if (has_high_bits) {
+          if (has_high_bits)
             q |= (byte_at(body, 2048 + at) >> s & 1) << 4;
-          }
           dot += q * x[32 * s + i];
         }
         sums[o] += byte_at(front, 64 + panel_outputs * s + o) * dot;
@@ -81,9 +80,8 @@ void q6_k(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
       }
     }
     const float scale = rows.scales[row * from.blocks + b];
-    for (std::size_t o = 0; o < panel_outputs; ++o) {
+    for (std::size_t o = 0; o < panel_outputs; ++o)
       total[o] += static_cast<float>(sums[o]) * (half_at(front, o) * scale);
-    }
   }
   std::memcpy(out, total.data(), sizeof total);
 }

@@ -23,13 +23,12 @@ constexpr std::size_t step = 2 * lanes;
 template <std::size_t distance>
 FLOWSPEC_INLINE Int8 exchanged(const Int8& v) {
   static_assert(distance == 4 || distance == 2 || distance == 1);
-  if constexpr (distance == 4) {
+  if constexpr (distance == 4)
     return __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
-  } else if constexpr (distance == 2) {
+  else if constexpr (distance == 2)
     return __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5);
-  } else {
+  else
     return __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6);
-  }
 }
 
 FLOWSPEC_INLINE Int8 max(const Int8& a, const Int8& b) {
@@ -85,9 +84,8 @@ struct Block {
 FLOWSPEC_INLINE Block scale_of(std::int32_t bits) {
   float largest = 0;
   std::memcpy(&largest, &bits, sizeof largest);
-  if (!(largest <= std::numeric_limits<float>::max())) {
+  if (!(largest <= std::numeric_limits<float>::max()))
     return {std::numeric_limits<float>::quiet_NaN(), 0};
-  }
   // The factor of a smaller one would not be finite.
   return largest < 1e-30F ? Block{0, 0} : Block{largest / 127, 127 / largest};
 }
@@ -107,9 +105,8 @@ void quantise_row(const float* x, std::size_t count, std::size_t block, std::siz
     const Float8 factor = fill(scale.factor);
     for (std::size_t i = first; i < first + block; i += sum_block) {
       Int8 total = {};
-      for (std::size_t j = i; j < i + sum_block; j += step) {
+      for (std::size_t j = i; j < i + sum_block; j += step)
         round_step(x + j, factor, values + j, total);
-      }
       *sums++ = sum_of(total);
     }
   }
@@ -122,9 +119,8 @@ Rows RowBuffer::quantise(std::span<const float> in, std::size_t count, std::size
   const std::size_t sum_block = block == 32 ? 32 : step;
   assert((block == 32 || block == 256) && inputs % block == 0 && in.size() >= count * inputs);
   const auto grow = [](auto& memory, std::size_t size) {
-    if (memory.size() < size) {
+    if (memory.size() < size)
       memory.resize(size);
-    }
   };
   grow(values_, count * inputs);
   grow(scales_, count * inputs / block);
