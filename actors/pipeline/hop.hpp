@@ -51,7 +51,8 @@ class HopSessions {
   explicit HopSessions(std::uint32_t stage) { stats_.stage = stage; }
 
   HopSession* find(SessionId id);
-  /// Gives the error text if the session exists or has a prompt that cannot be.
+  /// Gives the error text if the session is open already, or has fewer KV slots than its prompt has
+  /// tokens.
   std::optional<std::string> open(Open open, KvCache cache);
   /// The same with the KV of the session that was before, which is gone afterwards in any case.
   /// Gives the error text also if its committed text is not what the prompt begins with.

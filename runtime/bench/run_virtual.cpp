@@ -69,7 +69,7 @@ class VirtualWorld {
   Report run(const BenchPrompt& prompt, std::size_t index) {
     std::optional<Report> report;
     auto request = request_of(engine_, what_, prompt, index);
-    // Nothing takes long in virtual time: only what hangs reaches these.
+    // Far above what any answer takes: only a session that hangs reaches these limits.
     request.progress_limit = std::chrono::hours(1);
     request.close_limit = std::chrono::hours(1);
     request.client = system_.spawn(client, &report);

@@ -7,8 +7,7 @@
 
 namespace flowspec {
 
-/// KV for a whole conversation is reserved when it begins: for so many tokens where nobody asks for
-/// more.
+/// Tokens that KV is reserved for when a conversation begins, unless --context asks for more.
 inline constexpr std::uint32_t default_chat_context = 4096;
 
 inline constexpr const char* chat_help =
@@ -20,7 +19,7 @@ Ctrl-C stops an answer; where none is being written, it leaves.)";
 
 /// The command `flowspec chat`: reads messages from standard input, a line each, and answers them.
 /// What the pipeline has computed of the conversation stays in its KV caches from answer to answer.
-/// Prints all there is to say, errors too.
+/// Prints all output, including errors.
 ExitCode chat(ChatOptions options);
 
 }  // namespace flowspec

@@ -5,7 +5,7 @@
 
 namespace flowspec {
 
-/// The command `flowspec generate`. Prints all there is to say, errors too.
+/// The command `flowspec generate`. Prints all output, including errors.
 ExitCode generate(GenerateOptions options);
 
 }  // namespace flowspec

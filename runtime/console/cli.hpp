@@ -17,8 +17,8 @@ void add_kv_type_option(CLI::App& app, KvType& type);
 inline constexpr const char* exit_codes_text =
     "Exit codes: 0 done, 1 the run failed, 2 wrong options or files, 130 cancelled (Ctrl-C).";
 
-/// Parses, strictly; 0 where help has been printed, which is all there is to do. Throws
-/// RuntimeError with one line that says what is wrong.
+/// Parses the command line strictly. Gives 0 where help has been printed and nothing is left to do.
+/// Throws RuntimeError with one line that says what is wrong.
 std::optional<int> parse(CLI::App& app, int argc, const char* const* argv);
 
 /// "flowspec 0.1.0 (protocol 3, flowspec-2+...)".

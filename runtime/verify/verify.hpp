@@ -5,7 +5,7 @@
 
 namespace flowspec {
 
-/// The command `flowspec verify`. Prints all there is to say, errors too.
+/// The command `flowspec verify`. Prints all output, including errors.
 ExitCode verify(const VerifyOptions& options);
 
 }  // namespace flowspec
