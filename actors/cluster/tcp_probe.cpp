@@ -106,6 +106,7 @@ TcpProbe probe_tcp(const std::vector<HostAddress>& addresses, std::chrono::milli
     if (left <= 0)
       break;
     std::vector<pollfd> waits;
+    waits.reserve(attempts.size());
     for (const Attempt& attempt : attempts)
       waits.push_back(attempt.waits_for());
     if (::poll(waits.data(), waits.size(), static_cast<int>(left)) < 0) {

@@ -8,7 +8,7 @@ namespace flowspec {
 TokenFinder::TokenFinder(std::vector<Entry> entries) : entries_(std::move(entries)) {
   const auto same = [](const Entry& a, const Entry& b) { return a.text == b.text; };
   std::ranges::stable_sort(entries_, {}, &Entry::text);
-  entries_.erase(std::ranges::unique(entries_, same).begin(), entries_.end());
+  entries_.erase(std::unique(entries_.begin(), entries_.end(), same), entries_.end());
   for (const Entry& entry : entries_)
     ++begins_[static_cast<unsigned char>(entry.text[0]) + std::size_t{1}];
   for (std::size_t byte = 1; byte < begins_.size(); ++byte)
@@ -31,10 +31,9 @@ void TokenFinder::find(std::string_view text, std::vector<const Entry*>& found) 
     const auto byte_of = [size](const Entry& entry) {
       return static_cast<unsigned char>(entry.text[size]);
     };
-    const auto range = std::ranges::equal_range(begin, end, static_cast<unsigned char>(text[size]),
-                                                std::less<>(), byte_of);
-    begin = range.begin();
-    end = range.end();
+    const auto byte = static_cast<unsigned char>(text[size]);
+    begin = std::ranges::lower_bound(begin, end, byte, {}, byte_of);
+    end = std::ranges::upper_bound(begin, end, byte, {}, byte_of);
   }
 }
 

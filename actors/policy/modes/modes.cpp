@@ -29,6 +29,7 @@ std::optional<DraftPolicy> mode_policy(std::string_view mode, std::uint32_t stag
 const std::vector<std::string_view>& mode_names() {
   static const std::vector<std::string_view> names = [] {
     std::vector<std::string_view> all;
+    all.reserve(modes.size());
     for (const Entry& mode : modes)
       all.push_back(mode.name);
     return all;
