@@ -16,10 +16,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// More do not read a disk faster, and the hash is faster than a disk.
+/// More threads do not read a disk faster, and hashing is faster than a disk.
 constexpr std::size_t max_threads = 4;
 
-/// Thrown to stop the other threads, never seen outside.
+/// Thrown to stop the other threads; never leaves this file.
 struct Stopped {};
 
 /// Hashes parts until there are no more.

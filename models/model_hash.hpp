@@ -7,10 +7,10 @@
 
 namespace flowspec {
 
-/// `hash_model` of the files that `files` has open; several parts are read at a time, and only
-/// those that the cache does not know. Throws ModelError also where another file has taken the
-/// place of one of them, or one was changed.
-/// @param progress  of all parts together; called by several threads, one at a time.
+/// The `hash_model` of the open `files`. Reads only the parts that the cache does not know, several
+/// at a time. Also throws ModelError if a part was changed or replaced since it was opened.
+/// @param progress  bytes of all parts together; called from several threads, never at the same
+///                  time.
 std::string hash_model(const ModelFiles& files, HashCache& cache,
                        const HashProgress& progress = {});
 

@@ -16,11 +16,11 @@ namespace {
 namespace fs = std::filesystem;
 
 bool is_folder(const fs::path& path) {
-  std::error_code ignored;  // what cannot be examined cannot be opened either, which is reported
+  std::error_code ignored;  // opening it reports the error
   return fs::is_directory(path, ignored);
 }
 
-/// Whoever gives one file of a folder means the folder, but might mean that file alone.
+/// A path to one file of a folder usually means the folder, but might mean that file alone.
 void check_is_no_part(const fs::path& path) {
   const fs::path extension = path.extension();
   const fs::path folder = fs::absolute(path).parent_path();
@@ -30,14 +30,15 @@ void check_is_no_part(const fs::path& path) {
   }
 }
 
-/// A folder without safetensors may hold a GGUF model: then that is meant.
+/// A folder without safetensors may hold a GGUF model; then that is the model.
 fs::path meant(const fs::path& path) {
   check_is_no_part(path);
   const bool may_hold_gguf = is_folder(path) && !HfFolder::has_weights(path);
   return may_hold_gguf ? find_gguf_in(path).value_or(path) : path;
 }
 
-/// What comes of files that change meanwhile may be wrong in any way: then this is what is said.
+/// If a file changes while it is read, any error may come of it: then the change is reported
+/// instead.
 template <class Read>
 auto read_unchanged(const ModelFiles& files, const Read& read) {
   try {

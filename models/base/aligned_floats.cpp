@@ -28,8 +28,8 @@ AlignedFloats allocate_floats(std::size_t count, bool huge_pages) {
   if (data == nullptr)
     throw std::bad_alloc();
   if (is_huge) {
-    // Whole pages only: a huge page for the rest would take up to 2 MiB that nobody uses, for every
-    // matrix. A hint: failure costs speed only.
+    // Whole pages only: a huge page for the rest would waste up to 2 MiB per matrix. Only a hint:
+    // failure costs speed.
     madvise(data, count * sizeof(float) / huge_page * huge_page, MADV_HUGEPAGE);
   }
   return AlignedFloats(static_cast<float*>(data));

@@ -8,7 +8,7 @@
 namespace flowspec::portable {
 namespace {
 
-// ln 2 and pi / 2 in parts (Cody and Waite): the upper ones have so few bits that their products
+// ln 2 and pi / 2 in parts (Cody and Waite): the upper parts have so few bits that their products
 // with the integers below are exact.
 constexpr double ln2_high = 6.93147180369123816490e-01;
 constexpr double ln2_low = 1.90821492927058770002e-10;

@@ -1,7 +1,7 @@
 #pragma once
-/// Functions whose bits are part of what a model computes. Those of a C library differ in the last
-/// bit from one version to the next, and from CPUs with fused multiply-add to those without; these
-/// are made of additions, multiplications and divisions, which are the same everywhere.
+/// Functions whose exact bits decide what a model computes. A C library's functions differ in the
+/// last bit between versions, and between CPUs with and without fused multiply-add. These use only
+/// additions, multiplications and divisions, which are the same everywhere.
 ///
 /// Errors are a few units in the last place. Arguments are finite.
 
@@ -12,13 +12,13 @@ struct SinCos {
   double cos = 1;
 };
 
-/// Of an angle in radians; loses precision beyond a million, NaN from 1e15 on.
+/// Sine and cosine of an angle in radians. Loses precision beyond a million; NaN from 1e15 on.
 SinCos sin_cos(double angle);
 
 /// The natural logarithm of x > 0.
 double log(double x);
 
-/// e^x where that is neither infinite nor subnormal.
+/// e^x, for results that are neither infinite nor subnormal.
 double exp(double x);
 
 /// base^exponent for base > 0.

@@ -1,5 +1,5 @@
 #pragma once
-/// The few types that everything in models/ speaks. messages/types.hpp declares the same names:
+/// The few types that all of models/ uses. messages/types.hpp declares the same names, because
 /// neither folder depends on the other.
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 namespace flowspec {
 
 using Token = std::int32_t;
-/// Absolute position in the text, the first token (BOS, where the model wants one) being 0.
+/// Absolute position in the text; the first token (BOS, if the model wants one) has position 0.
 using Position = std::uint32_t;
 
 /// The decoder layers `first` to `end`, `end` not included.
@@ -20,11 +20,11 @@ struct LayerRange {
   friend bool operator==(const LayerRange&, const LayerRange&) = default;
 };
 
-/// How attention's keys and values are kept: whole floats, or IEEE halves in half the memory. The
-/// numbers are those of messages/flowspec.capnp.
+/// How attention's keys and values are stored: as float32, or as IEEE float16 in half the memory.
+/// The numbers are those of messages/flowspec.capnp.
 enum class KvType : std::uint8_t { f32 = 0, f16 = 1 };
 
-/// As options and reports name it.
+/// The name in options and reports.
 constexpr std::string_view name_of(KvType type) {
   return type == KvType::f16 ? "f16" : "f32";
 }

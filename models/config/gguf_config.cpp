@@ -23,8 +23,8 @@ using config_rules::max_size;
 
 constexpr std::string_view architectures[] = {"llama", "qwen2", "qwen3"};
 
-/// Reads and checks the keys of one file. Keys are given without the architecture's name, which
-/// they begin with in the file.
+/// Reads and checks the keys of one file. Keys are given without the prefix that they have in the
+/// file, the architecture's name.
 class ConfigReader {
  public:
   ConfigReader(const GgufFile& file, std::string architecture)
@@ -44,7 +44,7 @@ class ConfigReader {
     return checked(key(name), file_.require_uint(key(name)), most);
   }
 
-  /// A size that the file may say for every layer; these have to be equal. Nothing if it says none.
+  /// A size that the file may give for every layer; all must be equal. Nothing if it gives none.
   std::optional<std::uint32_t> find_layer_size(const std::string& name,
                                                std::uint32_t layers) const {
     const std::string full = key(name);
@@ -122,7 +122,7 @@ std::string read_architecture(const GgufFile& file) {
   return architecture;
 }
 
-/// Whatever changes the result and is not computed here must not pass unseen.
+/// Refuses every unsupported feature that would change the result.
 void refuse_unsupported(const ConfigReader& reader) {
   const GgufFile& file = reader.file();
   if (const auto experts = file.find_uint(reader.key("expert_count")); experts.value_or(0) > 0)
@@ -174,7 +174,7 @@ void read_heads(const ConfigReader& reader, ModelConfig& config) {
     reader.refuse("has keys of length " + std::to_string(config.head_dim) +
                   " and values of length " + std::to_string(*length));
   }
-  // 0 and the usual scale are both how files say the usual.
+  // 0 and the default scale both mean the default.
   const double scale = reader.file().find_float(reader.key("attention.scale")).value_or(0);
   const double usual = 1 / std::sqrt(static_cast<double>(config.head_dim));
   if (scale != 0 && !(std::abs(scale - usual) <= 1e-6 * usual)) {
@@ -187,7 +187,7 @@ void read_heads(const ConfigReader& reader, ModelConfig& config) {
     reader.contradict(*problem);
 }
 
-/// LLaMA 3.1 and later: a tensor has a divisor for every frequency.
+/// LLaMA 3.1 and later have a tensor with a divisor for every frequency.
 void read_rope_divisors(const ConfigReader& reader, ModelConfig& config) {
   constexpr const char* name = "rope_freqs.weight";
   if (reader.file().find(name) == nullptr)
@@ -204,8 +204,9 @@ void read_rope_divisors(const ConfigReader& reader, ModelConfig& config) {
   }
 }
 
-/// Whether frequencies are mixed as YaRN does: with an extrapolation factor of 0 that is linear
-/// scaling. Refuses other values than the usual ones; negative is how llama.cpp writes "as usual".
+/// Whether frequencies are blended as in YaRN; with an extrapolation factor of 0 that is linear
+/// scaling. Refuses other values than the defaults; llama.cpp writes a negative value for the
+/// default.
 bool read_is_yarn(const ConfigReader& reader, const std::string& type) {
   const auto value_of = [&reader](const char* name, double usual) {
     const double value = reader.file().find_float(reader.key(name)).value_or(usual);
@@ -228,7 +229,7 @@ bool read_is_yarn(const ConfigReader& reader, const std::string& type) {
   return is_yarn;
 }
 
-/// With llama.cpp's meaning of keys: the factor without a type is linear, and 0 is 1.
+/// As llama.cpp reads the keys: a factor without a type is linear, and a factor of 0 means 1.
 void read_rope(const ConfigReader& reader, ModelConfig& config) {
   const GgufFile& file = reader.file();
   RopeScaling& scaling = config.rope_scaling;
@@ -266,7 +267,7 @@ void read_rope(const ConfigReader& reader, ModelConfig& config) {
     reader.contradict("the metadata key " + *problem);
 }
 
-/// In GGUF no key says which biases a model has: the first layer's tensors do.
+/// No GGUF key says which biases a model has; the first layer's tensors show it.
 void read_biases(const GgufFile& file, ModelConfig& config) {
   const auto has_any = [&file](std::initializer_list<const char*> names) {
     return std::ranges::any_of(names, [&file](const char* name) {

@@ -15,7 +15,7 @@ namespace {
 using config_rules::max_context;
 using config_rules::max_size;
 
-/// `rope_scaling`, or `rope_parameters`, which newer files have.
+/// `rope_scaling` or, in newer files, `rope_parameters`.
 std::optional<JsonConfig> rope_object(const JsonConfig& json) {
   const auto older = json.object("rope_scaling");
   auto newer = json.object("rope_parameters");
@@ -24,14 +24,14 @@ std::optional<JsonConfig> rope_object(const JsonConfig& json) {
   return older ? older : newer;
 }
 
-/// Keys that nobody reads would change the result: an object in it gives every kind of layer its
-/// own rotation.
+/// Refuses keys that are not read, since they would change the result. An object among them would
+/// give each kind of layer its own RoPE.
 void refuse_unknown_keys(const JsonConfig& rope) {
   constexpr std::string_view known[] = {
       "rope_type", "type", "rope_theta", "partial_rotary_factor", "factor",
       "original_max_position_embeddings", "attention_factor", "beta_fast", "beta_slow", "mscale",
       "mscale_all_dim", "truncate", "low_freq_factor", "high_freq_factor",
-      // How the model came to be; nobody computes with it.
+      // Says how the model was made; has no effect.
       "finetuned"};
   for (const std::string& key : rope.keys()) {
     const std::string name = printable(key);
@@ -59,7 +59,7 @@ std::string scaling_type(const JsonConfig& json, const JsonConfig& rope) {
   return type.value_or(old_type.value_or("default"));
 }
 
-/// `attention_factor`, or what `mscale` and `mscale_all_dim` make of it.
+/// `attention_factor`, or its value from `mscale` and `mscale_all_dim`.
 double read_yarn_magnitude(const JsonConfig& rope, double factor) {
   if (rope.has("attention_factor"))
     return rope.positive("attention_factor", {});

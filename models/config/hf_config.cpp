@@ -31,7 +31,7 @@ std::string read_model_type(const JsonConfig& json) {
   return *type;
 }
 
-/// Whatever changes the result and is not computed must not pass unseen.
+/// Refuses every unsupported feature that would change the result.
 void refuse_unsupported(const JsonConfig& json, const ModelConfig& config) {
   const auto refuse = [&json](const std::string& what) {
     json.fail(what + ", which is not supported", "Use a model without that.");
@@ -42,7 +42,7 @@ void refuse_unsupported(const JsonConfig& json, const ModelConfig& config) {
   }
   if (json.text("hidden_act").value_or("silu") != "silu")
     refuse("has another activation than silu ('hidden_act')");
-  // Qwen2 has the biases that it has whatever these say.
+  // Qwen2's biases do not depend on these keys.
   const bool is_llama = config.architecture == "llama";
   const bool is_qwen2 = config.architecture == "qwen2";
   if (config.architecture == "mistral" && json.boolean("attention_bias", false))
@@ -51,16 +51,16 @@ void refuse_unsupported(const JsonConfig& json, const ModelConfig& config) {
     refuse("has biases ('mlp_bias')");
 }
 
-/// As transformers: LLaMA may have all biases, Qwen3 those of the attention, Qwen2 has those of
-/// query, key and value.
+/// As in transformers: LLaMA may have all biases, Qwen3 those of attention; Qwen2 always has those
+/// of query, key and value.
 void read_biases(const JsonConfig& json, ModelConfig& config) {
   if (config.architecture == "llama" || config.architecture == "qwen3")
     config.qkv_bias = config.output_bias = json.boolean("attention_bias", false);
   config.ffn_bias = config.architecture == "llama" && json.boolean("mlp_bias", false);
 }
 
-/// A head that the weights have is used even where the flag says that there is none: whoever saved
-/// it meant it.
+/// If the weights have an LM head it is used even if the flag says that embeddings are tied: it was
+/// saved on purpose.
 bool read_is_tied(const JsonConfig& json, const HfFolder& folder) {
   const bool has_head = folder.find("output.weight") != nullptr;
   const bool is_tied = json.boolean("tie_word_embeddings", false);
@@ -73,10 +73,10 @@ bool read_is_tied(const JsonConfig& json, const HfFolder& folder) {
   return is_tied && !has_head;
 }
 
-/// How far the layers with a sliding window look; 0: there are none.
+/// The sliding window of the layers that have one; 0: no layer has one.
 std::uint32_t read_window(const JsonConfig& json, const ModelConfig& config) {
   if (config.architecture == "mistral") {
-    // Null is how later versions say that they have none; the first version's default is this.
+    // Later versions write null for no window; this is the default of the first version.
     constexpr std::uint32_t usual = 4096;
     return json.is_null("sliding_window") ? 0 : json.size("sliding_window", usual, max_context);
   }
@@ -86,7 +86,7 @@ std::uint32_t read_window(const JsonConfig& json, const ModelConfig& config) {
   const std::uint32_t window = json.size("sliding_window", {}, max_context);
   if (const auto types = json.texts("layer_types"))
     return std::ranges::find(*types, "sliding_attention") == types->end() ? 0 : window;
-  // Windows begin with this layer.
+  // Layers from this one on have a window.
   return json.size("max_window_layers", 28, max_context, 0) < config.layers ? window : 0;
 }
 

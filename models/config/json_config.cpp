@@ -74,7 +74,7 @@ double JsonConfig::positive(const char* key, std::optional<double> fallback) con
   if (value == nullptr)
     fail("has no " + quoted(key));
   const double number = value->is_number() ? value->get<double>() : 0;
-  // What is computed with it may be a float.
+  // Computations may use it as a float.
   const auto as_float = static_cast<float>(number);
   if (!value->is_number() || number <= 0) {
     fail(quoted(key) + " is " + printable(value->dump(-1, ' ', true)) +

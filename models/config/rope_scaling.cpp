@@ -10,7 +10,7 @@
 namespace flowspec {
 namespace {
 
-/// Where in the list of pairs the frequencies turn `turns` times in the original context.
+/// The index (a fraction) of the pair whose frequency turns `turns` times in the original context.
 double index_of(double turns, std::uint32_t dims, double base, const RopeScaling& scaling) {
   const double wavelength = scaling.original_context / turns;
   return dims * portable::log(wavelength / (2 * std::numbers::pi)) / (2 * portable::log(base));
@@ -27,7 +27,7 @@ void apply_yarn(std::vector<double>& frequencies, std::uint32_t dims, double bas
   low = std::max(low, 0.0);
   high = std::min(high, dims - 1.0);
   for (std::size_t i = 0; i < frequencies.size(); ++i) {
-    // The least distance keeps equal bounds from dividing by 0.
+    // The least distance avoids a division by 0 if the bounds are equal.
     const double ramp = (static_cast<double>(i) - low) / std::max(high - low, 0.001);
     const double scaled = std::clamp(ramp, 0.0, 1.0);
     frequencies[i] *= scaled / scaling.factor + (1 - scaled);

@@ -5,7 +5,7 @@
 
 namespace flowspec {
 
-/// Which components of a head turn together.
+/// Which components of a head are rotated together.
 enum class RopeLayout {
   /// (0, 1), (2, 3), ...: how GGUF's `llama` stores the query and key matrices.
   pairs,
@@ -17,17 +17,17 @@ enum class RopeScalingKind {
   /// All frequencies are divided by `factor`; 1 changes nothing. Chen et al., "Extending Context
   /// Window of Large Language Models via Positional Interpolation", 2023.
   linear,
-  /// Only those that turn less than `beta_slow` times in the original context are, those that turn
-  /// more than `beta_fast` times are not, and between them it changes gradually. Peng et al.,
-  /// "YaRN: Efficient Context Window Extension of Large Language Models", 2023.
+  /// Frequencies that turn less than `beta_slow` times in the original context are divided; those
+  /// that turn more than `beta_fast` times are not; those between are blended. Peng et al., "YaRN:
+  /// Efficient Context Window Extension of Large Language Models", 2023.
   yarn,
-  /// The same with `low_freq_factor` and `high_freq_factor` turns, where what is between is blended
-  /// by frequency and not by index, as LLaMA 3.1 does.
+  /// The same with `low_freq_factor` and `high_freq_factor` turns, but blended by frequency and not
+  /// by index, as LLaMA 3.1 does.
   llama3,
 };
 
-/// How a model that was trained with short texts turns positions of longer ones. What a kind does
-/// not name does not matter to it.
+/// How a model that was trained with short texts rotates the positions of longer ones. A kind
+/// ignores the values that it does not name.
 struct RopeScaling {
   RopeScalingKind kind = RopeScalingKind::linear;
   double factor = 1;
@@ -39,16 +39,16 @@ struct RopeScaling {
   bool truncate = true;
   double low_freq_factor = 1;
   double high_freq_factor = 4;
-  /// What turns of queries and keys becomes this much longer; any kind. The "attention factor".
+  /// The "attention factor": the rotated part of queries and keys is multiplied by it; any kind.
   double magnitude = 1;
-  /// Before all that, the frequency of every pair is divided by its own divisor; any kind. Empty:
-  /// by 1.
+  /// Applied first: the frequency of every pair is divided by its own divisor; any kind. Empty: all
+  /// 1.
   std::vector<float> divisors;
 
   friend bool operator==(const RopeScaling&, const RopeScaling&) = default;
 };
 
-/// What YaRN makes of `magnitude` unless the model says another value: 0.1 ln(factor) + 1.
+/// YaRN's `magnitude` unless the model has another value: 0.1 ln(factor) + 1.
 double yarn_magnitude(double factor);
 
 /// Radians per position for each of the dims / 2 pairs: base^(-2i / dims), scaled.

@@ -1,5 +1,5 @@
 #pragma once
-/// What holds for configurations of every source. Internal to models/config and drafts.
+/// Rules for configurations from every source. Internal to models/config and drafts.
 
 #include <cstdint>
 #include <filesystem>
@@ -16,14 +16,14 @@ inline constexpr std::uint64_t max_size = std::uint64_t{1} << 24;
 inline constexpr std::uint64_t max_layers = 4096;
 inline constexpr std::uint64_t max_context = std::numeric_limits<std::int32_t>::max();
 
-/// Sets what follows from the architecture, unless the file says otherwise.
+/// Sets the defaults of the architecture; the file may override them.
 void apply_architecture(ModelConfig& config);
 
-/// Throws ModelError, which says what to use instead.
-/// @param sign  how it was recognised.
+/// Throws a ModelError that says what to use instead.
+/// @param sign  what it was recognised by.
 [[noreturn]] void refuse_eagle3(const std::filesystem::path& file, const std::string& sign);
 
-/// Names of keys, for messages: they differ from source to source.
+/// Names of keys, for messages; they differ between sources.
 struct ScalingKeys {
   std::string factor;
   std::string original_context;
@@ -34,11 +34,12 @@ struct ScalingKeys {
   std::string theta;
 };
 
-/// Values of RoPE scaling that cannot be computed with, in words; nothing if all is well.
+/// Describes RoPE scaling values that cannot be computed; nothing if all are fine.
 std::optional<std::string> find_problem(const ModelConfig& config, const ScalingKeys& keys);
 
-/// Whether heads, key/value heads, head size and rotated part fit together; in words.
-/// @param key  of the rotated part.
+/// Describes how heads, key/value heads, head size and rotated part do not fit together; nothing if
+/// they do.
+/// @param key  the key of the rotated part.
 std::optional<std::string> find_head_problem(const ModelConfig& config, const std::string& key);
 
 }  // namespace flowspec::config_rules

@@ -28,7 +28,7 @@ void refuse_eagle3_in(const std::filesystem::path& config, const std::filesystem
 
 DraftKind draft_kind(const std::filesystem::path& path) {
   namespace fs = std::filesystem;
-  std::error_code ignored;  // what cannot be examined cannot be opened either, which is reported
+  std::error_code ignored;  // opening it reports the error
   if (!fs::is_directory(path, ignored)) {
     const bool is_safetensors = path.extension() == ".safetensors";
     if (is_safetensors && fs::exists(path, ignored))
@@ -47,7 +47,7 @@ DraftKind draft_kind(const std::filesystem::path& path) {
                      ": is neither an EAGLE head (no tensor 'fc.weight') nor a language model (no "
                      "tensor 'model.norm.weight'). Give one of these as the draft.");
   }
-  // Heads are published as such a file; whoever opens them says how to convert it.
+  // Heads are published as such a file; EagleHead reports how to convert it.
   const bool is_unread_head = has("pytorch_model.bin") && !has("model.safetensors.index.json");
   return is_unread_head ? DraftKind::eagle_head : DraftKind::model;
 }

@@ -13,26 +13,26 @@ namespace flowspec {
 struct DraftRow {
   Token token = 0;
   RowContext context;
-  /// Tokens of the whole context, split as the slots in `context` are; the tail ends with `token`.
-  /// A look-up uses only these, a language model only `context`.
+  /// Tokens of the whole context, split like the slots in `context`; the tail ends with `token`.
+  /// Prompt look-up uses only these, a language model only `context`.
   std::span<const Token> prefix_tokens;
   std::span<const Token> tail_tokens;
 };
 
-/// What proposes the tokens of the tree: a small language model, an EAGLE head, a prompt look-up.
-/// Used by one thread at a time.
+/// Proposes the tokens of the tree: a small language model, an EAGLE head, or prompt look-up. Used
+/// by one thread at a time.
 class DraftModel {
  public:
   virtual ~DraftModel() = default;
 
-  /// Length of the target's hidden states that the draft reads; 0: it wants none.
+  /// Length of the target's hidden states that the draft reads; 0: it reads none.
   virtual std::uint32_t feature_size() const = 0;
   /// A cache for one session.
   virtual KvCache make_cache(std::uint32_t slots) const = 0;
   virtual std::uint32_t max_rows() const = 0;
 
-  /// Gives the `top_k` likeliest continuations of every row.
-  /// @param rows          any number; more than max_rows are worked off in parts.
+  /// Computes the `top_k` most likely continuations of every row.
+  /// @param rows          any number; more than max_rows are computed in parts.
   /// @param features_in   rows x feature_size.
   /// @param top_k         0 only fills the cache, as for all but the last row of a prompt.
   /// @param candidates    rows x top_k, best first, padded with token -1.

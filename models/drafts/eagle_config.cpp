@@ -43,7 +43,8 @@ std::optional<std::string> find_eagle3_sign(const SafetensorsFile& file) {
     if (tensor.name == "d2t" || tensor.name == "t2d" || tensor.name.starts_with("midlayer.") ||
         tensor.name.ends_with("hidden_norm.weight"))
       return "tensor '" + printable(tensor.name) + "'";
-  // It joins the hidden states of three layers; older heads join one with an embedding.
+  // An EAGLE-3 head joins the hidden states of three layers; older heads join one with an
+  // embedding.
   const TensorInfo* join = file.find("fc.weight");
   if (join != nullptr && join->shape.size() == 2 && join->shape[0] == 3 * join->shape[1]) {
     return "tensor 'fc.weight' of shape " +
@@ -54,7 +55,7 @@ std::optional<std::string> find_eagle3_sign(const SafetensorsFile& file) {
 
 EagleConfig read_eagle_config(const std::filesystem::path& path) {
   const JsonConfig json(path, advice);
-  /// Whatever changes the result and is not computed must not pass unseen.
+  /// Refuses an unsupported feature that would change the result.
   const auto refuse = [&json](const std::string& feature) {
     json.fail("the EAGLE head " + feature + ", which is not supported",
               "Use a plain EAGLE-1 or EAGLE-2 head.");

@@ -24,9 +24,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The safetensors file that `path` means.
+/// The safetensors file for `path`.
 fs::path find_weights(const fs::path& path) {
-  std::error_code ignored;  // what cannot be examined cannot be opened either, which is reported
+  std::error_code ignored;  // opening it reports the error
   const bool is_folder = fs::is_directory(path, ignored);
   fs::path safetensors = is_folder ? path / "model.safetensors" : path;
   const fs::path pickle = is_folder ? path / "pytorch_model.bin" : path;
@@ -68,7 +68,7 @@ struct Tensors {
                      require("layers.0.mlp.up_proj.weight", {ffn, hidden})};
     layer.down = {require("layers.0.mlp.down_proj.weight", {hidden, ffn})};
     for (const TensorInfo& tensor : file.tensors()) {
-      // Old checkpoints keep RoPE's frequencies, which follow from the configuration.
+      // Old checkpoints contain RoPE's frequencies, which follow from the configuration.
       if (!known.contains(tensor.name) && !tensor.name.ends_with("rotary_emb.inv_freq")) {
         throw ModelError(file.path().string() + ": tensor '" + printable(tensor.name) +
                          "' has no place in an EAGLE-1 or EAGLE-2 head of this configuration" +
@@ -145,7 +145,7 @@ struct EagleHead::State {
     workspace.rope.prepare(std::size_t{last} + 1);
   }
 
-  /// `joined` to the guessed features, in `hidden`.
+  /// Computes the predicted features in `hidden` from `joined`.
   void compute() {
     const std::size_t size = config.hidden_size;
     const std::size_t count = indices.size();
@@ -162,8 +162,8 @@ struct EagleHead::State {
   std::vector<float> bias;
   DecoderLayer layer;
   LmHead lm_head;
-  // Of the rows that are computed: their numbers in the part, contexts, embeddings with features,
-  // results.
+  // For the rows that are computed: their indices in the part, contexts, joined embeddings and
+  // features, results.
   std::vector<std::size_t> indices;
   std::vector<RowContext> contexts;
   std::vector<float> joined;
@@ -196,7 +196,7 @@ void EagleHead::check(const fs::path& path, const ModelConfig& target) {
 std::uint64_t EagleHead::needed_bytes(const fs::path& path, std::uint32_t max_rows) {
   const fs::path weights = find_weights(path);
   const ModelConfig config = read_eagle_config(weights.parent_path() / "config.json").model;
-  // Beside its layer's: joined inputs, results and logits.
+  // Besides the layer's memory: joined inputs, results and logits.
   const std::uint64_t per_row = 3 * std::uint64_t{config.hidden_size} + config.vocab_size;
   return SafetensorsFile::open(weights).file_size() + Workspace::bytes(config, max_rows) +
          max_rows * per_row * sizeof(float);
@@ -206,7 +206,7 @@ std::uint32_t EagleHead::feature_size() const {
   return state_->config.hidden_size;
 }
 
-// As float32, whatever the target's caches are: those of one layer are small beside them.
+// In float32, whatever type the target's caches have: the cache of one layer is small.
 KvCache EagleHead::make_cache(std::uint32_t slots) const {
   return {1, state_->config.kv_heads, state_->config.head_dim, slots};
 }

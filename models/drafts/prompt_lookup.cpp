@@ -50,7 +50,7 @@ std::vector<Match> find_matches(const History& history, std::uint32_t min_length
   return matches;
 }
 
-/// One token that followed, with how often it did for each length.
+/// A token that followed, and how often it did for each length.
 struct Follower {
   Token token = 0;
   std::size_t last_position = 0;
@@ -58,8 +58,8 @@ struct Follower {
   double probability = 0;
 };
 
-/// Groups matches by the token that followed. A match of length n is one of each shorter length
-/// too.
+/// Groups matches by the token that followed. A match of length n is also a match of each shorter
+/// length.
 std::vector<Follower> count_followers(std::vector<Match>& matches) {
   std::ranges::sort(matches, [](const Match& a, const Match& b) {
     return a.follower < b.follower || (a.follower == b.follower && a.position < b.position);

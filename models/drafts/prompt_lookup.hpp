@@ -11,7 +11,7 @@
 namespace flowspec {
 
 struct PromptLookupOptions {
-  /// Longest and shortest n-gram that is looked for.
+  /// Longest and shortest n-gram that is searched for.
   std::uint32_t max_ngram = 4;
   std::uint32_t min_ngram = 1;
   /// Most candidates that are proposed.
@@ -20,24 +20,23 @@ struct PromptLookupOptions {
   std::size_t max_history = 8192;
 };
 
-/// Proposes the next token of a text from what stands earlier in it: the tokens that followed
-/// earlier occurrences of its last n tokens. Needs no weights; good where a text repeats its
-/// prompt.
+/// Proposes the next token of a text from the text itself: the tokens that followed earlier
+/// occurrences of its last n tokens. Needs no weights; works well when a text repeats its prompt.
 ///
 /// Candidates of all lengths n are blended as in Witten-Bell smoothing (PPM's method C). Let c be
 /// how often a token followed the n-gram, T the n-gram's earlier occurrences, and D how many
 /// different tokens followed. Then, from the shortest n on,
 ///   p_n(token) = (c + (D + s) * p_(n-1)(token)) / (T + D + s),   s = max_ngram - n,
 /// where p is 0 below the shortest, so a single occurrence of the longest n-gram gives one half,
-/// and short n-grams promise less. Lengths that occur nowhere earlier are left out.
+/// and short n-grams promise less. Lengths n whose n-gram does not occur earlier are left out.
 class PromptLookup {
  public:
-  /// Options outside sensible ranges are brought into them.
+  /// Options outside sensible ranges are clamped.
   explicit PromptLookup(const PromptLookupOptions& options = {});
 
-  /// Replaces `out` by the candidates for the token after `prefix` + `tail`, best first; of equal
-  /// ones the token that was seen last comes first. Empty if nothing repeats. Needs no index:
-  /// 4000 tokens take about 10 microseconds, up to 100 if a quarter of them are the last token.
+  /// Replaces `out` by the candidates for the token after `prefix` + `tail`, best first; among
+  /// equals the token seen last comes first. Empty if nothing repeats. Needs no index: 4000 tokens
+  /// take about 10 microseconds, up to 100 if a quarter of them equal the last token.
   void propose(std::span<const Token> prefix, std::span<const Token> tail,
                std::vector<Candidate>& out) const;
 

@@ -8,17 +8,17 @@
 
 namespace flowspec {
 
-/// A whole language model as the draft. Its tokens have to be the target's, but either of the two
-/// may have more of them, as tables are padded. A token that this model lacks is read as its first
-/// one; one that the target lacks is never proposed.
+/// A whole language model as the draft. Its tokens must be the target's, but either model may have
+/// more, since vocabularies are padded. A token that this model lacks is read as its token 0; one
+/// that the target lacks is never proposed.
 class SmallLm : public DraftModel {
  public:
   /// Throws ModelError as `StageModel` does.
-  /// @param target_vocab_size  tokens of the target; 0: as many as this model has.
+  /// @param target_vocab_size  vocabulary size of the target; 0: the same as this model's.
   SmallLm(const ModelFiles& files, const ModelConfig& config, unsigned threads = 1,
           std::uint32_t max_rows = 64, const LoadProgress& progress = {},
           KvType kv_type = KvType::f32, std::uint32_t target_vocab_size = 0);
-  /// What one takes in memory, without KV. Throws as the constructor does.
+  /// Bytes of memory that the model takes, without KV. Throws as the constructor does.
   static std::uint64_t needed_bytes(const ModelFiles& files, const ModelConfig& config,
                                     std::uint32_t max_rows);
 

@@ -13,7 +13,7 @@ float half_at(const std::byte* at) {
   return f16_to_float(bits);
 }
 
-/// The low halves of 16 bytes are a block's first 16 values, the high halves the other 16.
+/// The low halves of 16 bytes hold a block's first 16 values, the high halves the other 16.
 std::array<std::uint8_t, 32> unpack_fours(const std::byte* packed) {
   std::array<std::uint8_t, 32> values{};
   for (std::size_t i = 0; i < 16; ++i) {

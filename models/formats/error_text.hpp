@@ -1,5 +1,5 @@
 #pragma once
-/// Text from files that are not trusted, and what is in them, for error messages.
+/// Formats text and values of untrusted files for error messages.
 
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace flowspec {
 
-/// Control characters and bytes that are not ASCII escaped, cut after `most` characters.
+/// The text with control characters and non-ASCII bytes escaped, cut after `most` characters.
 std::string printable(std::string_view text, std::size_t most = 80);
 
 /// "0.5", "1e+300".

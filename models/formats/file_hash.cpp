@@ -37,8 +37,8 @@ std::string as_hex(XXH128_hash_t hash) {
   throw ModelError(path.string() + ": " + what + ". Check the path and its permissions.");
 }
 
-/// What is written within one tick of the file system's clock leaves the same time: after this a
-/// change shows.
+/// Writes within one tick of the file system's clock get the same time. After this wait, a change
+/// shows.
 void wait_until_changes_show(const FileIdentity& identity) {
   using namespace std::chrono;
   constexpr nanoseconds tick = milliseconds(20);
@@ -47,7 +47,7 @@ void wait_until_changes_show(const FileIdentity& identity) {
     std::this_thread::sleep_for(tick - age);
 }
 
-/// Hashes what can be read, up to `total` bytes; gives their number.
+/// Hashes what can be read, up to `total` bytes; returns their number.
 std::uint64_t hash_descriptor(int fd, XXH3_state_t& state, std::uint64_t total,
                               const HashProgress& progress) {
   constexpr std::size_t chunk_bytes = std::size_t{4} << 20;

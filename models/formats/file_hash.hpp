@@ -10,21 +10,21 @@
 
 namespace flowspec {
 
-/// Told how many bytes have been hashed and how many there are. May throw to stop the work.
+/// Called with the bytes hashed so far and their total. May throw to stop the work.
 using HashProgress = std::function<void(std::uint64_t done_bytes, std::uint64_t total_bytes)>;
 
-/// The XXH3-128 hash of a file's content as 32 hex digits, as `xxh128sum` prints it. It tells
-/// copies of a model apart; it is no protection against somebody who forges one. Reads the whole
-/// file. Throws ModelError when the file cannot be read, or is written to meanwhile.
+/// The XXH3-128 hash of a file's content as 32 hex digits, as `xxh128sum` prints it. It shows
+/// whether two copies of a model differ; it does not protect against forgery. Reads the whole file.
+/// Throws ModelError when the file cannot be read, or is changed meanwhile.
 std::string hash_file(const std::filesystem::path& path, const HashProgress& progress = {});
 
 struct HashedFile {
   std::string hash;
-  /// Of the very file that was read, in which nothing was changed meanwhile.
+  /// The identity of the file that was read, which did not change meanwhile.
   FileIdentity identity;
 };
 
-/// The same, and which file it was.
+/// The same, with the file's identity.
 HashedFile hash_and_identify(const std::filesystem::path& path, const HashProgress& progress = {});
 
 /// The same hash of bytes in memory.

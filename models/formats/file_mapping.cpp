@@ -35,7 +35,7 @@ namespace {
   fail_with_errno(path, "open");
 }
 
-/// Bytes behind `size` that the mapping has too, all 0.
+/// Bytes of the mapping after `size`, all 0.
 std::size_t rest_of_page(std::size_t size) {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   return (page - size % page) % page;
@@ -62,7 +62,7 @@ FileMapping::FileMapping(const std::filesystem::path& path) : path_(path) {
   if (address_ == MAP_FAILED)
     fail_with_errno(path, "map");
   guard_.guard(address_, size_);
-  // With AddressSanitizer the rest of the last page is out of bounds; else this is nothing.
+  // With AddressSanitizer the rest of the last page is out of bounds; otherwise this does nothing.
   ASAN_POISON_MEMORY_REGION(static_cast<std::byte*>(address_) + size_, rest_of_page(size_));
 }
 

@@ -9,9 +9,9 @@
 
 namespace flowspec {
 
-/// A whole file in memory, read-only. Pages are read from disk when they are touched: what is
-/// written to the file later may show. Where the file is cut, its missing bytes are zeros, if the
-/// program has called `guard_mapped_files`; so whoever has read checks that nothing has changed.
+/// A whole file mapped into memory, read-only. Pages are read from disk when they are touched, so
+/// later writes to the file may show. If the file is truncated, its missing bytes read as zeros,
+/// provided the program has called `guard_mapped_files`. So call `check_unchanged` after reading.
 class FileMapping {
  public:
   /// Throws ModelError when the file cannot be opened, is empty, or is no regular file.
@@ -23,10 +23,10 @@ class FileMapping {
   std::span<const std::byte> bytes() const {
     return {static_cast<const std::byte*>(address_), size_};
   }
-  /// Of the file as it was when it was opened.
+  /// The file's identity when it was opened.
   const FileIdentity& identity() const { return identity_; }
-  /// Throws ModelError where the file has been written to, cut, replaced or removed since, or could
-  /// not be read: what has been read of it is not to be trusted.
+  /// Throws ModelError if the file was written to, truncated, replaced or removed since it was
+  /// opened, or could not be read. Then the bytes already read cannot be trusted.
   void check_unchanged() const;
 
  private:

@@ -54,7 +54,7 @@ struct GgufFile::Content {
     }
   }
 
-  /// The first part has the metadata of all.
+  /// The first part has the metadata of the model.
   const GgufPart& first() const { return parts.front(); }
 
   const std::filesystem::path& path_of(const TensorInfo& tensor) const {
@@ -92,9 +92,9 @@ struct GgufFile::Content {
   }
 
   std::vector<GgufPart> parts;
-  /// Of all parts, one after the other.
+  /// The tensors of all parts, one part after the other.
   std::vector<TensorInfo> tensors;
-  /// By part: how many tensors it and those before it have.
+  /// By part: how many tensors it and all earlier parts have.
   std::vector<std::size_t> ends;
   std::map<std::string_view, const TensorInfo*> by_name;
 };
@@ -205,7 +205,7 @@ std::optional<std::vector<std::string>> GgufFile::find_strings(std::string_view 
   strings.reserve(value->count);
   std::span<const std::byte> rest = value->bytes;
   for (std::uint64_t i = 0; i < value->count; ++i) {
-    // The reader walked over it, but somebody may have written to the file since.
+    // The reader has checked it, but the file may have been written to since.
     const std::uint64_t size = rest.size() < 8 ? 0 : load<std::uint64_t>(rest);
     if (rest.size() < 8 || size > rest.size() - 8) {
       check_unchanged();

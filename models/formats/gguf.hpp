@@ -21,14 +21,14 @@ namespace flowspec {
 ///
 /// Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 ///
-/// A model may be split over several files, as `gguf-split` does; then this is all of them. Their
-/// metadata is that of the first part.
+/// A model may be split over several files, as `gguf-split` does; then this object covers all of
+/// them. The metadata is that of the first part.
 ///
 /// Movable, not copyable. The bytes of tensors are at least 8-byte aligned.
 class GgufFile : public ModelFiles {
  public:
   /// @param path  the file, or any part of a split model.
-  /// Throws ModelError when the file cannot be read or is not a sound GGUF file, and, naming the
+  /// Throws ModelError when the file cannot be read or is not a valid GGUF file, and, naming the
   /// part, when the parts do not make up one model.
   static GgufFile open(const std::filesystem::path& path);
 
@@ -46,9 +46,10 @@ class GgufFile : public ModelFiles {
   std::uint32_t version() const;
   std::shared_ptr<const void> mapping() const override;
 
-  /// Metadata. The find functions give nothing for a key that the file lacks, and throw ModelError,
-  /// naming the key and the type found, for one that has another type. Any integer type is taken
-  /// for `find_uint` and `find_ints` if the value fits, any floating type for `find_float(s)`.
+  /// Metadata. The find functions return nothing if the file lacks the key, and throw ModelError,
+  /// naming the key and the type found, if its value has another type. `find_uint` and `find_ints`
+  /// accept any integer type if the value fits; `find_float` and `find_floats` accept any floating
+  /// type.
   std::optional<std::uint64_t> find_uint(std::string_view key) const;
   std::optional<double> find_float(std::string_view key) const;
   std::optional<bool> find_bool(std::string_view key) const;
@@ -65,7 +66,7 @@ class GgufFile : public ModelFiles {
   std::vector<float> require_floats(std::string_view key) const;
   std::vector<std::int64_t> require_ints(std::string_view key) const;
   bool has_key(std::string_view key) const;
-  /// The key is there, with an array of any type.
+  /// Whether the key is present, with an array of any type.
   bool is_array(std::string_view key) const;
   /// The number of elements of an array of any type.
   std::optional<std::uint64_t> find_length(std::string_view key) const;

@@ -28,7 +28,7 @@ constexpr std::string_view extension = ".gguf";
                    "that they were published with.");
 }
 
-/// Which part of how many: from 1 on.
+/// A part's number, from 1, and the number of parts.
 struct PartNumber {
   std::uint64_t number = 0;
   std::uint64_t count = 1;
@@ -39,7 +39,7 @@ std::string padded(std::uint64_t number) {
   return std::string(digits - std::min(digits, text.size()), '0') + text;
 }
 
-/// "-00002-of-00003.gguf", which the names of parts end with.
+/// "-00002-of-00003.gguf", the end of a part's name.
 std::string suffix_of(const PartNumber& part) {
   std::string suffix(1, '-');
   suffix += padded(part.number);
@@ -49,7 +49,7 @@ std::string suffix_of(const PartNumber& part) {
   return suffix;
 }
 
-/// What the file's name says; nothing if it is not that of a part.
+/// The numbers in the file's name; nothing if it is not the name of a part.
 std::optional<PartNumber> part_in_name(const std::string& name) {
   constexpr std::size_t size = std::string_view("-00001-of-00001.gguf").size();
   if (name.size() < size)
@@ -62,7 +62,7 @@ std::optional<PartNumber> part_in_name(const std::string& name) {
   return suffix == suffix_of(part) ? std::optional(part) : std::nullopt;
 }
 
-/// The model's name: that of the file without the number of the part.
+/// The model's name: the file's name without the part number.
 std::string model_name(const std::string& name) {
   const auto part = part_in_name(name);
   return part ? name.substr(0, name.size() - suffix_of(*part).size()) : name;
@@ -101,7 +101,7 @@ void check_name(const GgufPart& part, const PartNumber& number) {
   }
 }
 
-/// The paths of all parts; every one of them is there.
+/// The paths of all parts, each of which exists.
 std::vector<fs::path> find_parts(const GgufPart& any, const PartNumber& number) {
   const std::string name = any.path.filename().string();
   std::vector<fs::path> paths;
@@ -109,7 +109,7 @@ std::vector<fs::path> find_parts(const GgufPart& any, const PartNumber& number) 
   std::size_t missing_count = 0;
   for (std::uint64_t i = 1; i <= number.count; ++i) {
     paths.push_back(any.path.parent_path() / (model_name(name) + suffix_of({i, number.count})));
-    std::error_code ignored;  // what cannot be examined cannot be opened either, which is reported
+    std::error_code ignored;  // opening it reports the error
     if (!fs::exists(paths.back(), ignored) && !ignored) {
       constexpr std::size_t most = 4;
       missing += ++missing_count > most
@@ -124,7 +124,7 @@ std::vector<fs::path> find_parts(const GgufPart& any, const PartNumber& number) 
   return paths;
 }
 
-/// Keys that the first part has as well are the same in all parts of a model.
+/// Checks that keys which the first part also has are the same in this part.
 void check_metadata(const GgufPart& first, const GgufPart& part) {
   constexpr const char* tensors = "split.tensors.count";
   if (find_count(first, tensors) != find_count(part, tensors)) {
@@ -142,7 +142,7 @@ void check_metadata(const GgufPart& first, const GgufPart& part) {
   }
 }
 
-/// The tensors of all parts are as many as the first one says, and no two have one name.
+/// Checks that the parts have as many tensors as the first one says, and that all names differ.
 void check_tensors(const std::vector<GgufPart>& parts) {
   std::map<std::string_view, const GgufPart*> owners;
   for (const GgufPart& part : parts) {
@@ -194,7 +194,7 @@ std::vector<GgufPart> open_gguf_parts(const fs::path& path) {
 }
 
 std::optional<fs::path> find_gguf_in(const fs::path& folder) {
-  // By the model's name and its number of parts: the first of its files.
+  // By the model's name and number of parts: the first of its files.
   std::map<std::pair<std::string, std::uint64_t>, fs::path> models;
   std::error_code error;
   fs::directory_iterator entry(folder, error);

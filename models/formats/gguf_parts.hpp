@@ -20,14 +20,14 @@ struct GgufPart {
   GgufHeader header;
 };
 
-/// Opens the model that `path` is, or is a part of: NAME-00001-of-0000N.gguf and so on, all in one
-/// folder, told by the keys split.no, split.count and split.tensors.count. Gives the parts in their
-/// order; of a model that is not split, the file itself. Only headers are read. Throws ModelError,
-/// which names the part, when parts are missing, have other names than their keys say, or are not
-/// of one model.
+/// Opens the model at `path`, which may be one part of a split model: NAME-00001-of-0000N.gguf and
+/// so on, all in one folder, with the keys split.no, split.count and split.tensors.count. Returns
+/// the parts in order, or the one file of a model that is not split. Only headers are read. Throws
+/// ModelError, which names the part, when parts are missing, their names do not match their keys,
+/// or they are not of one model.
 std::vector<GgufPart> open_gguf_parts(const std::filesystem::path& path);
 
-/// The GGUF file in a folder, or one of the parts of the only model there; nothing if it has none.
+/// The GGUF file in a folder, or one part of the only model there; nothing if the folder has none.
 /// Throws ModelError, which lists them, if there are several models.
 std::optional<std::filesystem::path> find_gguf_in(const std::filesystem::path& folder);
 

@@ -63,8 +63,8 @@ class Cursor {
     return value;
   }
 
-  /// A count of things of which each takes at least `least_bytes`: a count that the rest of the
-  /// file cannot hold is refused before anything is allocated for it.
+  /// A count of items that take at least `least_bytes` each. Refuses a count that the rest of the
+  /// file cannot hold before anything is allocated for it.
   std::uint64_t count(std::uint64_t least_bytes, std::string_view what) {
     const std::uint64_t offset = at_;
     const auto value = number<std::uint64_t>(what);
@@ -198,7 +198,7 @@ TensorInfo read_tensor_info(Cursor& cursor) {
   return tensor;
 }
 
-/// Turns the offset into one of the file and finds the tensor's bytes.
+/// Makes the offset relative to the file's start and finds the tensor's bytes.
 void place_tensor(const Cursor& cursor, std::span<const std::byte> file, std::uint64_t data_begin,
                   std::uint64_t alignment, TensorInfo& tensor) {
   const std::string quoted = "tensor '" + printable(tensor.name) + "'";
@@ -260,7 +260,7 @@ T load(std::span<const std::byte> bytes, std::size_t index) {
   return value;
 }
 
-/// Calls `use` with the element at `index` as the C++ type it has; false if it is no integer.
+/// Calls `use` with the element at `index` in its own C++ type; false if it is no integer.
 template <class Use>
 bool with_integer(GgufType type, std::span<const std::byte> bytes, std::size_t index, Use&& use) {
   switch (type) {

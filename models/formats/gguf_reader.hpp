@@ -32,7 +32,7 @@ enum class GgufType : std::uint32_t {
   float64 = 12,
 };
 
-/// A metadata value that still lies in the file: its bounds are checked, its bytes are read on use.
+/// A metadata value, still in the file: its bounds are checked, its bytes are read on use.
 struct GgufValue {
   GgufType type = GgufType::uint8;
   /// For arrays: the type and number of elements.
@@ -56,12 +56,12 @@ std::size_t fixed_size(GgufType type);
 std::string describe(const GgufValue& value);
 
 bool is_integer(GgufType type);
-/// A scalar; nothing if it is no integer or does not fit.
+/// The value of a scalar; nothing if it is no integer or does not fit.
 std::optional<std::uint64_t> to_uint(const GgufValue& value);
-/// Element `index` of an array; nothing if these are no integers or it does not fit.
+/// Element `index` of an array; nothing if the elements are no integers or the value does not fit.
 std::optional<std::int64_t> to_int(const GgufValue& value, std::size_t index);
 
-/// Reads the header of the file that `bytes` are. Throws ModelError.
+/// Reads the header of the file whose content is `bytes`. Throws ModelError.
 GgufHeader read_gguf_header(std::span<const std::byte> bytes, const std::filesystem::path& path);
 
 }  // namespace flowspec

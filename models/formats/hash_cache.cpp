@@ -16,11 +16,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Of the file that keeps the hashes. What was changed longest ago goes first.
+/// Limit of the cache file. The files that were changed longest ago are dropped first.
 constexpr std::size_t max_lines = 1000;
 constexpr std::size_t max_line = 200;
 
-/// A line of the file: identity and hash. False where it is none.
+/// Parses a line of the cache file: identity and hash. False if it is not valid.
 bool parse(const std::string& line, FileIdentity& identity, std::string& hash) {
   std::istringstream in(line);
   std::string rest;
@@ -56,7 +56,7 @@ std::vector<Line> newest(const std::map<FileIdentity, std::string>& known) {
   return lines;
 }
 
-/// Others see the old file or the new one, never half of it.
+/// Other processes see the old file or the new one, never a part of it.
 void write_lines(const fs::path& file, const std::vector<Line>& lines) {
   std::error_code error;
   fs::create_directories(file.parent_path(), error);
@@ -75,7 +75,7 @@ void write_lines(const fs::path& file, const std::vector<Line>& lines) {
     fs::remove(part, error);
 }
 
-/// Empty where the environment names no folder.
+/// Empty if the environment names no folder.
 fs::path user_cache_folder() {
   // The specification wants relative paths to be ignored.
   if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
@@ -104,7 +104,7 @@ HashedFile HashCache::get(const fs::path& path, const HashProgress& progress) {
     if (progress)
       progress(bytes.done, bytes.total);
     lock.lock();
-    // Not for long: `progress` may want to stop.
+    // Not for long, since `progress` may throw to stop.
     read_.wait_for(lock, std::chrono::milliseconds(100),
                    [&] { return !reading_.contains(*identity); });
   }
@@ -148,7 +148,7 @@ void HashCache::load() {
 void HashCache::save() {
   if (file_.empty())
     return;
-  // Other programs may have added some.
+  // Other programs may have added hashes.
   known_.merge(read_lines(file_));
   write_lines(file_, newest(known_));
 }

@@ -11,18 +11,18 @@
 
 namespace flowspec {
 
-/// Hashes of files that were read before, here or, with a file to keep them in, by other programs
-/// and earlier. They go by what tells a file, not by its path, so a copy over it or a change inside
-/// is noticed. All functions may be called from several threads at once.
+/// Hashes of files that were read before by this process or, with a cache file, by others. They are
+/// looked up by file identity, not by path, so a file that was overwritten or changed is noticed.
+/// All functions may be called from several threads at once.
 class HashCache {
  public:
-  /// @param file  keeps the hashes; made when there is one to keep, with its folder. Empty:
-  /// nowhere.
-  ///              That it cannot be read or written, or is damaged, only costs time.
+  /// @param file  where the hashes are stored; created, with its folder, when there is one to
+  ///              store. Empty: nowhere. If it cannot be read or written, or is damaged, that only
+  ///              costs time.
   explicit HashCache(std::filesystem::path file = {}) : file_(std::move(file)) {}
 
-  /// The hash of the file, read only where it is not known. Who asks for a file that somebody else
-  /// is just reading waits for that. Throws as `hash_file` does, and what `progress` throws.
+  /// The hash of the file, which is read only if its hash is not known. If another thread is
+  /// reading the same file, waits for that. Throws as `hash_file` does, and what `progress` throws.
   HashedFile get(const std::filesystem::path& path, const HashProgress& progress = {});
 
  private:
@@ -39,12 +39,12 @@ class HashCache {
   std::mutex mutex_;
   bool loaded_ = false;
   std::map<FileIdentity, std::string> known_;
-  /// What is being read.
+  /// Files that are being read.
   std::map<FileIdentity, Bytes> reading_;
   std::condition_variable read_;
 };
 
-/// The cache of this user: in the process, and in $XDG_CACHE_HOME/flowspec or ~/.cache/flowspec.
+/// This user's cache: in memory, and in $XDG_CACHE_HOME/flowspec or ~/.cache/flowspec.
 HashCache& user_hash_cache();
 
 }  // namespace flowspec

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* single_name = "model.safetensors";
 constexpr const char* index_name = "model.safetensors.index.json";
-// A model of 400 thousand million parameters has an index of 100 kilobytes and 200 files.
+// A model of 400 billion parameters has an index of 100 kilobytes and 200 files.
 constexpr std::size_t max_index_bytes = std::size_t{4} << 20;
 constexpr std::size_t max_shards = 1024;
 constexpr std::size_t max_config_bytes = std::size_t{1} << 20;
@@ -39,7 +39,7 @@ constexpr std::array whole_names{
     NamePair{"output.weight", "lm_head.weight"},
 };
 
-/// Of a layer, without ".weight" or ".bias".
+/// Tensor names within a layer, without ".weight" or ".bias".
 constexpr std::array layer_names{
     NamePair{"attn_norm", "input_layernorm"},    NamePair{"attn_q", "self_attn.q_proj"},
     NamePair{"attn_k", "self_attn.k_proj"},      NamePair{"attn_v", "self_attn.v_proj"},
@@ -49,7 +49,7 @@ constexpr std::array layer_names{
     NamePair{"ffn_down", "mlp.down_proj"},
 };
 
-/// Nothing for a tensor that these folders have no name for.
+/// Nothing if these folders have no name for the tensor.
 std::optional<std::string> hf_name(std::string_view gguf) {
   const auto* whole = std::ranges::find(whole_names, gguf, &NamePair::gguf);
   if (whole != whole_names.end())
@@ -67,7 +67,7 @@ std::optional<std::string> hf_name(std::string_view gguf) {
          std::string(name->hf) + std::string(gguf.substr(kind));
 }
 
-/// Reads both from the file, and keeps no page of them in memory.
+/// Compares both as they are read from the file, and keeps no page of them in memory.
 bool has_same_bytes(const TensorInfo& a, const TensorInfo& b) {
   const bool is_same = a.type == b.type && std::ranges::equal(a.data, b.data);
   a.drop_pages(0, a.data.size());
@@ -75,9 +75,10 @@ bool has_same_bytes(const TensorInfo& a, const TensorInfo& b) {
   return is_same;
 }
 
-/// A revision in a cache, whose folder is that of a repository, or of all; nothing if it is none.
+/// A revision in a Hugging Face cache, if `folder` is a repository in it or the cache itself; else
+/// nothing.
 std::optional<fs::path> find_revision(const fs::path& folder) {
-  std::set<fs::path> revisions;  // the same one at all times
+  std::set<fs::path> revisions;  // sorted, so that the choice is always the same
   std::error_code ignored;
   const auto add = [&](const fs::path& repository) {
     for (const auto& entry : fs::directory_iterator(repository / "snapshots", ignored))
@@ -91,7 +92,7 @@ std::optional<fs::path> find_revision(const fs::path& folder) {
   return revisions.empty() ? std::nullopt : std::optional(*revisions.begin());
 }
 
-/// Says what the folder has instead of weights that can be read.
+/// Reports what the folder has instead of weights that can be read.
 [[noreturn]] void fail_without_weights(const fs::path& folder) {
   std::string advice = "Give a complete model folder, or a GGUF file.";
   if (const auto revision = find_revision(folder))
@@ -126,7 +127,7 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   std::map<std::string, std::string> result;
   for (const auto& [tensor, file] : weight_map->items()) {
     const std::string name = file.is_string() ? file.get<std::string>() : "";
-    // A folder must not make the program read files elsewhere.
+    // A folder must not make the program read files outside it.
     if (!name.ends_with(".safetensors") ||
         name.find_first_of(std::string("/\\\0", 3)) != name.npos) {
       fail("tensor '" + printable(tensor) + "' is said to be in '" + printable(name) +
@@ -167,7 +168,7 @@ struct HfFolder::Content {
     check_owners();
   }
 
-  /// The index knows one file for a tensor: which of two is meant would be a guess.
+  /// Checks that no tensor is in two files: which one is meant would be a guess.
   void check_owners() const {
     std::map<std::string_view, const SafetensorsFile*> owners;
     for (const SafetensorsFile& file : files) {
@@ -182,8 +183,7 @@ struct HfFolder::Content {
     }
   }
 
-  /// A folder with another kind of network is a mistake that has a better message than a missing
-  /// tensor.
+  /// Checks for other kinds of networks, which deserve a better message than a missing tensor.
   void check_kind() const {
     if (files[0].find("fc.weight") != nullptr && files[0].find("model.norm.weight") == nullptr) {
       throw ModelError(path.string() +
@@ -192,7 +192,7 @@ struct HfFolder::Content {
     }
   }
 
-  /// The file that has to have the tensor; null where the index knows none of that name.
+  /// The file that has to have the tensor; null if the index does not have that name.
   const SafetensorsFile* file_with(const std::string& name) const {
     if (file_of.empty())
       return &files[0];
@@ -201,18 +201,18 @@ struct HfFolder::Content {
   }
 
   fs::path path;
-  /// Before it is read for the first time.
+  /// Its identity before it is read for the first time.
   FileIdentity config;
   /// By name.
   std::vector<SafetensorsFile> files;
-  /// Which of them has a tensor, by the index; empty where there is none.
+  /// The number of the file that has a tensor, by the index; empty if there is no index.
   std::map<std::string, std::size_t> file_of;
 };
 
 HfFolder::HfFolder(std::shared_ptr<const Content> content) : content_(std::move(content)) {}
 
 HfFolder HfFolder::open(const fs::path& path) {
-  // "model/" and "." have names too.
+  // So that "model/" and "." have names too.
   fs::path folder = fs::absolute(path).lexically_normal();
   if (!folder.has_filename())
     folder = folder.parent_path();
@@ -332,7 +332,7 @@ const TensorInfo& HfFolder::require(std::string_view name,
     throw ModelError((content_->path / index_name).string() + ": tensor '" + own_name +
                      "' is missing. Is this a complete language model?");
   }
-  // The file says the shape the other way round.
+  // The file has the shape in reverse order.
   const std::vector<std::uint64_t> reversed(shape.rbegin(), shape.rend());
   return file->require(own_name, reversed);
 }

@@ -17,15 +17,15 @@ namespace flowspec {
 /// `model.layers.0.self_attn.q_proj.weight` here.
 class HfFolder : public ModelFiles {
  public:
-  /// Throws ModelError when the folder has no such files, or they are not sound.
+  /// Throws ModelError when the folder has no such files, or they are not valid.
   static HfFolder open(const std::filesystem::path& path);
   /// Whether this looks like a model's or an EAGLE head's folder: it has a config.json.
   static bool is_model_folder(const std::filesystem::path& path);
-  /// Whether it has safetensors weights, or says which files have them.
+  /// Whether it has safetensors weights, or an index of them.
   static bool has_weights(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const override;
-  /// config.json, then the files with weights by name.
+  /// config.json, then the weight files by name.
   std::vector<std::filesystem::path> parts() const override;
   std::vector<FileIdentity> identities() const override;
   void check_unchanged() const override;
@@ -33,8 +33,8 @@ class HfFolder : public ModelFiles {
   std::shared_ptr<const void> mapping() const override;
   std::filesystem::path config_path() const;
 
-  /// Other weights in the folder that are not read, and an output matrix that is used although
-  /// config.json says that the embedding serves for it.
+  /// Reports an index that does not match the files, weights in the folder that are not read, and
+  /// an output matrix that is used although config.json says that the embeddings are tied.
   std::vector<std::string> remarks() const override;
 
   std::vector<const TensorInfo*> all_tensors() const override;

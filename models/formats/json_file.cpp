@@ -13,7 +13,7 @@ using nlohmann::json;
 
 namespace {
 
-/// What the parser says, without its own name for the error: "parse error at line 3, column 9:
+/// The parser's message, without its own name for the error: "parse error at line 3, column 9:
 /// ...".
 std::string reason_of(const json::exception& error) {
   const std::string_view text = error.what();

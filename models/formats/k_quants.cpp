@@ -13,7 +13,7 @@ float half_at(const std::byte* at) {
   return f16_to_float(bits);
 }
 
-/// Q4_K, and with `high` Q5_K, whose fifth bits are there: bit s of byte i is for value i of
+/// Q4_K or, with `high`, Q5_K. `high` has the fifth bits: bit s of byte i is for value i of
 /// sub-block s.
 void nibble_block(const std::byte* in, const std::byte* high, const std::byte* quants, float* out) {
   const float d = half_at(in);
@@ -54,8 +54,8 @@ void q5_k_block(const std::byte* in, float* out) {
   nibble_block(in, in + 16, in + 48, out);
 }
 
-// Two halves of 128 values: low halves of 64 bytes first, high halves then; the upper two bits come
-// from 32 bytes, each of which serves four values that are 32 apart.
+// Two halves of 128 values. In each, the low halves of 64 bytes come first, then the high halves.
+// The upper two bits come from 32 bytes, each of which has those of four values that are 32 apart.
 void q6_k_block(const std::byte* in, float* out) {
   const std::byte* high = in + 128;
   const std::byte* scales = in + 192;

@@ -16,7 +16,8 @@ struct SubScales {
 /// @param packed  the 12 bytes that hold them.
 SubScales unpack_scales(const std::byte* packed);
 
-// One super-block to 256 floats. Each value is computed as in the formula, every operation rounded.
+// One super-block to 256 floats. Each value is computed as in the formula; every operation is
+// rounded.
 /// d * scale * q - dmin * min
 void q4_k_block(const std::byte* in, float* out);
 void q5_k_block(const std::byte* in, float* out);

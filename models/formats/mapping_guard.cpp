@@ -10,12 +10,13 @@
 
 namespace flowspec {
 
-/// An entry of a list that is only ever added to, so that a signal handler can walk along it
-/// whatever other threads do. Who needs one takes one that nobody has.
+/// An entry of a list that only ever grows, so that a signal handler can walk it whatever other
+/// threads do. A guard takes a free entry or adds one.
 struct MappingGuard::Entry {
   std::atomic<bool> is_taken = true;
   std::atomic<bool> is_broken = false;
-  /// Odd while the range is being changed. That of a range that is being read does not change.
+  /// Odd while the range is being changed. A read of the range counts only if the version is even
+  /// and stays the same.
   std::atomic<unsigned> version = 0;
   std::atomic<std::uintptr_t> begin = 0;
   std::atomic<std::uintptr_t> end = 0;
@@ -28,7 +29,7 @@ struct MappingGuard::Entry {
     ++version;
   }
 
-  /// The end of the range where it has the address; else 0.
+  /// The end of the range if it contains the address; else 0.
   std::uintptr_t end_around(std::uintptr_t address) const {
     const unsigned before = version;
     const std::uintptr_t first = begin;
@@ -61,8 +62,8 @@ MappingGuard::Entry* MappingGuard::Entry::take() {
   return entry;
 }
 
-/// Puts zeros in the place of the guarded bytes from this page on. Calls only what a signal handler
-/// may call.
+/// Replaces the guarded bytes from this page on by zeros. Calls only functions that a signal
+/// handler may call.
 bool MappingGuard::Entry::replace_rest(std::uintptr_t address) {
   for (Entry* entry = head; entry != nullptr; entry = entry->next) {
     const std::uintptr_t end = entry->end_around(address);
@@ -79,9 +80,9 @@ bool MappingGuard::Entry::replace_rest(std::uintptr_t address) {
 
 void MappingGuard::Entry::on_bus_error(int signal, siginfo_t* info, void* /*context*/) {
   const int error = errno;
-  const bool was_sent = info->si_code <= 0;  // by kill or raise
+  const bool was_sent = info->si_code <= 0;  // with kill or raise
   if (was_sent || !replace_rest(reinterpret_cast<std::uintptr_t>(info->si_addr))) {
-    // The access is tried again when this returns.
+    // The access is repeated when this returns.
     ::sigaction(signal, &otherwise, nullptr);
     if (was_sent)
       ::raise(signal);

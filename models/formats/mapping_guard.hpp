@@ -1,17 +1,17 @@
 #pragma once
-/// What keeps a program alive where bytes of a mapped file are gone: the kernel answers the access
-/// to them with SIGBUS, which ends the process, with all that it computes for others.
+/// Keeps a program alive when bytes of a mapped file are gone: the kernel answers an access to them
+/// with SIGBUS, which would end the process, with everything that it computes for others.
 
 #include <cstddef>
 
 namespace flowspec {
 
-/// From now on bytes of a guarded file that cannot be had, since the file was cut or its disk
-/// fails, are read as zeros, and its guard tells. Every other bus error does what it did before.
-/// To be called early in main; may be called again, where somebody else has taken the signal since.
+/// From now on, bytes of a guarded file that cannot be read, because the file was truncated or its
+/// disk fails, read as zeros, and the file's guard reports it. Every other bus error is handled as
+/// before. Call it early in main, and again if other code has set a handler for the signal since.
 void guard_mapped_files();
 
-/// Guards one mapping. Where nobody has called `guard_mapped_files` it changes nothing.
+/// Guards one mapping. Has no effect unless `guard_mapped_files` was called.
 class MappingGuard {
  public:
   /// Guards nothing yet. Throws std::bad_alloc.
@@ -20,12 +20,12 @@ class MappingGuard {
   MappingGuard(const MappingGuard&) = delete;
   MappingGuard& operator=(const MappingGuard&) = delete;
 
-  /// Guards these bytes, which begin with a page, until `release`.
+  /// Guards these bytes, which start at a page boundary, until `release`.
   void guard(const void* begin, std::size_t size);
-  /// To be called before they are unmapped.
+  /// Call it before the bytes are unmapped.
   void release();
 
-  /// Some of the bytes could not be had: all from some page on are zeros.
+  /// Some of the bytes could not be read: from some page on, all are zeros.
   bool is_broken() const;
 
  private:

@@ -15,28 +15,28 @@
 namespace flowspec {
 
 /// The weights of one model, whatever files hold them, mapped into memory: a tensor's pages are
-/// read when its bytes are. Tensors go by the names that GGUF files have.
+/// read when its bytes are. Tensors are named as in GGUF files.
 ///
-/// Spans of `data` stay valid as long as this object or a copy of `mapping()` lives. What is
-/// written to the files shows in them: whoever has read calls `check_unchanged`.
+/// Spans of `data` stay valid as long as this object or a copy of `mapping()` lives. Writes to the
+/// files show in them, so call `check_unchanged` after reading.
 class ModelFiles {
  public:
   virtual ~ModelFiles() = default;
 
-  /// The file, or the folder, that the model is; its last part is the model's name.
+  /// The model's file or folder; the last component is the model's name.
   virtual const std::filesystem::path& path() const = 0;
   /// The files that decide what the model computes, in a fixed order.
   virtual std::vector<std::filesystem::path> parts() const = 0;
-  /// Of `parts`, as they were when they were opened.
+  /// The identities of `parts` when they were opened.
   virtual std::vector<FileIdentity> identities() const = 0;
-  /// Throws ModelError, naming the file, if one of them is another one since, was written to or
-  /// cut, or could not be read: what has been read from it is not to be trusted.
+  /// Throws ModelError, naming the file, if one of them was replaced, written to or truncated since
+  /// it was opened, or could not be read. Then the bytes already read cannot be trusted.
   virtual void check_unchanged() const = 0;
-  /// Bytes of the files with weights.
+  /// Total size of the weight files in bytes.
   virtual std::uint64_t file_size() const = 0;
   /// Keeps the mapped bytes alive on its own.
   virtual std::shared_ptr<const void> mapping() const = 0;
-  /// What is odd about the files though they can be read, for the user to know: sentences. May read
+  /// Warnings for the user about files that can be read but are unusual; whole sentences. May read
   /// weights.
   virtual std::vector<std::string> remarks() const { return {}; }
 

@@ -18,24 +18,24 @@ namespace flowspec {
 ///
 /// Format: https://github.com/huggingface/safetensors#format
 ///
-/// Tensors are described as those of a GGUF file are, so that the same code loads them: the shape
-/// of a `TensorInfo` has the row length first, the reverse of what the file says. Their bytes need
-/// not be aligned. F32, F16 and BF16 can be used; tensors of other types are listed only.
+/// Tensors are described like those of a GGUF file, so that the same code loads them: the shape of
+/// a `TensorInfo` starts with the row length, the reverse of the file's order. Their bytes need not
+/// be aligned. F32, F16 and BF16 can be used; tensors of other types are listed only.
 ///
-/// Spans of `data` stay valid as long as this object or a copy of `mapping()` lives. What is
-/// written to the file shows in them: whoever has read calls `check_unchanged`.
+/// Spans of `data` stay valid as long as this object or a copy of `mapping()` lives. Writes to the
+/// file show in them, so call `check_unchanged` after reading.
 class SafetensorsFile {
  public:
-  /// Throws ModelError when the file cannot be read or is not a sound safetensors file.
+  /// Throws ModelError when the file cannot be read or is not a valid safetensors file.
   static SafetensorsFile open(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const;
   /// In bytes.
   std::uint64_t file_size() const;
-  /// Of the file as it was when it was opened.
+  /// The file's identity when it was opened.
   const FileIdentity& identity() const;
-  /// Throws ModelError if the file is another one since, was written to or cut, or could not be
-  /// read.
+  /// Throws ModelError if the file was replaced, written to or truncated since it was opened, or
+  /// could not be read.
   void check_unchanged() const;
   /// Keeps the mapped bytes alive on its own.
   std::shared_ptr<const void> mapping() const;

@@ -26,7 +26,7 @@ constexpr std::uint64_t max_header_bytes = std::uint64_t{16} << 20;
 constexpr std::size_t max_dimensions = 8;
 // Root, tensor, shape.
 constexpr int max_depth = 3;
-// Stands for types that no name of TensorType stands for.
+// Stands for types that TensorType does not name.
 constexpr auto unusable = static_cast<TensorType>(0xffffffffU);
 
 struct TypeEntry {
@@ -35,7 +35,7 @@ struct TypeEntry {
   TensorType type;
 };
 
-// Those that are unusable are here so that their sizes are checked.
+// Unusable types are listed so that their sizes are checked.
 constexpr std::array type_table{
     TypeEntry{"F32", 4, TensorType::f32},   TypeEntry{"F16", 2, TensorType::f16},
     TypeEntry{"BF16", 2, TensorType::bf16}, TypeEntry{"F64", 8, unusable},

@@ -12,13 +12,13 @@
 namespace flowspec {
 
 struct SafetensorsHeader {
-  /// In the order of their bytes. The type of those that cannot be used has no name.
+  /// In the order of their bytes. Tensors that cannot be used have a type without a name.
   std::vector<TensorInfo> tensors;
-  /// For each tensor its type in the file's words.
+  /// The type of each tensor as the file names it.
   std::vector<std::string> dtypes;
 };
 
-/// Reads the header of the file that `bytes` are. Throws ModelError.
+/// Reads the header of the file whose content is `bytes`. Throws ModelError.
 SafetensorsHeader read_safetensors_header(std::span<const std::byte> bytes,
                                           const std::filesystem::path& path);
 

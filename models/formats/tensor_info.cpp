@@ -30,7 +30,7 @@ void TensorInfo::drop_pages(std::size_t first, std::size_t count) const {
   assert(first + count <= data.size());
   if (!is_mapped)
     return;
-  // Pages at the ends may hold other tensors' bytes too; these come back as well.
+  // Pages at the ends may also hold other tensors' bytes; these are read again too.
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = reinterpret_cast<std::uintptr_t>(data.data() + first) / page * page;
   const auto end = reinterpret_cast<std::uintptr_t>(data.data() + first + count);

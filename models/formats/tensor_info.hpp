@@ -16,11 +16,11 @@ struct TensorInfo {
   std::string name;
   TensorType type = TensorType::f32;
   std::vector<std::uint64_t> shape;
-  /// Of the first byte, from the start of the file.
+  /// Position of the first byte, from the start of the file.
   std::uint64_t offset = 0;
   /// The stored bytes, in the file's mapping. Empty for a type whose layout is not known.
   std::span<const std::byte> data;
-  /// `data` lies in a mapped file: it can be read from there again.
+  /// `data` lies in a mapped file, from which it can be read again.
   bool is_mapped = false;
 
   /// How many values the tensor has: the product of its shape.
@@ -29,8 +29,8 @@ struct TensorInfo {
   std::span<const std::byte> row(std::uint64_t index) const;
   /// All values as float32. Throws ModelError for a type that `to_float` does not take.
   std::vector<float> floats() const;
-  /// Gives back the memory of `count` bytes of a mapped tensor from byte `first` on; whoever reads
-  /// them later waits for the file. Does nothing for other tensors.
+  /// Frees the memory of `count` bytes of a mapped tensor from byte `first` on; a later access
+  /// reads them from the file again. Does nothing for other tensors.
   void drop_pages(std::size_t first, std::size_t count) const;
 };
 

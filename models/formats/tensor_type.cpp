@@ -19,7 +19,7 @@ struct TypeEntry {
   BlockLayout layout;
 };
 
-// Sizes are those of ggml's block structs; most of them are only needed to check a file's bounds.
+// Sizes are those of ggml's block structs; most are only needed to check a file's bounds.
 constexpr std::array type_table{
     TypeEntry{0, "F32", {1, 4}},         TypeEntry{1, "F16", {1, 2}},
     TypeEntry{2, "Q4_0", {32, 18}},      TypeEntry{3, "Q4_1", {32, 20}},
@@ -116,7 +116,7 @@ namespace {
 
 using BlockConverter = void (*)(const std::byte* from, float* to);
 
-/// Null for types that are no blocks.
+/// Null for types without blocks.
 BlockConverter block_converter(TensorType type) {
   switch (type) {
     case TensorType::q8_0:

@@ -25,7 +25,7 @@ enum class TensorType : std::uint32_t {
   bf16 = 30,
 };
 
-/// Values are stored in blocks of `values` consecutive ones of a row; a block takes `bytes` bytes.
+/// Values are stored in blocks: `values` consecutive values of a row take `bytes` bytes.
 struct BlockLayout {
   std::uint32_t values = 1;
   std::uint32_t bytes = 0;
@@ -33,11 +33,11 @@ struct BlockLayout {
 
 /// The name that ggml's tools use, for instance "Q8_0".
 std::string type_name(TensorType type);
-/// The type of such a name, upper or lower case; nothing for an unknown one.
+/// The type with this name, upper or lower case; nothing if there is none.
 std::optional<TensorType> type_named(std::string_view name);
 
-/// The layout of every type that ggml defines, whether this program computes with it or not; empty
-/// for numbers that were not known when this was written.
+/// The layout of every type that ggml defines, whether it is supported or not; empty for numbers
+/// that are not known here.
 std::optional<BlockLayout> block_layout(TensorType type);
 
 /// True for the types that `to_float` takes.
@@ -46,11 +46,12 @@ bool is_supported(TensorType type);
 /// "F32, F16, BF16, ...", for messages.
 std::string supported_types();
 
-/// Writes the stored values as float32, in the order of the file. `in` is a whole number of blocks,
-/// `out` has one place for each of their values. The conversion is exact (Q8_0, Q5_0 and
-/// Q4_0: one rounding-free product of scale and integer), but for Q5_1 and Q4_1, where the minimum
-/// is added to it, and K-quants, whose values are products of three numbers and differences of
-/// such. Throws ModelError for a type that is not supported or sizes that do not match.
+/// Writes the stored values as float32, in the order of the file. `in` is a whole number of blocks;
+/// `out` has one element for each of their values. The conversion is exact (for Q8_0, Q5_0 and
+/// Q4_0: one product of scale and integer, which needs no rounding), except for Q5_1 and Q4_1,
+/// which add the minimum to it, and K-quants, whose values are products of three numbers and
+/// differences of such products. Throws ModelError for a type that is not supported or sizes that
+/// do not match.
 void to_float(TensorType type, std::span<const std::byte> in, std::span<float> out);
 
 /// IEEE 754 binary16 to binary32; exact, NaN payloads kept.

@@ -1,6 +1,6 @@
 #pragma once
-/// Floats of 16 bits (IEEE 754 binary16) and vectors of eight floats, by integers: the same bits on
-/// every CPU, and as its own instructions would give.
+/// Converts between 16-bit floats (IEEE 754 binary16) and vectors of eight floats with integer
+/// operations: the same bits on every CPU, and the same as its own instructions give.
 
 #include <cstdint>
 #include <cstring>
@@ -24,7 +24,7 @@ FLOWSPEC_INLINE Float8 load(const Half* from) {
   const UInt8 zero = {};
   const UInt8 magnitude = h & 0x7fffU;
   const UInt8 exponent = h & 0x7c00U;
-  // From an exponent that counts from 15 to one from 127; infinities go on to the largest.
+  // The exponent's bias changes from 15 to 127; infinities keep the largest exponent.
   const UInt8 rebias = zero + (112U << 23);
   UInt8 bits = (magnitude << 13) + rebias + (exponent == 0x7c00U ? rebias : zero);
   bits |= magnitude > 0x7c00U ? zero + 0x400000U : zero;
@@ -34,17 +34,18 @@ FLOWSPEC_INLINE Float8 load(const Half* from) {
   return __builtin_bit_cast(Float8, bits | ((h & 0x8000U) << 16));
 }
 
-/// Rounds to nearest, to even where two are as near. What is beyond the range, infinities too,
-/// becomes the largest finite number, 65504; a NaN stays one.
+/// Rounds to nearest, ties to even. Values beyond the range, infinities included, become the
+/// largest finite number, 65504; a NaN stays one.
 FLOWSPEC_INLINE void store(Half* to, const Float8& v) {
   const UInt8 bits = __builtin_bit_cast(UInt8, v);
   const UInt8 zero = {};
   const UInt8 unlimited = bits & 0x7fffffffU;
   const UInt8 largest = zero + 0x477fe000U;
   const UInt8 magnitude = unlimited > largest ? largest : unlimited;
-  // Half a unit more, or just less than that if the number is even, and cut.
+  // Adds half a unit, or just less if the number is even, then truncates.
   const UInt8 normal = (magnitude + 0xfffU + ((magnitude >> 13) & 1U) - (112U << 23)) >> 13;
-  // Between 0.5 and 1 a float's unit is that of the smallest halves: the addition rounds to it.
+  // Between 0.5 and 1 a float's last bit is worth as much as the smallest half: the addition rounds
+  // to it.
   const Float8 shifted = __builtin_bit_cast(Float8, magnitude) + fill(0.5F);
   const UInt8 tiny = __builtin_bit_cast(UInt8, shifted) - 0x3f000000U;
   const UInt8 number = magnitude < 0x38800000U ? tiny : normal;

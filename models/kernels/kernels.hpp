@@ -1,6 +1,6 @@
 #pragma once
-/// The inner loops of the ops that oneDNN has no primitive for. Each is compiled for SSE2 and AVX2
-/// and gives the same bits on both; the order of every sum depends on indices alone.
+/// The inner loops of the ops for which oneDNN has no primitive. Each is compiled for SSE2 and AVX2
+/// and gives the same bits on both; the order of every sum depends only on indices.
 
 #include <cstddef>
 #include <cstdint>
@@ -34,7 +34,7 @@ void exp(const float* x, std::size_t n, float* y);
 /// Turns scores into e^(score - largest score), in place, and returns their sum.
 float attention_weights(float* scores, std::size_t count);
 
-/// y[i] = x[i] as a half: to nearest, ties to even; beyond the range, the largest finite one.
+/// y[i] = x[i] as a half: to nearest, ties to even; beyond the range, the largest finite half.
 void to_half(const float* x, std::size_t n, Half* y);
 
 /// Rotates pairs (x[i * step], x[i * step + distance]) by the angle with cosine c[i] and sine s[i].

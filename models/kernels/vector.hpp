@@ -2,15 +2,15 @@
 /// Vectors of eight floats for the loops in models/ops, and sums in one fixed order.
 ///
 /// Everything is multiply, add, divide and shuffle on eight lanes, each correctly rounded; multiply
-/// and add are fused where `fma` says so and nowhere else. So the builds of a loop for different
-/// instruction sets give the same bits. All functions are forced inline because they pass vectors
-/// whose calling convention depends on the target.
+/// and add are fused only where `fma` is called. So builds of a loop for different instruction sets
+/// give the same bits. All functions are forced inline because they pass vectors whose calling
+/// convention depends on the target.
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
-// The warning is about calls, and here everything is inlined.
+// The warning is about calls; here everything is inlined.
 #pragma GCC diagnostic ignored "-Wpsabi"
 
 namespace flowspec::simd {
@@ -41,8 +41,8 @@ FLOWSPEC_INLINE Float8 max(const Float8& a, const Float8& b) {
   return a > b ? a : b;
 }
 
-/// a * b + c, rounded once. One instruction in functions that are compiled for FMA; on CPUs without
-/// it a slow function of the C library, with the same result.
+/// a * b + c, rounded once. One instruction in functions compiled for FMA; elsewhere a slow
+/// function of the C library, with the same result.
 FLOWSPEC_INLINE Float8 fma(const Float8& a, const Float8& b, const Float8& c) {
   Float8 result;
   for (std::size_t i = 0; i < lanes; ++i)
@@ -86,7 +86,7 @@ FLOWSPEC_INLINE Float8 exp(const Float8& argument) {
   const Float8 highest = fill(88.3F);
   Float8 x = argument > highest ? highest : argument;
   x = x < lowest ? lowest : x;
-  // Adding 1.5 * 2^23 rounds to an integer, which is then also in the low bits.
+  // Adding 1.5 * 2^23 rounds to an integer, which is then in the low bits too.
   const Float8 magic = fill(12582912.0F);
   const Float8 shifted = x * fill(1.44269504F) + magic;
   const Float8 n = shifted - magic;

@@ -30,7 +30,7 @@ KvCache::KvCache(std::uint32_t layers, std::uint32_t kv_heads, std::uint32_t hea
       stride_(head_stride(head_dim)),
       slots_(slots),
       type_(type),
-      // No rounding: a stride has whole vectors of elements.
+      // The division is exact: a stride is a whole number of vectors.
       data_(allocate_floats(bytes_for(layers, kv_heads, head_dim, slots, type) / sizeof(float))) {}
 
 std::size_t KvCache::bytes_for(std::uint32_t layers, std::uint32_t kv_heads, std::uint32_t head_dim,

@@ -12,21 +12,21 @@
 
 namespace flowspec {
 
-/// Names one row of a `KvCache`. The owner of the cache hands slots out; the cache does not.
+/// The index of one row of a `KvCache`. The owner of the cache assigns slots; the cache does not.
 using Slot = std::uint32_t;
 
 /// Keys and values of one session for a range of layers, addressed by slot. K is stored rotated at
 /// its absolute position, so nothing moves when the tree is pruned.
 ///
 /// Every slot has a key and a value per layer and head, padded with zeros to `stride` elements for
-/// the vector loops. Those of one head lie together, so that neighbouring slots are read as a
-/// stream. Memory is not cleared: a slot has to be written before it is read.
+/// the vector loops. The keys (or values) of one head are contiguous, so that neighbouring slots
+/// are read as a stream. Memory is not cleared: a slot has to be written before it is read.
 ///
-/// As f16 they are rounded when they are written, to the nearest half, ties to even; numbers beyond
-/// its range become the largest finite one, 65504. Reading them is exact.
+/// With f16 they are rounded when they are written: to the nearest half, ties to even; numbers
+/// beyond the range become the largest finite half, 65504. Reading them is exact.
 class KvCache {
  public:
-  /// A cache without slots, for draft models that keep nothing.
+  /// A cache without slots, for draft models that need none.
   KvCache() = default;
   /// Throws std::bad_alloc.
   KvCache(std::uint32_t layers, std::uint32_t kv_heads, std::uint32_t head_dim, std::uint32_t slots,
@@ -44,11 +44,11 @@ class KvCache {
     return (head_dim + 7) / 8 * 8;
   }
   std::size_t bytes() const;
-  /// Keeps an object for as long as the memory, for instance what has promised it.
+  /// Keeps an object alive as long as the cache, for instance the reservation of its memory.
   void keep(std::shared_ptr<const void> object) { kept_ = std::move(object); }
 
-  /// Keys and values of a head: slots x stride, as Half where the type is f16, else as float.
-  /// Layers count from 0 within the cache's range.
+  /// Keys and values of a head: slots x stride, as Half if the type is f16, else as float. Layers
+  /// are numbered from 0 within the cache's range.
   template <class T>
   const T* keys(std::uint32_t layer, std::uint32_t head) const {
     return rows<T>(layer, 0, head);
@@ -83,12 +83,12 @@ class KvCache {
   AlignedFloats data_;
 };
 
-/// One row of a segment: where it stands and where its context lies.
+/// One row of a segment: its position, and the slots of its context.
 ///
-/// `prefix` holds the slots of the committed positions 0, 1, ..., `tail` those of the live path
-/// after it and ends with the row's own slot; prefix.size() + tail.size() == position + 1. Rows of
-/// several sessions (with other caches) may share a segment. A parent's row may come earlier in the
-/// same segment.
+/// `prefix` holds the slots of the committed positions 0, 1, ...; `tail` holds those of the live
+/// path after it and ends with the row's own slot; prefix.size() + tail.size() == position + 1.
+/// Rows of several sessions (with other caches) may share a segment. A parent's row may come
+/// earlier in the same segment.
 struct RowContext {
   KvCache* cache = nullptr;
   Position position = 0;

@@ -11,7 +11,7 @@
 namespace flowspec {
 namespace {
 
-/// The biases of stacked products, one after the other; empty where these have none.
+/// The biases of stacked products, one after the other; empty if there are none.
 std::vector<float> stacked(std::span<const TensorInfo* const> biases) {
   std::vector<float> result;
   for (const TensorInfo* bias : biases) {

@@ -15,10 +15,10 @@
 
 namespace flowspec {
 
-/// One layer: x += O attention(norm(x)), x += down(silu(gate(norm(x))) * up(norm(x))).
-/// Query, key and value matrices are stacked to one product, gate and up to another. Where the
-/// model has biases they are added to the finished products; where it has norms for them, every
-/// head of query and key is normalised by itself, before it is turned.
+/// One layer: x += O attention(norm(x)), x += down(silu(gate(norm(x))) * up(norm(x))). Query, key
+/// and value matrices are stacked into one product, gate and up into another. Biases, if the model
+/// has them, are added to the finished products. If the model has QK norms, every head of query and
+/// key is normalised by itself before it is rotated.
 class DecoderLayer {
  public:
   /// Loads layer `layer` of the model. Throws ModelError for missing and misshapen tensors.
@@ -26,15 +26,15 @@ class DecoderLayer {
                const Workspace& workspace);
   DecoderLayer(const LayerTensors& tensors, const ModelConfig& config, const Workspace& workspace);
 
-  /// Stored bytes of a layer's tensors, without reading them. Throws as the constructor does.
+  /// Bytes of a layer's tensors in the files, without reading them. Throws as the constructor does.
   static std::uint64_t stored_bytes(const ModelFiles& files, const ModelConfig& config,
                                     std::uint32_t layer);
-  /// What they take in memory.
+  /// Bytes that they take in memory.
   static std::uint64_t needed_bytes(const ModelFiles& files, const ModelConfig& config,
                                     std::uint32_t layer);
 
   /// Writes the rows' keys and values to their slots, then computes all rows in place. At most
-  /// workspace.max_rows rows, whose positions are prepared in workspace.rope.
+  /// workspace.max_rows rows; workspace.rope must be prepared for their positions.
   /// @param hidden       rows x hidden_size.
   /// @param cache_layer  this layer's number within the rows' caches.
   void forward(Workspace& workspace, std::span<const RowContext> rows, std::uint32_t cache_layer,
@@ -50,7 +50,7 @@ class DecoderLayer {
   std::uint32_t head_dim_;
   std::optional<RmsNorm> attention_norm_;
   Linear qkv_;
-  /// Biases are empty where there are none.
+  /// A bias that the model does not have is empty.
   std::vector<float> qkv_bias_;
   std::optional<RmsNorm> q_norm_;
   std::optional<RmsNorm> k_norm_;

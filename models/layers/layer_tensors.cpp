@@ -13,7 +13,7 @@
 namespace flowspec {
 namespace {
 
-/// Passes on what is asked for, and notes it.
+/// Forwards requests for tensors and records their names.
 class NotingFiles : public ModelFiles {
  public:
   explicit NotingFiles(const ModelFiles& files) : files_(files) {}

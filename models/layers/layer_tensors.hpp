@@ -15,7 +15,7 @@ struct LayerTensors {
   const TensorInfo* attention_norm = nullptr;
   /// Query, key, value.
   std::array<const TensorInfo*, 3> qkv{};
-  /// All null: they have no biases. The same goes for the other biases.
+  /// All null: no biases. The same goes for the other biases.
   std::array<const TensorInfo*, 3> qkv_bias{};
   /// Null: queries and keys are not normalised.
   const TensorInfo* q_norm = nullptr;
@@ -27,22 +27,22 @@ struct LayerTensors {
   std::array<const TensorInfo*, 2> gate_up_bias{};
   std::array<const TensorInfo*, 1> down{};
   std::array<const TensorInfo*, 1> down_bias{};
-  /// What all of them take in the files.
+  /// Bytes that all of them take in the files.
   std::uint64_t stored_bytes = 0;
 };
 
-/// Finds the tensors that the configuration asks for. Throws ModelError for missing and misshapen
-/// ones, and for types that cannot be read.
+/// Finds the tensors that the configuration asks for. Throws ModelError for tensors that are
+/// missing, misshapen, or of types that cannot be read.
 LayerTensors find_layer_tensors(const ModelFiles& files, const ModelConfig& config,
                                 std::uint32_t layer);
 const TensorInfo& find_embedding(const ModelFiles& files, const ModelConfig& config);
 const TensorInfo& find_output_norm(const ModelFiles& files, const ModelConfig& config);
-/// The embedding, where that is the output matrix too.
+/// The embedding if embeddings are tied.
 const TensorInfo& find_output_matrix(const ModelFiles& files, const ModelConfig& config);
 
-/// Finds all tensors of the model, and throws as above; and, naming it, for a tensor that none of
-/// this asks for: it would change the result. Only the frequencies of RoPE may be there too, which
-/// follow from the configuration or have been read with it.
+/// Finds all tensors of the model and throws as above. Also throws, naming it, if there is a tensor
+/// that none of these functions asks for, since it would change the result. Only RoPE frequencies
+/// are allowed, which follow from the configuration or have been read with it.
 void check_tensors(const ModelFiles& files, const ModelConfig& config);
 
 }  // namespace flowspec

@@ -14,9 +14,8 @@ namespace flowspec {
 class ModelFiles;
 struct ModelConfig;
 
-/// The end of the model: output_norm and output.weight, or token_embd.weight where the model's
-/// embeddings are tied. Batch-invariant as `StageModel` is; calls are made by one
-/// thread at a time.
+/// The end of the model: output_norm and output.weight, or token_embd.weight if the embeddings are
+/// tied. Batch-invariant like `StageModel`; called by one thread at a time.
 class LmHead {
  public:
   /// Throws ModelError when a tensor is missing or misshapen.
@@ -24,16 +23,16 @@ class LmHead {
          std::uint32_t max_rows, LinearForm form = LinearForm::automatic);
   ~LmHead();
 
-  /// Bytes that its weights take in memory, with the logits of so many rows. Reads no weights.
-  /// Throws as the constructor does.
+  /// Bytes of memory for its weights and the logits of `max_rows` rows. Reads no weights. Throws as
+  /// the constructor does.
   static std::uint64_t needed_bytes(const ModelFiles& files, const ModelConfig& config,
                                     std::uint32_t max_rows);
 
   LmHead(LmHead&&) noexcept;
   LmHead& operator=(LmHead&&) noexcept;
 
-  /// Another head with the same packed weights, which are not copied, but scratch memory of its
-  /// own: for another thread. This head may be in use meanwhile.
+  /// Another head, for another thread: it shares the packed weights, which are not copied, but has
+  /// its own scratch memory. This head may be in use meanwhile.
   LmHead share(unsigned threads, std::uint32_t max_rows) const;
 
   /// The final RMSNorm: hidden states to features, both rows x hidden_size. `out` may be `hidden`.
@@ -43,8 +42,8 @@ class LmHead {
 
   std::uint32_t hidden_size() const;
   std::uint32_t vocab_size() const;
-  /// Names of oneDNN kernels in use that are slow, or not known to be batch-invariant; for a
-  /// warning. Empty is good.
+  /// Names of oneDNN kernels in use that are slow, or not known to be batch-invariant, for a
+  /// warning. Should be empty.
   std::vector<std::string> unexpected_kernels() const;
 
  private:

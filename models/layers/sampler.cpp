@@ -16,8 +16,8 @@ namespace {
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 constexpr std::size_t lanes = 16;
 
-// GCC 12 does not vectorise the scalar form of some loops, so they say their vectors themselves
-// (SSE2's size, for every x86-64; other compilers and machines know the same extension).
+// GCC 12 does not vectorise the scalar form of some loops, so they use vectors explicitly (of
+// SSE2's size, which every x86-64 has; other compilers and machines have the same extension).
 using FloatVector = float __attribute__((vector_size(16)));
 using IntVector = std::int32_t __attribute__((vector_size(16)));
 constexpr std::size_t vector_size = 4;
@@ -42,14 +42,14 @@ float max_of(std::span<const float> values) {
   return result;
 }
 
-/// Without infinities and NaN.
+/// Whether there are no infinities and no NaN.
 bool are_finite(std::span<const float> values) {
   IntVector found{};
   std::size_t i = 0;
   for (; i + vector_size <= values.size(); i += vector_size) {
     FloatVector part;
     std::memcpy(&part, &values[i], sizeof part);
-    const FloatVector zero = part - part;  // NaN for the others
+    const FloatVector zero = part - part;  // NaN for infinities and NaN
     found |= zero != zero;
   }
   return (found[0] | found[1] | found[2] | found[3]) == 0 &&
@@ -75,13 +75,13 @@ struct Choice {
   Token token;
 };
 
-/// The one order of tokens: larger logit first, then lower token.
+/// The order of tokens everywhere: larger logit first, then lower token.
 bool comes_first(const Choice& a, const Choice& b) {
   return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
 }
 
-/// Sorts lazily from the front: most draws need only a few of the likeliest tokens, and a full sort
-/// of the vocabulary costs more than all the rest.
+/// Sorts lazily from the front: most draws need only a few of the most likely tokens, and a full
+/// sort of the vocabulary would cost more than everything else.
 class SortedPrefix {
  public:
   explicit SortedPrefix(std::vector<Choice>& choices) : choices_(choices) {}
@@ -119,8 +119,8 @@ Token draw(std::span<const float> logits, float max, const SamplerOptions& optio
   const auto weight = [max, temperature](const Choice& choice) {
     return choice.logit == max ? 1.0 : std::exp((double{choice.logit} - max) / temperature);
   };
-  // The sum runs over the tokens by id or, where top-k has cut them, by rank: an order that depends
-  // on the logits alone.
+  // The sum runs over the tokens by id or, after top-k, by rank: an order that depends only on the
+  // logits.
   if (options.top_k != 0 && options.top_k < choices.size()) {
     const auto end = choices.begin() + options.top_k;
     std::nth_element(choices.begin(), end, choices.end(), comes_first);
@@ -157,7 +157,8 @@ Token draw(std::span<const float> logits, float max, const SamplerOptions& optio
   return last;
 }
 
-/// exp(x) for x <= 0, relative error below 3e-7; about 1e-38 for what is smaller, and for NaN.
+/// exp(x) for x <= 0, with a relative error below 3e-7; about 1e-38 where that is smaller, and for
+/// NaN.
 inline void exp_of_negative(FloatVector& x) {
   constexpr float log2_e = 1.44269504F;
   constexpr float ln2_high = 0.693359375F;  // few bits: its product with a small integer is exact
@@ -206,8 +207,8 @@ double sum_of_exp(std::span<const float> values, float max) {
 }
 
 /// Puts the best `out.size()` logits above minus infinity into `out`, in order; returns their
-/// number. Meant for few: insertion into a sorted array, behind a vectorised look at the next 16
-/// values.
+/// number. Meant for small counts: inserts into a sorted array, after a vectorised check of the
+/// next 16 values.
 std::size_t select_best(std::span<const float> logits, std::span<Candidate> out) {
   std::size_t count = 0;
   float threshold = minus_infinity;
@@ -284,7 +285,7 @@ std::size_t top_k_log_probs(std::span<const float> logits, std::size_t k,
   if (count == 0)
     return 0;
   const float max = out[0].log_prob;
-  if (std::isinf(max)) {  // all the probability is with the infinite logits
+  if (std::isinf(max)) {  // the infinite logits have all the probability
     const auto infinite = std::count(logits.begin(), logits.end(), max);
     count = std::min(count, static_cast<std::size_t>(infinite));
     for (Candidate& candidate : out.first(count))

@@ -17,7 +17,7 @@
 namespace flowspec {
 namespace {
 
-/// A context that does not fit its row would read memory that is none of its business.
+/// A context that does not fit its row would read out of bounds.
 [[maybe_unused]] bool is_sound(const RowContext& row, std::uint32_t layers) {
   const auto is_slot = [&](Slot slot) { return slot < row.cache->slots(); };
   return row.cache != nullptr && row.cache->layers() == layers &&
@@ -41,7 +41,8 @@ struct StageModel::State {
       last = std::max(last, row.position);
     }
     workspace.rope.prepare(std::size_t{last} + 1);
-    // Parts in order: a row's ancestors come earlier, so their keys are there when it is computed.
+    // Parts in order: a row's ancestors come earlier, so their keys have been written when it is
+    // computed.
     for (std::size_t first = 0; first < rows.size(); first += options.max_rows) {
       const auto part =
           rows.subspan(first, std::min<std::size_t>(options.max_rows, rows.size() - first));
@@ -69,7 +70,7 @@ StageModel::StageModel(const ModelFiles& files, const ModelConfig& config,
                      ", the model has " + std::to_string(config.layers) +
                      ". Choose another split.");
   }
-  // All shapes are checked before memory is taken for them.
+  // All shapes are checked before memory is allocated.
   const TensorInfo* embedding = range.first == 0 ? &find_embedding(files, config) : nullptr;
   const std::uint64_t total = stored_bytes(files, config, range);
   StageOptions checked = options;

@@ -17,30 +17,30 @@ namespace flowspec {
 class ModelFiles;
 struct ModelConfig;
 
-/// Told how many bytes of weights are in memory and how many there will be.
+/// Called with the bytes of weights loaded so far and their total.
 using LoadProgress = std::function<void(std::uint64_t done_bytes, std::uint64_t total_bytes)>;
 
 struct StageOptions {
   /// Layers first (inclusive) to end (exclusive) of the model.
   LayerRange layers;
-  /// Threads for the matrix products. One thread starts no team.
+  /// Threads for the matrix products. With 1, no OpenMP team is started.
   unsigned threads = 1;
-  /// Rows that scratch memory is kept for; longer segments are cut in parts of this size.
+  /// Rows that scratch memory has room for; longer segments are computed in parts of this size.
   std::uint32_t max_rows = 64;
-  /// Of the caches that it makes.
+  /// Type of the caches that it makes.
   KvType kv_type = KvType::f32;
-  /// Of its products with float32 matrices.
+  /// What multiplies by float32 matrices.
   LinearForm form = LinearForm::automatic;
 };
 
-/// A range of decoder layers of a model, with the token embedding where the range starts at
-/// layer 0. Reads only the pages of its own layers' tensors, once; the `ModelFiles` may go then.
+/// A range of decoder layers of a model, with the token embedding if the range starts at layer 0.
+/// Reads only the pages of its own layers' tensors, once; the `ModelFiles` are not needed after
+/// that.
 ///
-/// A row's result depends on the row and its context alone: the same bits whatever other rows share
-/// the segment, however the layers are split, and whichever slots the context lies in.
+/// A row's result depends only on the row and its context: it has the same bits whatever other rows
+/// share the segment, however the layers are split, and whichever slots hold the context.
 ///
-/// The constructor may run on another thread than the calls; calls are made by one thread at a
-/// time.
+/// The constructor may run on another thread than the calls. Called by one thread at a time.
 class StageModel {
  public:
   /// Throws ModelError, which names file and tensor, when a tensor is missing or has another shape
@@ -52,8 +52,8 @@ class StageModel {
   /// Bytes of the range's weights in the files. Reads no weights. Throws as the constructor does.
   static std::uint64_t stored_bytes(const ModelFiles& files, const ModelConfig& config,
                                     LayerRange layers);
-  /// What the weights take in memory, with scratch memory for so many rows. KV comes with every
-  /// session.
+  /// Bytes of memory for the weights and the scratch memory of `max_rows` rows. The KV cache of
+  /// each session comes on top.
   static std::uint64_t needed_bytes(const ModelFiles& files, const ModelConfig& config,
                                     LayerRange layers, std::uint32_t max_rows);
   StageModel(StageModel&&) noexcept;
@@ -76,8 +76,8 @@ class StageModel {
   std::uint32_t hidden_size() const;
   LayerRange layers() const;
   std::uint32_t max_rows() const;
-  /// Names of oneDNN kernels in use that are slow, or not known to be batch-invariant; for a
-  /// warning. Empty is good.
+  /// Names of oneDNN kernels in use that are slow, or not known to be batch-invariant, for a
+  /// warning. Should be empty.
   std::vector<std::string> unexpected_kernels() const;
 
  private:

@@ -32,7 +32,7 @@ struct Workspace {
         activated(std::size_t{rows} * config.ffn_size),
         projected(std::size_t{rows} * config.hidden_size) {}
 
-  /// About what one takes, without what grows with the length of texts.
+  /// About how many bytes one takes, without the parts that grow with the length of texts.
   static std::uint64_t bytes(const ModelConfig& config, std::uint32_t rows) {
     const std::uint64_t heads = config.heads;
     const std::uint64_t per_row =
@@ -47,7 +47,7 @@ struct Workspace {
   Attention attention;
   SwiGlu swiglu;
   std::uint32_t max_rows;
-  // Each max_rows x the width of what it is named after; keys are those of one row.
+  // Each is max_rows x the width of what it is named after, except `keys`, which has one row.
   std::vector<float> normed;
   std::vector<float> qkv;
   std::vector<float> queries;

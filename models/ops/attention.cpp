@@ -9,8 +9,9 @@
 namespace flowspec {
 namespace {
 
-// Positions whose keys, and then values, serve all heads of a group while they are in the cache.
-// A multiple of the vector length. The order of the additions does not depend on it.
+// Positions per step: their keys, then their values, are used for all heads of a group while they
+// are in the CPU's cache. A multiple of the vector length. The order of the additions does not
+// depend on it.
 constexpr std::size_t chunk = 64;
 
 }  // namespace
@@ -35,9 +36,9 @@ void Attention::apply(std::span<const float> queries, std::span<const RowContext
   const std::size_t out_row = std::size_t{shape_.heads} * shape_.head_dim;
   assert(queries.size() >= rows.size() * query_row && out.size() >= rows.size() * out_row);
   const std::size_t threads = scratch_.size();
-  // Here and not by the threads: an exception must not leave a parallel region.
+  // Here and not in the threads: an exception must not leave a parallel region.
   grow_scratch(rows);
-  // One task is a row and a key head; task t goes to thread t mod threads.
+  // A task is one row and one key head; task t goes to thread t mod threads.
   const std::size_t tasks = rows.size() * shape_.kv_heads;
   const auto work = [&](std::size_t thread) {
     for (std::size_t t = thread; t < tasks; t += threads) {

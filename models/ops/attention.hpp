@@ -12,15 +12,15 @@ namespace flowspec {
 
 struct AttentionShape {
   std::uint32_t heads = 0;
-  /// Divides `heads`: that many query heads share a key and value head.
+  /// Divides `heads`: heads / kv_heads query heads share a key and value head.
   std::uint32_t kv_heads = 0;
   std::uint32_t head_dim = 0;
 };
 
 /// Softmax attention of every row over its own context (grouped-query attention). A row's keys are
-/// read in the order of their positions, whatever slots hold them, and each sum has an order that
-/// depends on positions only. All keys and values come from the cache, a row's own ones too: so
-/// where the cache rounds them, they are the same for every row that reads them.
+/// read in the order of their positions, whatever slots hold them, and the order of each sum
+/// depends only on positions. All keys and values come from the cache, a row's own too: if the
+/// cache rounds them, every row reads the same rounded values.
 class Attention {
  public:
   Attention(
@@ -28,7 +28,8 @@ class Attention {
       const kernels::AttentionKernels& kernels = *kernels::available_attention_kernels().front());
 
   /// @param queries  rows x heads x KvCache::head_stride(head_dim), rotated, zeros between heads.
-  /// @param layer    which layer of the rows' caches; keys and values of the rows are in them.
+  /// @param layer    the layer within the rows' caches, which already hold the rows' keys and
+  ///                 values.
   /// @param out      rows x heads x head_dim.
   void apply(std::span<const float> queries, std::span<const RowContext> rows, std::uint32_t layer,
              std::span<float> out);
@@ -46,7 +47,7 @@ class Attention {
 
   void grow_scratch(std::span<const RowContext> rows);
 
-  /// T: what the row's cache keeps.
+  /// @tparam T  the element type of the row's cache.
   template <class T>
   void apply_group(const float* queries, const RowContext& row, std::uint32_t layer,
                    std::uint32_t group, Scratch& scratch, float* out) const;

@@ -1,4 +1,4 @@
-// Attention with FMA, and the instruction that expands halves.
+// Attention with FMA and F16C, the instruction that expands halves.
 #if defined(__x86_64__)
 
 #include <immintrin.h>

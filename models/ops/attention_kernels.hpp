@@ -1,8 +1,8 @@
 #pragma once
-/// The inner loops of attention, which read keys and values as they are kept, and expand them to
-/// floats in registers. All implementations give the same bits: a product's components are added
-/// one by one with fused multiply-add, eight sums side by side, and a value's positions in their
-/// order.
+/// The inner loops of attention. They read keys and values as they are stored, and expand them to
+/// floats in registers. All implementations give the same bits: a dot product adds its components
+/// one by one with fused multiply-add, as eight sums side by side; a weighted sum of values adds
+/// the positions in order.
 
 #include <cstddef>
 #include <cstdint>
@@ -49,10 +49,10 @@ struct AttentionKernels {
   const AttentionLoops<Half>& loops_for(const Half* /*rows*/) const { return f16; }
 };
 
-/// Those that this machine can run, the best first; the last is plain C++.
+/// Kernels that this machine can run, the fastest first; the last is plain C++.
 std::span<const AttentionKernels* const> available_attention_kernels();
 
-// One file each; null where the machine cannot run it.
+// One file each; null if the machine cannot run it.
 const AttentionKernels* plain_attention_kernels();
 const AttentionKernels* f16c_attention_kernels();
 

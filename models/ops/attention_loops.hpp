@@ -1,7 +1,7 @@
 #pragma once
-/// The bodies of AttentionKernels, for the files that compile them for one instruction set each:
-/// these define FLOWSPEC_TARGET before they include this. A `Row` says how keys and values are
-/// kept: its `Value`, and how eight of them are loaded as floats.
+/// The loops of AttentionKernels. Each file that includes this compiles them for one instruction
+/// set and defines FLOWSPEC_TARGET first. A `Row` describes how keys and values are stored: its
+/// element type `Value`, and how eight elements are loaded as floats.
 
 #include <algorithm>
 #include <cstddef>
@@ -27,8 +27,8 @@ struct F32Row {
   FLOWSPEC_PART static Float8 load(const float* from) { return simd::load(from); }
 };
 
-/// Eight rows' products with `heads` queries. As many rows at a time as keep the sums in registers:
-/// every part of a row that is loaded serves all the heads.
+/// Dot products of eight rows with `heads` queries. Takes as many rows at a time as fit the sums in
+/// registers; every loaded part of a row serves all heads.
 template <std::size_t heads, class Row>
 FLOWSPEC_PART void block_scores(const float* queries, std::size_t dim,
                                 const typename Row::Value* const (&rows)[lanes], float scale,
@@ -101,8 +101,7 @@ struct Values {
   std::size_t count;
 };
 
-// `vectors` * 8 columns of the values for `heads` heads; few enough that the sums stay in
-// registers.
+// Computes `vectors` * 8 columns for `heads` heads: few enough that the sums stay in registers.
 template <std::size_t heads, std::size_t vectors, class Row>
 FLOWSPEC_PART void weighted_sum(const float* weights, std::size_t weight_stride,
                                 const Values<Row>& values, float* out) {
@@ -135,7 +134,7 @@ FLOWSPEC_PART void weighted_sum(const float* weights, std::size_t weight_stride,
   }
 }
 
-// As many columns at a time as registers hold, which is at most `vectors` vectors, then fewer.
+// Computes as many columns at a time as registers hold, at most `vectors` vectors; then fewer.
 template <std::size_t heads, std::size_t vectors, class Row>
 FLOWSPEC_PART void weighted_sums(const float* weights, std::size_t weight_stride,
                                  Values<Row> values, float* out, std::size_t first = 0) {

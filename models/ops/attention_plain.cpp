@@ -1,5 +1,5 @@
-// Attention in plain C++, for CPUs that cannot expand halves. A CPU without FMA calls the C library
-// for it, which is slow.
+// Attention in plain C++, for CPUs that cannot expand halves. Without FMA it calls the C library's
+// fma, which is slow.
 #define FLOWSPEC_TARGET
 #include "models/ops/attention_loops.hpp"
 

@@ -13,7 +13,7 @@
 #include "models/base/aligned_floats.hpp"
 #include "models/formats/tensor_info.hpp"
 
-// From omp.h, which clang-tidy cannot read where it is GCC's.
+// From omp.h, of which clang-tidy cannot read GCC's version.
 extern "C" void omp_set_num_threads(int threads) noexcept;
 
 namespace flowspec {
@@ -25,10 +25,10 @@ using Dims = memory::dims;
 constexpr auto f32 = memory::data_type::f32;
 using Tag = memory::format_tag;
 
-// Rows of weights that are in memory as plain floats while they are packed. A multiple of the
-// blocks of every packed layout, which are 8 to 64 rows, also 24 and 48.
+// Rows of weights that are in memory as plain floats while they are packed. A multiple of the block
+// size of every packed layout: 8 to 64 rows, including 24 and 48.
 constexpr std::size_t pack_rows = 384;
-// The packed layout is chosen for this number of rows; it is the same for others.
+// The packed layout is chosen for this number of rows; others get the same layout.
 constexpr std::size_t typical_rows = 16;
 
 /// A product of rows x inputs and inputs x outputs.
@@ -65,7 +65,7 @@ dnnl::matmul::primitive_desc plan(const dnnl::engine& engine, const Product& pro
   return {dnnl::matmul::desc(in, weights, out), attributes, engine};
 }
 
-/// "brgemm" adds up each element in one order; every other kernel is slow or does not.
+/// "brgemm" sums each element in one fixed order; every other kernel is slow or does not.
 bool is_batch_invariant(const std::string& kernel) {
   return kernel.starts_with("brg");
 }
@@ -91,7 +91,7 @@ struct DnnlContext::State {
   void use_threads() const { omp_set_num_threads(static_cast<int>(threads)); }
 };
 
-/// All that linears of one shape share.
+/// What linear layers of one shape share.
 struct DnnlMatrix::Kernel {
   struct Call {
     dnnl::primitive primitive;
@@ -228,7 +228,7 @@ void DnnlMatrix::apply(std::span<const float> in, std::size_t rows, std::span<fl
   assert(rows > 0 && in.size() >= rows * inputs_ && out.size() >= rows * outputs_);
   context_->use_threads();
   Kernel::Call& call = kernel_->call(*context_, rows);
-  // oneDNN takes all memory as writable; it reads the first two only.
+  // oneDNN takes all memory as writable; it only reads the first two.
   call.in.set_data_handle(const_cast<float*>(in.data()));
   call.weights.set_data_handle(weights_.get());
   call.out.set_data_handle(out.data());

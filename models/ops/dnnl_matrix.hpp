@@ -11,13 +11,13 @@ namespace flowspec {
 
 struct TensorInfo;
 
-/// Whether oneDNN's matrix product gives a row the same bits by any number of rows and threads. On
-/// AVX-512 it runs "brgemm", which adds up each element in one order; on older CPUs a general GEMM,
-/// which does not: its edge blocks add in another order than the inner ones.
+/// Whether oneDNN's matrix product gives a row the same bits with any number of rows and threads.
+/// On AVX-512 it runs "brgemm", which sums each element in one fixed order. On older CPUs it runs a
+/// general GEMM, whose edge blocks sum in another order than the inner ones.
 bool dnnl_is_batch_invariant();
 
-/// What the matrices of one thread share: engine, scratch memory, and for each shape the
-/// primitives, one per number of rows, made when first needed.
+/// What the matrices of one thread share: engine, scratch memory, and, for each shape, one
+/// primitive per number of rows, created when first needed.
 class DnnlContext {
  public:
   explicit DnnlContext(unsigned threads);
@@ -35,9 +35,9 @@ class DnnlContext {
   std::shared_ptr<State> state_;
 };
 
-/// A dense weight matrix as packed float32, multiplied by oneDNN. Several matrices with equal
-/// inputs are stacked to one: the outputs of the first come first. Matrices of one context are used
-/// by one thread at a time.
+/// A dense weight matrix in packed float32, multiplied by oneDNN. Several matrices with the same
+/// inputs are stacked into one: the outputs of the first come first. Matrices of one context are
+/// used by one thread at a time.
 class DnnlMatrix {
  public:
   /// Reads and packs the weights, a block of rows at a time.

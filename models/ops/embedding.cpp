@@ -10,7 +10,7 @@ Embedding::Embedding(const TensorInfo& weight)
       weight_(weight),
       columns_(weight.shape.at(0)),
       vocab_size_(static_cast<std::uint32_t>(weight.elements() / weight.shape.at(0))) {
-  // Part by part, so that the file's pages never take as much memory again.
+  // In parts, so that the file's pages do not take the same amount of memory again.
   constexpr std::size_t part = std::size_t{4} << 20;
   for (std::size_t at = 0; at < weight.data.size(); at += part) {
     const std::size_t count = std::min(part, weight.data.size() - at);

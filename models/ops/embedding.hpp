@@ -10,8 +10,8 @@
 
 namespace flowspec {
 
-/// Token embeddings, in memory as the file has them: what happens to the file later changes
-/// nothing.
+/// Token embeddings, copied into memory as stored in the file: later changes of the file have no
+/// effect.
 class Embedding {
  public:
   /// Reads the rows.
@@ -25,7 +25,7 @@ class Embedding {
 
  private:
   std::unique_ptr<std::byte[]> bytes_;
-  /// Its data are `bytes_`.
+  /// Its `data` points to `bytes_`.
   TensorInfo weight_;
   std::size_t columns_;
   std::uint32_t vocab_size_;

@@ -26,7 +26,7 @@ struct LinearContext::State {
   unsigned threads;
   const packed::KernelSet& kernels = packed::kernels_in_use();
   packed::RowBuffer rows;
-  // Outputs of a dense part that does not stand alone.
+  // Outputs of a dense part that is not the only part.
   std::vector<float> part_out;
 };
 

@@ -14,8 +14,8 @@ namespace flowspec {
 
 struct TensorInfo;
 
-/// What the linears of one thread share: oneDNN's part, the kernels in use, memory for quantised
-/// activations.
+/// What the linear layers of one thread share: oneDNN's context, the kernels in use, and memory for
+/// quantised activations.
 class LinearContext {
  public:
   explicit LinearContext(unsigned threads, LinearForm form = LinearForm::automatic);
@@ -30,11 +30,11 @@ class LinearContext {
   std::shared_ptr<State> state_;
 };
 
-/// y = x W^T. Several matrices with equal inputs are stacked to one: the outputs of the first come
-/// first. Linears of one context are used by one thread at a time.
+/// y = x W^T. Several matrices with the same inputs are stacked into one: the outputs of the first
+/// come first. The linear layers of one context are used by one thread at a time.
 ///
-/// Weights stay in memory as the file has them; see models/ops/packed for the products. Only
-/// float32 goes through oneDNN, on CPUs where that is batch-invariant (AVX-512).
+/// Weights stay in memory with the values of the file; see models/ops/packed for the products. Only
+/// float32 weights go through oneDNN, on CPUs where it is batch-invariant (AVX-512).
 class Linear {
  public:
   /// Reads and packs the weights.
@@ -51,7 +51,7 @@ class Linear {
   void apply(std::span<const float> in, std::size_t rows, std::span<float> out) const;
 
  private:
-  /// Neighbouring parts of one kind; exactly one of the pointers is set.
+  /// Neighbouring parts of the same kind; exactly one of the pointers is set.
   struct Part {
     std::size_t column = 0;
     std::shared_ptr<const DnnlMatrix> dense;

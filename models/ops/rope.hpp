@@ -9,19 +9,20 @@
 
 namespace flowspec {
 
-/// Rotary position embedding: pair i at position p turns by p times `rope_frequencies`' i-th.
-/// Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", 2021.
+/// Rotary position embedding: at position p, pair i is rotated by p * frequency i of
+/// `rope_frequencies`. Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding",
+/// 2021.
 class Rope {
  public:
-  /// @param dims  leading components of each head that turn; the others are copied. Even.
+  /// @param dims  leading components of each head that are rotated; the others are copied. Even.
   Rope(std::uint32_t head_dim, std::uint32_t dims, double base, RopeLayout layout,
        const RopeScaling& scaling = {});
 
-  /// Computes the angles of all positions below `count`; grows only.
+  /// Computes the angles of all positions below `count`; the table only grows.
   void prepare(std::size_t count);
 
-  /// Turns `heads` heads of one row. The heads of `in` are head_dim apart, those of `out` `stride`;
-  /// what lies between them is set to zero. `position` must be prepared.
+  /// Rotates `heads` heads of one row. The heads of `in` are head_dim apart, those of `out`
+  /// `stride` apart; the gaps are set to zero. `position` must be prepared.
   void rotate(const float* in, std::size_t heads, Position position, std::size_t stride,
               float* out) const;
 

@@ -14,7 +14,7 @@ bool stands_for_itself(std::uint32_t byte) {
   return (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
 }
 
-/// The character of each byte, and the byte of each character (-1: none).
+/// The character of each byte, and the byte of each character (-1 if none).
 struct Alphabet {
   std::array<std::uint32_t, 256> characters{};
   std::array<int, alphabet_size> bytes{};

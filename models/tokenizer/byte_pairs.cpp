@@ -12,8 +12,8 @@ BytePairs::BytePairs(const TokenTable& table,
       options_(options),
       token_count_(table.size()),
       merges_(table.size()) {
-  // User-defined tokens are written without the alphabet: where the two ways of reading one differ,
-  // merging must not lead to it.
+  // User-defined tokens are not written in the byte alphabet. If reading one as such gives other
+  // bytes, merging must not lead to it.
   for (std::size_t i = 0; i < table.size(); ++i) {
     const std::string& text = table.texts[i];
     const TokenKind kind = table.kinds[i];
@@ -83,7 +83,7 @@ void BytePairs::encode(std::string_view text, TextPlace /*place*/, std::vector<T
 }
 
 std::string BytePairs::bytes_of(std::string_view token_text) const {
-  // A token with other characters means what it says.
+  // A token with other characters stands for its own text.
   return bytes_of_characters(token_text).value_or(std::string(token_text));
 }
 

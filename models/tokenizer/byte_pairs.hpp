@@ -14,17 +14,17 @@
 namespace flowspec {
 
 struct BytePairOptions {
-  /// A word that is a token becomes that, whatever the merges say.
+  /// A word that is a token becomes that token, whatever the merges say (`ignore_merges`).
   bool whole_words_first = false;
-  /// A text that does not begin with a space gets one.
+  /// Puts a space before a text that does not begin with one.
   bool add_space_prefix = false;
 };
 
-/// Byte-level byte-pair encoding, as of GPT-2: text is split into words, and in each the bytes are
-/// merged. A byte that has no token becomes that of U+FFFD, or `unknown`.
+/// Byte-level BPE as in GPT-2: text is split into words, and the bytes of each word are merged. A
+/// byte without a token becomes the token of U+FFFD, or `unknown`.
 class BytePairs : public TextModel {
  public:
-  /// `merges` are pairs of token texts; those that contain what stands for no byte never apply.
+  /// `merges` are pairs of token texts; pairs with a character that stands for no byte never apply.
   BytePairs(const TokenTable& table, const std::vector<std::pair<std::string, std::string>>& merges,
             WordSplitter splitter, BytePairOptions options);
 
@@ -38,9 +38,9 @@ class BytePairs : public TextModel {
   WordSplitter splitter_;
   BytePairOptions options_;
   std::size_t token_count_;
-  /// By bytes, not by the characters that stand for them.
+  /// In bytes, not in the characters that stand for them.
   MergeTable merges_;
-  /// What each byte becomes where nothing merges it.
+  /// The tokens for each byte that merging leaves outside any token.
   std::array<std::vector<Token>, 256> byte_tokens_;
 };
 

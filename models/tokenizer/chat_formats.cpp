@@ -7,7 +7,7 @@ using enum ChatFormat::SystemPlace;
 using Trim = ChatFormat::Trim;
 using Thoughts = ChatFormat::Thoughts;
 
-/// ChatML, as Qwen and most models that were tuned by others have it.
+/// ChatML, as in Qwen and most community fine-tunes.
 constexpr ChatFormat chatml(std::string_view name) {
   return {.name = name,
           .system_begin = "<|im_start|>system\n",
@@ -33,7 +33,7 @@ constexpr ChatFormat chatml_with_thoughts(std::string_view name, Thoughts though
   return format;
 }
 
-/// Yi's programs write the system's message without a mark.
+/// Yi's programs write the system message without markers.
 constexpr ChatFormat yi() {
   ChatFormat format = chatml("yi");
   format.system_begin = "";
@@ -53,7 +53,7 @@ constexpr ChatFormat llama3(std::string_view name, std::string_view system_begin
           .trim = Trim::all};
 }
 
-/// Llama 3.1 and later have the system's message, with a date, in every conversation.
+/// Llama 3.1 and later write a system message, with a date, in every conversation.
 constexpr ChatFormat llama3_with_date(std::string_view name, std::string_view system_begin) {
   ChatFormat format = llama3(name, system_begin);
   format.default_system = "";

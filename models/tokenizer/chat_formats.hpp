@@ -8,28 +8,27 @@
 
 namespace flowspec {
 
-/// What stands around the messages. {bos} and {eos} are the texts of these tokens, {date} is the
-/// day.
+/// The text around the messages. {bos} and {eos} are the texts of these tokens, {date} is the day.
 struct ChatFormat {
   enum class SystemPlace {
     first,       ///< a message of its own
-    first_user,  ///< in the first message of the user, behind `user_begin`
-    last_user,   ///< in the last one
+    first_user,  ///< in the first user message, after `user_begin`
+    last_user,   ///< in the last user message
   };
-  /// White space at the ends of messages, as Jinja's `trim` sees it.
+  /// Which messages lose white space at both ends, as by Jinja's `trim`.
   enum class Trim {
     none,
     all,
     answers,
-    /// The user's messages, together with the system's in it, and the answers.
+    /// User messages, with the system message that is in one, and answers.
     all_but_system,
   };
-  /// Which part of an earlier answer is written, where the model thinks aloud in front of it.
+  /// Which part of an earlier answer is written if the model's reasoning precedes it.
   enum class Thoughts {
     kept,
-    dropped,             ///< what stands behind the last </think>
-    dropped_with_lines,  ///< the same, and without the line breaks it begins with
-    /// The same where there is a </think>; but kept behind the last message of the user that is no
+    dropped,             ///< only what follows the last </think>
+    dropped_with_lines,  ///< the same, without leading line breaks
+    /// The same if there is a </think>; but kept after the last user message that is no
     /// <tool_response>.
     as_qwen3,
   };
@@ -41,24 +40,24 @@ struct ChatFormat {
   std::string_view user_end;
   std::string_view answer_begin;
   std::string_view answer_end;
-  /// In the place of `answer_begin` where the model is to go on.
+  /// Replaces `answer_begin` where the model is to write the answer.
   std::string_view prompt;
   SystemPlace place = SystemPlace::first;
-  /// The system's message where the conversation has none.
+  /// The system message if the conversation has none.
   std::optional<std::string_view> default_system = std::nullopt;
   Trim trim = Trim::none;
   Thoughts thoughts = Thoughts::kept;
-  /// In front of `user_begin`, from the user's second message on.
+  /// Written before `user_begin`, from the second user message on.
   std::string_view between = {};
 };
 
 std::span<const ChatFormat> chat_formats();
 
-/// A template program of published models.
+/// The chat template (a Jinja program) of published models.
 struct KnownProgram {
-  /// XXH3, 64 bits, of its text without a line break at its end.
+  /// XXH3, 64 bits, of its text without a final line break.
   std::uint64_t hash;
-  /// Of the format that writes the same.
+  /// Name of the format that writes the same.
   std::string_view format;
   bool takes_system;
   bool writes_bos;

@@ -34,7 +34,7 @@ std::string_view behind_last(std::string_view text, std::string_view mark) {
   return at == std::string_view::npos ? text : text.substr(at + mark.size());
 }
 
-/// What a model has thought in front of an answer: nothing if it does not say where that ends.
+/// The model's reasoning before an answer; empty if its end is not marked.
 std::string_view thoughts_of(std::string_view answer) {
   const std::size_t end = answer.find(thought_end);
   if (end == std::string_view::npos)
@@ -76,7 +76,7 @@ class Writer {
   }
 
  private:
-  /// The index of the last one; that behind the end if there is none.
+  /// The index of the last wanted turn; the number of turns if there is none.
   template <class IsWanted>
   std::size_t last_turn(const IsWanted& is_wanted) const {
     for (std::size_t i = turns_.size(); i-- > 0;)
@@ -125,7 +125,7 @@ class Writer {
     markup(format_.answer_end);
   }
 
-  /// Writes those that are kept; the rest of the answer.
+  /// Writes the reasoning that is kept; returns the rest of the answer.
   std::string_view write_thoughts(std::string_view answer, std::size_t index) {
     const auto last_question = last_turn([](const ChatTurn& turn) {
       return turn.role == Role::user &&
@@ -166,7 +166,7 @@ class Writer {
   }
 
   const ChatFormat& format_;
-  /// Those of user and assistant, once the system's is read.
+  /// The turns of user and assistant, once the system message has been read.
   std::span<const ChatTurn> turns_;
   const ChatSymbols& symbols_;
   std::optional<std::string_view> system_;
@@ -190,7 +190,7 @@ std::optional<ChatTemplate> ChatTemplate::by_name(std::string_view name) {
 
 std::optional<ChatTemplate> ChatTemplate::recognise(std::string_view program) {
   if (program.ends_with('\n'))
-    program.remove_suffix(1);  // Jinja does not write one
+    program.remove_suffix(1);  // Jinja drops it
   const std::uint64_t hash = XXH3_64bits(program.data(), program.size());
   const auto programs = known_chat_programs();
   const auto found = std::ranges::lower_bound(programs, hash, {}, &KnownProgram::hash);

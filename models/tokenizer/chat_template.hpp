@@ -17,52 +17,52 @@ struct ChatTurn {
   std::string text;
 };
 
-/// What a template writes that is neither its own nor a message.
+/// What a template writes besides messages and its own text.
 struct ChatSymbols {
-  /// Texts of the tokens that begin and end a text.
+  /// Texts of the BOS and EOS tokens.
   std::string_view bos;
   std::string_view eos;
-  /// "06 Nov 2026": one day for all of a conversation.
+  /// "06 Nov 2026": the same day for a whole conversation.
   std::string_view date;
 };
 
 /// A conversation as one text.
 struct ChatText {
   std::string text;
-  /// What people and the model have said: control tokens are not read there.
+  /// The messages, in which control tokens are not parsed.
   std::vector<TextRange> literal;
 };
 
 struct ChatFormat;
 
-/// How a conversation is written for a model that was trained on one. Model files say it as a
-/// program (Jinja), which is not run. Known are the programs of many models, each by the hash of
-/// its whole text: they write what one of the formats here does, to the last byte, for every
-/// conversation of an optional message of the system and then user and assistant in turn.
+/// Formats a conversation for a chat model. Model files have a Jinja program for this, which is not
+/// run. The programs of many models are known, each by the hash of its whole text: they write the
+/// same bytes as one of the formats here, for every conversation of an optional system message and
+/// then user and assistant in turn.
 class ChatTemplate {
  public:
-  /// The formats: "chatml", "llama3", ...; "plain" writes the messages one behind the other, for
-  /// models that were trained on texts alone.
+  /// The formats: "chatml", "llama3", ...; "plain" writes the messages one after the other, for
+  /// base models.
   static std::vector<std::string_view> names();
   static std::optional<ChatTemplate> by_name(std::string_view name);
-  /// What a model file's program writes; nothing if the program is not known. One line break at
-  /// its end does not matter.
+  /// The template that writes what a model file's program writes; nothing if the program is not
+  /// known. One final line break of the program does not matter.
   static std::optional<ChatTemplate> recognise(std::string_view program);
 
-  /// That of the format.
+  /// The name of the format.
   std::string_view name() const;
-  /// False where the program refuses messages of the system, or leaves them out.
+  /// False if the program refuses system messages, or leaves them out.
   bool takes_system() const { return takes_system_; }
-  /// Whether the program begins with the token that begins a text. The text that `render` gives is
-  /// without it, `EncodeOptions::add_bos` adds it. Without a program the tokenizer decides.
+  /// Whether the program writes BOS first. The text that `render` returns does not have it;
+  /// `EncodeOptions::add_bos` adds it. Without a program the tokenizer decides.
   bool writes_bos() const { return writes_bos_; }
 
-  /// The turns, the first perhaps the system's, and behind a last turn of the user the beginning of
-  /// the answer.
+  /// Writes the turns, of which the first may be the system's. If the last turn is the user's, the
+  /// beginning of the answer follows (the generation prompt).
   ChatText render(std::span<const ChatTurn> turns, const ChatSymbols& symbols) const;
 
-  /// What the model has written, as a message: without its first space where the template writes
-  /// that space itself, in front of every answer that it is given.
+  /// What the model has written, as a message: without its first space if the template itself
+  /// writes a space before every answer.
   std::string_view message_of(std::string_view answer) const;
 
  private:

@@ -13,10 +13,10 @@ using nlohmann::json;
 
 /// Vocabularies have few gaps; one large id must not make a huge table.
 constexpr std::size_t largest_gap = 65536;
-/// The largest program that is published has some 20 KiB.
+/// The largest published program has some 20 KiB.
 constexpr std::size_t most_program_bytes = std::size_t{1} << 20;
 
-/// A token's text, written as such or as an object that has more about it.
+/// A token's text, given as a string or as an object with more about the token.
 void read_name(const JsonFile& file, const char* key, std::optional<std::string>& name) {
   const json* value = JsonFile::find(file.root(), key);
   if (value == nullptr || name)
@@ -139,7 +139,7 @@ FolderSettings FolderSettings::read(const std::filesystem::path& folder) {
 }
 
 void FolderSettings::apply(TokenTable& table) const {
-  // A name or number that the vocabulary lacks says nothing, as in GGUF files.
+  // A name or number that the vocabulary lacks has no effect, as in GGUF files.
   const auto known = [&table](const char* key, std::int64_t id) {
     const bool is_known = id >= 0 && id < static_cast<std::int64_t>(table.size());
     if (!is_known)

@@ -12,7 +12,7 @@
 
 namespace flowspec {
 
-/// A token that a folder adds to the vocabulary, or says more about.
+/// A token that a folder adds to the vocabulary, or about which it says more.
 struct AddedToken {
   Token id = no_token;
   std::string text;
@@ -23,12 +23,12 @@ struct AddedToken {
 /// Reads an entry of `added_tokens` or `added_tokens_decoder`, all but its id.
 AddedToken read_added_token(const JsonFile& file, const nlohmann::json& entry);
 
-/// Puts tokens into the table, which grows where they lie behind its end. Throws ModelError, which
-/// names `file`, where an id has another text already or lies far out.
+/// Puts tokens into the table, which grows if their ids are beyond its end. Throws ModelError,
+/// which names `file`, if an id already has another text or is far beyond the end.
 void add_tokens(TokenTable& table, const std::vector<AddedToken>& added, const JsonFile& file);
 
-/// What tokenizer_config.json, special_tokens_map.json, generation_config.json and config.json of a
-/// folder say about special tokens, all of them optional. An earlier file wins.
+/// What a folder's tokenizer_config.json, special_tokens_map.json, generation_config.json and
+/// config.json say about special tokens. All of them are optional; an earlier file wins.
 struct FolderSettings {
   std::optional<std::string> bos;
   std::optional<std::string> eos;
@@ -43,12 +43,12 @@ struct FolderSettings {
   /// Throws ModelError.
   static FolderSettings read(const std::filesystem::path& folder);
 
-  /// Sets what they say; the rest stays. Sets `end_of_text` too.
+  /// Applies what they say to the table; the rest stays. Sets `end_of_text` too.
   void apply(TokenTable& table) const;
 };
 
-/// The program in chat_template.jinja, or else in tokenizer_config.json: its "default" where there
-/// are several. Throws ModelError.
+/// The chat template in chat_template.jinja, or else in tokenizer_config.json: the "default" one if
+/// there are several. Throws ModelError.
 std::optional<std::string> folder_chat_program(const std::filesystem::path& folder);
 
 }  // namespace flowspec

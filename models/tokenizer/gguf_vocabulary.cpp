@@ -17,7 +17,7 @@ namespace {
   throw ModelError(file.path().string() + ": " + what + ". Get the model from another source.");
 }
 
-/// What a kind of vocabulary means where the file says nothing.
+/// The defaults of a kind of vocabulary if the file says nothing.
 struct Defaults {
   Token unknown = no_token;
   Token bos = no_token;
@@ -54,9 +54,9 @@ TokenTable read_table(const GgufFile& file, const Defaults& defaults) {
   table.texts = file.require_strings("tokenizer.ggml.tokens");
   check_vocabulary_size(file.path(), table.size());
   table.kinds = read_kinds(file, table.texts, defaults.has_byte_tokens);
-  // For ids that are out of range llama.cpp uses the default, and so does this.
+  // For ids that are out of range the default is used, as in llama.cpp.
   const auto read = [&](const std::string& name, Token fallback) {
-    constexpr std::uint64_t none = 0xffffffff;  // as it is often written
+    constexpr std::uint64_t none = 0xffffffff;  // how files often write it
     const std::string key = "tokenizer.ggml." + name + "_token_id";
     const auto id = file.find_uint(key);
     if (id && *id < table.size())
@@ -102,7 +102,7 @@ std::vector<std::pair<std::string, std::string>> read_merges(const GgufFile& fil
   }
   std::vector<std::pair<std::string, std::string>> merges;
   for (const std::string& line : lines) {
-    // The first symbol may begin with a space where a file writes them so.
+    // The first symbol may itself begin with a space in some files.
     const std::size_t space = line.find(' ', 1);
     if (space == std::string::npos || space + 1 == line.size()) {
       fail(file, "tokenizer.ggml.merges: entry " + std::to_string(merges.size()) + " is '" +

@@ -10,7 +10,7 @@ using nlohmann::json;
 
 namespace {
 
-/// Twice the largest that is published; parsed it may take some twelve times as much.
+/// Twice the largest published file; parsed, it may take some twelve times as much memory.
 constexpr std::size_t max_file_bytes = std::size_t{64} << 20;
 constexpr const char* advice = "Get the model from another source.";
 

@@ -12,26 +12,26 @@ namespace flowspec {
 /// A JSON file of a model's folder, whose root is an object.
 class JsonFile {
  public:
-  /// Throws ModelError for a file that is too large, cannot be read, is nested deeper than any of
-  /// its kind, or is no JSON object.
+  /// Throws ModelError for a file that is too large, cannot be read, is nested deeper than any such
+  /// file should be, or is no JSON object.
   explicit JsonFile(const std::filesystem::path& path);
-  /// Nothing where there is no such file.
+  /// Nothing if there is no such file.
   static std::optional<JsonFile> find(const std::filesystem::path& path);
 
   const nlohmann::json& root() const { return root_; }
 
-  /// Null where the key is missing or null.
+  /// Null if the key is missing or null.
   static const nlohmann::json* find(const nlohmann::json& object, const std::string& key);
-  /// The value of a key of an object; `fallback` where it is missing or null. A ModelError names
-  /// `where`, the object's place in the file, for a value of another type.
+  /// The value of a key of an object; `fallback` if it is missing or null. For a value of another
+  /// type, throws a ModelError that names `where`, the object's place in the file.
   bool get_bool(const nlohmann::json& object, const std::string& where, const std::string& key,
                 bool fallback) const;
   std::string get_string(const nlohmann::json& object, const std::string& where,
                          const std::string& key, const std::string& fallback) const;
 
-  /// The file contradicts itself or its format.
+  /// Throws: the file contradicts itself or its format.
   [[noreturn]] void fail(const std::string& what) const;
-  /// It wants something that is not computed, and without which tokens would be others.
+  /// Throws: the file asks for something that is not supported and would change the tokens.
   [[noreturn]] void refuse(const std::string& what) const;
 
  private:

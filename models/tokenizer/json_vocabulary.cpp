@@ -130,7 +130,7 @@ class Reader {
     return merges;
   }
 
-  /// What the post_processor puts around a text.
+  /// Reads what the post_processor puts around a text.
   void read_template() {
     const json* processor = JsonFile::find(file_.root(), "post_processor");
     if (processor == nullptr)
@@ -175,7 +175,7 @@ class Reader {
     check_template(settings_.eos, table_.add_eos, table_.eos);
   }
 
-  /// A template that adds other tokens than those that begin and end a text is not computed.
+  /// Refuses a template that adds tokens other than BOS and EOS.
   void check_template(const std::optional<std::string>& name, bool adds, Token token) {
     if (adds && name && !name->empty() && *name != table_.text(token)) {
       file_.refuse("its post_processor adds the token '" + printable(table_.text(token)) +
@@ -222,8 +222,8 @@ class Reader {
             .unmarks_tokens = rules.marks_spaces};
   }
 
-  /// With "▁" in front of what is looked for, a token is found at the begin of a text and behind a
-  /// space only; for control tokens that is seldom meant.
+  /// If "▁" is prepended to a token that is searched for, it is found only at the beginning of a
+  /// text and after a space; for control tokens that is seldom intended.
   void warn_of_marks(const TextRules& rules) {
     if (!rules.normalizer.prepends_mark)
       return;

@@ -3,9 +3,9 @@
 namespace flowspec {
 namespace {
 
-// Taken up is a program whose text was rendered by Jinja for conversations with and without a
-// message of the system, with white space at the ends of messages, with empty answers and with
-// thoughts in them, and gave what the format here gives, byte by byte.
+// A program is listed only if Jinja's output was the same as that of the format here, byte by byte,
+// for conversations with and without a system message, with white space at the ends of messages,
+// with empty answers, and with thoughts in them.
 constexpr KnownProgram programs[] = {
     {0x0283f874ff58d644, "qwen3", true, false},
     {0x02cdc546cb24cabe, "mistral-v7-tekken", true, true},

@@ -12,15 +12,16 @@
 
 namespace flowspec {
 
-/// The merges of a byte-pair vocabulary: which two symbols become which. A symbol is a token, or a
-/// step on the way to one that is no token itself; those have ids from `token_count` on.
+/// The merges of a byte-pair vocabulary: which two symbols become which. A symbol is a token, or an
+/// intermediate step to one that is no token itself; such steps have ids from `token_count` on.
 class MergeTable {
  public:
   explicit MergeTable(std::size_t token_count) : next_id_(static_cast<std::int32_t>(token_count)) {}
 
-  /// Of equal texts the last token counts.
+  /// If several tokens have the same text, the last counts.
   void add_token(std::string text, std::int32_t id) { ids_[std::move(text)] = id; }
-  /// Earlier ones merge first. Of equal pairs the first counts. Call it after `add_token`.
+  /// Merges that are added earlier have priority. Of equal pairs the first counts. Call it after
+  /// `add_token`.
   void add_merge(const std::string& left, const std::string& right);
 
   /// The symbol with this text; -1 if there is none.

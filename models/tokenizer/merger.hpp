@@ -11,34 +11,34 @@
 
 namespace flowspec {
 
-/// A run of characters of a text, in a doubly linked list; an empty text marks one that was merged
-/// away.
+/// A run of characters of a text, in a doubly linked list; an empty text marks a symbol that was
+/// merged into another.
 struct Symbol {
   static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 
   std::string_view text;
-  /// What it is in the vocabulary; the merger does not look at it.
+  /// Its id in the vocabulary; the merger does not read it.
   std::int32_t id = -1;
   std::size_t previous = none;
   std::size_t next = none;
 };
 
-/// What two neighbours become.
+/// The result of merging two neighbours.
 struct Merge {
-  /// The highest merges first.
+  /// The highest priority merges first.
   double priority = 0;
   std::int32_t id = -1;
 };
 
-/// Byte-pair encoding, as SentencePiece and Hugging Face's tokenizers do it: of all neighbours the
-/// pair with the highest priority becomes one symbol (of equals the leftmost), until no pair is
-/// left. `FindMerge` takes two neighbours and gives std::optional<Merge>. O(n log n).
+/// Byte-pair encoding, as SentencePiece and Hugging Face's tokenizers do it: the neighbouring pair
+/// with the highest priority (the leftmost of equals) becomes one symbol, until no pair can be
+/// merged. `FindMerge` takes two neighbours and returns std::optional<Merge>. O(n log n).
 template <class FindMerge>
 class Merger {
  public:
   explicit Merger(FindMerge find_merge) : find_merge_(std::move(find_merge)) {}
 
-  /// Symbols are added from left to right; their texts lie next to each other in memory.
+  /// Adds the next symbol, from left to right; the texts must be contiguous in memory.
   void add(std::string_view text, std::int32_t id) {
     const std::size_t index = symbols_.size();
     if (index != 0)
@@ -84,7 +84,7 @@ class Merger {
     double priority;
     std::size_t left;
     std::size_t right;
-    /// Length of both texts: the pair is out of date if it has changed.
+    /// Length of both texts together; if it has changed, the pair is out of date.
     std::size_t size;
     std::int32_t id;
 

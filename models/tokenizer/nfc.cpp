@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::size_t longest_part = 4096;
 
-/// Characters that compose with nothing before them: ASCII and Chinese characters.
+/// True for first bytes of characters that never compose with what precedes them: ASCII and Chinese
+/// characters.
 bool may_be_cut_before(unsigned char first_byte) {
   return first_byte < 0x80 || (first_byte >= 0xe4 && first_byte <= 0xe9);
 }

@@ -5,7 +5,7 @@
 namespace flowspec {
 namespace {
 
-/// As SentencePiece's `remove_extra_whitespaces`, which means U+0020 only.
+/// As SentencePiece's `remove_extra_whitespaces`, which affects only U+0020.
 std::string without_extra_spaces(std::string_view text) {
   std::string out;
   bool after_space = true;
@@ -40,7 +40,7 @@ std::string Normalizer::normalize(std::string_view text) const {
   if (prepends_mark)
     out.insert(0, space_mark);
   if (removes_extra_spaces) {
-    // At the end also marks that the text itself has, and the one in front.
+    // Trailing marks are removed too: those in the text itself, and the prepended one.
     while (out.ends_with(space_mark) || out.ends_with(' '))
       out.resize(out.size() - (out.back() == ' ' ? 1 : space_mark.size()));
   }

@@ -10,22 +10,22 @@ namespace flowspec {
 /// "▁", which stands for a space in token texts.
 inline constexpr std::string_view space_mark = "\xe2\x96\x81";
 
-/// What becomes of a stretch of text before it is cut into tokens, in the order of the members.
-/// GGUF files have none: what they want is a matter of their text models.
+/// How a stretch of text is normalized before it is split into tokens, in the order of the members.
+/// GGUF files have no normalizer: their text models do what they need.
 struct Normalizer {
-  /// To NFC.
+  /// Converts to NFC.
   bool composes = false;
-  /// No spaces at the ends, and one where there were several. Of spaces alone nothing is left.
+  /// Removes spaces at the ends and makes several spaces one. Text of spaces only becomes empty.
   bool removes_extra_spaces = false;
-  /// "▁" comes first.
+  /// Puts "▁" first.
   bool prepends_mark = false;
   /// Spaces become "▁".
   bool marks_spaces = false;
 
-  /// The text, normalized; empty if it is.
+  /// The text, normalized; empty if `text` is empty.
   std::string normalize(std::string_view text) const;
-  /// Bytes that `part`, which is no text's beginning, adds to a normalized text. Exact but for
-  /// characters that compose over the part's ends.
+  /// Bytes that `part`, which is not the beginning of a text, adds to a normalized text. Exact
+  /// except for characters that compose across the ends of the part.
   std::size_t normalized_size(std::string_view part) const;
 };
 

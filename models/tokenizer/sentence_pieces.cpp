@@ -33,7 +33,7 @@ SentencePieces::SentencePieces(const TokenTable& table, SpacePrefix prefix)
       case TokenKind::normal:
       case TokenKind::unused:
       case TokenKind::user_defined:
-        ids_[text] = token;  // of equal texts the last counts
+        ids_[text] = token;  // if texts are equal the last token counts
         break;
       case TokenKind::unknown:
       case TokenKind::control:
@@ -69,7 +69,7 @@ Token SentencePieces::find(std::string_view text) const {
 std::optional<Merge> SentencePieces::find_merge(const Symbol& left, const Symbol& right) const {
   if (merges_)
     return merges_->find_merge(left, right);
-  // Neighbours lie next to each other in the text.
+  // Neighbours are contiguous in the text.
   const Token token = find({left.text.data(), left.text.size() + right.text.size()});
   if (token == no_token)
     return std::nullopt;
@@ -84,7 +84,7 @@ void SentencePieces::encode(std::string_view text, TextPlace place, std::vector<
   Merger merger([this](const Symbol& a, const Symbol& b) { return find_merge(a, b); });
   for (std::string_view rest = marked; !rest.empty();) {
     const Utf8Step step = next_utf8(rest);
-    // Of ill-formed bytes each is a symbol of its own.
+    // Each ill-formed byte is a symbol of its own.
     const std::size_t size = step.kind == Utf8Step::Kind::character ? step.size : 1;
     merger.add(rest.substr(0, size), find(rest.substr(0, size)));
     rest.remove_prefix(size);

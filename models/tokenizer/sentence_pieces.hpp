@@ -13,22 +13,22 @@
 
 namespace flowspec {
 
-/// Which texts get a space in front.
+/// Which texts get a leading space.
 struct SpacePrefix {
   bool at_begin = true;
   bool after_special = true;
-  /// Not where the text begins with a space already.
+  /// Not if the text already begins with a space.
   bool only_if_missing = false;
 };
 
-/// Vocabularies as SentencePiece makes them: spaces are marks, merging begins with single
+/// Vocabularies as SentencePiece makes them: spaces are written as "▁", merging begins with single
 /// characters, and characters that are no token become byte tokens, or `unknown`.
 class SentencePieces : public TextModel {
  public:
   /// The two neighbours whose joined text is the token with the highest score merge first. `scores`
-  /// has one for each token. Looks into `table`'s texts, which must live as long.
+  /// has one for each token. Keeps views of the texts in `table`, which must live as long.
   SentencePieces(const TokenTable& table, std::vector<float> scores, SpacePrefix prefix);
-  /// Merges as the table says, whose symbols this adds. `merges` are pairs of token texts.
+  /// Merges by a merge table, which is built from `merges`, pairs of token texts.
   SentencePieces(const TokenTable& table,
                  const std::vector<std::pair<std::string, std::string>>& merges,
                  SpacePrefix prefix);
@@ -45,13 +45,13 @@ class SentencePieces : public TextModel {
 
   SpacePrefix prefix_;
   std::size_t token_count_;
-  /// The tokens that text can be merged to: as in SentencePiece no control, unknown or byte tokens,
-  /// so that nobody writes "</s>" into a prompt and ends it.
+  /// The tokens that text can be merged into. As in SentencePiece, no control, unknown or byte
+  /// tokens, so that a "</s>" written in a prompt does not end it.
   std::unordered_map<std::string_view, Token> ids_;
-  /// By token; unless there are `merges_`.
+  /// By token; not used if there are `merges_`.
   std::vector<float> scores_;
   std::optional<MergeTable> merges_;
-  /// The token of every byte; `unknown` where there is none.
+  /// The token of every byte; `unknown` if there is none.
   std::array<Token, 256> byte_tokens_{};
 };
 

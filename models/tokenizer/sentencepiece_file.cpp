@@ -14,11 +14,11 @@ namespace {
 
 struct Field {
   std::uint64_t number = 0;
-  /// 0: varint, 1: eight bytes, 2: a length and so many bytes, 5: four bytes.
+  /// 0: varint, 1: eight bytes, 2: a length and that many bytes, 5: four bytes.
   unsigned wire_type = 0;
-  /// Of wire types 0 and 5.
+  /// For wire types 0 and 5.
   std::uint64_t value = 0;
-  /// Of wire type 2.
+  /// For wire type 2.
   std::string_view bytes = {};
 };
 

@@ -9,8 +9,8 @@
 
 namespace flowspec {
 
-/// What a SentencePiece file (tokenizer.model) says, as far as it matters here.
-/// Format: sentencepiece_model.proto of https://github.com/google/sentencepiece
+/// The parts of a SentencePiece file (tokenizer.model) that are used here. Format:
+/// sentencepiece_model.proto of https://github.com/google/sentencepiece
 struct SentencePieceFile {
   struct Piece {
     std::string text;
@@ -25,13 +25,13 @@ struct SentencePieceFile {
   std::int32_t bos = 1;
   std::int32_t eos = 2;
   bool whitespace_is_suffix = false;
-  /// Of the normalizer.
+  /// The normalizer's settings.
   bool has_character_map = false;
   bool add_dummy_prefix = true;
   bool remove_extra_whitespaces = true;
   bool escape_whitespaces = true;
 
-  /// Throws ModelError for a file that is no sound message of this format.
+  /// Throws ModelError for a file that is no valid message of this format.
   static SentencePieceFile read(const std::filesystem::path& path);
 };
 

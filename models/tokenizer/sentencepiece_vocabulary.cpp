@@ -43,8 +43,7 @@ Vocabulary read_sentencepiece_vocabulary(const std::filesystem::path& folder) {
   table.bos = known(file.bos);
   table.eos = known(file.eos);
   table.add_bos = true;
-  // What the file itself defines is looked for in normalized text, tokens that are added in the
-  // text as it is.
+  // Tokens of the file itself are searched for in normalized text, added tokens in the raw text.
   for (const TokenKind kind : table.kinds)
     table.search_rules.push_back({.in_normalized = kind == TokenKind::user_defined});
   const FolderSettings settings = FolderSettings::read(folder);

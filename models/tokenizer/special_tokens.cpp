@@ -16,7 +16,7 @@ bool overlap(const TextRange& a, const TextRange& b) {
   return a.begin < b.end && b.begin < a.end;
 }
 
-/// Where the white space before `end` begins, not before `begin`.
+/// Where the white space that ends at `end` begins; at least `begin`.
 std::size_t begin_of_space(std::string_view text, std::size_t begin, std::size_t end) {
   return begin >= end ? begin
                       : begin + without_trailing_space(text.substr(begin, end - begin)).size();
@@ -26,7 +26,7 @@ std::size_t size_of_leading_space(std::string_view text) {
   return text.size() - without_leading_space(text).size();
 }
 
-/// Looks for the longest token first, everywhere.
+/// Searches the whole text for the longest token first.
 class LongestFirst {
  public:
   LongestFirst(const Vocabulary& vocabulary, std::string_view text, const EncodeOptions& options)
@@ -89,8 +89,8 @@ class LongestFirst {
   std::list<Part> parts_;
 };
 
-/// Looks for tokens from left to right: first in the text as it is, then, in the normalized text
-/// between those, for the rest.
+/// Searches from left to right: first in the raw text, then for the other tokens in the normalized
+/// text between.
 class Leftmost {
  public:
   Leftmost(const Vocabulary& vocabulary, std::string_view text, const EncodeOptions& options)
@@ -114,8 +114,8 @@ class Leftmost {
  private:
   enum class Verdict {
     take,
-    skip,    ///< It is text, and tokens inside it are as well.
-    ignore,  ///< It is no token; a shorter one may be.
+    skip,    ///< It is text, and so are tokens inside it.
+    ignore,  ///< It is no token here; a shorter one may be.
   };
 
   void split_normalized(std::string_view raw, std::vector<Fragment>& fragments) const {
@@ -127,7 +127,7 @@ class Leftmost {
         fragments.emplace_back(std::string(std::get<std::string_view>(part)));
   }
 
-  /// Where the text from outside lies when this part of the text has been normalized.
+  /// The ranges of untrusted text in this part of the text after it is normalized.
   Ranges normalized_literal(std::string_view raw) const {
     Ranges ranges;
     if (vocabulary_.in_normalized.empty() || !options_.parse_special)
@@ -178,7 +178,7 @@ class Leftmost {
           rule.takes_left ? begin_of_space(text, text_begin, found_at) : found_at;
       std::size_t end = at;
       if (rule.takes_right) {
-        // What has been looked at is not looked at again: tokens may be white space themselves.
+        // White space is not scanned twice: tokens may be white space themselves.
         space_end = at < space_end ? space_end : at + size_of_leading_space(text.substr(at));
         end = space_end;
       }

@@ -11,11 +11,11 @@
 
 namespace flowspec {
 
-/// A stretch of normalized text, not empty, or one special token that was found in it.
+/// A stretch of normalized text, not empty, or one special token.
 using Fragment = std::variant<std::string, Token>;
 
-/// Cuts special tokens out of a text, as the vocabulary says: user-defined ones, and the others
-/// where the options say so.
+/// Splits a text at its special tokens, as the vocabulary says: always at user-defined ones, at the
+/// others where the options say so.
 std::vector<Fragment> split_special(const Vocabulary& vocabulary, std::string_view text,
                                     const EncodeOptions& options);
 

@@ -133,7 +133,7 @@ class Reader {
     const std::string name = file_.get_string(step, "pre_tokenizer", "behavior", fallback);
     const bool inverts = file_.get_bool(step, "pre_tokenizer", "invert", false);
     if (name == "Removed" && inverts) {
-      // Words are what matches. Those patterns match everything, and so nothing is removed.
+      // The matches are the words. These patterns match everything, so nothing is removed.
       return Behavior::isolated;
     }
     const auto it = known.find(name);

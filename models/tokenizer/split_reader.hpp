@@ -9,21 +9,21 @@
 
 namespace flowspec {
 
-/// What the `normalizer` and the `pre_tokenizer` of a tokenizer.json do to a text.
+/// What `normalizer` and `pre_tokenizer` of a tokenizer.json do to a text.
 struct TextRules {
   /// ByteLevel: tokens are written in the alphabet of bytes.
   bool byte_level = false;
   Normalizer normalizer = {};
   /// Spaces become "▁", by the normalizer or the pre-tokenizer.
   bool marks_spaces = false;
-  /// No token may contain "▁" but at its beginning.
+  /// A token may contain "▁" only at its beginning.
   bool splits_at_marks = false;
   /// Of the pre-tokenizer.
   SpacePrefix prefix{.at_begin = false, .after_special = false};
   std::vector<SplitStep> steps = {};
 };
 
-/// Throws ModelError, by name, for what is not computed.
+/// Throws ModelError, which names it, for anything that is not supported.
 TextRules read_text_rules(const JsonFile& file);
 
 }  // namespace flowspec

@@ -15,8 +15,8 @@ enum class TextPlace {
   after_special,  ///< after a special token
 };
 
-/// What text between special tokens becomes: one class for each kind of vocabulary. Objects do not
-/// change, so several threads may use one.
+/// Encodes the text between special tokens: one class for each kind of vocabulary. Objects are
+/// immutable, so several threads may use one.
 class TextModel {
  public:
   TextModel() = default;
@@ -24,11 +24,11 @@ class TextModel {
   TextModel& operator=(const TextModel&) = delete;
   virtual ~TextModel() = default;
 
-  /// Appends the tokens of `text`, any bytes, not empty.
+  /// Appends the tokens of `text`, which may be any bytes but not empty.
   virtual void encode(std::string_view text, TextPlace place, std::vector<Token>& out) const = 0;
   /// The bytes that a normal token stands for, from its text in the file.
   virtual std::string bytes_of(std::string_view token_text) const = 0;
-  /// Whether `encode` may put a space before a text, which decoding has to take away.
+  /// Whether `encode` may put a space before a text, which decoding must remove.
   virtual bool adds_space() const = 0;
 };
 

@@ -8,7 +8,7 @@
 namespace flowspec {
 namespace {
 
-/// Length of the longest end of `text` that begins, but does not complete, `stop`.
+/// Length of the longest suffix of `text` that is a proper prefix of `stop`.
 std::size_t begun_length(std::string_view text, std::string_view stop) {
   for (std::size_t size = std::min(text.size(), stop.size() - 1); size > 0; --size)
     if (text.ends_with(stop.substr(0, size)))
@@ -39,7 +39,7 @@ std::string TextStream::finish() {
   return release(true);
 }
 
-/// Moves what is decided from `bytes_` to `held_`.
+/// Moves complete characters, and U+FFFD for invalid bytes, from `bytes_` to `held_`.
 void TextStream::decode_characters(bool is_last) {
   std::string_view rest = bytes_;
   while (!rest.empty()) {
@@ -53,7 +53,7 @@ void TextStream::decode_characters(bool is_last) {
   bytes_.erase(0, bytes_.size() - rest.size());
 }
 
-/// Takes what is certain out of `held_`.
+/// Takes the text that is final out of `held_`.
 std::string TextStream::release(bool is_last) {
   std::size_t found_begin = 0;
   std::size_t found_end = std::string::npos;

@@ -11,23 +11,23 @@
 namespace flowspec {
 
 /// Turns tokens into text as they come. The text is well-formed UTF-8 and never ends inside a
-/// character: bytes that may become one are held back, bytes that cannot become U+FFFD. It also
-/// ends at the first stop string, which is not part of it; text that may be the beginning of a stop
-/// string is held back until that is decided.
+/// character: bytes that may become one are held back; bytes that cannot are replaced by U+FFFD.
+/// The text ends before the first stop string; text that may be the beginning of a stop string is
+/// held back until that is decided.
 class TextStream {
  public:
-  /// Stop strings that are empty or no UTF-8, and so can occur in no text, are ignored.
+  /// Stop strings that are empty or not UTF-8 are ignored, since they can occur in no text.
   explicit TextStream(Tokenizer tokenizer, std::vector<std::string> stop_strings = {});
 
-  /// The text that has become certain with this token; nothing once `stopped`.
+  /// The text that this token makes final; empty once `stopped`.
   std::string push(Token token);
   /// The rest, when no token follows.
   std::string finish();
 
-  /// True once a stop string has come. Of several, the one that is complete first counts (of those
-  /// complete at the same character, the longest), however the text is cut into tokens.
+  /// True once a stop string was found. Of several, the one that is complete first counts (the
+  /// longest of those that end at the same character), however the text is split into tokens.
   bool stopped() const { return stop_.has_value(); }
-  /// Which one it was.
+  /// The stop string that was found.
   const std::optional<std::string>& stop_string() const { return stop_; }
 
  private:

@@ -22,7 +22,8 @@ void TokenFinder::find(std::string_view text, std::vector<const Entry*>& found) 
   const auto first = static_cast<unsigned char>(text[0]);
   const Entry* begin = entries_.data() + begins_[first];
   const Entry* end = entries_.data() + begins_[first + std::size_t{1}];
-  // All from begin to end agree with the text in the first `size` bytes; the shortest is the first.
+  // All entries from begin to end agree with the text in the first `size` bytes; the shortest is
+  // first.
   for (std::size_t size = 1; begin != end; ++size) {
     if (begin->text.size() == size)
       found.push_back(begin++);

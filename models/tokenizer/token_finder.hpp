@@ -11,8 +11,7 @@
 
 namespace flowspec {
 
-/// Texts of tokens, of which one is looked for at a place of another text: in a time that hardly
-/// grows with their number.
+/// Finds token texts at a position of a text, in time that hardly grows with the number of tokens.
 class TokenFinder {
  public:
   struct Entry {
@@ -21,7 +20,7 @@ class TokenFinder {
   };
 
   TokenFinder() = default;
-  /// No text is empty. Of equal ones the first counts.
+  /// No text is empty. Of equal texts the first counts.
   explicit TokenFinder(std::vector<Entry> entries);
 
   bool empty() const { return entries_.empty(); }
@@ -29,9 +28,9 @@ class TokenFinder {
   void find(std::string_view text, std::vector<const Entry*>& found) const;
 
  private:
-  /// Ascending.
+  /// Sorted by text.
   std::vector<Entry> entries_;
-  /// By the first byte of their text: entries from here to the next byte's.
+  /// By first byte: the index of the first entry whose text begins with it.
   std::array<std::size_t, 257> begins_{};
 };
 

@@ -10,7 +10,7 @@
 namespace flowspec {
 namespace {
 
-// The texts that llama.cpp knows, and two more.
+// The texts in llama.cpp's list, and two more.
 
 constexpr std::array<std::string_view, 21> ends_of_turns{"<|im_end|>",
                                                          "<|eot_id|>",
@@ -65,7 +65,7 @@ void TokenTable::warn_of_id(const std::string& key, const std::string& value) {
 
 void TokenTable::set_ends(std::set<Token> more) {
   more.insert(eos);
-  // Models that end with <|return|> or <|call|> have parts of an answer that end with <|end|>.
+  // In models that end with <|return|> or <|call|>, parts of an answer end with <|end|>.
   const auto has_text = [this](std::string_view text) {
     return std::ranges::find(texts, text) != texts.end();
   };

@@ -26,12 +26,12 @@ enum class TokenKind : std::int32_t {
   byte = 6,
 };
 
-/// How a special token is looked for in a text.
+/// How a special token is searched for in a text.
 struct SearchRule {
-  /// White space beside it belongs to it.
+  /// White space next to it becomes part of it.
   bool takes_left = false;
   bool takes_right = false;
-  /// It is looked for in the normalized text. Such tokens come after all others.
+  /// It is searched for in the normalized text, after all other tokens.
   bool in_normalized = false;
 };
 
@@ -50,7 +50,7 @@ struct TokenTable {
   std::vector<Token> end_of_text;
   bool add_bos = false;
   bool add_eos = false;
-  /// What the files say and cannot be meant, in words, for people.
+  /// Statements of the files that cannot be meant, described for people.
   std::vector<std::string> warnings = {};
 
   std::size_t size() const { return texts.size(); }
@@ -63,17 +63,17 @@ struct TokenTable {
     return search_rules.empty() ? SearchRule() : search_rules[static_cast<std::size_t>(token)];
   }
 
-  /// Adds to `warnings` that `key` names a token by a number, or by a text, that there is not.
+  /// Adds to `warnings` that `key` names a token, by number or by text, that does not exist.
   void warn_of_id(const std::string& key, const std::string& value);
 
-  /// Sets `end_of_text`: eos, those of `more`, and tokens whose text is known to end a text or a
-  /// turn of a conversation, which fine-tuned models often do not name in their metadata. These,
-  /// and those between which code is filled in, become control tokens, whatever kind the file
-  /// says, so that nobody writes them into a message.
+  /// Sets `end_of_text`: eos, `more`, and tokens whose text is known to end a text or a turn of a
+  /// conversation, which fine-tuned models often do not name in their metadata. These and the
+  /// fill-in-the-middle tokens become control tokens, whatever kind the file says, so that they
+  /// cannot be written in a message.
   void set_ends(std::set<Token> more);
 };
 
-/// Throws ModelError where no vocabulary of a model has this many tokens.
+/// Throws ModelError if no real vocabulary could have this many tokens.
 void check_vocabulary_size(const std::filesystem::path& file, std::size_t size);
 
 /// The byte that a text like "<0x0A>" stands for.

@@ -60,7 +60,7 @@ std::size_t Tokenizer::least_tokens(std::size_t bytes) const {
   std::size_t longest = 1;
   for (const std::string& text : table.texts)
     longest = std::max(longest, text.size());
-  // Composing makes a text three times shorter at most (syllables of Hangul).
+  // Composing makes a text at most three times shorter (Hangul syllables).
   constexpr std::size_t most_composed = 4;
   return bytes / (longest * most_composed);
 }
@@ -102,7 +102,7 @@ std::string Tokenizer::decode(std::span<const Token> tokens) const {
     if (is_first && is_text && part[0] == ' ')
       part.erase(0, 1);
     out += part;
-    // A text without extra spaces has none at its begin.
+    // A text without extra spaces has none at its beginning.
     is_first = is_first && normalizer.removes_extra_spaces && out.empty();
   }
   return out;
@@ -146,7 +146,7 @@ const std::vector<std::string>& Tokenizer::warnings() const {
 std::string Tokenizer::vocab_hash() const {
   std::string content;
   const auto add = [&content](const std::string& text) {
-    content += std::to_string(text.size()) + ":" + text;  // lengths keep neighbours apart
+    content += std::to_string(text.size()) + ":" + text;  // lengths separate the texts
   };
   for (const std::string& text : vocabulary_->table.texts)
     add(text);

@@ -23,14 +23,13 @@ struct TextRange {
 };
 
 struct EncodeOptions {
-  /// Put the begin-of-text token first; default: as the model's files say, or else as is usual for
-  /// its kind of vocabulary.
+  /// Put BOS first; default: as the model's files say, or else as usual for its kind of vocabulary.
   std::optional<bool> add_bos = std::nullopt;
-  /// Put the end-of-text token last; default: as the model's files say (false if they say nothing).
+  /// Put EOS last; default: as the model's files say (false if they say nothing).
   std::optional<bool> add_eos = std::nullopt;
-  /// Read the texts of control tokens ("</s>") as these tokens. Off for text from outside.
+  /// Parse the texts of control tokens ("</s>") as these tokens. Off for untrusted text.
   bool parse_special = false;
-  /// With `parse_special`: text from outside, where it does not hold.
+  /// With `parse_special`: ranges of untrusted text, to which it does not apply.
   std::span<const TextRange> literal = {};
 };
 
@@ -38,35 +37,34 @@ struct EncodeOptions {
 /// Copies share one vocabulary; all functions may be called from several threads at once.
 class Tokenizer {
  public:
-  /// Throws ModelError when the file has no vocabulary, one of a kind that is not computed, or
+  /// Throws ModelError when the file has no vocabulary, has one of an unsupported kind, or
   /// contradicts itself.
   static Tokenizer from_gguf(const GgufFile& file);
-  /// From a folder as Hugging Face has them: tokenizer.json, or else tokenizer.model
-  /// (SentencePiece); and what tokenizer_config.json, special_tokens_map.json,
-  /// generation_config.json and config.json beside it say about special tokens. Throws ModelError
-  /// as above.
+  /// From a Hugging Face model folder: tokenizer.json, or else tokenizer.model (SentencePiece).
+  /// Special tokens also come from tokenizer_config.json, special_tokens_map.json,
+  /// generation_config.json and config.json. Throws ModelError as above.
   static Tokenizer from_folder(const std::filesystem::path& folder);
 
-  /// Any bytes are taken: those that are not UTF-8, like characters that the vocabulary lacks,
-  /// become byte tokens (where it lacks these too, what it has for unknown text). User-defined
-  /// tokens are recognised in every text.
+  /// Accepts any bytes. Bytes that are not UTF-8, and characters that the vocabulary lacks, become
+  /// byte tokens or, if it lacks these too, what it has for unknown text. User-defined tokens are
+  /// recognised in every text.
   std::vector<Token> encode(std::string_view text, const EncodeOptions& options = {}) const;
 
-  /// Tokens that every text of this many bytes has at least, without looking at it. For texts that
-  /// are far too long.
+  /// A lower bound on the number of tokens of any text of this many bytes. For texts that are far
+  /// too long to encode.
   std::size_t least_tokens(std::size_t bytes) const;
 
-  /// The bytes that a token stands for; they may be a part of a character. Nothing for control,
-  /// unknown and unused tokens and for numbers outside the vocabulary.
+  /// The bytes that a token stands for, which may be part of a character. Empty for control,
+  /// unknown and unused tokens and for ids outside the vocabulary.
   std::string piece(Token token) const;
-  /// The pieces of all tokens, less the space that `encode` puts before a text: for text without
+  /// The pieces of all tokens, without the space that `encode` puts before a text: for text without
   /// user-defined tokens, decode(encode(text)) == text. May be ill-formed UTF-8 if the tokens are.
   std::string decode(std::span<const Token> tokens) const;
   /// The token as the file writes it ("<s>", "▁the"), for messages; empty outside the vocabulary.
   std::string text(Token token) const;
 
   std::size_t vocab_size() const;
-  /// -1 if the file has none of them.
+  /// -1 if the file has no such token.
   Token bos() const;
   Token eos() const;
   Token unknown() const;
@@ -75,7 +73,8 @@ class Tokenizer {
   /// True for eos and for tokens that end a turn of a conversation.
   bool is_end_of_text(Token token) const;
   bool is_control(Token token) const;
-  /// What the model's files say about the vocabulary and cannot be meant, in words, for people.
+  /// Statements of the model's files about the vocabulary that cannot be meant, described for
+  /// people.
   const std::vector<std::string>& warnings() const;
 
   /// 32 hex digits, equal for two vocabularies with the same texts, bos and eos.
@@ -87,13 +86,13 @@ class Tokenizer {
   std::shared_ptr<const Vocabulary> vocabulary_;
 };
 
-/// Tokens that one of two alike vocabularies may have more than the other, as in llama.cpp.
+/// By how many tokens the sizes of two compatible vocabularies may differ, as in llama.cpp.
 inline constexpr std::size_t largest_vocabulary_difference = 128;
 
-/// Whether tokens of one mean the same in the other, as a draft model's and its target's must:
-/// nothing if so, else the first difference in words ("token 17 is 'a' in the first, 'b' in the
-/// second"). Compares texts, bos and eos; scores do not matter, nor do unused tokens, with which
-/// tables are padded. Behind the last token of the shorter one the other may have a few more.
+/// Nothing if tokens mean the same in both vocabularies, as a draft model's and its target's must;
+/// else describes the first difference ("token 17 is 'a' in the first, 'b' in the second").
+/// Compares texts, bos and eos; ignores scores, and unused tokens, which are padding. After the
+/// last token of the shorter vocabulary the other may have a few more.
 std::optional<std::string> difference(const Tokenizer& a, const Tokenizer& b);
 
 }  // namespace flowspec

@@ -5,15 +5,15 @@
 
 namespace flowspec {
 
-/// What stands at the beginning of some bytes.
+/// What a sequence of bytes begins with.
 struct Utf8Step {
   enum class Kind {
     character,   ///< one well-formed character
-    incomplete,  ///< all there is could become a character with more bytes
+    incomplete,  ///< with more bytes this could become a character
     invalid,     ///< bytes that can begin no character
   };
   Kind kind = Kind::invalid;
-  /// Bytes it takes, at least 1. Of invalid ones: the "maximal subpart" that Unicode (3.9, table
+  /// Its length in bytes, at least 1. If invalid: the "maximal subpart" that Unicode (3.9, table
   /// 3-8) recommends to replace by one U+FFFD.
   std::size_t size = 1;
 };

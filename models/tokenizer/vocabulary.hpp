@@ -1,6 +1,6 @@
 #pragma once
-/// The vocabulary of a model and what reads it from files. Internal to models/tokenizer: others use
-/// Tokenizer.
+/// The vocabulary of a model, and the functions that read it from files. Internal to
+/// models/tokenizer: others use Tokenizer.
 
 #include <filesystem>
 #include <memory>
@@ -16,20 +16,19 @@ namespace flowspec {
 
 class GgufFile;
 
-/// How special tokens are found in a text, and what becomes of the text beside them.
+/// How special tokens are found in a text, and how the text around them is normalized.
 struct SpecialSearch {
   enum class Order {
     /// All occurrences of the longest token first, as llama.cpp does.
     longest_first,
-    /// At the first place where there is one, the longest of them; as Hugging Face's tokenizers.
+    /// The longest token at the first place that has one, as Hugging Face's tokenizers do.
     leftmost,
   };
 
   Order order = Order::longest_first;
-  /// For the text between the tokens that are looked for in texts as they are; only with
-  /// `leftmost`.
+  /// For the text between the tokens that were found in the raw text; only with `leftmost`.
   Normalizer normalizer = {};
-  /// Tokens that are looked for in normalized text are normalized for that like a text.
+  /// Tokens that are searched for in normalized text are themselves normalized first.
   bool normalizes_tokens = false;
   /// "▁" stands for a space in user-defined tokens too.
   bool unmarks_tokens = false;
@@ -39,7 +38,7 @@ struct Vocabulary {
   Vocabulary(TokenTable tokens, std::unique_ptr<const TextModel> text_model,
              SpecialSearch special_search = {});
 
-  /// The text of a special token, as it is looked for.
+  /// The text that is searched for to find a special token.
   std::string sought_text(Token token) const;
 
   TokenTable table;
@@ -47,13 +46,13 @@ struct Vocabulary {
   SpecialSearch search;
   /// Control, unknown and user-defined tokens with a text. With `longest_first`: longest first.
   std::vector<Token> special;
-  /// With `leftmost`: those that are looked for in texts as they are, and in normalized ones.
+  /// With `leftmost`: tokens that are searched for in raw text, and in normalized text.
   TokenFinder in_raw;
   TokenFinder in_normalized;
 };
 
-/// Each throws ModelError when the vocabulary is missing, of a kind that is not computed, or
-/// contradicts itself.
+/// Each throws ModelError when the vocabulary is missing, of an unsupported kind, or contradicts
+/// itself.
 Vocabulary read_gguf_vocabulary(const GgufFile& file);
 /// From tokenizer.json and the files beside it.
 Vocabulary read_json_vocabulary(const std::filesystem::path& folder);

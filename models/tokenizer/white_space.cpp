@@ -6,7 +6,7 @@
 namespace flowspec {
 namespace {
 
-/// White_Space of Unicode, in UTF-8. None is the end of another one, nor of another character.
+/// Unicode's White_Space in UTF-8. None is the end of another one or of any other character.
 constexpr std::array<std::string_view, 25> white_space{
     "\t",           "\n",           "\v",           "\f",           "\r",           " ",
     "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82",

@@ -5,12 +5,12 @@
 
 namespace flowspec {
 
-/// Text without the characters at its ends that Unicode calls White_Space, as Rust's `trim`. Bytes
-/// that are not UTF-8 are no white space.
+/// The text without leading or trailing characters that Unicode calls White_Space, as in Rust's
+/// `trim`. Bytes that are not UTF-8 are not white space.
 std::string_view without_leading_space(std::string_view text);
 std::string_view without_trailing_space(std::string_view text);
 
-/// As Python's `str.strip`, and so Jinja's `trim`: U+001C to U+001F too.
+/// As Python's `str.strip`, and so Jinja's `trim`: also removes U+001C to U+001F.
 std::string_view python_lstrip(std::string_view text);
 std::string_view python_rstrip(std::string_view text);
 inline std::string_view python_strip(std::string_view text) {

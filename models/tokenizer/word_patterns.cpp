@@ -10,9 +10,9 @@ const std::string_view gpt2_words =
 
 namespace {
 
-// The patterns are those of the models' own tokenizer.json, or what llama.cpp (src/llama-vocab.cpp)
-// computes for the name where it differs: its name is what a GGUF file goes by. `\s+$` is written
-// so that it takes linear time.
+// The patterns of the models' own tokenizer.json or, where llama.cpp (src/llama-vocab.cpp) differs,
+// what it computes for the name, since GGUF files use its names. `\s+$` is written so that it takes
+// linear time.
 
 constexpr std::string_view llama3_words =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
@@ -22,7 +22,7 @@ constexpr std::string_view qwen35_words =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view seed_coder_words =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+)";
-/// All digits at once; a step before has cut them.
+/// All digits at once; an earlier step has split them.
 constexpr std::string_view minicpm5_words =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view bloom_words = R"( ?[^(\s|.,!?…。，、।۔،)]+)";

@@ -35,7 +35,7 @@ using MatchContext = std::unique_ptr<pcre2_match_context, Free<pcre2_match_conte
                    ". Get the model in another format (GGUF).");
 }
 
-/// PCRE2's \s has U+180E too, which is no white space since Unicode 6.3.
+/// PCRE2's \s includes U+180E, which is not white space since Unicode 6.3.
 std::string with_unicode_spaces(const std::string& pattern) {
   std::string out;
   for (std::size_t i = 0; i < pattern.size(); ++i) {
@@ -61,7 +61,7 @@ Code compile(const SplitStep& step) {
   if (step.is_foreign && step.pattern.find("&&") != std::string::npos)
     refuse(step.pattern, "has an intersection of character classes, which is not computed");
   const std::string pattern = with_unicode_spaces(step.pattern);
-  // In Oniguruma's syntax ^ and $ belong to lines.
+  // In Oniguruma's syntax ^ and $ match at lines.
   const std::uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C |
                                 (step.is_foreign ? PCRE2_MULTILINE : PCRE2_DOLLAR_ENDONLY);
   int error = 0;
@@ -78,7 +78,7 @@ Code compile(const SplitStep& step) {
   return code;
 }
 
-/// The length of the first well-formed characters of `text`, or of its first other bytes.
+/// The length of the well-formed characters that `text` begins with, or of the ill-formed bytes.
 std::size_t stretch_of_one_kind(std::string_view text) {
   const auto is_character = [](std::string_view rest) {
     return next_utf8(rest).kind == Utf8Step::Kind::character;
@@ -138,7 +138,7 @@ class WordSplitter::Step {
   /// Appends the pieces of well-formed text.
   void split_text(std::string_view text, pcre2_match_data* data, pcre2_match_context* context,
                   Words& out) const {
-    std::size_t begin = 0;  // of the piece that is not yet in `out`
+    std::size_t begin = 0;  // of the piece that is not in `out` yet
     const auto cut = [&](std::size_t at) {
       if (at > begin) {
         out.push_back(text.substr(begin, at - begin));

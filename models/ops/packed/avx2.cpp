@@ -1,5 +1,4 @@
-// AVX2: the products are those of maddubs, which multiplies unsigned by signed bytes and adds pairs
-// in 16 bits.
+// AVX2: products use maddubs, which multiplies unsigned by signed bytes and adds pairs in 16 bits.
 #include "models/ops/packed/kernels.hpp"
 
 #if defined(__x86_64__)
@@ -12,9 +11,9 @@
 #include "models/ops/packed/cpu.hpp"
 #include "models/ops/packed/panel.hpp"
 
-// Every function names its target instead of the file being compiled with flags: an inline function
-// of the standard library that was compiled here for AVX2 could else become the one that the linker
-// keeps for all.
+// Every function names its target; the file is not compiled with flags. Otherwise an inline
+// function of the standard library, compiled here for AVX2, could be the copy that the linker keeps
+// for the whole program.
 #define FLOWSPEC_TARGET __attribute__((target("avx2,f16c")))
 #define FLOWSPEC_PART [[gnu::always_inline]] FLOWSPEC_TARGET inline
 
@@ -25,19 +24,20 @@ FLOWSPEC_PART __m256i load(const std::byte* from) {
   return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
 }
 
-/// The same pointer, but the compiler does not know it. It would else load the inputs of several
-/// groups ahead, more than there are registers for.
+/// Returns the same pointer, but hides that from the compiler, which would otherwise load the
+/// inputs of several groups ahead, more than fit in registers.
 template <class T>
 FLOWSPEC_PART T* hidden(T* pointer) {
   asm volatile("" : "+r"(pointer));
   return pointer;
 }
 
-/// Asks for weights that come later. The CPU's own prefetching stops at the end of a page, and with
-/// one row there is too little else to do while the first lines of the next one are on their way.
+/// Prefetches later weights. The CPU's own prefetching stops at the end of a page, and with one row
+/// there is too little other work while the first lines of the next page are loaded.
 template <std::uintptr_t ahead>
 FLOWSPEC_PART void fetch(const std::byte* weights) {
-  // As an integer: the place may lie behind the end of the matrix, where only a prefetch may point.
+  // As an integer: the address may lie beyond the end of the matrix, where only a prefetch may
+  // point.
   const std::uintptr_t place = reinterpret_cast<std::uintptr_t>(weights) + ahead;
   // NOLINTNEXTLINE(performance-no-int-to-ptr)
   _mm_prefetch(reinterpret_cast<const char*>(place), _MM_HINT_T0);
@@ -60,7 +60,7 @@ FLOWSPEC_PART __m256 add_block(__m256i dots, __m256 scales, float row_scale, __m
 }
 
 // A block is multiplied with the panel's outputs 0 to 7 and then 8 to 15: sums for both at once
-// would not stay in the 16 registers.
+// would not fit in the 16 registers.
 constexpr std::size_t half = panel_outputs / 2;
 
 template <std::size_t count>

@@ -56,7 +56,7 @@ FLOWSPEC_TARGET void multiply(const std::byte* panel, const Rows& rows, std::siz
   }
 #pragma GCC unroll 2
   for (; x != end; ++x, panel += panel_outputs * Weight::bytes) {
-    // What there is less of is kept in registers for all of the other.
+    // The smaller set is kept in registers while the other is loaded one by one.
     if constexpr (count > vectors) {
       __m256 w[vectors];
 #pragma GCC unroll 8

@@ -1,5 +1,5 @@
-// K-quants with AVX2. The values are not negative, so maddubs takes them as they are; a sub-block's
-// 16-bit pair sums are multiplied with its scale while they are widened.
+// K-quants with AVX2. The values are not negative, so maddubs takes them directly; a sub-block's
+// 16-bit pair sums are multiplied by its scale while they are widened.
 #include "models/ops/packed/kernels.hpp"
 
 #if defined(__x86_64__)
@@ -69,7 +69,7 @@ FLOWSPEC_PART void store(const __m256 (&total)[2][count], float* out, std::size_
   }
 }
 
-/// sums[r] += scale * (values of two sub-blocks . x), of which `high` has the fifth bits, if any.
+/// sums[r] += scale * (values of two sub-blocks . x); `high` has the fifth bits, if any.
 template <bool has_high_bits, std::size_t count>
 FLOWSPEC_PART void add_two(const std::byte* body, const std::byte* high, std::size_t sub,
                            const std::int8_t* x, std::size_t inputs, __m256i near_scale,
@@ -91,7 +91,7 @@ FLOWSPEC_PART void add_two(const std::byte* body, const std::byte* high, std::si
       __m256i near = _mm256_and_si256(both, mask);
       __m256i far = _mm256_and_si256(_mm256_srli_epi16(both, 4), mask);
       if constexpr (has_high_bits) {
-        // The bits of sub-blocks `sub` and `sub` + 1, each to place 4.
+        // The bits of sub-blocks `sub` and `sub` + 1, each moved to bit 4.
         const __m256i bits = _mm256_srl_epi16(load(high + 64 * g), right);
         near = _mm256_or_si256(near, _mm256_and_si256(_mm256_slli_epi16(bits, 4), fifth));
         far = _mm256_or_si256(far, _mm256_and_si256(_mm256_slli_epi16(bits, 3), fifth));

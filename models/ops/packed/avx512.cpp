@@ -1,6 +1,6 @@
 // AVX-512 with VNNI: dpbusd multiplies unsigned by signed bytes and adds four products to 32 bits,
-// exactly. Where weights are signed, those plus 128 (or 8, as Q4_0 stores them) are multiplied; the
-// sums of the activations take that off again.
+// exactly. Signed weights are multiplied with 128 added (or 8, as Q4_0 stores them); the sums of
+// the activations correct for that.
 #include "models/ops/packed/kernels.hpp"
 
 #if defined(__x86_64__)
@@ -11,7 +11,7 @@
 
 #include "models/ops/packed/panel.hpp"
 
-// GCC 12 takes the undefined upper halves in its own header for a mistake.
+// GCC 12 warns about the undefined upper halves in its own header.
 #ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
@@ -43,7 +43,7 @@ FLOWSPEC_PART __m512 add_block(__m512i dots, __m512 scales, float row_scale, __m
   return _mm512_add_ps(sum, _mm512_mul_ps(_mm512_cvtepi32_ps(dots), scale));
 }
 
-/// What a block's products start with: less what the unsigned weights are too much.
+/// The initial value of a block's sum: minus the surplus of the unsigned weights.
 template <Legacy type>
 FLOWSPEC_PART __m512i less_offset(std::int32_t row_sum) {
   constexpr std::int32_t offset = type == Legacy::q8_0 ? 128 : type == Legacy::q4_0 ? 8 : 0;

@@ -5,7 +5,7 @@
 
 #include <immintrin.h>
 
-// GCC 12 takes the undefined upper halves in its own header for a mistake.
+// GCC 12 warns about the undefined upper halves in its own header.
 #ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif

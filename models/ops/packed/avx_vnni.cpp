@@ -39,7 +39,7 @@ FLOWSPEC_PART __m256 add_block(__m256i dots, __m256 scales, float row_scale, __m
   return _mm256_add_ps(sum, _mm256_mul_ps(_mm256_cvtepi32_ps(dots), scale));
 }
 
-/// What a block's products start with: less what the unsigned weights are too much.
+/// The initial value of a block's sum: minus the surplus of the unsigned weights.
 template <Legacy type>
 FLOWSPEC_PART __m256i less_offset(std::int32_t row_sum) {
   constexpr std::int32_t offset = type == Legacy::q8_0 ? 128 : type == Legacy::q4_0 ? 8 : 0;

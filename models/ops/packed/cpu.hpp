@@ -1,6 +1,6 @@
 #pragma once
-/// What __builtin_cpu_supports does not know in every compiler. The operating system's part in it
-/// is covered by asking for "avx2" as well.
+/// CPU features that __builtin_cpu_supports does not know in every compiler. Ask for "avx2" as
+/// well: that covers the support by the operating system.
 
 #if defined(__x86_64__)
 

@@ -1,21 +1,21 @@
 #pragma once
 /// Products with packed weights, one implementation per instruction set.
 ///
-/// All give the same bits by construction. Outputs lie in the lanes of a vector, so neither its
-/// length nor the number of rows that share a weight's way from memory takes part in any sum.
+/// All give the same bits by construction. Each lane of a vector is one output, so no sum depends
+/// on the vector's length or on how many rows share a load of the weights.
 ///
-/// Float weights: each output adds its inputs one by one in their order, by fused multiply-add.
+/// Float weights: each output adds its inputs one by one, in order, by fused multiply-add.
 ///
 /// Quantised weights are multiplied with quantised activations. Within a block everything is
-/// integers, whose sums are exact in any order. Each output adds its blocks' floats one by one in
-/// the order of the inputs, by
+/// integers, whose sums are exact in any order. Each output adds the floats of its blocks one by
+/// one, in the order of the inputs:
 ///     sum += float(integers) * (weight scale * activation scale)
-/// each operation rounded on its own, never fused. Q4_K and Q5_K then subtract the term of their
+/// Each operation is rounded on its own, never fused. Q4_K and Q5_K then subtract the term of their
 /// minimums, which has the same form; Q4_1 and Q5_1 add it.
 ///
-/// These are intrinsics of our own and not a library: the integer instruction that each set is good
-/// at (maddubs with its signs, dpbusd with its offset) wants another algorithm, which a portable
-/// vector type would hide, and the few dozen lines of each file are all there is to port.
+/// These are intrinsics and not a vector library: the best integer instruction of each set (maddubs
+/// with its signs, dpbusd with its offset) needs another algorithm, which a portable vector type
+/// would hide. Each file has only a few dozen lines to port.
 
 #include <cstddef>
 #include <span>
@@ -26,10 +26,10 @@
 
 namespace flowspec::packed {
 
-/// Outputs that a packed matrix keeps side by side: a cache line of 4-byte groups.
+/// Outputs that a packed matrix stores side by side: a cache line of 4-byte groups.
 inline constexpr std::size_t panel_outputs = 16;
 
-/// Multiplies one panel with a few rows, as many as the function is for.
+/// Multiplies one panel with a few rows; each function has a fixed number of rows.
 /// @param panel  see matrix.hpp
 /// @param row    the first of `rows` to compute.
 /// @param out    panel_outputs floats for each row, `stride` apart.
@@ -39,8 +39,8 @@ using Tile = void (*)(const std::byte* panel, const Rows& rows, std::size_t row,
 /// Tiles for 1, 2, ... rows.
 using Tiles = std::span<const Tile>;
 
-/// Multiplies several neighbouring panels with few rows: a chain of additions takes its time, and
-/// one panel has too few chains to keep the CPU busy.
+/// Multiplies several neighbouring panels with few rows. Additions of one chain wait for each
+/// other, and one panel has too few chains to keep the CPU busy.
 struct WideTile {
   Tile tile = nullptr;
   std::size_t panels = 0;
@@ -58,7 +58,7 @@ struct FloatTiles {
   TypeTiles bf16;
 };
 
-/// Blocks of 32 with one scale, and a minimum in the types that end in 1.
+/// Blocks of 32 with one scale, and a minimum in types whose name ends in 1.
 struct BlockTiles {
   TypeTiles q8_0;
   TypeTiles q4_0;
@@ -84,15 +84,15 @@ struct KernelSet {
   TypeTiles find(TensorType type) const;
 };
 
-/// Those that this machine can run, the best first; the last is plain C++.
+/// Kernel sets that this machine can run, the fastest first; the last is plain C++.
 std::span<const KernelSet* const> available_kernels();
 
-/// What linears are computed with from now on, if they are created later. For tests and
-/// comparisons; it changes no bit of any result.
+/// Sets the kernels of linear layers that are created from now on. For tests and comparisons;
+/// results keep the same bits.
 void use_kernels(const KernelSet& kernels);
 const KernelSet& kernels_in_use();
 
-// One file each; null where the compiler cannot build it or the machine cannot run it.
+// One file each; null if the compiler cannot build it or the machine cannot run it.
 const KernelSet* plain_kernels();
 const KernelSet* avx2_kernels();
 const KernelSet* avx_vnni_kernels();

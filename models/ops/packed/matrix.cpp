@@ -17,11 +17,11 @@ namespace {
 
 constexpr std::size_t cache_line = 64;
 
-/// How one block of one output is spread over its panel.
+/// How one block of one output is distributed over its panel.
 struct Format {
   std::size_t values;
   std::size_t stored_bytes;
-  // Of a panel's block, in the front part and behind it.
+  // Sizes of a panel's block in the front part and in the body.
   std::size_t front_bytes;
   std::size_t body_bytes;
   void (*spread)(const std::byte* block, std::size_t output, std::byte* front, std::byte* body);
@@ -32,7 +32,7 @@ void spread_groups(const std::byte* from, std::size_t groups, std::size_t output
     std::memcpy(body + (g * panel_outputs + output) * 4, from + 4 * g, 4);
 }
 
-/// Q8_0 and Q4_0 have a float16 and then the values; every four bytes go to their group.
+/// Q8_0 and Q4_0 have a float16, then the values; every four bytes go to one group.
 template <std::size_t groups>
 void spread_legacy(const std::byte* block, std::size_t output, std::byte* front, std::byte* body) {
   std::memcpy(front + 2 * output, block, 2);
@@ -45,7 +45,7 @@ void spread_q4_1(const std::byte* block, std::size_t output, std::byte* front, s
   spread_groups(block + 4, 4, output, body);
 }
 
-/// The values of five bits become bytes.
+/// Five-bit values become bytes.
 void spread_q5_0(const std::byte* block, std::size_t output, std::byte* front, std::byte* body) {
   std::memcpy(front + 2 * output, block, 2);
   std::array<std::byte, 32> values{};
@@ -162,7 +162,7 @@ Matrix::Matrix(const TensorInfo& tensor)
   const std::shared_ptr<float[]> memory =
       allocate_floats(panels() * panel_bytes_ / sizeof(float), true);
   panels_ = {memory, reinterpret_cast<std::byte*>(memory.get())};
-  // What is packed need not lie in memory twice.
+  // Packed weights need not be in memory twice.
   constexpr std::size_t dropped_bytes = std::size_t{8} << 20;
   std::size_t dropped = 0;
   for (std::size_t p = 0; p < panels(); ++p) {
@@ -203,8 +203,8 @@ void Matrix::multiply(const KernelSet& kernels, const Rows& rows, std::size_t fi
 
 void Matrix::multiply_panel(Tiles tiles, const std::byte* panel, const Rows& rows, float* out,
                             std::size_t stride) {
-  // Parts of nearly equal size. A panel comes from memory for the first and from the cache for the
-  // others.
+  // Parts of nearly equal size. A panel is read from memory for the first part and from the CPU's
+  // cache for the others.
   const std::size_t parts = (rows.count + tiles.size() - 1) / tiles.size();
   for (std::size_t part = 0, row = 0; part < parts; ++part) {
     const std::size_t count = (rows.count - row) / (parts - part);

@@ -1,11 +1,11 @@
 #pragma once
-/// Where things lie in a panel; see matrix.hpp.
+/// The layout of a panel; see matrix.hpp.
 
 #include <cstddef>
 
 namespace flowspec::packed {
 
-/// How the types with blocks of 32 inputs are kept. (Q5_0 is kept as Q8_0.)
+/// How types with blocks of 32 inputs are stored. (Q5_0 is stored as Q8_0.)
 enum class Legacy { q8_0, q4_0, q4_1, q5_1 };
 
 /// Two values to a byte.
@@ -18,8 +18,8 @@ constexpr bool has_minimums(Legacy type) {
   return type == Legacy::q4_1 || type == Legacy::q5_1;
 }
 
-/// A panel of such a type: for each block 16 float16 scales and perhaps 16 float16 minimums; then
-/// for each block its values.
+/// A panel of such a type: for each block 16 float16 scales and, if it has them, 16 float16
+/// minimums; then the values of each block.
 template <Legacy type>
 struct LegacyPanel {
   static constexpr std::size_t front_bytes = has_minimums(type) ? 64 : 32;

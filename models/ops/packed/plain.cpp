@@ -1,4 +1,4 @@
-// Plain C++ for machines without kernels of their own, and the pattern that the others follow.
+// Plain C++ for machines without special kernels, and the pattern that the others follow.
 #include <array>
 #include <cstring>
 

@@ -1,4 +1,4 @@
-// Float weights in plain C++. Where the CPU has fused multiply-add, compilers make vectors of this.
+// Float weights in plain C++. Compilers vectorise this if the CPU has fused multiply-add.
 #include <array>
 #include <cmath>
 #include <cstring>

@@ -19,7 +19,7 @@ using Bytes32 = std::int8_t __attribute__((vector_size(32)));
 
 constexpr std::size_t step = 2 * lanes;
 
-/// The vector with each half's halves exchanged, and so on: the steps of a reduction.
+/// The vector with lanes that are `distance` apart exchanged: the steps of a reduction.
 template <std::size_t distance>
 FLOWSPEC_INLINE Int8 exchanged(const Int8& v) {
   static_assert(distance == 4 || distance == 2 || distance == 1);
@@ -35,8 +35,8 @@ FLOWSPEC_INLINE Int8 max(const Int8& a, const Int8& b) {
   return a > b ? a : b;
 }
 
-/// Bits of the largest magnitude. As integers they are ordered like the magnitudes, with infinity
-/// and then NaN on top, so that neither can hide.
+/// The bits of the largest magnitude. Compared as integers they are ordered like the magnitudes,
+/// with infinity and then NaN as the largest, so that neither is missed.
 FLOWSPEC_INLINE std::int32_t largest_bits(const float* x, std::size_t count) {
   Int8 largest = {};
   for (std::size_t i = 0; i < count; i += lanes) {
@@ -86,7 +86,7 @@ FLOWSPEC_INLINE Block scale_of(std::int32_t bits) {
   std::memcpy(&largest, &bits, sizeof largest);
   if (!(largest <= std::numeric_limits<float>::max()))
     return {std::numeric_limits<float>::quiet_NaN(), 0};
-  // The factor of a smaller one would not be finite.
+  // For a smaller magnitude the factor would not be finite.
   return largest < 1e-30F ? Block{0, 0} : Block{largest / 127, 127 / largest};
 }
 

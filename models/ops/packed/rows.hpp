@@ -7,8 +7,8 @@
 
 namespace flowspec::packed {
 
-/// Rows of activations; a view. For float weights only `floats` is there. Quantised weights are
-/// multiplied with integers from -127 to 127 that have one scale for each block of a row.
+/// A view of rows of activations. For float weights only `floats` is set. Quantised weights are
+/// multiplied with integers from -127 to 127, with one scale for each block of a row.
 struct Rows {
   /// rows x inputs
   const float* floats = nullptr;
@@ -25,16 +25,16 @@ struct Rows {
   std::size_t sum_block = 1;
 };
 
-/// Memory for the integers of one activation matrix; grows only.
+/// Memory for the integers of one activation matrix; it only grows.
 ///
 /// A block's scale is the largest magnitude in it over 127; the values are rounded to the nearest
-/// integer, ties to even. A row's result depends on the row alone and is the same on every
-/// instruction set. A block that holds an infinity or NaN gets a NaN scale and so makes every
-/// output of its row NaN; one whose magnitudes are all below 1e-30 counts as zero.
+/// integer, ties to even. A row's result depends only on the row and is the same on every
+/// instruction set. A block with an infinity or NaN gets a NaN scale, which makes every output of
+/// its row NaN. A block whose magnitudes are all below 1e-30 counts as zero.
 class RowBuffer {
  public:
   /// @param block  values that share a scale: 32, or 256 with sums for every 16.
-  /// The view is good until the next call.
+  /// The view is valid until the next call.
   Rows quantise(std::span<const float> in, std::size_t count, std::size_t inputs,
                 std::size_t block);
 
