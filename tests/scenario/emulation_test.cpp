@@ -53,7 +53,7 @@ Outcome run_case(const BenchCase& what, std::uint32_t prompt_count = 1) {
   return outcome;
 }
 
-/// A flowspec run that several tests look at.
+/// A flowspec run that several tests check.
 const Outcome& speculative() {
   static const auto outcome = run_case(make_case("flowspec", 40), 2);
   return outcome;
@@ -90,8 +90,8 @@ BOOST_AUTO_TEST_CASE(plain_decoding_costs_every_stage_hop_and_head_to_the_micros
   auto first_hop = profile.link_seconds(24);
   auto per_token = first_hop + 4 * (profile.stage_seconds(8, 1) + hop) + profile.head_seconds(1);
   BOOST_TEST(std::abs(prompt.decode_s - 19 * per_token) < 1e-6);
-  // The prompt's rows are one segment of the same cost, but for the hops, and behind a small
-  // message that opens the session.
+  // The prompt's rows are one segment of the same cost, except for the hops and a small message
+  // before it that opens the session.
   auto rows = prompt.prompt_tokens;
   auto prefill = profile.link_seconds(24 * rows) +
                  4 * (profile.stage_seconds(8, rows) + profile.link_seconds(8192 * rows)) +
@@ -182,13 +182,13 @@ BOOST_AUTO_TEST_CASE(a_verification_pauses_a_draft_forward) {
       used = 0;
       continue;
     }
-    // Interrupted: the LM head has the device until the forward goes on.
+    // Interrupted: the LM head has the device until the forward continues.
     BOOST_TEST_REQUIRE(i + 1 < draft.size());
     auto head = std::ranges::find_if(
         verify, [&](const TraceEvent& event) { return event.start_s == draft[i].end_s; });
     BOOST_TEST_REQUIRE((head != verify.end()));
     BOOST_TEST(draft[i + 1].start_s >= head->end_s);
-    // A segment whose rows have all died costs nothing.
+    // A segment whose rows were all pruned costs nothing.
     pauses += head->end_s > head->start_s ? 1 : 0;
   }
   BOOST_TEST(pauses > 0U);

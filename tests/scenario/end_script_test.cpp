@@ -1,4 +1,4 @@
-/// Texts that end while more of them is on its way, in every mode.
+/// Texts that end while later tokens are in flight, in every mode.
 #include <boost/test/unit_test.hpp>
 
 #include "actors/policy/modes/modes.hpp"
@@ -8,7 +8,7 @@
 namespace flowspec::test {
 namespace {
 
-/// A draft that is always right, so that segments reach far.
+/// A draft that is always right, so that segments go far ahead.
 WorldOptions right_draft(const Story& story, const std::string& mode) {
   WorldOptions options;
   options.model = story.model;
@@ -44,7 +44,7 @@ BOOST_AUTO_TEST_CASE(a_text_ends_inside_a_segment) {
       BOOST_TEST((world.report(session)->finish == Finish::end_of_text));
       check_text(story, *world.report(session), story.length);
       BOOST_TEST(world.slots_used() == 0U);
-      // More was on its way than the text has.
+      // More tokens were in flight than the text has.
       if (options.policy.mode->speculates())
         BOOST_TEST(world.hop(0).stats.rows_computed > story.prompt.size() + story.length);
     }

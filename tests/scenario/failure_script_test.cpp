@@ -1,5 +1,5 @@
-/// Schedules in which something fails: computations, messages that are garbage, wrong or lost. It
-/// ends the session that it belongs to and no other.
+/// Schedules in which something fails: computations, and messages that are garbage, wrong or lost.
+/// A failure ends its own session and no other.
 #include <new>
 #include <utility>
 
@@ -65,7 +65,7 @@ BOOST_AUTO_TEST_CASE(a_request_that_cannot_be_read_is_told_to_its_client) {
   BOOST_TEST(told.find("Open") != std::string::npos, told);
 }
 
-/// Two stages and a computation that fails at one place while the test wants it to.
+/// Two stages, and a computation that fails at one place while the test says so.
 struct Failing {
   WorldOptions options = two_stages(always_right);
   std::uint32_t fails_at = not_a_stage;

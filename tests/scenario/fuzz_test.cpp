@@ -1,5 +1,5 @@
-/// Every order of messages that the channels allow gives the text of plain decoding. Each seed is
-/// an order; a seed that fails is shrunk and printed so that it can be replayed.
+/// Every order of messages that the channels allow must give the text of plain decoding. Each seed
+/// is an order; a seed that fails is shrunk and printed so that it can be replayed.
 #define BOOST_TEST_MODULE schedule_fuzz
 #include <cstdlib>
 
@@ -12,7 +12,7 @@
 namespace flowspec::test {
 namespace {
 
-/// Orders per combination; FLOWSPEC_FUZZ_SEEDS asks for more or less.
+/// Orders per combination; FLOWSPEC_FUZZ_SEEDS sets another number.
 std::uint64_t seeds() {
   const char* text = std::getenv("FLOWSPEC_FUZZ_SEEDS");
   return text != nullptr ? std::strtoull(text, nullptr, 10) : 16;

@@ -1,14 +1,15 @@
-/// The figure of the FlowSpec paper (arXiv 2507.02620), told channel by channel: three stages, a
-/// tree of which the segments S(0), S(1), S(2) fill the pipeline; S(0) is verified, which accepts
-/// the nodes 0 and 1, and the target goes on with node 4; 4 becomes the root, what is not below it
-/// dies in flight, and what the draft finds below it is merged and leaves as S(3).
+/// The figure of the FlowSpec paper (arXiv 2507.02620), played channel by channel with three
+/// stages. Segments S(0), S(1), S(2) of a tree fill the pipeline. S(0) is verified: nodes 0 and 1
+/// are accepted, and the target continues with node 4. Node 4 becomes the root; nodes that are not
+/// below it are pruned in flight. New nodes that the draft finds below it are merged and sent as
+/// S(3).
 ///
 ///   S(0)  0 ─┬─ 1 ─┬─ 3 ── 6        root, accepted: 0, 1
 ///         └  └─ 2  └─ 4 ── 7        new root: 4; it keeps 7
 ///                 └─ 5 ── 8         (5 is a child of 2)
 ///
-/// The paper's steps wait for each other, and indices are renumbered; here nobody waits, and nodes
-/// keep their ids.
+/// In the paper the steps wait for each other and indices are renumbered; here nothing waits, and
+/// nodes keep their ids.
 #define BOOST_TEST_MODULE paper_figure
 #include <boost/test/unit_test.hpp>
 
@@ -22,11 +23,11 @@ struct Figure : ScriptedWorld {
   Tokens token{right(0), right(1), wrong(0), wrong(1), right(2),
                wrong(2), wrong(3), right(3), wrong(4)};
   Token next = right(4);
-  /// Ids of the nodes 0 to 8, as they turn up.
+  /// Ids of the nodes 0 to 8, filled in as they appear.
   Ids id = Ids(9);
 
   Figure() : ScriptedWorld({.stages = 3, .features = true, .draft_width = 3, .top_k = 3}) {
-    // Probabilities such that the nodes' reaches fall from 0 to 8.
+    // Probabilities such that the nodes' path probabilities fall from node 0 to node 8.
     const auto& t = token;
     table = {{{t[0]}, {likely(t[1], 0.55), likely(t[2], 0.44)}},
              {{t[0], t[1]}, {likely(t[3], 0.5), likely(t[4], 0.45)}},
@@ -43,7 +44,7 @@ struct Figure : ScriptedWorld {
     return list;
   }
 
-  /// Takes note of the ids of these nodes, which have to be the rows, in this order.
+  /// Checks that the rows are these nodes, in this order, and records their ids.
   void expect_rows(const std::vector<Row>& rows, std::initializer_list<std::size_t> nodes) {
     BOOST_REQUIRE(rows.size() == nodes.size());
     const Row* row = rows.data();
@@ -53,23 +54,23 @@ struct Figure : ScriptedWorld {
     }
   }
 
-  /// Tree generation, and the fill of the pipeline. S(0): the root, and what is below it.
+  /// Tree generation, and filling the pipeline. S(0): the root and the nodes below it.
   void fill_pipeline();
-  /// Verification of S(0) alone. Behind node 1 the target writes node 4, which is two hops away.
+  /// Verification of S(0) alone. After node 1 the target writes node 4, which is two hops away.
   void verify_first_segment();
-  /// Pruning at the stages, at each when the prune comes. 0 and 1 are committed, 4 keeps its id.
+  /// Pruning at each stage when the prune arrives. Nodes 0 and 1 are committed, 4 keeps its id.
   void prune_at_stages();
-  /// Pruning in flight: S(1) and S(2) were made before the prune and come behind it. Only 4 and 7
-  /// are computed, and only they go on.
+  /// Pruning in flight: S(1) and S(2) were made before the prune and arrive after it. Only 4 and 7
+  /// are computed and sent on.
   void prune_in_flight();
-  /// Expansion at the draft: from the features of the accepted tokens it now thinks otherwise of
-  /// what follows 4, and for the first time of what follows 7.
+  /// Expansion at the draft: with the features of the accepted tokens it changes its guesses after
+  /// 4, and guesses for the first time after 7.
   void expand();
   /// Merge: 7 was proposed again and is not sent again. S(3) has the five new nodes, the best first,
   /// below the old ones.
   std::vector<Row> merge();
-  /// S(1) returns with node 4 alone: 7 follows it. S(2) returns with 7: it is followed by a node of
-  /// S(3). Roots that are in the pipeline keep their ids.
+  /// S(1) returns with node 4 only: 7 follows it. S(2) returns with 7: a node of S(3) follows it.
+  /// Roots that are in the pipeline keep their ids.
   void verify_what_was_in_flight(const std::vector<Row>& merged);
 };
 
@@ -166,7 +167,7 @@ std::vector<Row> Figure::merge() {
     BOOST_TEST(row.parent == id[below_root ? 4 : 7]);
     BOOST_TEST((row.id > id[8] && row.id < first_fresh_node));
   }
-  // The old order is kept: 4 and 7, then the new ones.
+  // The old order stays: 4 and 7, then the new nodes.
   auto order = ids({4, 7});
   for (TreeNodeId node : ids_of(rows))
     order.push_back(node);
@@ -190,8 +191,8 @@ void Figure::verify_what_was_in_flight(const std::vector<Row>& merged) {
 }
 
 BOOST_FIXTURE_TEST_CASE(the_papers_figure, Figure) {
-  // The prompt goes through; the target's first token is the root, node 0. Nothing is guessed yet,
-  // since the draft has no features before.
+  // The prompt goes through; the target's first token is the root, node 0. Nothing is guessed
+  // before that, since the draft has no features.
   finish_prompt();
   BOOST_TEST(!waits("draft > stage 0"));
   fill_pipeline();
@@ -201,7 +202,7 @@ BOOST_FIXTURE_TEST_CASE(the_papers_figure, Figure) {
   expand();
   auto merged = merge();
   verify_what_was_in_flight(merged);
-  // And so on, to the end; the table has nothing more to say.
+  // And so on to the end; the table has no more guesses.
   finish();
 }
 

@@ -47,7 +47,7 @@ class Scheduler {
     return allowed_[random_() % allowed_.size()];
   }
 
-  /// Mostly nothing: at times so long that what is under way looks slow.
+  /// Mostly 0; at times so long that work in progress looks slow.
   std::chrono::milliseconds pause() {
     constexpr std::uint64_t seldom = 8;
     constexpr std::uint64_t longest = 40;
@@ -137,7 +137,7 @@ std::optional<std::string> wrong_end(const ScheduleCase& c, SessionId id, const 
   return std::nullopt;
 }
 
-/// What users of the pipeline do: sessions, each followed by others that go on with its text.
+/// The users of the pipeline: they start sessions, each followed by others that continue its text.
 class Users {
  public:
   Users(const ScheduleCase& c, PipelineWorld& world)
@@ -148,7 +148,7 @@ class Users {
   /// Sessions so far.
   std::uint32_t count() const { return count_; }
 
-  /// Goes on where a session has ended.
+  /// Starts the next session where one has ended, and late sessions when it is their time.
   void look() {
     if (case_.late > 0 && world_.deliveries() >= case_.late && count_ < case_.sessions)
       submit(case_.sessions - count_);
@@ -161,8 +161,8 @@ class Users {
         continue;
       }
       --turns;
-      // A prompt that goes on as the text does, or leaves some of it out, and keeps as much as may
-      // be, or less.
+      // The prompt is the text so far or a prefix of it; the session reuses as much cached KV as
+      // possible, or less.
       auto text = report.prompt_tokens + report.tokens.size();
       auto least = story_.prompt.size();
       auto size = static_cast<Position>(least + random_() % (text - least + 1));

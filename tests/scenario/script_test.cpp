@@ -1,5 +1,5 @@
-/// Single schedules, told message by message: what must happen when a prune overtakes a segment,
-/// when credits run out, when a session is cancelled, and so on.
+/// Single schedules, message by message: what must happen when a prune overtakes a segment, when
+/// credits run out, when a session is cancelled, and so on.
 #define BOOST_TEST_MODULE scripted_schedules
 #include <boost/test/unit_test.hpp>
 #include <caf/all.hpp>
@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(a_prune_may_kill_all_that_is_in_flight) {
 BOOST_AUTO_TEST_CASE(a_segment_that_overtakes_its_prune_is_computed_in_the_older_view) {
   PipelineWorld world{two_stages(always_wrong)};
   auto session = submit(world);
-  // Nothing goes to the hops directly: prunes reach them only on the back of segments.
+  // Nothing goes to the hops directly: prunes reach them only on segments.
   const std::set<std::string> slow{"pruner > stage 0", "pruner > stage 1", "pruner > verifier"};
   world.run(slow);
   check_story(world, session);

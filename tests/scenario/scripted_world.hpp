@@ -19,8 +19,8 @@ Tokens tokens_of(const std::vector<Row>& rows);
 void check_ids(const Ids& actual, const Ids& expected);
 void check_tokens(const Tokens& actual, const Tokens& expected);
 
-/// A pipeline with one session of the greedy story and a draft whose guesses are a table. Every
-/// channel is in the test's hand, the draft's own steps too.
+/// A pipeline with one session of the greedy story and a draft whose guesses are a table. The test
+/// controls every channel, including the draft's own steps.
 struct ScriptedWorld {
   struct Setup {
     std::string mode = "flowspec";
@@ -30,7 +30,7 @@ struct ScriptedWorld {
     bool features = false;
     std::uint32_t draft_width = 4;
     std::uint32_t top_k = 4;
-    /// 0: as many as the mode has.
+    /// 0: the window of the mode.
     std::uint32_t window = 0;
     std::uint32_t segment_rows = 64;
   };
@@ -39,35 +39,36 @@ struct ScriptedWorld {
   ScriptedWorld(const ScriptedWorld&) = delete;
   ScriptedWorld& operator=(const ScriptedWorld&) = delete;
 
-  /// The target's token number `i` after the prompt, and the first `count` of them.
+  /// The target's token `i` after the prompt, counted from 0; `right_path`: the first `count` of
+  /// them.
   Token right(std::size_t i) const { return story.text[story.prompt.size() + i]; }
   Tokens right_path(std::size_t count) const;
   /// One of several tokens that the target does not write.
   Token wrong(std::size_t i) const;
 
-  /// Delivers one message. Fails the test where none waits there, or an invariant is broken.
+  /// Delivers one message. Fails the test if none waits there, or if an invariant is broken.
   void deliver(const std::string& channel);
   bool waits(const std::string& channel) const;
-  /// Lets the prompt go through, until the first root has been sampled and everybody knows it;
-  /// nothing is drafted meanwhile.
+  /// Runs the prompt until the first root has been sampled and all actors know it; nothing is
+  /// drafted meanwhile.
   void finish_prompt();
   /// One draft forward: its computation, and its result.
   void draft();
   /// A segment goes from the draft to stage 0, and the pruner hears of it.
   std::vector<Row> send();
-  /// Delivers everything; the session has to end with the text of plain decoding.
+  /// Delivers everything; the session must end with the text of plain decoding.
   void finish();
 
   /// Ids of the live nodes of a hop.
   Ids live(std::uint32_t hop) const;
-  /// Tokens behind the prompt that a hop has committed.
+  /// How many tokens after the prompt a hop has committed.
   std::size_t committed(std::uint32_t hop) const;
 
   const Story& story = tiny_story(false);
   Setup setup;
-  /// What the draft says; it may change its mind between two forwards.
+  /// The draft's guesses; the test may change them between two forwards.
   ScriptedDraft::Table table;
-  /// What the draft was asked, by forward.
+  /// The rows that the draft was asked to continue, by forward.
   std::vector<std::vector<ScriptedDraft::Asked>> asked;
   PipelineWorld world;
   SessionId session;

@@ -7,7 +7,7 @@
 
 namespace flowspec::test {
 
-/// A prompt, and how a model of random weights goes on with it in plain decoding.
+/// A prompt, and its continuation by plain decoding with a model of random weights.
 struct Story {
   std::string model;
   Token vocab_size = 0;
@@ -16,14 +16,14 @@ struct Story {
   SamplingParams sampling;
   /// The prompt and 64 tokens after it.
   std::vector<Token> text;
-  /// Tokens after the prompt up to the first that ends the text, that one included; what `text` has
-  /// behind it is what the model would go on with.
+  /// Number of tokens after the prompt up to and including the first that ends the text; after it,
+  /// `text` has what the model would continue with.
   std::uint32_t length = 64;
 };
 
 /// Five layers, greedy or sampled at temperature 1. Made on first use.
 const Story& tiny_story(bool sampled);
-/// The same model with a prompt of 180 tokens, of which those of `tiny_story` are the first.
+/// The same model with a prompt of 180 tokens, which begins with the prompt of `tiny_story`.
 const Story& long_story(bool sampled);
 /// The tiny story with an end after some ten tokens.
 const Story& ending_story(bool sampled);

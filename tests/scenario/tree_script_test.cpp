@@ -1,5 +1,5 @@
-/// Schedules in which the tree changes while it is on its way: misses, adoption, late news, trees
-/// that are verified as a whole.
+/// Schedules in which the tree changes while parts of it are in flight: misses, adoption, late
+/// messages, trees that are verified as a whole.
 #include <boost/test/unit_test.hpp>
 
 #include "tests/scenario/scripted_world.hpp"
@@ -7,7 +7,7 @@
 namespace flowspec::test {
 namespace {
 
-/// Segments of two rows, so that nodes stay behind that the draft knows.
+/// Segments of two rows, so that some of the draft's nodes have not been sent.
 struct Narrow : ScriptedWorld {
   explicit Narrow(std::uint32_t window) : ScriptedWorld({.window = window, .segment_rows = 2}) {
     auto path = right_path(3);
@@ -42,7 +42,7 @@ BOOST_AUTO_TEST_CASE(a_miss_while_a_draft_forward_is_under_way) {
   world.finish_prompt();
   world.draft();
   check_tokens(tokens_of(world.send()), {world.right(0), world.wrong(0), world.wrong(1)});
-  // What is below the wrong nodes is computed, and then they are gone.
+  // The draft continues the wrong nodes; before the result arrives, they are pruned.
   world.deliver("draft > draft");
   BOOST_TEST(world.asked.back().size() == 2U);
   world.world.run({"draft > draft"});
@@ -73,7 +73,7 @@ BOOST_FIXTURE_TEST_CASE(a_miss_takes_over_what_is_below_an_unsent_child, OneInFl
   check_tokens(tokens_of(rows), {right(1), right(2)});
   BOOST_TEST(rows[0].id == prune.root.id);
   BOOST_TEST(rows[1].parent == prune.root.id);
-  // It was not drafted a second time.
+  // The node was not drafted a second time.
   BOOST_TEST(!was_asked(right_path(2), forwards));
   BOOST_TEST(was_asked(right_path(3), forwards));
   finish();
@@ -85,7 +85,7 @@ BOOST_FIXTURE_TEST_CASE(a_miss_takes_over_a_sent_child_under_new_ids, TwoInFligh
   check_tokens(tokens_of(send()), {right(0), wrong(0)});
   draft();
   deliver("stage 0 > draft");
-  // The pruner does not hear of the second segment.
+  // The pruner has not received the SentRows of the second segment.
   deliver("draft > stage 0");
   auto old = world.last("draft > stage 0").rows;
   check_tokens(tokens_of(old), {right(1), right(2)});
@@ -98,7 +98,7 @@ BOOST_FIXTURE_TEST_CASE(a_miss_takes_over_a_sent_child_under_new_ids, TwoInFligh
   BOOST_TEST(prune.root.id >= first_fresh_node);
   check_ids(live(0), {});  // the rows of the second segment are dead
   draft();
-  deliver("draft > pruner");  // now the pruner hears of them
+  deliver("draft > pruner");  // now the pruner knows them
   auto rows = send();
   check_tokens(tokens_of(rows), {right(1), right(2)});
   BOOST_TEST(rows[0].id == prune.root.id);

@@ -8,7 +8,7 @@
 
 namespace flowspec::test {
 
-/// Tokens that a session of `submit` writes.
+/// Number of tokens that a session of `submit` generates.
 inline constexpr std::uint32_t tokens = 24;
 
 inline constexpr OracleDraft::Skill always_right{1, 0};
@@ -19,10 +19,10 @@ WorldOptions two_stages(OracleDraft::Skill skill);
 
 /// Starts a session of the greedy tiny story.
 SessionId submit(PipelineWorld& world);
-/// It has to have ended with the text of plain decoding, and to have left nothing behind.
+/// Checks that the session ended with the text of plain decoding and left nothing behind.
 void check_story(const PipelineWorld& world, SessionId session);
 
-/// Delivers everything; in the channel `slow` a message only when nothing else is left.
+/// Delivers everything; messages of the channel `slow` only when nothing else is left.
 void run_with_slow(PipelineWorld& world, const std::string& slow);
 
 /// Two sessions, the first of which is known to the draft.

@@ -10,32 +10,32 @@
 
 namespace flowspec::test {
 
-/// What a message that went through a channel said, as far as scripts want to know it.
+/// The parts of a message that went through a channel which scripts look at.
 struct Delivery {
   std::string channel;
-  /// Of a segment or a grow message.
+  /// From a segment or a SentRows message.
   SegmentId segment = 0;
   std::vector<Row> rows = {};
   bool awaits_more = false;
-  /// Of prunes, and on the back of a segment.
+  /// From prune messages, and from segments that carry prunes.
   std::vector<Prune> prunes = {};
-  /// Of prunes or a verdict.
+  /// From prune messages or a verdict.
   std::vector<SegmentId> ended = {};
   std::vector<AcceptedPath> paths = {};
-  /// Of features.
+  /// From features.
   std::vector<TreeNodeId> nodes = {};
 };
 
-/// What the world and one of its channels share.
+/// State that the world shares with one of its channels.
 struct ChannelState {
   std::string name;
-  /// Messages that are to be lost instead of passed on.
+  /// How many of the next messages to drop instead of passing them on.
   int losing = 0;
-  /// Gets what passes; null: nobody wants to know.
+  /// Records what passes; null: no log.
   std::vector<Delivery>* log = nullptr;
 };
 
-/// Passes everything on, one message each time the scheduler lets it. `state` outlives the actor.
+/// Passes every message on, one each time the scheduler runs it. `state` must outlive the actor.
 caf::actor spawn_channel(caf::actor_system& system, caf::actor target, ChannelState* state);
 
 }  // namespace flowspec::test

@@ -10,8 +10,8 @@
 
 namespace flowspec::test {
 
-/// Checks that `call` throws an `Error` that says all of `texts`, and gives it to `look` if there
-/// is more to see.
+/// Checks that `call` throws an `Error` whose message has all of `texts`, and passes it to `look`
+/// for further checks.
 template <class Error>
 void check_throws(const std::function<void()>& call, const std::vector<std::string>& texts,
                   const std::function<void(const Error&)>& look = {}) {
@@ -29,7 +29,7 @@ void check_throws(const std::function<void()>& call, const std::vector<std::stri
   BOOST_ERROR("no error; expected: " << texts.front());
 }
 
-/// The same of a file that a model is read from.
+/// The same for errors of model files.
 inline void check_error(const std::function<void()>& call, const std::vector<std::string>& texts) {
   check_throws<ModelError>(call, texts);
 }

@@ -43,7 +43,7 @@ std::optional<int> Child::wait(std::chrono::milliseconds limit) {
 }
 
 void Child::signal(int number) const {
-  // An ended one's number may be another's by now.
+  // The pid of an ended process may belong to another by now.
   if (pid_ > 0 && !exit_code_)
     ::kill(pid_, number);
 }

@@ -9,15 +9,15 @@
 
 namespace flowspec::test {
 
-/// A program's arguments as the system wants them. They are made before there is a child, which may
-/// do little between fork and exec.
+/// A program's arguments in the form that exec needs. They are prepared before the fork, because a
+/// child may do little between fork and exec.
 class Program {
  public:
   explicit Program(std::vector<std::string> arguments);
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  /// Becomes the program. Returns only where that fails: the exit code for it.
+  /// Replaces the process by the program. Returns only if that fails, with the exit code to use.
   int execute() const;
 
  private:
@@ -25,7 +25,7 @@ class Program {
   std::vector<char*> pointers_;
 };
 
-/// A process that the test has started, however its streams are. It is killed with the object.
+/// A process that the test has started, with any kind of streams. The destructor kills it.
 class Child {
  public:
   Child() = default;
@@ -33,12 +33,12 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  /// Takes what fork gave the parent; throws where that is an error.
+  /// Takes the result of fork in the parent; throws if that is an error.
   void started(pid_t pid);
-  /// Waits for its end: the exit code, 128 + signal, or nothing at the end of the time.
+  /// Waits for its end. Returns the exit code or 128 + signal; nothing after the time limit.
   std::optional<int> wait(std::chrono::milliseconds limit);
   void signal(int number) const;
-  /// Kills it where it runs.
+  /// Kills it if it is running.
   void end();
 
  private:

@@ -11,13 +11,13 @@
 
 namespace flowspec::test {
 
-/// `flowspec` with these arguments.
+/// Parses the command line `flowspec` with these arguments.
 inline CommandLine parse_line(std::vector<const char*> arguments) {
   arguments.insert(arguments.begin(), "flowspec");
   return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
 }
 
-/// Checks that `call` throws a RuntimeError that says `text` and that the user can mend.
+/// Checks that `call` throws a RuntimeError whose message has `text` and which the user can fix.
 inline void check_error(const std::function<void()>& call, const std::string& text) {
   check_throws<RuntimeError>(
       call, {text},

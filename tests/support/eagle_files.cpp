@@ -21,7 +21,8 @@ EagleFiles::EagleFiles(const EagleShape& shape, std::uint64_t seed) {
     std::ranges::generate(values, [&] { return mean + deviation * normal(random); });
     tensors[name] = {std::move(sizes), std::move(values)};
   };
-  // 1/sqrt(inputs) keeps the size of what goes through; more in q and k makes attention choosy.
+  // 1/sqrt(inputs) keeps activations at the same size; a larger scale for q and k makes attention
+  // selective.
   const auto add_matrix = [&](const std::string& name, std::uint64_t out, std::uint64_t in,
                               float gain = 1) {
     add(name + ".weight", {out, in}, 0, gain / std::sqrt(static_cast<float>(in)));

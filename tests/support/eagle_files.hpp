@@ -14,7 +14,7 @@ struct EagleShape {
   std::uint32_t hidden_size = 64;
   std::uint32_t heads = 4;
   std::uint32_t kv_heads = 4;
-  /// 0: hidden_size / heads, and the file does not say it.
+  /// 0: hidden_size / heads, and the file does not have it.
   std::uint32_t head_dim = 0;
   std::uint32_t ffn_size = 96;
   std::uint32_t vocab_size = 320;
@@ -23,7 +23,7 @@ struct EagleShape {
   bool bias = true;
 };
 
-/// An EAGLE head with random weights. What is in it may be changed before it is written.
+/// An EAGLE head with random weights. It may be changed before it is written.
 struct EagleFiles {
   struct Tensor {
     /// As in the file: {outputs, inputs}.

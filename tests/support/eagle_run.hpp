@@ -9,7 +9,7 @@
 
 namespace flowspec::test {
 
-/// A tree of which the target's features are known for the first nodes, which are in a line.
+/// A tree whose first nodes, a chain, have known target features.
 struct EagleTree {
   TestTree tree;
   std::vector<std::vector<float>> known;
@@ -18,10 +18,11 @@ struct EagleTree {
 EagleTree random_eagle_tree(std::mt19937& random, std::uint32_t vocab_size, std::size_t size,
                             std::size_t stem, std::size_t branches);
 
-/// Nodes of all sessions in a random order, or in theirs, up to `rows` in a segment. A node whose
-/// parent's feature is not known comes in a later segment than its parent.
+/// Nodes of all sessions in random order, or in their own order without `random`, at most `rows`
+/// per segment. A node whose parent's feature is not known comes in a later segment than its
+/// parent.
 TestPlan eagle_plan(std::mt19937* random, const std::vector<EagleTree>& trees, std::size_t rows);
-/// Slots at random in caches that are larger than need be.
+/// Assigns random slots in caches that are larger than needed.
 void permute_slots(std::mt19937& random, const std::vector<EagleTree>& trees, TestPlan& plan);
 
 struct EagleResult {

@@ -11,7 +11,7 @@
 
 namespace flowspec::test {
 
-/// A small target model with random weights that heads of a shape fit.
+/// A small target model with random weights, for EAGLE heads of a given shape.
 class EagleTarget {
  public:
   explicit EagleTarget(const EagleShape& shape) {

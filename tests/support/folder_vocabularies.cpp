@@ -15,7 +15,7 @@ using nlohmann::json;
 
 namespace {
 
-/// The merges that lead to the tokens, best score first, as they are in converted tokenizer.json.
+/// The merges that form the tokens, best score first, as in a converted tokenizer.json.
 Merges merges_of(const std::vector<SentencePieceSample>& pieces) {
   std::map<std::string, std::size_t> ids;
   for (std::size_t i = 0; i < pieces.size(); ++i)

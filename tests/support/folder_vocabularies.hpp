@@ -1,5 +1,5 @@
 #pragma once
-/// Vocabularies as the files of a model's folder, and what reading them gives.
+/// Vocabularies as the files of a model's folder, and tokenizers read from them.
 
 #include <functional>
 #include <map>
@@ -22,7 +22,7 @@ inline const EncodeOptions without_bos{.add_bos = false};
 /// "▁", which stands for a space.
 inline const std::string mark = "\xe2\x96\x81";
 
-/// A byte-level vocabulary; what the merges make are tokens 256 on, "<s>" is 263.
+/// A byte-level vocabulary; the results of the merges are tokens 256 and up, "<s>" is 263.
 extern const ByteVocabulary words;
 /// How a family of models splits texts into words.
 std::string pattern_of(const char* name);
@@ -31,18 +31,18 @@ std::string pattern_of(const char* name);
 std::vector<SentencePieceSample> pieces();
 /// As Hugging Face converts LLaMA 2's vocabulary.
 nlohmann::json metaspace_json(const std::vector<SentencePieceSample>& pieces);
-/// The tokenizer_config.json that lies beside it.
+/// The tokenizer_config.json next to it.
 extern const nlohmann::json llama_config;
 
-/// A vocabulary from a folder with these files.
+/// Reads the tokenizer of a folder with these files.
 Tokenizer open(const std::map<std::string, nlohmann::json>& files);
-/// From a tokenizer.json alone.
+/// Reads one from a tokenizer.json alone.
 Tokenizer open_json(const nlohmann::json& content);
-/// From a tokenizer.model and these files beside it.
+/// Reads one from a tokenizer.model and these files next to it.
 Tokenizer open_model(const std::string& bytes,
                      const std::map<std::string, nlohmann::json>& files = {});
 
-/// Checks that `call` throws a ModelError that says `text` and names a tokenizer's file.
+/// Checks that `call` throws a ModelError whose message has `text` and names a tokenizer file.
 void check_error(const std::function<void()>& call, const std::string& text);
 
 }  // namespace flowspec::test

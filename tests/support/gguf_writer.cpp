@@ -60,7 +60,7 @@ void add_metadata(GgufWriter& writer, const LlamaShape& shape) {
   writer.add_float(prefix + "attention.layer_norm_rms_epsilon", shape.rms_eps);
 }
 
-/// The tensors of a model, with random weights. They depend on the order in which they are added.
+/// The tensors of a model, with random weights that depend on the order in which tensors are added.
 class LlamaTensors {
  public:
   LlamaTensors(GgufWriter& writer, const LlamaShape& shape, const LlamaTypes& types,
@@ -85,7 +85,8 @@ class LlamaTensors {
   }
 
  private:
-  /// 1/sqrt(inputs) keeps the size of what goes through; more in q and k makes attention choosy.
+  /// 1/sqrt(inputs) keeps activations at the same size; a larger scale for q and k makes attention
+  /// selective.
   static float keep(std::uint64_t inputs) { return 1 / std::sqrt(static_cast<float>(inputs)); }
 
   void add_matrix(const std::string& name, TensorType type, std::uint64_t in, std::uint64_t out,
@@ -260,7 +261,8 @@ std::string part_name(const std::string& name, std::uint32_t part, std::uint32_t
 }
 
 void write_file(const std::filesystem::path& path, const std::string& bytes) {
-  // A new file, not the old one cut short: some file systems write that to disk at once.
+  // Creates a new file instead of truncating the old one, which some file systems write to disk at
+  // once.
   std::filesystem::remove(path);
   std::ofstream file(path, std::ios::binary);
   file << bytes;

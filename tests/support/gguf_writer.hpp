@@ -40,8 +40,8 @@ class GgufWriter {
   std::string bytes() const;
   void write(const std::filesystem::path& path) const;
 
-  /// One part of the file, as gguf-split makes it: the first has the metadata, each some of the
-  /// tensors, in their order. Parts without tensors are possible.
+  /// One part of the file, as gguf-split makes it: the first part has the metadata; each has some
+  /// of the tensors, in order. A part may have no tensors.
   /// @param part  from 0 on.
   GgufWriter part(std::uint32_t part, std::uint32_t count) const;
   /// Writes all parts: folder/NAME-00001-of-0000N.gguf and so on.
@@ -77,24 +77,24 @@ struct LlamaShape {
   std::uint32_t layers = 2;
   std::uint32_t heads = 4;
   std::uint32_t kv_heads = 2;
-  /// 0: hidden_size / heads, and the file does not say it.
+  /// 0: hidden_size / heads, and the file does not have it.
   std::uint32_t head_dim = 0;
   std::uint32_t ffn_size = 96;
   /// At least `least_vocab_size`.
   std::uint32_t vocab_size = 320;
   std::uint32_t context_length = 512;
-  /// 0: head_dim, and the file does not say it.
+  /// 0: head_dim, and the file does not have it.
   std::uint32_t rope_dims = 0;
   float rope_theta = 10000;
   float rms_eps = 1e-5F;
-  /// Biases of query, key and value (not said: qwen2 has them), of the attention's output, of the
-  /// FFN.
+  /// Whether query, key and value (default: only for qwen2), the attention's output, and the FFN
+  /// have biases.
   std::optional<bool> qkv_bias = std::nullopt;
   bool output_bias = false;
   bool ffn_bias = false;
-  /// No output.weight: the embedding serves for both.
+  /// Tied embeddings: no output.weight.
   bool tied = false;
-  /// Tokens that a row attends to, as the file says it; 0: it does not say it.
+  /// The sliding window in the file, in tokens; 0: the file has none.
   std::uint32_t window = 0;
   /// The token that ends a text.
   std::uint32_t eos_token = 2;
@@ -116,8 +116,8 @@ inline constexpr std::uint32_t least_vocab_size = 300;
 void add_vocabulary(GgufWriter& writer, std::uint32_t size, std::uint64_t seed,
                     std::uint32_t eos_token = 2);
 
-/// A model with random weights, scaled so that hidden states stay near 1 and the likeliest
-/// tokens differ clearly. The same arguments give the same file.
+/// A model with random weights, scaled so that hidden states stay near 1 and the most likely tokens
+/// differ clearly in their logits. The same arguments give the same file.
 GgufWriter make_llama(const LlamaShape& shape, const LlamaTypes& types, std::uint64_t seed);
 void write_llama_gguf(const std::filesystem::path& path, const LlamaShape& shape,
                       const LlamaTypes& types, std::uint64_t seed);

@@ -10,14 +10,14 @@
 
 namespace flowspec::test {
 
-/// A model as transformers save it, with the weights of a GGUF file: of the architectures that
-/// `make_llama` writes, of F32, F16 or BF16 tensors.
+/// A model as transformers saves it, with the weights of a GGUF file of an architecture that
+/// `make_llama` writes, in F32, F16 or BF16.
 struct HfWriter {
-  /// Takes config and weights. The rows of LLaMA's query and key matrices go back to where they
-  /// were before the conversion to GGUF.
+  /// Copies config and weights. The rows of LLaMA's query and key matrices get the order back that
+  /// they had before the conversion to GGUF.
   explicit HfWriter(const GgufFile& file);
 
-  /// Writes the folder, the weights in `shards` files; with an index if they are more than one.
+  /// Writes the folder, with the weights in `shards` files, and an index if there are several.
   void write(const std::filesystem::path& folder, std::size_t shards = 1) const;
 
   struct Tensor {

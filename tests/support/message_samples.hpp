@@ -1,5 +1,6 @@
 #pragma once
-/// One content of every message type, with no field at its default, and the way to and from bytes.
+/// A sample of every message type, with no field at its default, and its conversion to and from
+/// bytes.
 
 #include <algorithm>
 #include <limits>
@@ -23,7 +24,7 @@ using AllMessages =
                Tokens, Closed, Fault, StageSpec, NodeInfo, StageStats, TextDelta, Report>;
 inline constexpr auto biggest = std::numeric_limits<std::uint64_t>::max();
 
-/// A content with no field at its default.
+/// A sample with no field at its default.
 template <class T>
 T sample();
 
@@ -191,7 +192,7 @@ std::vector<char> to_bytes(Wire<T> message) {
   return bytes;
 }
 
-/// What a receiver makes of the bytes; it may throw nothing.
+/// The result of parsing the bytes as a receiver does; must not throw.
 template <class T>
 caf::expected<T> receive(const std::vector<char>& bytes) {
   Wire<T> message;

@@ -17,7 +17,7 @@ void OracleDraft::forward(std::span<const DraftRow> rows, std::span<const float>
                           std::uint32_t top_k, std::span<Candidate> candidates,
                           std::span<float> features_out) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    // Its own guesses of features are zeros.
+    // Its own predictions of features are zeros.
     auto feature = features_in.subspan(i * feature_size_, feature_size_);
     bool informed = std::any_of(feature.begin(), feature.end(), [](float x) { return x != 0; });
     propose(rows[i], informed, candidates.subspan(i * top_k, top_k));

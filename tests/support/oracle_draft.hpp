@@ -7,20 +7,20 @@
 
 namespace flowspec::test {
 
-/// A draft that knows the text and tells as much of it as a test wants: so hits and misses come
-/// where the test needs them, without weights.
+/// A draft without weights that knows the text and proposes as much of it as a test wants, so that
+/// hits and misses come where the test needs them.
 class OracleDraft : public DraftModel {
  public:
   struct Skill {
-    /// Shares of the positions at which the right token is the draft's first choice, and at which
-    /// it is among the others. At the rest it is missing.
+    /// Fraction of positions where the right token is the first choice, and where it is among the
+    /// other choices. At all others it is missing.
     double first = 0.6;
     double other = 0.25;
   };
 
-  /// `text`: the prompt and what follows it. `seed` decides where it is right. `feature_size`: of
-  /// the target's hidden states, which it asks for, to guess otherwise
-  /// where it gets them; 0: it asks for none.
+  /// `text`: the prompt and its continuation. `seed` decides where the draft is right.
+  /// `feature_size`: size of the target's hidden states that the draft asks for; where it gets them
+  /// it guesses differently; 0: it asks for none.
   OracleDraft(std::vector<Token> text, Token vocab_size, std::uint64_t seed, Skill skill,
               std::uint32_t feature_size = 0);
 

@@ -1,7 +1,7 @@
 #pragma once
-/// A whole pipeline under CAF's deterministic scheduler, with every channel between two actors in
-/// the test's hand: a message waits in its channel until the test delivers it. Order within a
-/// channel holds, as it does in CAF; between channels the test decides.
+/// A whole pipeline under CAF's deterministic scheduler, in which the test controls every channel
+/// between two actors: a message waits in its channel until the test delivers it. Messages of one
+/// channel stay in order, as in CAF; the test decides the order between channels.
 
 #include <chrono>
 #include <functional>
@@ -27,7 +27,7 @@ struct WorldOptions {
   std::string model;
   std::uint32_t stages = 2;
   DraftPolicy policy;
-  /// None: nothing is guessed.
+  /// Empty: no draft, nothing is guessed.
   std::function<std::unique_ptr<DraftModel>()> draft;
   /// The draft reads the target's hidden states.
   bool send_features = false;
@@ -35,24 +35,24 @@ struct WorldOptions {
   bool knows_end = false;
   /// The draft's steps wait in a channel "draft > draft": two messages for each forward.
   bool holds_drafting = false;
-  /// Called with the number of a stage, or of the verifier, that is about to compute; what it
-  /// throws is as if the computation did.
+  /// Called before a stage or the verifier computes, with its number; an exception that it throws
+  /// counts as one of the computation.
   std::function<void(std::uint32_t stage)> before_compute;
   /// Control messages reach the stages through relays, as on another machine.
   bool has_relays = false;
-  /// Keep what has been delivered, and the nodes of all hops.
+  /// Record all deliveries, and the live nodes of all hops.
   bool keeps_log = false;
 };
 
-/// For sessions that follow one another and keep their KV.
+/// For sessions that continue each other and keep their KV.
 struct Conversation {
   SessionId prefix_session = no_session;
   Position cached_tokens = 0;
-  /// The same for all of them; 0: what the session needs.
+  /// The same for all sessions of a conversation; 0: what the session needs.
   Position position_limit = 0;
-  /// The KV stays for a session to come.
+  /// Keep the KV for a later session.
   bool keep = false;
-  /// To the pipeline the session has the number of this one; 0: its own.
+  /// The pipeline sees the session under the number of this one; 0: under its own.
   SessionId same_number_as = 0;
 };
 
@@ -61,53 +61,54 @@ class PipelineWorld : private PipelineProbe {
   explicit PipelineWorld(WorldOptions options);
   ~PipelineWorld() override;
 
-  /// Starts a session and lets it send its request; `expected`: the text of plain decoding, prompt
-  /// included, that every hop's committed tokens must be a prefix of. Returns its number, from 1.
+  /// Starts a session, which sends its request. `expected` is the text of plain decoding, prompt
+  /// included: every hop's committed tokens must be a prefix of it. Returns the session's number,
+  /// from 1.
   SessionId submit(std::vector<Token> prompt, std::uint32_t max_tokens, SamplingParams sampling,
                    std::vector<Token> expected, const Conversation& conversation = {});
   void cancel(SessionId session);
-  /// What the pruner tells the client of this request: the text of the fault, empty if there is
-  /// none.
+  /// The pruner's answer to the client that sends this request: the text of the fault, empty if
+  /// there is none.
   std::string fault_of(const OpenMessage& request);
   const std::optional<Report>& report(SessionId session) const;
   bool all_reported() const;
-  /// Pieces of text, empty ones too, that the session's client has got.
+  /// How many pieces of text, including empty ones, the session's client has received.
   std::size_t pieces(SessionId session) const;
 
-  /// Channels in which a message waits, as "from > to".
+  /// Channels with a waiting message, as "from > to".
   std::vector<std::string> waiting() const;
-  /// Delivers the next message of a channel, and lets its receiver and all actors work until they
-  /// have only channels to wait for. False if none waits there.
+  /// Delivers the next message of a channel, then runs its receiver and all actors until only
+  /// messages in channels are left. False if the channel is empty.
   bool deliver(const std::string& channel);
-  /// The same without letting the receivers work.
+  /// The same without running the receivers.
   bool pass(const std::string& channel);
-  /// Lets all actors work; channels stand still.
+  /// Runs all actors, but delivers nothing from channels.
   void settle();
-  /// Delivers everything, in the order in which it was sent, until nothing is left but what waits
-  /// in the channels `held`.
+  /// Delivers all messages in the order in which they were sent, except those of the channels
+  /// `held`.
   void run(const std::set<std::string>& held = {});
-  /// The next message of the channel is lost instead of delivered.
+  /// Drops the next message of the channel instead of delivering it.
   void lose_next(const std::string& channel);
-  /// Asks the coordinator for the statistics of all hops, the draft last, with what waits at the
-  /// hops still ahead of them; then lets all actors work.
+  /// Asks the coordinator for the statistics of all hops, the draft's last. Messages that already
+  /// wait at the hops come before the request. Then runs all actors.
   std::vector<StageStats> statistics();
-  /// Lets the actors' clock go on.
+  /// Advances the actors' clock.
   void advance(std::chrono::milliseconds time);
 
-  /// Runs the job that `choose` names by its index, an actor's or a channel's. It is given the
-  /// channels of all jobs, in the order in which they became ready; an actor's is the empty text.
-  /// False if there is no job at all.
+  /// Runs one job, of an actor or a channel. `choose` gets the channel names of all jobs, in the
+  /// order in which they became ready (an actor's job has an empty name), and returns the index of
+  /// the job to run. False if there is no job.
   using Choose = std::function<std::size_t(const std::vector<const std::string*>& channels)>;
   bool run_chosen(const Choose& choose);
 
-  /// The way into a channel, for messages of the test's own.
+  /// The entry of a channel, for messages that the test sends itself.
   caf::actor channel(const std::string& name) const;
 
   /// Messages delivered so far.
   std::size_t deliveries() const { return deliveries_; }
-  /// The first invariant that was found broken, if any.
+  /// Describes the first broken invariant, if any.
   const std::optional<std::string>& broken() const { return broken_; }
-  /// What a hop looked like after its last message.
+  /// The state of a hop after its last message.
   struct Hop {
     StageStats stats;
     std::map<SessionId, TreeVersion> versions;
@@ -116,9 +117,9 @@ class PipelineWorld : private PipelineProbe {
     std::map<SessionId, std::vector<Token>> committed;
   };
   Hop hop(std::uint32_t stage) const { return hops_.contains(stage) ? hops_.at(stage) : Hop{}; }
-  /// With `keeps_log`: what has been delivered so far.
+  /// With `keeps_log`: the deliveries so far.
   const std::vector<Delivery>& log() const { return log_; }
-  /// The last delivery of a channel; throws where there is none.
+  /// The last delivery of a channel; throws if there is none.
   const Delivery& last(const std::string& channel) const;
   /// KV slots in use at all hops.
   std::size_t slots_used() const;

@@ -9,8 +9,8 @@
 
 namespace flowspec::test {
 
-/// What the model alone would write: one token at a time, all layers in one place, no actors.
-/// Gives `count` tokens after the prompt.
+/// Decodes with the model alone: one token at a time, all layers in one place, no actors. Returns
+/// `count` tokens after the prompt.
 std::vector<Token> plain_decoding(const std::filesystem::path& model, std::span<const Token> prompt,
                                   std::size_t count, const SamplerOptions& sampling = {});
 

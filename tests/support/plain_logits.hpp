@@ -10,7 +10,7 @@
 namespace flowspec::test {
 
 /// The logits of every token of a text, text.size() x vocab_size, computed in one segment.
-/// @param options  all but the layers, which are the model's.
+/// @param options  all except the layers, which are always all of the model.
 std::vector<float> plain_logits(const ModelFiles& files, const ModelConfig& config,
                                 const std::vector<Token>& text, StageOptions options = {});
 

@@ -12,7 +12,7 @@
 
 namespace flowspec::test {
 
-/// A program that runs beside the test. It is killed with the object.
+/// A program that runs next to the test. The destructor kills it.
 class Process {
  public:
   /// `input` becomes its standard input.
@@ -21,7 +21,7 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  /// Waits for its end: the exit code, 128 + signal, or nothing at the end of the time.
+  /// Waits for its end. Returns the exit code or 128 + signal; nothing after the time limit.
   std::optional<int> wait(std::chrono::milliseconds limit);
   bool runs() { return !wait(std::chrono::milliseconds(0)); }
   void signal(int number) const { child_.signal(number); }
@@ -29,7 +29,7 @@ class Process {
   /// Waits until standard output, or standard error, has `text` in it.
   bool wait_for_output(const std::string& text, std::chrono::milliseconds limit);
   bool wait_for_error(const std::string& text, std::chrono::milliseconds limit);
-  /// What it has written so far; all of it after `wait`.
+  /// Its output so far; complete after `wait`.
   std::string output();
   std::string error();
 

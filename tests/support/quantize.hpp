@@ -8,7 +8,7 @@
 
 namespace flowspec::test {
 
-/// float32 to any supported type; halves round to the nearest even.
+/// Converts float32 to any supported type; ties round to even.
 std::string convert(TensorType type, std::span<const float> values);
 std::uint16_t float_to_f16(float value);
 

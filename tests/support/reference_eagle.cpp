@@ -21,7 +21,7 @@ void add(Vector& x, const Vector& y) {
     x[i] += y[i];
 }
 
-/// "rotate_half": component i of a head turns with component i + dim / 2.
+/// "rotate_half": component i of a head is rotated with component i + dim / 2.
 void turn(Vector& x, const ModelConfig& config, std::size_t position) {
   const std::size_t half = config.head_dim / 2;
   for (std::size_t head = 0; head < x.size(); head += config.head_dim) {

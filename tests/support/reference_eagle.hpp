@@ -18,8 +18,8 @@ class ReferenceEagle {
   ReferenceEagle(const SafetensorsFile& file, const ModelConfig& config)
       : file_(file), config_(config) {}
 
-  /// The guessed feature of every token of `text` but the first, whose entry is empty.
-  /// @param known  the target's features of the first tokens; behind them the guesses are used.
+  /// The predicted feature of every token of `text` except the first, whose entry is empty.
+  /// @param known  the target's features of the first tokens; after them the predictions are used.
   std::vector<Vector> features(const std::vector<Token>& text,
                                const std::vector<Vector>& known) const;
 

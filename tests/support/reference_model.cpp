@@ -10,8 +10,8 @@ using Vector = ReferenceModel::Vector;
 
 constexpr double pi = 3.14159265358979323846;
 
-/// What a product with weights of this type is computed from: blocks of integers from -127 to 127
-/// times a scale where the weights are quantised.
+/// The input of a product with weights of this type: if they are quantised, blocks of integers from
+/// -127 to 127 times a scale.
 Vector as_input(TensorType type, Vector x) {
   const std::size_t block = quantised_block(type);
   for (std::size_t first = 0; block != 0 && first < x.size(); first += block) {
@@ -85,7 +85,7 @@ double frequency_of(const ModelConfig& config, std::size_t pair) {
   return interpolated;
 }
 
-/// Turns the pairs (0, 1), (2, 3), ... or (0, n/2), (1, n/2 + 1), ... of every head.
+/// Rotates the pairs (0, 1), (2, 3), ... or (0, n/2), (1, n/2 + 1), ... of every head.
 void turn(Vector& x, std::size_t head_dim, const ModelConfig& config, std::size_t position) {
   const std::size_t pairs = config.rope_dims / 2;
   const bool is_halves = config.rope_layout == RopeLayout::halves;

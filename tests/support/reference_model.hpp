@@ -10,16 +10,16 @@
 
 namespace flowspec::test {
 
-/// How many activations share a scale before they are multiplied with weights of this type; 0 for
-/// types that are computed as floats.
+/// How many activations share a scale when they are multiplied with weights of this type; 0 for
+/// types that are computed in floats.
 std::size_t quantised_block(TensorType type);
 
 /// A transformer like LLaMA in double precision, written from the architecture's formulas and as
 /// plainly as possible: no cache, no batching, none of the ops under test. Only the file readers
 /// are shared.
 ///
-/// Products with quantised weights are taken, as there, with activations that are quantised by
-/// block.
+/// As in the model under test, products with quantised weights use activations that are quantised
+/// by block.
 class ReferenceModel {
  public:
   using Vector = std::vector<double>;

@@ -10,7 +10,7 @@
 
 namespace flowspec::test {
 
-/// Of a token, as GGUF files number them.
+/// The kind of a token, numbered as in GGUF files.
 enum Kind : std::int32_t {
   normal = 1,
   unknown = 2,
@@ -27,8 +27,8 @@ struct Entry {
   std::int32_t kind = normal;
 };
 
-/// A vocabulary of <unk>, <s>, </s>, the bytes 0A and C3 (tokens 0 to 4), and these from 5 on.
-/// `change` adds to its file.
+/// A vocabulary of <unk>, <s>, </s>, the bytes 0A and C3 (tokens 0 to 4), then `more` from token 5
+/// on. `change` may add to its file.
 Tokenizer make(const std::vector<Entry>& more, const std::function<void(GgufWriter&)>& change = {});
 
 }  // namespace flowspec::test

@@ -7,14 +7,15 @@
 
 namespace flowspec::test {
 
-/// What a terminal shows of the bytes that it gets: text that wraps, \r \n \b \t, "erase to the end
-/// of the line", colours (which are not kept). It never scrolls. Any other escape is an error.
+/// Emulates what a terminal shows for the bytes that it gets: text that wraps, \r \n \b \t, "erase
+/// to the end of the line", colours (which are ignored). It never scrolls. Any other escape is an
+/// error.
 class Screen {
  public:
   explicit Screen(std::size_t columns) : columns_(columns) {}
 
   void write(std::string_view bytes);
-  /// What is there stays as it is.
+  /// Existing content stays as it is.
   void resize(std::size_t columns) { columns_ = columns; }
 
   /// All lines, without spaces at their ends and empty lines at the end.
@@ -32,7 +33,7 @@ class Screen {
   std::size_t row_ = 0;
   std::size_t column_ = 0;
   std::vector<std::vector<std::string>> lines_;
-  /// An escape or a character of which more bytes are to come.
+  /// An escape or a character that is not complete yet.
   std::string pending_;
   std::string surprises_;
 };

@@ -8,23 +8,23 @@
 
 namespace flowspec::test {
 
-/// A draft that says what a table says.
+/// A draft whose proposals come from a table.
 class ScriptedDraft : public DraftModel {
  public:
-  /// By the tokens of a row's context behind the prompt: what follows them. Paths that are not in
-  /// the table get nothing.
+  /// From the tokens of a row's context after the prompt to its candidates. Paths that are not in
+  /// the table get none.
   using Table = std::map<std::vector<Token>, std::vector<Candidate>>;
 
-  /// A row that it was asked for.
+  /// A row that the draft was asked to continue.
   struct Asked {
     std::vector<Token> path;
-    /// The feature of its parent was the target's own, not the draft's guess, which is zeros.
+    /// The parent's feature was the target's own, not the draft's prediction, which is all zeros.
     bool exact = false;
     friend bool operator==(const Asked&, const Asked&) = default;
   };
 
-  /// `asked` gets the rows of every forward; both outlive the object. `feature_size`: of the
-  /// target's hidden states.
+  /// `asked` records the rows of every forward. `table` and `asked` must outlive the object.
+  /// `feature_size`: size of the target's hidden states.
   ScriptedDraft(std::size_t prompt, const Table& table, std::uint32_t feature_size,
                 std::vector<std::vector<Asked>>& asked)
       : prompt_(prompt), table_(table), feature_size_(feature_size), asked_(asked) {}

@@ -7,7 +7,7 @@
 
 namespace flowspec::test {
 
-/// A new empty folder that goes away with the object.
+/// A new empty folder, removed by the destructor.
 class TempFolder {
  public:
   TempFolder() {

@@ -25,7 +25,7 @@ Terminal::Terminal(const std::function<int()>& body, const TerminalKind& kind)
 
 void Terminal::start(const std::function<int()>& body, const TerminalKind& kind) {
   winsize size{kind.rows, kind.columns, 0, 0};
-  std::fflush(nullptr);  // the child would write it again
+  std::fflush(nullptr);  // or the child would write the buffer again
   const pid_t pid = ::forkpty(&fd_, nullptr, nullptr, &size);
   if (pid == 0) {
     ::setenv("TERM", kind.name.c_str(), 1);
@@ -69,7 +69,7 @@ std::optional<int> Terminal::wait(std::chrono::milliseconds limit) {
   auto exit_code = child_.wait(limit);
   if (!exit_code)
     return std::nullopt;
-  // With nobody on the other side, reading ends when all has been read.
+  // Once the other side is closed, reading ends when everything has been read.
   if (reader_.joinable())
     reader_.join();
   return exit_code;

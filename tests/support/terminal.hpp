@@ -20,8 +20,7 @@ struct TerminalKind {
   std::string name = "xterm";
 };
 
-/// A program whose standard streams are a terminal of its own (a pseudo-terminal), as a person's
-/// are. It is killed with the object.
+/// A program whose standard streams are a pseudo-terminal of its own. The destructor kills it.
 class Terminal {
  public:
   explicit Terminal(const std::vector<std::string>& arguments, const TerminalKind& kind = {});
@@ -35,17 +34,17 @@ class Terminal {
   void type(const std::string& text) const;
   void resize(unsigned short columns);
   void signal(int number) const { child_.signal(number); }
-  /// The terminal goes away, as a window that is closed.
+  /// Closes the terminal, as when its window is closed.
   void close();
 
-  /// Waits for the program's end and all it has written: the exit code, or 128 + signal.
+  /// Waits for the program's end and all of its output. Returns the exit code or 128 + signal.
   std::optional<int> wait(std::chrono::milliseconds limit);
-  /// Waits until what has been written so far meets a condition.
+  /// Waits until the output so far meets a condition.
   bool wait_for(const std::string& text, std::chrono::milliseconds limit);
   bool wait_until(const std::function<bool(const std::string& bytes)>& condition,
                   std::chrono::milliseconds limit);
 
-  /// All bytes that have been written.
+  /// All bytes that the program has written.
   std::string bytes();
   /// What the terminal shows.
   std::string screen();

@@ -1,5 +1,5 @@
 #pragma once
-/// The files that a model's folder has for its tokenizer.
+/// The tokenizer files of a model folder.
 
 #include <filesystem>
 #include <string>
@@ -17,13 +17,14 @@ namespace flowspec::test {
 nlohmann::json bpe_json(const std::vector<std::string>& tokens,
                         const std::vector<std::pair<std::string, std::string>>& merges);
 
-/// Byte-level, words split by `pattern`; control and user-defined tokens are added tokens.
+/// A byte-level tokenizer.json with words split by `pattern`; control and user-defined tokens are
+/// added tokens.
 nlohmann::json byte_level_json(const ByteVocabulary& vocabulary, const std::string& pattern);
 
 nlohmann::json added_token(std::size_t id, const std::string& text, bool is_special);
 
-/// As Hugging Face converts LLaMA 2's: a normalizer that writes a mark for every space and one more
-/// before the text, and a template that begins a text with <s>.
+/// Adds the steps of Hugging Face's conversion of LLaMA 2: a normalizer that replaces every space
+/// by a mark and puts one before the text, and a template that begins a text with <s>.
 void add_sentencepiece_steps(nlohmann::json& tokenizer);
 
 struct SentencePieceSample {
@@ -32,11 +33,10 @@ struct SentencePieceSample {
   int type = 1;
 };
 
-/// A SentencePiece file: BPE, spaces in front of words and kept as they are. `more` is put behind
-/// it.
+/// A SentencePiece file: BPE, with spaces before words, unchanged. `more` is appended.
 std::string sentencepiece_bytes(const std::vector<SentencePieceSample>& pieces,
                                 const std::string& more = {});
-/// Parts of one: a field with bytes, and a field with a number.
+/// Parts of such a file: a field with bytes, and a field with a number.
 std::string proto_field(unsigned number, const std::string& bytes);
 std::string proto_number(unsigned number, std::uint64_t value);
 

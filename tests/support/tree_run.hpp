@@ -12,7 +12,7 @@ namespace flowspec::test {
 /// A token tree of one session; node 0 is the first token of the text and has no parent.
 struct TestTree {
   std::vector<Token> tokens;
-  /// parents[i] < i; that of node 0 is not used.
+  /// parents[i] < i; parents[0] is not used.
   std::vector<std::size_t> parents;
 
   std::size_t size() const { return tokens.size(); }
@@ -21,7 +21,7 @@ struct TestTree {
   std::vector<Token> text(std::size_t node) const;
 };
 
-/// `stem` tokens in a line and `branches` more below random nodes of the last few.
+/// A chain of `stem` tokens, and `branches` more below random ones of the last few nodes.
 TestTree random_tree(std::mt19937& random, std::uint32_t vocab_size, std::size_t stem,
                      std::size_t branches);
 
@@ -30,9 +30,9 @@ struct TestRow {
   std::size_t node = 0;
 };
 
-/// How trees are computed: everything that must not matter.
+/// How trees are computed; nothing of it may change the results.
 struct TestPlan {
-  /// Ancestors come in earlier segments, or earlier in the same one.
+  /// Ancestors come in earlier segments, or earlier in the same segment.
   std::vector<std::vector<TestRow>> segments;
   /// By session and node.
   std::vector<std::vector<Slot>> slots;
@@ -41,11 +41,11 @@ struct TestPlan {
   std::size_t committed = 0;
 };
 
-/// All nodes in order, `rows` in a segment, slot = node; sessions one after the other.
+/// All nodes in order, `rows` per segment, slot = node; sessions one after the other.
 TestPlan plain_plan(const std::vector<TestTree>& trees, std::size_t rows);
-/// Nodes of all sessions in a random order that keeps parents first, `rows` in a segment.
+/// Nodes of all sessions in a random order with parents first, `rows` per segment.
 TestPlan shuffled_plan(std::mt19937& random, const std::vector<TestTree>& trees, std::size_t rows);
-/// Slots at random in caches that are larger than need be.
+/// Assigns random slots in caches that are larger than needed.
 void permute_slots(std::mt19937& random, const std::vector<TestTree>& trees, TestPlan& plan);
 
 /// Hidden states by session and node after all `stages`.
