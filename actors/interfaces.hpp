@@ -13,14 +13,14 @@ namespace flowspec {
 using caf::reacts_to;
 using caf::replies_to;
 
-/// What overtakes segments: the only messages that stages, the verifier and the relays have in
+/// Messages that overtake segments: the only ones that stages, the verifier and the relays have in
 /// common.
 using ControlActor = caf::typed_actor<
     // The root of some sessions has moved.
     reacts_to<PrunesMessage>,
     // Rows of a session need not be computed any more.
     reacts_to<CancelMessage>,
-    // What has been done so far.
+    // Statistics so far.
     replies_to<stats_a>::with<StageStatsMessage>>;
 
 /// A hop of the pipeline: a stage, or the verifier at its end.
@@ -34,15 +34,17 @@ using PipelineActor =
                      reacts_to<CloseMessage>,
                      // Load the weights; answers when they are there, or with the error.
                      replies_to<load_a>::with<StageStatsMessage>,
-                     // What has been done so far.
+                     // Statistics so far.
                      replies_to<stats_a>::with<StageStatsMessage>>;
 
 using DraftActor = caf::typed_actor<
-    // Where segments go, and the way to itself. Once, before the first session.
+    // Where to send segments, and the handle by which the draft sends to itself. Once, before the
+    // first session.
     reacts_to<bind_a, PipelineActor, caf::actor>,
     // A new session, from the pruner.
     reacts_to<OpenMessage>,
-    // The session ends: tell the pipeline behind its last rows.
+    // The session ends: send Close down the pipeline behind its last rows. Cancel only stops
+    // drafting for the session.
     reacts_to<CloseMessage>, reacts_to<CancelMessage>,
     // The root has moved, and segments have ended.
     reacts_to<PrunesMessage>,
@@ -52,29 +54,29 @@ using DraftActor = caf::typed_actor<
     reacts_to<ReadyMessage>,
     // To itself: choose nodes and compute a draft forward.
     reacts_to<step_a>,
-    // To itself: put the result of a forward of so many rows into the trees.
+    // To itself: a forward of this many rows has ended; put its result into the trees.
     reacts_to<done_a, std::uint32_t>,
     // Load the draft model; answers when it is there, or with the error.
     replies_to<load_a>::with<StageStatsMessage>, replies_to<stats_a>::with<StageStatsMessage>>;
 
 using SessionActor = caf::typed_actor<
-    // Accepted tokens; none of them: the prompt has advanced.
+    // Accepted tokens; an empty list: the prompt has advanced.
     reacts_to<TokensMessage>,
     // The session cannot go on.
     reacts_to<FaultMessage>,
     // Nothing of the session is left in the pipeline.
     reacts_to<ClosedMessage>,
-    // The client does not want more.
+    // The client wants no more tokens.
     reacts_to<CancelMessage>,
-    // To itself: look whether there was progress.
+    // To itself: check whether there was progress.
     reacts_to<tick_a>>;
 
 using TreePrunerActor = caf::typed_actor<
-    // Whom to tell of prunes. Once, before the first session.
+    // The receivers of prunes. Once, before the first session.
     reacts_to<bind_a, DraftActor, std::vector<ControlActor>>,
     // A new session and the actor that wants its tokens.
     reacts_to<submit_a, OpenMessage, SessionActor>,
-    // From the session: it has enough.
+    // From the session: it wants no more tokens.
     reacts_to<CloseMessage>, reacts_to<CancelMessage>,
     // From the draft: rows that have been sent.
     reacts_to<SentRowsMessage>,
@@ -86,7 +88,7 @@ using TreePrunerActor = caf::typed_actor<
     reacts_to<FaultMessage>,
     // From the verifier: the session's Close has passed all stages.
     reacts_to<ClosedMessage>,
-    // What is the oldest segment in flight? For messages to people.
+    // The oldest segment in flight, as text for people.
     replies_to<progress_a>::with<std::string>>;
 
 /// What runs on every node of a cluster: see node_agent.hpp.
@@ -95,11 +97,11 @@ using NodeAgentActor = caf::typed_actor<
     replies_to<hello_a>::with<NodeInfoMessage>,
     // What do all stages of your node do?
     replies_to<status_a>::with<std::vector<StageStatsMessage>>,
-    // Connect your node with the one at this host and port, whose segments should not take the way
-    // through the coordinator; answers which node that is.
+    // Connect your node directly with the one at this host and port, so that segments between them
+    // do not pass through the coordinator; answers with that node's id.
     replies_to<connect_a, std::string, std::uint16_t>::with<caf::node_id>,
-    // Make a stage between these; answers the stage and its way in for control messages. The stage
-    // is to be asked to load afterwards.
+    // Make a stage between these actors; answers with the stage and its control handle. The stage
+    // has to be sent `load_a` afterwards.
     replies_to<spawn_st_a, StageSpecMessage, PipelineActor, TreePrunerActor,
                DraftActor>::with<PipelineActor, ControlActor>>;
 

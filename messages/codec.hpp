@@ -1,5 +1,5 @@
 #pragma once
-/// Private to this folder: between the plain values and Cap'n Proto.
+/// Private to this folder: converts between plain values and Cap'n Proto.
 
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +13,7 @@
 #include "messages/types.hpp"
 #include "messages/wire.hpp"
 
-/// Every type that is a message by itself.
+/// Every type that is a message of its own.
 // clang-format off
 #define FLOWSPEC_FOR_EACH_MESSAGE(X)                                                 \
   X(Segment) X(Prunes) X(Open) X(Close) X(Cancel) X(SegmentEnd) X(Verdict) X(SentRows)   \
@@ -61,7 +61,7 @@ class DecodeError : public std::runtime_error {
 /// Builds a message inside the buffer that will be sent, so that nothing is copied afterwards.
 class FlatMessage {
  public:
-  /// `variable_words` has to be enough for all that is not of fixed size.
+  /// `variable_words` has to cover everything that is not of fixed size.
   /// @throws std::length_error
   FlatMessage(const char* name, std::size_t variable_words);
 
@@ -69,7 +69,7 @@ class FlatMessage {
   typename Schema::Builder root() {
     return builder_.initRoot<Schema>();
   }
-  /// The message up to what has been used. The builder is not to be used any more.
+  /// The message, without unused words. The builder must not be used afterwards.
   WireBuffer finish();
 
  private:

@@ -5,22 +5,22 @@
 
 namespace flowspec {
 
-/// What can go wrong, across the system. Texts beside it say the cause and the remedy; what is to
-/// be done about it (an exit code, another try) is decided by the code, never by the text.
+/// Kinds of errors, across the whole system. The text of an error says the cause and the remedy;
+/// what is done about it (an exit code, another try) is decided by the code, never by the text.
 enum class ErrorCode : std::uint8_t {
-  /// Wrong options, a prompt that leaves no room, what makes no sense.
+  /// Wrong options, a prompt that leaves no room for an answer, a request that makes no sense.
   bad_request = 1,
-  /// A file of a model that is missing, damaged or not supported.
+  /// A model file that is missing, damaged or not supported.
   model,
-  /// Memory, KV, stages, a model or instructions that a machine does not have.
+  /// A machine lacks memory, KV, stages, a model or CPU instructions.
   does_not_fit,
-  /// A node, or a part of the pipeline, that was there is not any more, or does not answer.
+  /// A node, or a part of the pipeline, has gone or does not answer.
   node_lost,
-  /// A peer that speaks otherwise than was agreed.
+  /// A peer breaks the protocol.
   protocol,
-  /// Whoever asked does not want it any more.
+  /// The client does not want it any more.
   cancelled,
-  /// All else.
+  /// Everything else.
   internal,
 };
 

@@ -12,19 +12,19 @@ inline constexpr std::size_t rows = 4096;
 inline constexpr std::size_t columns = 65536;
 /// Feature taps of one segment.
 inline constexpr std::size_t taps = 8;
-/// Prunes, or walks, in one message.
+/// Prunes, or accepted paths, in one message.
 inline constexpr std::size_t prunes = 4096;
 /// Ended segments in one message.
 inline constexpr std::size_t ended = 4096;
-/// Tokens of a text: the prompt, a committed path, a walk.
+/// Tokens of a text: the prompt, a committed path, an accepted path.
 inline constexpr std::size_t tokens = std::size_t{1} << 20;
 /// KV slots that a session may ask for.
 inline constexpr std::size_t slots = std::size_t{1} << 22;
-/// Bytes of a string; the text of a fault is cut here by its sender.
+/// Bytes of a string; the sender cuts the text of a fault to this length.
 inline constexpr std::size_t text = 4096;
 /// Layers of a model.
 inline constexpr std::uint32_t layers = 4096;
-/// What one step of an emulated device may take: an hour, in nanoseconds.
+/// Longest time of one step of an emulated device: an hour, in nanoseconds.
 inline constexpr std::uint64_t emulated_ns = 3'600'000'000'000;
 /// Bytes of one row on an emulated link, and its least rate in bits per second.
 inline constexpr std::uint64_t emulated_row_bytes = std::uint64_t{1} << 20;

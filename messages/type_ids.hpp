@@ -1,6 +1,6 @@
 #pragma once
-/// Registers all messages with CAF. Every actor system's configuration needs
-/// `add_message_types<caf::id_block::flowspec_messages>()`; a block of actor handles goes on at
+/// Registers all messages with CAF. The configuration of every actor system needs
+/// `add_message_types<caf::id_block::flowspec_messages>()`; the block of actor handles begins at
 /// `caf::id_block::flowspec_messages::end`. The order here is part of the protocol.
 
 #include <caf/type_id.hpp>
@@ -28,7 +28,7 @@ CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::StageStatsMessage))
 CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::TextDeltaMessage))
 CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::ReportMessage))
 
-// Words that tell apart messages without, or with the same, content: at most 10 characters.
+// Atoms that tell apart messages with no content, or with the same content: at most 10 characters.
 CAF_ADD_ATOM(flowspec_messages, flowspec, hello_a, "hello")
 CAF_ADD_ATOM(flowspec_messages, flowspec, status_a, "status")
 CAF_ADD_ATOM(flowspec_messages, flowspec, stats_a, "stats")

@@ -25,9 +25,9 @@ inline constexpr TreeNodeId no_node = 0;
 inline constexpr SessionId no_session = 0;
 /// The draft counts its ids up from 1, the tree pruner up from here: two ranges that never meet.
 inline constexpr TreeNodeId first_fresh_node = TreeNodeId{1} << 63;
-/// `Fault::stage` of the party that is no stage.
+/// `Fault::stage` if the fault is not a stage's.
 inline constexpr std::uint32_t not_a_stage = std::numeric_limits<std::uint32_t>::max();
-/// Changes with every change of the schema that an older node would misread.
+/// Raised with every change of the schema that an older node would misread.
 inline constexpr std::uint32_t protocol_version = 3;
 
 /// One tree node on its way through the pipeline.
@@ -51,14 +51,14 @@ struct Tensor {
   std::span<const float> row(std::size_t i) const { return values.subspan(i * columns, columns); }
 };
 
-/// Moves the root of one session's tree. `path` joins the committed prefix; of the live nodes only
-/// `root` and what is below it stay alive.
+/// Moves the root of one session's tree. `path` joins the committed prefix; of the live nodes, only
+/// `root` and its sub-tree stay alive.
 struct Prune {
   SessionId session = 0;
-  /// The version that the tree has afterwards; the first prune makes version 1.
+  /// The version of the tree after this prune; the first prune makes version 1.
   TreeVersion version = 0;
   std::vector<TreeNodeId> path;
-  /// The new root as a row; a fresh root (no node of the draft) has an id of the pruner's range.
+  /// The new root as a row; a fresh root (not a node of the draft) has an id of the pruner's range.
   Row root;
   friend bool operator==(const Prune&, const Prune&) = default;
 };
@@ -67,20 +67,20 @@ struct Prune {
 struct Segment {
   SegmentId id = 0;
   std::vector<Row> rows;
-  /// What the sender applied since its last segment: the slow path of every prune.
+  /// Prunes that the sender applied since its last segment: the slow path of every prune.
   std::vector<Prune> prunes;
   /// Hidden states, rows x hidden size; empty on the way to the first stage.
   Tensor hidden;
   /// Hidden states of chosen layers (for EAGLE-3 heads), each rows x hidden size.
   std::vector<Tensor> taps;
-  /// The tree of its rows goes on in the next segment, and is to be verified as a whole.
+  /// The tree of its rows continues in the next segment, and is to be verified as a whole.
   bool awaits_more = false;
 };
 
-/// From the tree pruner to everybody. Empty `prunes` with some `ended` is the no-change notice.
+/// From the tree pruner to all. Empty `prunes` with some `ended` means that no tree has changed.
 struct Prunes {
   std::vector<Prune> prunes;
-  /// Segments that have ended: their credits go back to the draft together with the newer tree.
+  /// Segments that have ended: their credits return to the draft together with the newer tree.
   std::vector<SegmentId> ended;
   friend bool operator==(const Prunes&, const Prunes&) = default;
 };
@@ -99,7 +99,7 @@ struct SamplingParams {
 /// Opens a session on every stage; travels in-band, ahead of its first rows.
 struct Open {
   SessionId session = 0;
-  /// The id of the prompt's first token that is not kept, which is the tree's first root.
+  /// The id of the prompt's first token that is not cached; it is the tree's first root.
   TreeNodeId root = no_node;
   std::vector<Token> prompt;
   SamplingParams sampling;
@@ -107,9 +107,10 @@ struct Open {
   Position position_limit = 0;
   /// KV slots to reserve.
   std::uint32_t slots = 0;
-  /// A session that was closed with `keep`, asked for as many slots, and has as committed text what
-  /// the first `cached_tokens` tokens of the prompt say: its KV is taken over, and they are not computed
-  /// again. Below the prompt's size, since what follows the last token is wanted.
+  /// A session that was closed with `keep`, had the same number of slots, and whose committed text
+  /// begins with the first `cached_tokens` tokens of the prompt: its KV is taken over, and they are
+  /// not computed again. `cached_tokens` is less than the prompt's size, since the output at the
+  /// last token is needed.
   SessionId prefix_session = no_session;
   Position cached_tokens = 0;
   friend bool operator==(const Open&, const Open&) = default;
@@ -118,15 +119,16 @@ struct Open {
 /// Ends a session; travels in-band behind its last rows and frees its KV.
 struct Close {
   SessionId session = 0;
-  /// The KV of its committed positions stays, until an Open takes it over or a second Close names
+  /// The KV of the committed positions is kept, until an Open takes it over or a second Close names
   /// the session.
   bool keep = false;
-  /// With `keep`: what the sender applied since its last segment, so that every hop keeps the same.
+  /// With `keep`: the prunes that the sender applied since its last segment, so that every hop
+  /// keeps the same positions.
   std::vector<Prune> prunes;
   friend bool operator==(const Close&, const Close&) = default;
 };
 
-/// The same, ahead of everything: rows of the session need not be computed any more.
+/// Overtakes everything that is queued: rows of the session need not be computed any more.
 struct Cancel {
   SessionId session = 0;
   friend bool operator==(const Cancel&, const Cancel&) = default;
@@ -147,7 +149,7 @@ struct PathNode {
   friend bool operator==(const PathNode&, const PathNode&) = default;
 };
 
-/// What the target model says along the tree, from the root of version `version`.
+/// The path along which the target model follows the tree, from the root of version `version`.
 struct AcceptedPath {
   SessionId session = 0;
   TreeVersion version = 0;
@@ -180,9 +182,9 @@ struct Features {
 
 /// From the first stage to the draft.
 struct Ready {
-  /// The segment that the stage has begun on, or with 0 µs has finished with.
+  /// The segment that the stage has begun, or, with 0 µs, has finished.
   SegmentId segment = 0;
-  /// Time until the stage could start on another segment, in microseconds.
+  /// Time until the stage can start another segment, in microseconds.
   std::uint64_t free_in_us = 0;
   friend bool operator==(const Ready&, const Ready&) = default;
 };
@@ -322,14 +324,16 @@ struct StageStats {
   std::uint64_t kv_bytes = 0;
   // Of the draft only:
   std::uint64_t draft_forwards = 0;
-  /// Tokens that came while the controller had speculation on, and off; how often it changed that;
-  /// the least reach of a sent node and the forwards before a segment that it chose last.
+  /// Tokens that came while the controller had speculation on, and off; how often it switched; the
+  /// last values it chose for the least path probability of a sent node and for the draft forwards
+  /// before a segment.
   std::uint64_t guessed_tokens = 0;
   std::uint64_t plain_tokens = 0;
   std::uint64_t switches = 0;
   double send_reach = 0;
   std::uint32_t hold = 0;
-  /// Tokens of answers at places where it had guessed, and those that were among its guesses.
+  /// Answer tokens at places where the draft had made guesses, and how many of them were among the
+  /// guesses.
   std::uint64_t guesses = 0;
   std::uint64_t right_guesses = 0;
   friend bool operator==(const StageStats&, const StageStats&) = default;

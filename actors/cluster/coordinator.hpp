@@ -21,7 +21,7 @@
 
 namespace flowspec {
 
-/// Never on another machine than the one that asks: its messages carry what can't travel.
+/// Stays on the machine that asks: some of its messages cannot be serialized.
 using CoordinatorActor = caf::typed_actor<
     // A node takes part, by this agent and under this name. Once per node, before `bind`.
     reacts_to<hello_a, NodeAgentActor, std::string>,
@@ -29,11 +29,11 @@ using CoordinatorActor = caf::typed_actor<
     reacts_to<bind_a, Pipeline>,
     // Load all weights; answers when they are there, or with the first error.
     replies_to<load_a>::with<std::vector<StageStatsMessage>>,
-    // Start a session; gives its number.
+    // Start a session; answers with its number.
     replies_to<submit_a, Request>::with<SessionId>,
-    // Its client does not want more of a session.
+    // The client no longer wants a session.
     reacts_to<CancelMessage>,
-    // What all hops have done: stages, verifier, draft, those that answer in time.
+    // Statistics of all hops that answer in time: stages, verifier, draft.
     replies_to<stats_a>::with<std::vector<StageStatsMessage>>>;
 
 struct CoordinatorConfig {

@@ -14,10 +14,10 @@
 namespace flowspec {
 
 using DialerActor = caf::typed_actor<
-    // Connect to a node at host and port; answers which node that is, or with what is wrong.
+    // Connect to a node at host and port; answers with the node's id, or with the error.
     replies_to<connect_a, std::string, std::uint16_t>::with<caf::node_id>>;
 
-/// Uses TLS where the actor system has it. Runs on its own thread, since looking up and trying an
+/// Uses TLS if the actor system has it. Runs on its own thread, since looking up and trying an
 /// address blocks; every answer comes within `dial_limit`.
 DialerActor spawn_dialer(caf::actor_system& system);
 

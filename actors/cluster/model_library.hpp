@@ -10,22 +10,22 @@
 
 namespace flowspec {
 
-/// The models of a node. All functions may be called from several threads at once; they read disks,
-/// so no pooled actor calls them.
+/// The models of a node. All functions are thread-safe. They read disks, so no pooled actor calls
+/// them.
 class ModelLibrary {
  public:
-  /// @param hashes  outlives the library.
+  /// @param hashes  has to outlive the library.
   explicit ModelLibrary(std::vector<std::filesystem::path> folders,
                         HashCache& hashes = user_hash_cache())
       : folders_(std::move(folders)), hashes_(hashes) {}
 
   /// All files of that name (without folders) in or below the folders, and all folders of that name
-  /// that have a model in them; links to one file count once. The search is bounded in depth and in
-  /// the number of files, whatever links and mounts there are.
-  /// Throws ModelError when there is none, naming the folders, and what was not searched.
+  /// that contain a model; links to one file count once. The search is bounded in depth and in the
+  /// number of files, whatever links and mounts there are.
+  /// Throws ModelError if there is none; the text names the folders, and what was not searched.
   std::vector<std::filesystem::path> find(const std::string& name) const;
 
-  /// `hash_model`, where only files are read that are not known.
+  /// As `hash_model`, but reads only files whose hash is not known yet.
   std::string hash(const ModelFiles& files, const HashProgress& progress = {}) const;
 
  private:

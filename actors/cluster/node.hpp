@@ -23,33 +23,32 @@
 
 namespace flowspec {
 
-/// All functions may be called from several threads at once.
+/// All functions are thread-safe.
 class Node : public std::enable_shared_from_this<Node> {
  public:
   explicit Node(NodeOptions options);
 
   const NodeOptions& options() const { return options_; }
   const ModelLibrary& library() const { return library_; }
-  /// Of all stages together.
+  /// The memory promised to all stages together.
   const MemoryLedger& memory() const { return memory_; }
   NodeInfo info() const;
-  /// What it computes with at best.
+  /// The best numerics that this node can compute with.
   const std::string& numerics() const { return numerics_; }
 
-  /// Takes an agent into the list until it ends; false where there are too many, or none is wanted
-  /// any more.
+  /// Adds an agent to the list until it ends; false if there are too many, or the node is closed.
   bool add_agent(const caf::strong_actor_ptr& agent);
 
-  /// Runs `make` and keeps the stage in the list until it ends; nothing where there are too many.
+  /// Runs `make` and keeps the stage in the list until it ends; nothing if there are too many.
   std::optional<PipelineActor> add_stage(const std::function<PipelineActor()>& make);
   std::vector<PipelineActor> stages() const;
 
-  /// Ends all agents, and with them their stages, and takes no more.
+  /// Ends all agents, and with them their stages, and accepts no more.
   void close();
   bool closed() const { return closed_; }
 
  private:
-  /// Asking for a node's status makes an agent too, so some more than stages are let in.
+  /// Asking for a node's status makes an agent too, so there may be more agents than stages.
   static constexpr std::size_t max_agents = 64;
 
   const NodeOptions options_;

@@ -9,19 +9,19 @@ namespace flowspec {
 
 /// What a node offers, and how much of it.
 struct NodeOptions {
-  /// For people.
+  /// Shown to people.
   std::string name;
-  /// Of the program.
+  /// Version of the program.
   std::string version;
   /// Folders with model files.
   std::vector<std::filesystem::path> models;
-  /// The most that a stage gets, whatever it asks for.
+  /// Most threads of a stage, whatever it asks for.
   std::uint32_t threads = 1;
-  /// Stages of all peers together.
+  /// Most stages, of all peers together.
   std::uint32_t max_stages = 8;
-  /// KV memory of one stage, in bytes.
+  /// Most KV memory of one stage, in bytes.
   std::uint64_t kv_limit = std::uint64_t{1} << 30;
-  /// Computes without oneDNN, as a CPU that it is not exact on does.
+  /// Computes without oneDNN, as on a CPU where oneDNN is not exact.
   bool own_kernels = false;
 };
 

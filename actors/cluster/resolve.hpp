@@ -1,5 +1,5 @@
 #pragma once
-/// What host names stand for, found within a limit.
+/// Resolves host names within a time limit.
 
 #include <chrono>
 #include <cstdint>
@@ -17,28 +17,28 @@ struct HostAddress {
 
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
   int family() const { return storage.ss_family; }
-  /// In numbers: "10.0.0.1" or "::1".
+  /// Numeric: "10.0.0.1" or "::1".
   std::string text() const;
-  /// Whether only this machine can be reached by it, and reach it.
+  /// Whether the address is reachable only from this machine.
   bool is_loopback() const;
-  /// fe80::/10, which means something only together with a link, and CAF knows no links.
+  /// fe80::/10: such an address needs a link (a zone), and CAF knows no links.
   bool is_link_local() const;
 };
 
 struct Resolved {
-  /// In the order in which they should be tried; empty where there is a problem.
+  /// In the order in which they should be tried; empty if there is a problem.
   std::vector<HostAddress> addresses;
   std::string problem;
 };
 
-/// Time that a name server may take, which is asked again by the system after 5 s.
+/// How long a name server may take; the system asks it again after 5 s.
 inline constexpr std::chrono::seconds resolve_limit{6};
 
-/// Names stand for link-local addresses too, which are left out.
+/// Drops link-local addresses, which a name may also resolve to.
 void drop_link_local(Resolved& resolved);
 
-/// Looks up a name, or reads an address in numbers. The system's own function has no limit: it goes
-/// on in a thread of its own where it is not waited for any longer.
+/// Looks up a name, or parses a numeric address. The system's own function has no limit: it runs on
+/// a thread of its own, which goes on when the limit has passed.
 Resolved resolve(const std::string& host, std::uint16_t port,
                  std::chrono::milliseconds limit = resolve_limit);
 

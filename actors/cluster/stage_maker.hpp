@@ -1,6 +1,6 @@
 #pragma once
-/// Makes the stages of one node agent, on a thread of its own: that looks through folders and reads
-/// headers, for which no pooled actor may be held up.
+/// Makes the stages of one node agent. Runs on a thread of its own, since it searches folders and
+/// reads file headers, which must not block a pooled actor.
 
 #include <atomic>
 #include <memory>
@@ -20,13 +20,13 @@ using StageMakerActor = caf::typed_actor<
     replies_to<spawn_st_a, StageSpecMessage, PipelineActor, TreePrunerActor,
                DraftActor>::with<PipelineActor, ControlActor>>;
 
-/// The stages of an agent. All functions may be called from several threads at once.
+/// The stages of an agent. All functions are thread-safe.
 class StageList {
  public:
-  /// False where the agent has ended: then nobody else will end the stage.
+  /// False if the agent has ended: then the caller has to end the stage.
   bool add(const PipelineActor& stage);
   std::size_t size() const;
-  /// Ends all stages, and gives up what is not done yet.
+  /// Ends all stages, and gives up those that are still being made.
   void close();
   /// Set when nobody wants the stages any more.
   std::shared_ptr<const std::atomic<bool>> closed() const { return closed_; }

@@ -16,14 +16,14 @@ class Node;
 /// How a node makes the stage that a peer asks for.
 struct StagePlan {
   std::uint32_t vocab_size = 0;
-  /// Checks the model's hash and loads; long, so on the stage's own thread.
+  /// Checks the model's hash and loads. Takes long, so it runs on the stage's own thread.
   StageLoader load;
 };
 
-/// Checks whether the node can make the stage: protocol, numerics, file, layers, memory, which it
-/// claims for as long as the plan or its stage lives. Reads no
-/// more than the files' headers. Errors name the node and, where there is one, the file; those of
-/// loading do not name the node: the coordinator does, by its address.
+/// Checks whether the node can make the stage: protocol, numerics, file, layers, memory. Claims the
+/// memory for as long as the plan or its stage lives. Reads no more than the files' headers. Errors
+/// name the node and, if there is one, the file. Errors of loading do not name the node: the
+/// coordinator adds its address.
 /// @param given_up  set when nobody wants the stage any more; ends the loading.
 caf::expected<StagePlan> plan_stage(const std::shared_ptr<Node>& node, const StageSpec& spec,
                                     std::shared_ptr<const std::atomic<bool>> given_up);

@@ -10,9 +10,9 @@
 
 namespace flowspec {
 
-/// Asks all of `hops` for their statistics and answers `self`'s current request with what has come
-/// in time, in the hops' order: a hop that is gone, or computes for longer than that, is left out.
-/// The question overtakes the segments that wait.
+/// Asks all of `hops` for their statistics and answers `self`'s current request with those that
+/// came in time, in the order of the hops; a hop that is gone, or computes for longer than the
+/// limit, is left out. The request overtakes the segments in the hops' queues.
 template <class Self>
 caf::result<std::vector<StageStatsMessage>> collect_stats(Self* self,
                                                           const std::vector<caf::actor>& hops) {
@@ -34,8 +34,9 @@ caf::result<std::vector<StageStatsMessage>> collect_stats(Self* self,
   auto collected = std::make_shared<Collected>(
       Collected{std::vector<StageStatsMessage>(hops.size()), hops.size(),
                 self->template make_response_promise<Promise>()});
-  // With a limit in units of std::chrono CAF 0.17 forgets the priority; an answer to an urgent
-  // request would not come back from another machine, where a relay makes it urgent again.
+  // A caf::duration, since with a std::chrono limit CAF 0.17 forgets the priority. A request to
+  // another machine is not urgent: the answer to an urgent one would not come back, and the relay
+  // there makes the request urgent again.
   const caf::duration limit{std::chrono::seconds(4)};
   for (std::size_t i = 0; i < hops.size(); ++i) {
     auto receive = [&](auto response) {

@@ -1,6 +1,6 @@
 #pragma once
-/// A pipeline on emulated devices and links: the actors are the usual ones, what lies between them
-/// is not.
+/// A pipeline on emulated devices and links: the actors are the usual ones; devices and links are
+/// put between them.
 
 #include <memory>
 #include <string>
@@ -18,9 +18,9 @@ namespace flowspec {
 struct EmulationConfig {
   /// The stages' devices, each with its link to the next hop.
   std::vector<EmulatedStage> stages;
-  /// The first hop: token ids, no hidden states.
+  /// The link to the first stage: it carries token ids, no hidden states.
   EmulatedLink first_link;
-  /// Prunes to the stages, and what the stages say to draft and pruner.
+  /// Carries prunes to the stages, and what the stages send to draft and pruner.
   EmulatedLink control_link;
   /// The device of draft, pruner and verifier.
   EmulatedForward draft;
@@ -29,8 +29,8 @@ struct EmulationConfig {
   EmulationRecorder* recorder = nullptr;
 };
 
-/// Makes devices and links of one pipeline; they end with the object, unless the pipeline's actors
-/// have ended them before.
+/// Makes the devices and links of one pipeline. They end with the object, or earlier with the
+/// actors of the pipeline.
 class PipelineEmulation {
  public:
   PipelineEmulation(caf::actor_system& system, EmulationConfig config);
@@ -40,8 +40,8 @@ class PipelineEmulation {
 
   /// For PipelineConfig::link. Valid as long as the object is.
   LinkMaker links();
-  /// A stage of this process, with its device and the link behind it. On another node the node's
-  /// agent does the same with `stage(index)`.
+  /// A stage of this process, with its device and the link behind it. For a stage on another node,
+  /// the node's agent does the same with `stage(index)`.
   StageHandle make_stage(StageConfig config, SpawnMode mode);
   const EmulatedStage& stage(std::uint32_t index) const { return config_.stages.at(index); }
 

@@ -7,8 +7,8 @@
 ///                                                                    is through
 ///
 /// A verification starts when everything that happens at the same moment has been handled; all
-/// segments that have come by then share one call of the LM head. Prunes, and whatever the verifier
-/// says about them, cost nothing.
+/// segments that have arrived by then share one call of the LM head. Prunes, and what the verifier
+/// says about them, take no time.
 
 #include <caf/actor.hpp>
 #include <caf/fwd.hpp>
@@ -27,9 +27,9 @@ struct HeadDeviceConfig {
   EmulationRecorder* recorder = nullptr;
 };
 
-/// Spawns the device. It takes the place of actors: of the verifier for the last stage, of pruner
-/// and draft for the verifier, of the draft for itself. (bind_a, name, actor) tells it who they are;
-/// the names are "verifier", "pruner" and "draft".
+/// Spawns the device. It is a proxy: it stands for the verifier towards the last stage, for pruner
+/// and draft towards the verifier, and for the draft towards itself. (bind_a, name, actor) tells it
+/// the actors; the names are "verifier", "pruner" and "draft".
 caf::actor spawn_head_device(caf::actor_system& system, HeadDeviceConfig config);
 
 }  // namespace flowspec

@@ -25,7 +25,8 @@ struct LinkConfig {
 };
 
 /// Spawns an actor that passes every message on to the target. Prunes and cancels arrive there with
-/// high priority, as they are sent. It ends by an exit message, or with the last that refers to it.
+/// high priority, as they were sent. It ends on an exit message, or when nothing refers to it any
+/// more.
 caf::actor spawn_emulated_link(caf::actor_system& system, LinkConfig config);
 
 }  // namespace flowspec

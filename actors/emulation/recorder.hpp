@@ -1,5 +1,5 @@
 #pragma once
-/// What emulated devices and links have done, for those who want to know.
+/// Records the work of emulated devices and links.
 
 #include <cstdint>
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace flowspec {
 
-/// A piece of work, without interruption, of one device or link.
+/// A piece of uninterrupted work of one device or link.
 struct EmulatedWork {
   enum class Kind {
     segment,   ///< a stage's forward
@@ -20,15 +20,15 @@ struct EmulatedWork {
     prune,     ///< prunes on the link to a stage
   };
   Kind kind = Kind::segment;
-  /// "draft", "stage 0", ...; of transfers and prunes: where they come from.
+  /// "draft", "stage 0", ...; for transfers and prunes: the sender.
   std::string device;
-  /// Of transfers and prunes: where they go.
+  /// For transfers and prunes: the receiver.
   std::string to;
   EmulationTime start;
   EmulationTime end;
   /// Several only for `verify`.
   std::vector<SegmentId> segments;
-  /// Computed, or transferred. Of a draft forward its last part has them all.
+  /// Rows computed, or transferred. The last part of a draft forward has all rows of the forward.
   std::uint32_t rows = 0;
   /// Rows that were dead before they were computed.
   std::uint32_t rows_dropped = 0;
@@ -39,7 +39,7 @@ class EmulationRecorder {
  public:
   virtual ~EmulationRecorder() = default;
   virtual void worked(const EmulatedWork& work) = 0;
-  /// The draft has sent a segment of these rows.
+  /// The draft has sent a segment with these rows.
   virtual void sent(SegmentId segment, const std::vector<Row>& rows) = 0;
   /// These nodes of the session have become part of the text.
   virtual void committed(SessionId session, const std::vector<TreeNodeId>& path) = 0;

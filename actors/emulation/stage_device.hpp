@@ -1,6 +1,6 @@
 #pragma once
-/// An emulated device around a real stage. The stage knows nothing of it: it computes as fast as it
-/// can, and the device hands out the result when the emulated one would have it.
+/// An emulated device around a real stage. The stage does not know about it: it computes as fast as
+/// it can, and the device releases the result when the emulated device would have it.
 ///
 ///   Open, Segment, Close ──► queue ──device is free──► stage computes ──► held until the emulated
 ///   Prunes, Cancel ───────────────── at once ────────► stage              forward's end ──► link
@@ -21,7 +21,8 @@ namespace flowspec {
 class EmulationRecorder;
 
 /// Spawns the stage, a device around it, and the device's link to the next hop. The returned handle
-/// is the device's, which passes on requests to the stage. When one of them ends, so do the others.
+/// is the device's, which passes requests on to the stage. When one of the three ends, so do the
+/// others.
 /// @param recorder  may be null.
 PipelineActor spawn_emulated_stage(caf::actor_system& system, StageConfig config, SpawnMode mode,
                                    const EmulatedStage& emulation, const std::string& next_device,

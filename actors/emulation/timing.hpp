@@ -13,7 +13,7 @@ namespace flowspec {
 using EmulationTime = std::chrono::steady_clock::time_point;
 using EmulationSpan = std::chrono::nanoseconds;
 
-/// Time of a forward of `rows` rows; none for no rows.
+/// Time of a forward of `rows` rows; 0 for no rows.
 EmulationSpan forward_time(const EmulatedForward& forward, std::size_t rows);
 
 /// Time that `bytes` keep a link busy; they arrive its latency later.

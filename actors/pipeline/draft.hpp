@@ -5,8 +5,9 @@
 ///               ▼                                                     │
 ///   idle ──► one draft forward ── done ──► its guesses join the tree ─┴─ nothing to draft ──► idle
 ///
-/// `step` and `done` are messages to itself, so that a prune that comes meanwhile is served at
-/// once. A segment leaves after any message, when credit, first stage and tree are ready.
+/// `step` and `done` are messages to itself, so that a prune that arrives in between is handled at
+/// once. After any message a segment may leave: when there is credit, the first stage is ready and
+/// the tree has rows to send.
 
 #include <functional>
 #include <memory>

@@ -1,5 +1,5 @@
 #pragma once
-/// What an actor of the pipeline does where a message can't be dealt with.
+/// How an actor of the pipeline handles a message that it cannot process.
 
 #include <exception>
 #include <optional>
@@ -16,8 +16,8 @@
 
 namespace flowspec {
 
-/// The content of a message; one that can't be read is dropped with a line in the log. Whoever waits
-/// for it has a limit.
+/// The content of a message. One that cannot be read is logged and dropped; whoever waits for it
+/// has a time limit.
 template <class T>
 std::optional<T> read_or_warn(const Wire<T>& message, std::string_view who) {
   auto content = message.read();
@@ -27,8 +27,8 @@ std::optional<T> read_or_warn(const Wire<T>& message, std::string_view who) {
   return std::nullopt;
 }
 
-/// Handles a message. An exception, for lack of memory perhaps, ends the sessions that the message
-/// speaks of and no other: `fail` gets them, and the exception's text.
+/// Handles a message. An exception (out of memory, for example) ends the sessions of this message
+/// and no other: `fail` gets these sessions and the text of the exception.
 template <class T, class Handle, class Fail>
 void guarded(const Wire<T>& message, const Handle& handle, const Fail& fail) {
   try {

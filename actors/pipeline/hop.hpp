@@ -1,6 +1,6 @@
 #pragma once
-/// What the two kinds of hop, stages and the verifier, do alike: sessions come and go in-band,
-/// prunes come by two ways, dead rows are dropped before anything is computed.
+/// What the two kinds of hop, stages and the verifier, have in common: sessions open and close
+/// in-band, prunes arrive by two ways, dead rows are dropped before anything is computed.
 
 #include <map>
 #include <memory>
@@ -51,31 +51,32 @@ class HopSessions {
   explicit HopSessions(std::uint32_t stage) { stats_.stage = stage; }
 
   HopSession* find(SessionId id);
-  /// Gives the error text if the session is open already, or has fewer KV slots than its prompt has
-  /// tokens.
+  /// Returns the error text if the session is open already, or has fewer KV slots than its prompt
+  /// has tokens.
   std::optional<std::string> open(Open open, KvCache cache);
-  /// The same with the KV of the session that was before, which is gone afterwards in any case.
-  /// Gives the error text also if its committed text is not what the prompt begins with.
+  /// The same with the KV of the session `prefix_session`, which is gone afterwards in any case.
+  /// Also returns an error text if the committed text of that session is not a prefix of the
+  /// prompt.
   std::optional<std::string> resume(Open open);
-  /// With `keep`, a session that is not dead can be resumed. Gives those of its prunes that were
+  /// With `keep`, a session that is not dead can be resumed. Returns those of its prunes that were
   /// applied since the last segment.
   std::vector<Prune> close(SessionId id, bool keep);
   void cancel(SessionId id);
 
-  /// Applies what is new, and remembers it for the next hop. Sessions whose prune does not fit are
-  /// dead from then on; their faults are appended.
+  /// Applies the prunes that are new, and remembers them for the next hop. A session whose prune
+  /// does not fit is dead from then on; its fault is appended.
   void apply(const std::vector<Prune>& prunes, std::vector<Fault>& faults);
 
   /// Gives every live row its slot. Dead rows and rows of unknown sessions are counted and left
   /// out.
   std::vector<LiveRow> admit(const Segment& segment, std::vector<Fault>& faults);
 
-  /// The prunes applied since they were forgotten last: they ride on the next segment.
+  /// The prunes applied since the last `forget_applied`: they travel with the next segment.
   const std::vector<Prune>& applied() const { return applied_.all(); }
-  /// They have been handed on, or no hop follows that would want them.
+  /// To be called when they have been sent on, or when no hop follows.
   void forget_applied() { applied_.forget(); }
 
-  /// A message that could not be read.
+  /// Counts a message that could not be read.
   void count_malformed() { ++stats_.malformed; }
   void count_computed(std::size_t rows, std::uint64_t busy_ns);
   StageStats stats() const;

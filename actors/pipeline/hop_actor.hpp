@@ -41,7 +41,7 @@ class HopActor {
       sessions_.cancel(cancel->session);
   }
 
-  /// After every message.
+  /// To be called after every message.
   void handled() const {
     assert(!sessions_.broken_invariant());
     if (probe_ != nullptr)
@@ -63,9 +63,9 @@ class HopActor {
     log_failures(self);
   }
 
-  /// Reads a message. What can't be read is logged and counted and has no other effect, since
-  /// nobody knows which session it was of. Should a segment be lost with it, the progress limit of
-  /// its session tells.
+  /// Reads a message. One that cannot be read is logged and counted and has no other effect, since
+  /// its session is unknown. If a segment is lost this way, the progress limit of its session ends
+  /// the session.
   template <class T>
   std::optional<T> read(const Wire<T>& message) {
     auto content = read_or_warn(message, name());
@@ -94,7 +94,7 @@ class HopActor {
     report(faults);
   }
 
-  /// Ends the sessions whose rows a segment has that can't be computed.
+  /// Ends the sessions of a segment that cannot be computed.
   void refuse(const Segment& segment, const std::string& error) {
     for (const Row& row : segment.rows) {
       auto* session = sessions_.find(row.session);

@@ -1,6 +1,6 @@
 #pragma once
-/// Wires the actors of one pipeline: pruner, draft and verifier here, stages wherever the caller
-/// says.
+/// Wires the actors of one pipeline: pruner, draft and verifier in this process, stages wherever
+/// the caller places them.
 
 #include <cstdint>
 #include <functional>
@@ -19,9 +19,9 @@
 
 namespace flowspec {
 
-/// A stage and the way in for messages that overtake segments. The two are one actor where the
-/// stage is local; on another node a relay takes control messages in, because CAF loses their
-/// priority on the network.
+/// A stage and the handle for messages that overtake segments. For a local stage both are the same
+/// actor; on another node a relay receives control messages, because CAF loses their priority on
+/// the network.
 struct StageHandle {
   PipelineActor stage;
   ControlActor control;
@@ -30,10 +30,10 @@ struct StageHandle {
 /// Makes stage `index`. Throws std::runtime_error where it can't.
 using MakeStage = std::function<StageHandle(std::uint32_t index, const StagePeers& peers)>;
 
-/// Puts an actor of one's own between a sender and a receiver, for tests and emulated links. `to`
-/// and `from` are "draft", "pruner", "verifier" or "stage 0", "stage 1", ...; the draft also sends
-/// to itself, to begin and to end a draft forward. It returns the handle that the sender is to use,
-/// which has to pass everything on in order.
+/// Puts an actor between a sender and a receiver, for tests and emulated links. `to` and `from` are
+/// "draft", "pruner", "verifier" or "stage 0", "stage 1", ...; the draft also sends to itself, to
+/// begin and to end a draft forward. Returns the handle that the sender has to use; its actor has
+/// to pass everything on in order.
 using LinkMaker =
     std::function<caf::actor(const std::string& from, const std::string& to, caf::actor target)>;
 
@@ -46,7 +46,7 @@ struct PipelineConfig {
   /// The draft model reads the target's hidden states.
   bool send_features = false;
   SpawnMode mode = SpawnMode::detached;
-  /// None: senders and receivers talk directly.
+  /// Empty: senders and receivers are connected directly.
   LinkMaker link;
   PipelineProbe* probe = nullptr;
 };
@@ -60,8 +60,8 @@ struct Pipeline {
   std::vector<StageHandle> stages;
 };
 
-/// Makes the actors from the last stage to the first and connects them. Nothing is loaded yet: each
-/// of draft, stages and verifier has to answer `load_a` before the first session.
+/// Makes the actors from the last stage to the first and connects them. Nothing is loaded yet:
+/// draft, stages and verifier each have to answer `load_a` before the first session.
 Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
                        const MakeStage& make_stage);
 

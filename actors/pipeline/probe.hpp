@@ -14,8 +14,8 @@ class PipelineProbe {
  public:
   virtual ~PipelineProbe() = default;
   virtual void after_hop(const HopSessions& hop) = 0;
-  /// A stage or the verifier (which has the number behind the last stage) is about to compute; may
-  /// throw what a computation may throw.
+  /// A stage, or the verifier (whose number follows the last stage's), is about to compute. May
+  /// throw whatever a computation may throw.
   virtual void before_compute(std::uint32_t /*stage*/) {}
   virtual void after_draft(const Drafter& drafter, std::size_t in_flight) = 0;
 };

@@ -17,8 +17,7 @@ namespace flowspec {
 
 struct DraftPolicy;
 
-/// Where a request runs. The one place that turns it into ids, positions and KV slots is
-/// `make_session`.
+/// Where a request runs. Only `make_session` turns a request into ids, positions and KV slots.
 struct SessionConfig {
   Open open;
   /// Its prompt stands in `open`.
@@ -26,13 +25,13 @@ struct SessionConfig {
   TreePrunerActor pruner;
 };
 
-/// The session of a request, under a number that has not been used, in the pipeline of this pruner
-/// and policy.
+/// The session of a request, for the pipeline with this pruner and policy. `id` must not have been
+/// used before.
 SessionConfig make_session(Request request, SessionId id, const DraftPolicy& policy,
                            TreePrunerActor pruner);
 
 /// KV slots that a session needs on every hop: its positions, the live rows that the draft may have
-/// sent, and rows in flight that have died unheard.
+/// sent, and rows in flight that have died, which the hop does not know yet.
 std::uint32_t session_slots(const DraftPolicy& policy, std::uint32_t position_limit);
 
 SessionActor spawn_session(caf::actor_system& system, SessionConfig config);

@@ -1,5 +1,5 @@
 #pragma once
-/// The sessions that a message speaks of: those that end where it can't be dealt with.
+/// The sessions that a message is about: they end if the message cannot be processed.
 
 #include <set>
 

@@ -26,7 +26,7 @@ struct StagePeers {
   /// The next stage, or the verifier.
   PipelineActor next;
   TreePrunerActor pruner;
-  /// Told when stage 0 is free.
+  /// Receives Ready from stage 0.
   DraftActor draft;
 };
 
@@ -36,9 +36,9 @@ struct StageConfig {
   std::uint32_t vocab_size = 0;
   /// Memory for the KV of all sessions together, in bytes.
   std::uint64_t kv_limit = std::uint64_t{4} << 30;
-  /// Where the KV of a session is reserved; without one it is not.
+  /// Where the KV of a session is reserved; empty: no reservation.
   std::optional<MemoryLedger> memory = {};
-  /// Kept as long as the stage, with what it owns.
+  /// Kept, with all that it owns, as long as the stage lives.
   StageLoader load;
   StagePeers peers;
   PipelineProbe* probe = nullptr;

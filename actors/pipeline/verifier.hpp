@@ -18,7 +18,7 @@ class PipelineProbe;
 using LmHeadLoader = std::function<caf::expected<std::unique_ptr<LmHead>>()>;
 
 struct VerifierConfig {
-  /// Its number in the pipeline, counted on from the stages.
+  /// Its number in the pipeline: the number of stages.
   std::uint32_t stage = 0;
   std::uint32_t max_rows = 64;
   LmHeadLoader load;

@@ -10,7 +10,7 @@
 
 namespace flowspec {
 
-/// `flowspec` without one of its mechanisms, or nothing where there is no such name:
+/// `flowspec` without one of its mechanisms; nothing for an unknown name:
 ///
 /// | name            | what is switched off                                              |
 /// |-----------------|-------------------------------------------------------------------|

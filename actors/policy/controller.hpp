@@ -1,17 +1,18 @@
 #pragma once
-/// Keeps speculation from costing more than it brings: watches how fast tokens come and what a row
-/// of a segment costs, and moves between a wide tree, a chain and no speculation at all. Plain C++,
-/// told the time by its caller.
+/// Keeps speculation from costing more than it gains: measures how fast tokens come and what a row
+/// of a segment costs, and switches between a wide tree, a chain and no speculation at all. Plain
+/// C++; the caller passes the time.
 ///
-/// Two rules. A row is worth sending if the share of a token that it stands for, its path
-/// probability, is more than the tokens that come in the time it adds to a stage's forward:
+/// Two rules. A row is worth sending if its path probability, which is its expected number of
+/// tokens, is at least the number of tokens that come in the time the row adds to a stage's
+/// forward:
 ///
 ///     path probability >= tokens per second * seconds per row
 ///
 /// so where rows are nearly free the tree is wide, and where every row costs it shrinks to a chain.
-/// And when tokens come hardly faster than the shortest trip would bring them one by one, it measures
-/// plain decoding for a short stretch. The faster of the two is used until it is questioned again,
-/// after twice as many tokens if it has won again:
+/// And when tokens come hardly faster than one per shortest round trip, it measures plain decoding
+/// for a short stretch. The faster of the two is used until the next probe; each time it wins
+/// again, the number of tokens until the next probe doubles:
 ///
 ///   guessing ── hardly faster than trips ──► probing plain ── plain is faster ──► plain
 ///     ▲  ▲                                         │                              │   ▲
@@ -31,12 +32,12 @@ class Controller {
  public:
   using Seconds = std::chrono::duration<double>;
 
-  /// What it did, for the statistics.
+  /// Its decisions, for the statistics.
   struct Decisions {
-    /// Tokens that came while nothing was guessed, and while something was.
+    /// Tokens that came without speculation, and with it.
     std::uint64_t plain_tokens = 0;
     std::uint64_t guessed_tokens = 0;
-    /// Times that it changed between the two.
+    /// How often it switched between the two.
     std::uint64_t switches = 0;
     /// The last values of the policy.
     double send_reach = 0;
@@ -46,16 +47,16 @@ class Controller {
 
   explicit Controller(const DraftPolicy& policy);
 
-  /// Nothing was under way: the time until the next tokens says nothing.
+  /// The pipeline was empty: the time until the next tokens says nothing.
   void idle();
   /// A draft forward took this long.
   void drafted(Seconds took);
-  /// The first stage was done with a segment this long after it left.
+  /// The first stage finished a segment this long after it left.
   void first_stage(std::uint32_t rows, Seconds took);
-  /// A segment moved the root this long after it left. (Those that died on the way come back
-  /// sooner, which says nothing.)
+  /// A segment moved the root this long after it left. (Segments whose rows all died return sooner,
+  /// and are not counted.)
   void verified(std::uint32_t rows, Seconds took);
-  /// A root moved, by so many tokens of the answer; `now` counts from any moment.
+  /// A root moved by this many tokens of the answer; `now` counts from any fixed moment.
   void accepted(std::uint32_t tokens, Seconds now);
 
   /// The policy to follow now.
@@ -63,7 +64,7 @@ class Controller {
   const Decisions& decisions() const { return decisions_; }
 
  private:
-  /// Mean of the last values, newer ones counting more.
+  /// Mean of the last values; newer ones have more weight.
   struct Mean {
     double sum = 0;
     double weight = 0;
@@ -76,22 +77,22 @@ class Controller {
     }
   };
 
-  /// A straight line through points, of which older ones fade.
+  /// A straight line fitted to points; older points fade.
   struct Line {
     double n = 0, sum_x = 0, sum_y = 0, sum_xx = 0, sum_xy = 0;
     void add(double x, double y);
-    /// Never negative; 0 where the points do not tell.
+    /// Never negative; 0 if the points do not determine it.
     double slope() const;
   };
 
-  /// What a row adds to the time of a trip.
+  /// How much a row adds to the time of a round trip.
   struct DelayPerRow {
     double sum_xx = 0, sum_xy = 0;
     double get() const { return sum_xx > 0 ? sum_xy / sum_xx : 0; }
   };
 
-  /// Tokens and time since speculation was switched on or off, without the first moves of the root:
-  /// they come from segments that were under way.
+  /// Tokens and time since speculation was switched on or off, without the first moves of the root,
+  /// which come from segments that were already in flight.
   struct Stretch {
     double tokens = 0;
     double seconds = 0;
@@ -114,7 +115,7 @@ class Controller {
   /// A short stretch of speculation, after plain decoding had won.
   bool probes_guessing_ = false;
   Stretch stretch_;
-  /// Recent tokens and seconds, older ones fading.
+  /// Recent tokens and seconds; older ones fade.
   double tokens_ = 0;
   double seconds_ = 0;
   std::optional<Seconds> last_;
@@ -123,13 +124,13 @@ class Controller {
   /// The first stage's time by rows.
   Line forwards_;
   DelayPerRow delay_per_row_;
-  /// Of the segments so far; a little longer with each, so that an exception does not weigh for
-  /// ever.
+  /// Shortest round trip of a segment so far. It grows a little with each segment, so that an
+  /// outlier does not count for ever.
   double shortest_trip_ = 0;
   /// Tokens per second of the last stretches of speculation and of plain decoding.
   double guessed_rate_ = 0;
   double plain_rate_ = 0;
-  /// Tokens until the winner is questioned again.
+  /// Tokens until the winner is probed again.
   double tokens_until_probe_;
 };
 

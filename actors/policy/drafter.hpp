@@ -20,58 +20,59 @@ namespace flowspec {
 
 class Drafter {
  public:
-  /// `model` may be null: then nothing is guessed.
+  /// `model` may be null: then there is no speculation.
   Drafter(const DraftPolicy& policy, std::unique_ptr<DraftModel> model);
 
-  /// From now on. Sizes of caches and what has been sent stay as they are.
+  /// Replaces the policy from now on. Cache sizes and nodes already sent stay as they are.
   void follow(const DraftPolicy& policy) { policy_ = policy; }
 
-  /// Throws std::bad_alloc where the draft model's KV does not fit.
+  /// Throws std::bad_alloc if the draft model's KV does not fit.
   void open(const Open& open);
-  /// With `keep`, a session to come may go on with the draft model's KV.
+  /// With `keep`, a later session may take over the draft model's KV.
   void close(SessionId id, bool keep = false);
   bool knows(SessionId id) const { return sessions_.contains(id); }
   /// The session's root is beyond its prompt.
   bool answers(SessionId id) const;
   /// Nothing of the session is drafted or sent any more.
   void cancel(SessionId id);
-  /// How often the draft had proposed children for the node that the target went on from, in the
-  /// answer, and how often the target's token was among them.
+  /// In the answer: how often the draft had proposed children for the node that the target
+  /// continued from, and how often the target's token was among them.
   struct Foresight {
     std::uint64_t asked = 0;
     std::uint64_t right = 0;
   };
   const Foresight& foresight() const { return foresight_; }
 
-  /// Moves the root; gives an error text where the prune does not fit, and cancels the session.
+  /// Moves the root. Returns an error text, and cancels the session, if the prune does not fit.
   std::optional<std::string> reroot(const Prune& prune);
 
-  /// Takes note of the target's hidden states. Gives an error text where they do not fit the draft
-  /// model, and cancels the session.
+  /// Stores the target's hidden states. Returns an error text, and cancels the session, if they do
+  /// not fit the draft model.
   std::optional<std::string> learn(const Features& features);
 
-  /// Is there a node that is worth a draft forward? Not while one is under way.
+  /// Is there a node worth a draft forward? False while a forward is under way.
   bool can_draft() const;
-  /// Chooses the best nodes of all sessions and computes one draft forward; gives its rows. Roots
-  /// may move before `finish` puts the result into the trees: what has died meanwhile is dropped.
+  /// Chooses the best nodes of all sessions and computes one draft forward; returns its number of
+  /// rows. Roots may move before `finish` puts the result into the trees; the results of nodes that
+  /// died in between are dropped.
   std::size_t begin();
   void finish();
-  /// After an exception of `begin` or `finish`: drops the forward, and cancels and gives the
-  /// sessions that took part in it.
+  /// After an exception of `begin` or `finish`: drops the forward, cancels the sessions that took
+  /// part in it, and returns them.
   std::set<SessionId> abandon();
-  /// Cancels and gives all sessions.
+  /// Cancels all sessions and returns them.
   std::set<SessionId> cancel_all();
 
   /// Rows that may leave now.
   struct Outgoing {
     std::vector<Row> rows;
-    /// The tree that they are of goes on in the next segment, and is verified as a whole.
+    /// The tree of these rows continues in the next segment, and is verified as a whole.
     bool awaits_more = false;
   };
-  /// The best unsent rows, at most one segment of them, marked as sent: of all sessions, where the
-  /// tree always grows (see fair_share.hpp), else of one after the other. No rows where there are
-  /// none or the policy would rather wait; it never waits for an unsent root once there is nothing
-  /// to draft.
+  /// The best unsent rows, at most one segment of them, marked as sent: of all sessions if the mode
+  /// mixes sessions (see fair_share.hpp), else of one session at a time, in turn. No rows if there
+  /// are none, or if the policy waits for the draft; it never makes an unsent root wait once there
+  /// is nothing left to draft.
   Outgoing take_segment();
 
   /// For tests.
@@ -101,7 +102,8 @@ class Drafter {
     std::size_t tail_end = 0;
   };
 
-  /// A row whose result waits for `finish`. Names, since pointers and indices may not last.
+  /// A row whose result waits for `finish`. Refers to its node by name, since pointers and indices
+  /// may become invalid.
   struct Pending {
     SessionId session;
     std::uint64_t serial;  // 0 for a committed token
@@ -111,12 +113,13 @@ class Drafter {
   std::vector<DraftTree::Choice> choices(const Session& session, std::size_t count) const;
   bool has_committed_row(const Session& session) const;
   bool can_draft(const Session& session) const;
-  /// All sessions, that of `first` or of the next higher number ahead.
+  /// All sessions in order of number, starting with `first` or the next higher number and wrapping
+  /// around.
   std::vector<Session*> in_turn(SessionId first);
   std::vector<Choice> best_choices(const std::vector<Session*>& turn) const;
   void plan_forward();
   bool is_full(const Session& session, std::size_t most) const;
-  // `most`: rows of the session in this forward.
+  // `most`: most rows of the session in this forward.
   void plan_committed(Session& session, std::size_t most);
   void plan(const Choice& choice, std::size_t most);
   bool plan_row(Session& session, DraftTree::Index index, std::size_t most);
@@ -133,8 +136,8 @@ class Drafter {
   std::map<SessionId, Session> sessions_;
   /// Closed sessions whose KV is kept.
   std::map<SessionId, Session> kept_;
-  /// Who is first in the next draft forward, and in the next segment: the session of this number or
-  /// of the next higher one.
+  /// The session that comes first in the next draft forward, and in the next segment: the one with
+  /// this number or the next higher one.
   SessionId draft_turn_ = 0;
   SessionId send_turn_ = 0;
   Foresight foresight_;

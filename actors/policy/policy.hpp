@@ -1,6 +1,6 @@
 #pragma once
-/// The numbers by which the draft works: a mode gives them, ablations and the controller change
-/// them. The actors are the same in every mode.
+/// The parameters of the draft: a mode sets them, ablations and the controller change them. The
+/// actors are the same in every mode.
 
 #include <cstdint>
 
@@ -12,28 +12,28 @@ class Mode;
 const Mode& plain_decoding();
 
 struct DraftPolicy {
-  /// In which order nodes leave. Both put parents first.
+  /// The order in which nodes leave. Both orders put parents first.
   enum class Order { score, level };
 
-  /// How the draft tree grows, and how it is cut into segments (see modes/mode.hpp). Lives as long
-  /// as the program.
+  /// How the draft tree grows, and how it is cut into segments (see modes/mode.hpp). The object
+  /// lives as long as the program.
   const Mode* mode = &plain_decoding();
   Order order = Order::score;
-  /// Nodes that were expanded far below the root are expanded again when they are near it: the
-  /// draft then knows the target's own features. Of use only to drafts that read features.
+  /// Nodes that were expanded far below the root are expanded again when they are near it: by then
+  /// the draft knows the target's own features. Only useful for drafts that read features.
   bool refresh = true;
-  /// A root that is not in the pipeline keeps what the draft has below it.
+  /// When the new root is not in the pipeline, the draft keeps the sub-tree it has below it.
   bool adopt = true;
   /// Draft forwards for one root; 0: no limit.
   std::uint32_t forwards_per_root = 0;
   /// Segments wait until the first stage can take them.
   bool late = true;
-  /// Stages hear of prunes at once, not only with the segments that follow.
+  /// Prunes go to the stages at once, not only with the segments that follow.
   bool direct_prunes = true;
 
   /// Segments that may be in flight.
   std::uint32_t window = 4;
-  /// Rows of the largest segment: as many as a stage computes nearly as fast as one.
+  /// Most rows of a segment: as many as a stage computes nearly as fast as one.
   std::uint32_t segment_rows = 64;
   /// Draft forwards that have to end after the root moved before the next segment leaves, so that
   /// it carries guesses below the new root. Ends early when there is nothing left to draft.
@@ -48,7 +48,7 @@ struct DraftPolicy {
   std::uint32_t draft_width = 16;
   std::uint32_t top_k = 10;
   std::uint32_t max_depth = 14;
-  /// Nodes of a tree that grows by rounds, beside its root, and segments that it is cut into.
+  /// Nodes of a tree that grows in rounds, not counting its root, and segments that it is cut into.
   std::uint32_t tree_nodes = 80;
   std::uint32_t chunks = 5;
   /// Live nodes of a session's draft tree, and how many of them may be in the pipeline.

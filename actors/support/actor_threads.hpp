@@ -7,20 +7,20 @@
 
 namespace flowspec {
 
-/// The threads of detached actors, between the system's begin and its end: lives as long as actors
-/// are made, and shorter than the system.
+/// Waits for the threads of detached actors before the actor system ends. Make it right after the
+/// system, before any actor; it has to be destroyed before the system.
 ///
-/// CAF tells the network's broker of actors that have ended and that other machines know. A system
-/// that ends meanwhile has a broker without a thread: nobody takes the message, which keeps the
-/// actor, whose thread is then waited for without end.
+/// CAF tells the network broker about ended actors that other machines know. If the system ends
+/// meanwhile, the broker has no thread: nobody takes the message, the message keeps the actor
+/// alive, and the system waits for the actor's thread for ever.
 class ActorThreads {
  public:
-  /// A thread that does not end must not keep the program.
+  /// A thread that does not end must not keep the program from ending.
   static constexpr std::chrono::milliseconds usual_limit{1000};
 
-  /// Counts those that the system has for itself.
+  /// Counts the threads that the system itself has.
   explicit ActorThreads(caf::actor_system& system, std::chrono::milliseconds limit = usual_limit);
-  /// Waits until no others are left, or for the limit.
+  /// Waits until no other threads are left, or until the limit.
   ~ActorThreads();
   ActorThreads(const ActorThreads&) = delete;
   ActorThreads& operator=(const ActorThreads&) = delete;

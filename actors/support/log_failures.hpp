@@ -10,9 +10,9 @@
 
 namespace flowspec {
 
-/// What CAF would print to standard output, which belongs to the answer, goes to the log: an
-/// exception, which ends the actor with its text as the reason, and messages that the actor does
-/// not take, which are dropped.
+/// Logs what CAF would print to standard output, which is reserved for the answer: an exception,
+/// which ends the actor with its text as the reason, and messages that the actor has no handler
+/// for, which are dropped.
 template <class Self>
 void log_failures(Self* self) {
   self->set_exception_handler([](caf::scheduled_actor* actor, std::exception_ptr& exception) {

@@ -1,6 +1,6 @@
 #pragma once
 /// What this process may use of the machine. Containers and limits give it less than the machine
-/// has, and the kernel ends, or slows down, who goes by the machine's own figures.
+/// has, and the kernel ends, or slows down, a process that relies on the machine's own figures.
 
 #include <cstdint>
 #include <filesystem>
@@ -8,7 +8,7 @@
 
 namespace flowspec {
 
-/// In bytes: all that this process may ever have, and what it can still get. 0 where unknown.
+/// In bytes: all that this process may ever have, and what it can still get. 0: unknown.
 struct MachineMemory {
   std::uint64_t total = 0;
   std::uint64_t free = 0;
@@ -16,29 +16,28 @@ struct MachineMemory {
 
 /// Where limits are looked for.
 struct MachineView {
-  /// What proc/ and the control groups' mount points are below.
+  /// The root that proc/ and the mount points of the control groups are relative to.
   std::filesystem::path root = "/";
   /// Most bytes of address space (RLIMIT_AS).
   std::uint64_t address_space = std::numeric_limits<std::uint64_t>::max();
   /// CPUs that the scheduler lets this process run on.
   unsigned cpus = 1;
 
-  /// Of this process, as things are now.
+  /// The view of this process, at the time of the call.
   static MachineView own();
 };
 
-/// The least of: the machine's memory, the limits (memory.max, memory.high, v1:
-/// memory.limit_in_bytes) of the control group and of all groups that it is in, and the address
-/// space. What is in a group's page cache counts as free, since the kernel takes it back when
-/// memory is wanted.
+/// The minimum of the machine's memory, the limits (memory.max, memory.high, v1:
+/// memory.limit_in_bytes) of the control group and of all its ancestors, and the address space. A
+/// group's page cache counts as free, since the kernel reclaims it when memory is needed.
 MachineMemory machine_memory(const MachineView& view = MachineView::own());
 
-/// Bytes of memory that this process has, without pages of files, which the kernel takes back when
-/// memory is wanted. 0 where unknown.
+/// Bytes of memory that this process has, without file pages, which the kernel reclaims when memory
+/// is needed. 0: unknown.
 std::uint64_t own_memory(const MachineView& view = MachineView::own());
 
-/// How many threads can compute at a time: CPUs of the affinity mask, or fewer where control groups
-/// give less time than that (cpu.max, v1: cpu.cfs_quota_us), rounded up. At least 1.
+/// How many threads can compute at the same time: the CPUs of the affinity mask, or fewer if
+/// control groups give less CPU time (cpu.max, v1: cpu.cfs_quota_us), rounded up. At least 1.
 unsigned usable_cores(const MachineView& view = MachineView::own());
 
 }  // namespace flowspec

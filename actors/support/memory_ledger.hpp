@@ -7,26 +7,26 @@
 
 namespace flowspec {
 
-/// Who has been promised how much of the memory. What is promised is taken only later, weights
+/// Records how much memory is promised, and to whom. Promised memory is taken only later, weights
 /// while they are loaded and KV as a text grows, so looking at the free memory alone would promise
-/// it twice. Copies are the same ledger. All functions may be called from several threads at once.
+/// it twice. Copies share one ledger. All functions are thread-safe.
 class MemoryLedger {
  public:
-  /// Bytes, as things are now.
+  /// Bytes, at the time of the call.
   struct Machine {
-    /// What this process can still have; 0 where unknown: then nothing is refused.
+    /// What this process can still get; 0: unknown, and nothing is refused.
     std::function<std::uint64_t()> free;
     /// What this process has.
     std::function<std::uint64_t()> own;
   };
 
-  /// A promise, until the object goes: to be kept for as long as the memory that it is for.
+  /// A promise, which ends with the object: keep it as long as the memory it is for.
   class Claim;
 
   MemoryLedger();
   explicit MemoryLedger(Machine machine);
 
-  /// Promises so many bytes. Throws ModelError, which has the figures, where they are more than
+  /// Promises `bytes` bytes. Throws ModelError, whose text has the figures, if they are more than
   /// what is free and not promised to others.
   std::shared_ptr<Claim> claim(std::uint64_t bytes) const;
 

@@ -2,9 +2,9 @@
 
 namespace flowspec {
 
-/// Where an actor runs that computes. Detached actors have a thread of their own, as long
-/// computations must; pooled ones are for the deterministic scheduler of the tests, which a thread
-/// of its own would escape.
+/// Where an actor that computes runs. A detached actor has a thread of its own, which long
+/// computations need; pooled is for the deterministic scheduler of the tests, which does not
+/// control detached actors.
 enum class SpawnMode { detached, pooled };
 
 }  // namespace flowspec

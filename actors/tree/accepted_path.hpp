@@ -9,9 +9,9 @@
 
 namespace flowspec {
 
-/// Walks from the root along the children that have the target's own token, as far as rows are
-/// there. `next`: by slot, the target's token after that row. Nothing if the root's row has not
-/// come yet.
+/// Walks from the root along the children that have the target's own token, as far as rows have
+/// arrived. `next`: the target's token after each row, by slot. Nothing if the root's row has not
+/// arrived yet.
 std::optional<AcceptedPath> accepted_path(SessionId session, const LiveView& view,
                                           std::span<const Token> next);
 

@@ -1,7 +1,7 @@
 #pragma once
-/// Prunes that a hop has applied since its last segment. Besides the direct way they go with the
-/// next segment, or with the Close of their session, so that a late control message costs rows and
-/// nothing else.
+/// Prunes that a hop has applied since its last segment. Prunes are sent directly, and once more
+/// with the next segment or with the Close of their session, so that a late control message costs
+/// rows and nothing else.
 
 #include <utility>
 #include <vector>
@@ -16,10 +16,10 @@ class AppliedPrunes {
 
   /// All of them, for the next segment.
   const std::vector<Prune>& all() const { return prunes_; }
-  /// After they were sent.
+  /// To be called after they were sent.
   void forget() { prunes_.clear(); }
 
-  /// Takes out those of a session that closes.
+  /// Removes and returns those of a session that closes.
   std::vector<Prune> take(SessionId session) {
     std::vector<Prune> taken;
     std::erase_if(prunes_, [&](Prune& prune) {

@@ -1,6 +1,6 @@
 #pragma once
-/// The tree of one session as its only writer, the tree pruner, knows it: the root, and the nodes
-/// that are on their way through the pipeline.
+/// The tree of one session as the tree pruner, its only writer, knows it: the root, and the nodes
+/// in flight.
 
 #include <optional>
 #include <span>
@@ -13,31 +13,31 @@
 
 namespace flowspec {
 
-/// What a walk led to.
+/// The result of an accepted path.
 struct Decision {
   Prune prune;
   /// The tokens that are final now: the path after the old root, then the new root.
   std::vector<Token> accepted;
   /// Position of the first of `accepted`.
   Position position = 0;
-  /// The new root was in the pipeline already.
+  /// The new root was already in the pipeline.
   bool hit = false;
 };
 
-/// The walk was made on an older version: the one that follows the prune will repeat it.
+/// The accepted path belongs to an older version: the path that follows the prune will repeat it.
 struct StalePath {};
 
 class CanonicalTree {
  public:
-  /// `root`: the prompt's first token that is not committed already.
+  /// `root`: the id of the prompt's first token that is not committed already.
   CanonicalTree(SessionId session, TreeNodeId root, Position root_position = 0);
 
-  /// Takes note of rows that have been sent. Rows whose parent has died meanwhile are left out.
+  /// Adds rows that have been sent. Rows whose parent has died meanwhile are left out.
   void grow(std::span<const Row> rows);
 
-  /// Moves the root along the walk, to the child that has the target's token, or to a fresh node
-  /// where no such child is known. A walk that does not start at the root or is no chain gives the
-  /// error text.
+  /// Moves the root along the accepted path, to the child that has the target's token, or to a
+  /// fresh node if no such child is known. Returns an error text if the path does not start at the
+  /// root or is not a chain.
   std::variant<Decision, StalePath, std::string> decide(const AcceptedPath& accepted);
 
   TreeVersion version() const { return version_; }
@@ -59,7 +59,7 @@ class CanonicalTree {
   Position root_position_;
   TreeNodeId next_fresh_ = first_fresh_node;
   std::unordered_map<TreeNodeId, Node> nodes_;
-  /// Ids in the order in which they came: parents before children.
+  /// Ids in order of arrival: parents before children.
   std::vector<TreeNodeId> order_;
 };
 

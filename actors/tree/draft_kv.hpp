@@ -1,9 +1,9 @@
 #pragma once
-/// Where the draft model's KV of one session's tokens lies, and the features that its rows read.
-/// Plain C++; `DraftTree` keeps it in step with its nodes.
+/// Where the draft model's KV of one session's tokens is stored, and the features that its rows
+/// read. Plain C++; `DraftTree` keeps it in step with its nodes.
 ///
-/// A row is exact once it was computed from what the target said, and not from the draft's own
-/// guess of a feature. The exact rows of the committed text are always a prefix of it.
+/// A row is exact if it was computed from the target's output, not from the draft's own guess of a
+/// feature. The exact rows of the committed text are always a prefix of it.
 
 #include <cstdint>
 #include <map>
@@ -23,11 +23,11 @@ class DraftKv {
 
   /// What belongs to a live node.
   struct Entry {
-    /// Where the draft model's KV of this token lies, once it has been computed.
+    /// Slot of the draft model's KV of this token, once it has been computed.
     Slot slot = no_slot;
     bool row_is_exact = false;
-    /// What a child's draft row reads: the target's feature of this token, or the draft's guess of
-    /// it. Empty where neither is known, or the draft reads no features.
+    /// The feature that a child's draft row reads: the target's feature of this token, or the
+    /// draft's guess of it. Empty if neither is known, or if the draft reads no features.
     std::vector<float> feature;
     bool feature_is_exact = false;
   };
@@ -37,30 +37,31 @@ class DraftKv {
   DraftKv(std::uint32_t slots, bool reads_features);
 
   /// The first `kept` positions are committed already. The rows of the first `equal` of them are
-  /// those of `previous`, as far as they were exact there; null: none are. Features that are not
-  /// known any more are taken as empty.
+  /// taken from `previous`, as far as they were exact there; null: none are. Features that are no
+  /// longer known are taken as empty.
   void begin(Position kept, const DraftKv* previous, Position equal);
 
-  /// Moves what a node holds to the committed text, whose next position it is.
+  /// Moves the entry of a node to the committed text, where it takes the next position.
   void commit(TreeNodeId id, Entry& entry);
   /// Forgets the features of committed positions that no row will read again.
   void forget_read_features();
   /// Frees the slot of a node that dies.
   void release(const Entry& entry);
 
-  /// Gives the node a slot where it has none; false if all are taken. `is_root`: its parent is
-  /// committed, so that the row will be exact.
+  /// Gives the node a slot if it has none; false if all are taken. `is_root`: its parent is
+  /// committed, so the row will be exact.
   bool take_slot(Entry& entry, bool is_root);
-  /// The next committed position whose row can be computed for good, if there is one.
+  /// The next committed position whose row can be computed exactly, if there is one.
   std::optional<Position> next_committed_row() const;
-  /// Counts that row as computed, and gives it a slot where it has none. False: no slot is free.
+  /// Counts that row as computed, and gives it a slot if it has none. False: no slot is free.
   bool take_committed_row();
   /// All committed rows are exact.
   bool committed_rows_done() const { return exact_rows_ == committed_; }
 
-  /// The target's feature of a node that was committed before its feature came; false for others.
+  /// Stores the target's feature of a node that was committed before its feature came; false for
+  /// other nodes.
   bool learn_committed(TreeNodeId id, std::span<const float> feature);
-  /// The feature of the position before, on the committed text; empty where it is not known.
+  /// The feature of the position before, on the committed text; empty if not known.
   std::span<const float> feature_before(Position position) const;
   bool knows_feature_before(Position position) const {
     return position > 0 && committed_features_.contains(position - 1);
@@ -69,17 +70,17 @@ class DraftKv {
   bool reads_features() const { return reads_features_; }
   std::uint32_t slots() const { return slots_; }
   std::uint32_t free_slots() const { return static_cast<std::uint32_t>(free_.size()); }
-  /// Slots of the committed positions that have one: a prefix of the positions. Those beyond the
-  /// exact rows hold what was computed from guessed features.
+  /// Slots of the committed positions that have one: a prefix of the positions. Slots beyond the
+  /// exact rows hold KV computed from guessed features.
   std::span<const Slot> committed_slots() const { return committed_slots_; }
 
-  /// `held`: slots of live nodes.
+  /// `held`: number of slots that live nodes hold.
   std::optional<std::string> broken_invariant(std::size_t held) const;
 
  private:
   std::uint32_t slots_;
   bool reads_features_;
-  /// Committed positions, those of them that have a slot, and how many rows are exact.
+  /// Committed positions, how many of them have a slot, and how many rows are exact.
   std::size_t committed_ = 0;
   std::vector<Slot> committed_slots_;
   std::size_t exact_rows_ = 0;

@@ -1,7 +1,7 @@
 #pragma once
 /// The draft's side of one session: the tree of guessed tokens with scores, and which nodes have
-/// been sent. Plain C++; the draft actor drives it. What the draft model holds for each node stands
-/// in `DraftKv`.
+/// been sent. Plain C++; the draft actor drives it. The draft model's slots and features of the
+/// nodes are in `DraftKv`.
 ///
 /// Scores follow EAGLE-2: the path probability of a node is the product of the draft's conditional
 /// probabilities on the way from the root, so that any prefix of the nodes in order of path
@@ -28,7 +28,7 @@ class DraftTree {
   static constexpr std::uint32_t never = 0xffffffffu;
 
   struct Node {
-    /// Names the node as long as it lives, whatever becomes of its id and its index.
+    /// Identifies the node as long as it lives, even if its id or index changes.
     std::uint64_t serial = 0;
     TreeNodeId id = no_node;
     Index parent = none;
@@ -40,7 +40,7 @@ class DraftTree {
     /// Product of the conditional probabilities below the root; the root has 1.
     double path_probability = 1;
     bool sent = false;
-    /// The depth that the node had when its children were proposed last.
+    /// The depth of the node when its children were last proposed.
     std::uint32_t expanded_at = never;
     DraftKv::Entry draft;
   };
@@ -51,27 +51,27 @@ class DraftTree {
     double value = 0;
   };
 
-  /// Starts with the prompt as a chain of certain nodes with ids root, root + 1, ..., less its kept
-  /// tokens, which are committed. `slots`: KV slots of the draft model. `max_nodes`: live nodes
-  /// beside the prompt's. `reads_features`: the draft model's rows need the features of their
-  /// parents; those of kept tokens that are not known any more are taken as empty, which costs a
-  /// little quality and nothing else. `previous`: the tree of the session that left the kept tokens
-  /// and, in as many slots, the draft model's KV of them; null: it is computed again.
+  /// Starts with the prompt as a chain of certain nodes with ids root, root + 1, ..., without its
+  /// cached tokens, which are committed. `slots`: KV slots of the draft model. `max_nodes`: live
+  /// nodes beside the prompt's. `reads_features`: the draft model's rows need the features of their
+  /// parents; features of cached tokens that are no longer known are taken as empty, which costs a
+  /// little quality and nothing else. `previous`: the tree of the session that left the cached
+  /// tokens and, in as many slots, the draft model's KV of them; null: it is computed again.
   DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_nodes,
             bool reads_features = false, const DraftTree* previous = nullptr);
 
-  /// Of the nodes that the prune's path goes through, beyond the prompt: how many the draft had
-  /// proposed children for, and for how many the target's token was one of them.
+  /// Counts nodes of the prune's path beyond the prompt: those that the draft had proposed children
+  /// for, and those where the target's token was one of the children.
   struct Foreseen {
     std::uint32_t asked = 0;
     std::uint32_t right = 0;
   };
   Foreseen foreseen(const Prune& prune) const;
 
-  /// Moves the root as the pruner says. A fresh root takes over an unsent or sent child with its
-  /// token together with that child's sub-tree; what had been sent gets new ids, since the old ones
-  /// are dead everywhere; with `adopt` false it starts empty beyond the prompt. Gives an error text
-  /// if the prune does not fit, nothing if it was applied or had been before.
+  /// Moves the root as the pruner says. A fresh root takes over the sub-tree of the child with its
+  /// token, sent or not; nodes that had been sent get new ids, since the old ones are dead
+  /// everywhere. With `adopt` false a fresh root beyond the prompt starts with an empty tree.
+  /// Returns an error text if the prune does not fit, nothing if it was applied now or before.
   std::optional<std::string> reroot(const Prune& prune, bool adopt = true);
 
   /// Up to `count` nodes that are worth expanding, best first. The value of a node that was never
@@ -90,9 +90,9 @@ class DraftTree {
   std::uint32_t height() const;
   std::size_t unsent() const { return nodes_.size() - sent_live_; }
 
-  /// Adds a child for every proposal that reaches `min_probability`, while there is room. A child
-  /// that exists takes the new probability; one that was not proposed again, at most the last
-  /// proposal's.
+  /// Adds a child for every proposal whose path probability is at least `min_probability`, while
+  /// there is room. An existing child takes the new probability; one that was not proposed again
+  /// gets at most that of the last proposal.
   void expand(Index parent, std::span<const Candidate> proposals, double min_probability);
   void mark_sent(Index index);
   /// Forgets all unsent nodes but the root and the best `count`.
@@ -100,25 +100,25 @@ class DraftTree {
 
   /// The node with this serial number, or none.
   Index find_serial(std::uint64_t serial) const;
-  /// What the draft model took the node's feature to be; ignored where the target's is known.
+  /// The draft model's guess of the node's feature; ignored if the target's is known.
   void guess_feature(Index index, std::span<const float> feature);
-  /// The target's feature of a node that is live or was committed lately; others are ignored.
+  /// The target's feature of a node that is live or was committed lately; other nodes are ignored.
   void learn_feature(TreeNodeId id, std::span<const float> feature);
 
-  /// The next committed position whose draft row can be computed for good, if there is one.
+  /// The next committed position whose draft row can be computed exactly, if there is one.
   std::optional<Position> next_committed_row() const { return kv_.next_committed_row(); }
-  /// All of them have been.
+  /// All committed rows are exact.
   bool committed_rows_done() const { return kv_.committed_rows_done(); }
-  /// Counts that row as computed, and gives it a slot where it has none. False: no slot is free.
+  /// Counts that row as computed, and gives it a slot if it has none. False: no slot is free.
   bool take_committed_row() { return kv_.take_committed_row(); }
-  /// Gives a KV slot to the node where it has none; false if all are taken.
+  /// Gives a KV slot to the node if it has none; false if all are taken.
   bool take_slot(Index index);
-  /// What the draft row of a position on the committed path, or of the root, reads: the feature of
-  /// the position before. Empty where it is not known.
+  /// The feature that the draft row of a position on the committed path, or of the root, reads:
+  /// that of the position before. Empty if not known.
   std::span<const float> feature_before(Position position) const {
     return kv_.feature_before(position);
   }
-  /// What the draft row of a node reads.
+  /// The feature that the draft row of a node reads.
   std::span<const float> parent_feature(Index index) const;
 
   const Node& node(Index index) const { return nodes_[index]; }
@@ -141,9 +141,9 @@ class DraftTree {
   /// Tokens of the committed positions 0, 1, ...
   std::span<const Token> committed_tokens() const { return committed_tokens_; }
   /// Draft KV slots of the committed positions that have one: a prefix of the positions. Slots
-  /// beyond the computed rows hold what was computed from guessed features.
+  /// beyond the exact rows hold KV computed from guessed features.
   std::span<const Slot> committed_slots() const { return kv_.committed_slots(); }
-  /// Tokens and slots from the root down to `index`.
+  /// Appends tokens, or slots, from the root down to `index`.
   void append_tokens(Index index, std::vector<Token>& out) const;
   void append_slots(Index index, std::vector<Slot>& out) const;
 
@@ -157,7 +157,8 @@ class DraftTree {
   void rescore();
   template <class Predicate, class Before>
   std::vector<Index> first(std::size_t count, Predicate eligible, Before before) const;
-  /// Keeps the nodes that `keep` names, parents of kept nodes among them; renumbers the others.
+  /// Keeps the nodes marked in `keep`, which has to mark the parents of kept nodes too; renumbers
+  /// them.
   void retain(const std::vector<bool>& keep);
 
   SessionId session_;

@@ -1,7 +1,7 @@
 #pragma once
-/// One party's view of the live nodes of one session: which rows may be computed, where their
-/// context lies, and which slots are free. Stages and the verifier keep one each; views of
-/// different parties may be of different versions at the same time, and the rule of life makes that
+/// One party's view of the live nodes of one session: which rows may be computed, which slots hold
+/// their context, and which slots are free. Stages and the verifier keep one each. Views of
+/// different parties may have different versions at the same time; the rule of life makes that
 /// harmless.
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace flowspec {
 
-/// What became of a row or a prune that was shown to a view.
+/// The result of showing a row or a prune to a view.
 struct ViewResult {
   enum class Kind {
     applied,  ///< admitted, or the prune moved the root
@@ -40,20 +40,20 @@ class LiveView {
     Slot slot = 0;
   };
 
-  /// `root`: the id of the first root, which stands at position 0. `slots`: rows, committed or
+  /// `root`: the id of the first root, which is at position 0. `slots`: most rows, committed or
   /// live, that can be held at once.
   LiveView(TreeNodeId root, std::uint32_t slots);
-  /// Goes on with the first `kept` committed positions of another view and with all its slots. They
-  /// have to be committed there.
+  /// Continues with the first `kept` committed positions of another view and with all its slots.
+  /// These positions have to be committed there.
   LiveView(TreeNodeId root, const LiveView& previous, Position kept);
 
   /// The rule of life: a row is live if its id is the root or its parent is live. A live row gets a
   /// slot. Dead rows are ignored; a repeated id, a wrong position or a lack of slots is invalid.
   ViewResult admit(const Row& row);
 
-  /// Commits the path and frees everything that is neither the new root nor below it. Older
-  /// versions are ignored, so that a prune may come by several ways; a gap or a path that is not a
-  /// chain of live nodes from the root is invalid.
+  /// Commits the path and frees everything that is neither the new root nor below it. A prune that
+  /// does not raise the version is ignored, so that a prune may arrive by several ways; a gap, or a
+  /// path that is not a chain of live nodes from the root, is invalid.
   ViewResult apply(const Prune& prune);
 
   TreeVersion version() const { return version_; }

@@ -19,8 +19,7 @@
 
 namespace flowspec {
 
-/// The policy of a mode for a pipeline of `stages` stages, or nothing for a mode that does not
-/// exist.
+/// The policy of a mode for a pipeline of `stages` stages; nothing for an unknown mode.
 std::optional<DraftPolicy> mode_policy(std::string_view mode, std::uint32_t stages);
 
 /// Names of all modes.
@@ -32,8 +31,8 @@ DraftPolicy pruned_pp_policy(std::uint32_t stages);
 DraftPolicy pipedec_policy(std::uint32_t stages);
 DraftPolicy flowspec_policy(std::uint32_t stages);
 
-/// What all modes but `flowspec` have in common: they go by rounds, so nothing is kept for a root
-/// that was not foreseen, and everything that is drafted leaves.
+/// What all modes but `flowspec` have in common: they work in rounds, so nothing is kept for a root
+/// that was not foreseen, and everything that is drafted is sent.
 DraftPolicy rounds_policy(const Mode& mode, std::uint32_t stages);
 
 /// Draft forwards of the published trees: the root, then six levels.

@@ -26,7 +26,7 @@ class RoundTree : public Mode {
   virtual bool verified_as_a_whole() const = 0;
 };
 
-/// What both have in common, for a pipeline of so many stages.
+/// What both have in common, for a pipeline of `stages` stages.
 DraftPolicy round_tree_policy(const RoundTree& mode, std::uint32_t stages);
 
 }  // namespace flowspec
