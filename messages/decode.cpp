@@ -5,8 +5,8 @@
 #include "messages/codec.hpp"
 #include "messages/limits.hpp"
 
-/// Everything here is read from bytes that anyone may have made. Cap'n Proto guards the memory; the
-/// checks here guard the values, before anything is allocated by them. Each list and string of a
+/// Everything here reads bytes that may come from anyone. Cap'n Proto checks memory accesses; the
+/// code here checks the values, before it allocates anything by them. Each list and string of a
 /// message is fetched once: every fetch counts against the traversal limit.
 
 namespace flowspec {

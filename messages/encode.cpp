@@ -14,17 +14,17 @@ static_assert(std::endian::native == std::endian::little, "tensors are little-en
 
 namespace {
 
-// Sizes in words, as the schema makes them (data section + pointers). Too small a figure is found
-// by the round-trip tests: the builder refuses to grow.
+// Sizes in words, as the schema defines them (data section + pointers). The round-trip tests find a
+// size that is too small: the builder refuses to grow.
 constexpr std::size_t row_words = 4;
 constexpr std::size_t prune_words = 2 + 2 + row_words;
 constexpr std::size_t tensor_words = 1 + 1;
 constexpr std::size_t path_node_words = 3;
 constexpr std::size_t walk_words = 3 + 1;
 constexpr std::size_t emulated_stage_words = 7;
-/// A list of structs starts with a word that tells their size.
+/// A list of structs starts with a word that holds their size.
 constexpr std::size_t list_tag = 1;
-/// Segment table, root pointer and the largest root struct, a nested SamplingParams included.
+/// Segment table, root pointer and the largest root struct, including a nested SamplingParams.
 constexpr std::size_t fixed_words = 24;
 
 std::size_t words_of_bytes(std::size_t n) {
@@ -87,7 +87,7 @@ void encode(const EmulatedStage& x, schema::EmulatedStage::Builder out) {
   out.setReadyLeadNs(x.ready_lead_ns);
 }
 
-/// A long text must not turn the report of a fault into a fault: it is cut.
+/// The text of a fault is cut, so that a long text cannot make the report of the fault fail.
 template <class Builder>
 void set_error(const std::string& error, Builder out) {
   const auto cut = error.substr(0, limits::text);

@@ -37,8 +37,8 @@ T decode_flat(const WireBuffer& buffer) {
   const auto words =
       kj::arrayPtr(reinterpret_cast<const capnp::word*>(buffer.words.get()), buffer.size);
   capnp::ReaderOptions bounds;
-  // Every part of an honest message is fetched once. The double stops lists that overlap, or whose
-  // elements claim to take no room; the rest is for the empty message.
+  // Every part of a valid message is fetched once. The factor of two stops lists that overlap, or
+  // whose elements claim to have no size; the 16 words are for the empty message.
   bounds.traversalLimitInWords = 2 * buffer.size + 16;
   bounds.nestingLimit = nesting_limit;
   capnp::FlatArrayMessageReader reader(words, bounds);

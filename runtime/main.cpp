@@ -27,7 +27,7 @@ Verbosity verbosity_of(const CommandLine& line) {
 }
 
 ExitCode run(const CommandLine& line) {
-  // These take signals themselves.
+  // These commands take signals themselves.
   if (line.generate)
     return generate(*line.generate);
   if (line.chat)

@@ -28,7 +28,7 @@ namespace flowspec {
 
 namespace {
 
-/// As the options say, but in numbers.
+/// The address of the options, in numeric form.
 Address own_address(const NodeProgramOptions& options) {
   auto address = parse_address(options.listen);
   if (options.port)
@@ -37,7 +37,7 @@ Address own_address(const NodeProgramOptions& options) {
   return address;
 }
 
-/// CAF says only that it could not.
+/// CAF reports only that it could not listen, not why.
 std::string why_not(const Address& address, const std::string& otherwise) {
   auto resolved = resolve(address.host, address.port);
   auto problem = resolved.addresses.empty() ? "" : listen_problem(resolved.addresses.front());
@@ -72,7 +72,7 @@ int serve(const NodeProgramOptions& options) {
   std::optional<ExitLimit> exit_limit;  // outlives the system
   caf::actor_system system(config);
   open_port(system, address);
-  // Nobody has to read it: it serves all the same.
+  // Nobody has to read this line: the node serves all the same.
   print(fmt::format("flowspec-node {} listens on {} ({})\n", options.node.name, address.text(),
                     options.network.tls.enabled() ? "TLS" : "this machine only, without TLS"));
   auto signal = stop.get_future().get();

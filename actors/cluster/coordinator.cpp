@@ -19,7 +19,7 @@ namespace {
 
 using StatsList = std::vector<StageStatsMessage>;
 
-/// Answers of all hops to `load_a`, or the first thing that goes wrong.
+/// The answers of all hops to `load_a`, or the first error.
 class Loading {
  public:
   Loading(std::size_t hops, caf::typed_response_promise<StatsList> promise)
@@ -116,7 +116,7 @@ class Coordinator {
   caf::result<StatsList> stats() {
     if (!pipeline_)
       return StatsList{};
-    // By the way of control messages: ahead of the segments that wait.
+    // Sent as control messages: ahead of the segments in the hops' queues.
     auto hops = all_hops();
     for (std::size_t i = 0; i < pipeline_->stages.size(); ++i)
       hops[i] = caf::actor_cast<caf::actor>(pipeline_->stages[i].control);
@@ -129,7 +129,7 @@ class Coordinator {
     std::string node;
   };
 
-  /// Of what runs on a node, the node's agent tells.
+  /// For hops on a node, the node's agent reports.
   template <class Handle>
   void watch(const Handle& part, const std::string& what) {
     if (part.node() != self_->node())
@@ -174,7 +174,7 @@ class Coordinator {
     return hop == stages ? "the verifier" : "the draft";
   }
 
-  /// What the user calls the node that the hop runs on; null for this machine.
+  /// The user's name for the node that the hop runs on; null for this machine.
   const std::string* node_of(std::size_t hop) const {
     if (hop >= pipeline_->stages.size())
       return nullptr;
@@ -199,7 +199,7 @@ class Coordinator {
                   [&](const auto& entry) { return entry.second.address() == down.source; });
   }
 
-  /// With a part missing no session can go on, and nobody else would tell them.
+  /// With a part missing no session can go on, and nobody else would tell the sessions.
   void lose(const std::string& what) {
     if (lost_)
       return;
@@ -221,7 +221,7 @@ class Coordinator {
   SessionId last_session_ = 0;
   std::map<SessionId, SessionActor> sessions_;
   std::shared_ptr<Loading> loading_;
-  /// Why no session can be had any more.
+  /// Why no session can be started any more.
   std::optional<std::string> lost_;
 };
 

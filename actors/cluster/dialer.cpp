@@ -20,7 +20,7 @@ using Promise = caf::typed_response_promise<caf::node_id>;
 
 constexpr std::chrono::seconds probe_limit{3};
 constexpr std::chrono::seconds connect_limit{5};
-/// With heartbeats on, CAF 0.17 sometimes takes a new connection for a silent one and ends it.
+/// With heartbeats on, CAF 0.17 sometimes takes a new connection for a silent one and closes it.
 constexpr int attempts = 3;
 
 std::string explain(const caf::error& error) {
@@ -58,7 +58,8 @@ class Dialer {
     if (!probe.problem.empty())
       return failure(host, port, probe.problem);
     auto promise = self_->make_response_promise<Promise>();
-    // CAF gets the address that answers: it would look up the host again, without limit.
+    // CAF gets the address that answered: given the host, it would look it up again, without a
+    // limit.
     dial(host, probe.address, port, attempts, promise);
     return promise;
   }

@@ -30,7 +30,8 @@ class Search {
   explicit Search(const std::string& name) : name_(name) {}
 
   void look_below(const fs::path& folder) {
-    // However much there is beside it. A name with folders in it might lead out of this one.
+    // Found even if the folder has too many files to search. A name with folders in it might lead
+    // out of this folder.
     if (fs::path(name_).filename() == name_ && name_ != ".." && is_model(folder / name_))
       add(folder / name_);
     // --models may name the model's folder itself.
@@ -53,7 +54,7 @@ class Search {
   }
 
  private:
-  /// Links to folders are not followed, so nothing goes round in circles; links to models are.
+  /// Links to folders are not followed, so the search cannot loop; links to models are.
   void look_below(const fs::path& folder, int depth) {
     std::error_code error;
     fs::directory_iterator entry(folder, error);
@@ -83,7 +84,7 @@ class Search {
   const std::string name_;
   std::vector<fs::path> found_;
   std::size_t seen_ = 0;
-  /// The first one, and why.
+  /// The first unreadable folder, and why.
   std::string unreadable_;
 };
 

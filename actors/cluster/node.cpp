@@ -35,7 +35,7 @@ bool Node::add_agent(const caf::strong_actor_ptr& agent) {
       return false;
     agents_[id] = caf::actor_cast<caf::actor_addr>(agent);
   }
-  // Not under the lock: an actor that has ended already calls back at once.
+  // Not under the lock: if the actor has already ended, the functor is called at once.
   agent->get()->attach_functor([node = weak_from_this(), id] {
     if (auto self = node.lock()) {
       std::lock_guard lock(self->mutex_);

@@ -30,7 +30,7 @@ class Node : public std::enable_shared_from_this<Node> {
 
   const NodeOptions& options() const { return options_; }
   const ModelLibrary& library() const { return library_; }
-  /// The memory promised to all stages together.
+  /// The memory ledger of all stages together.
   const MemoryLedger& memory() const { return memory_; }
   NodeInfo info() const;
   /// The best numerics that this node can compute with.

@@ -25,7 +25,8 @@ class NodeAgent {
     self_ = self;
     node_ = std::move(node);
     log_failures(self);
-    // It would live as long as the node: an agent, and its stages, end with the peer.
+    // A local owner would live as long as the node: an agent, and its stages, have to end with the
+    // peer.
     if (owner && owner.node() == self->node()) {
       spdlog::warn("refused an agent: its owner is an actor of this node");
       self->quit(
@@ -98,7 +99,8 @@ class NodeAgent {
   void on_down(const caf::down_msg& down) {
     if (down.source == owner_)
       return self_->quit(caf::exit_reason::user_shutdown);
-    // A stage that ends by itself has failed. The owner watches its agent: so it hears of it.
+    // A stage that ends by itself has failed. The owner watches only its agent, so the agent has to
+    // end with the stage.
     auto why = fmt::format("a stage on node {} has ended: {}", node_->options().name,
                            error_text(down.reason));
     spdlog::error(why);

@@ -18,9 +18,9 @@ namespace flowspec {
 
 namespace {
 
-/// So many are tried at most.
+/// Most addresses of a host that are tried.
 constexpr std::size_t most_addresses = 8;
-/// So many threads may wait for name servers at a time, whoever asks.
+/// Most threads that may wait for name servers at the same time, over all callers.
 constexpr int most_lookups = 32;
 
 Resolved look_up(const std::string& host, std::uint16_t port, int flags) {
@@ -46,7 +46,7 @@ Resolved look_up(const std::string& host, std::uint16_t port, int flags) {
   return result;
 }
 
-/// A dot at a name's end says that it is whole, which files of hosts do not know.
+/// A dot at the end of a name marks it as complete, which the hosts file does not know.
 Resolved look_up_name(const std::string& host, std::uint16_t port) {
   auto result = look_up(host, port, 0);
   if (!result.problem.empty() && host.size() > 1 && host.ends_with('.'))
@@ -58,7 +58,7 @@ Resolved look_up_name(const std::string& host, std::uint16_t port) {
 
 std::atomic<int> lookups = 0;
 
-/// Counts the lookups that are under way.
+/// Counts the lookups in progress.
 struct Ticket {
   Ticket() { ++lookups; }
   ~Ticket() { --lookups; }
@@ -102,7 +102,7 @@ void drop_link_local(Resolved& resolved) {
 }
 
 Resolved resolve(const std::string& host, std::uint16_t port, std::chrono::milliseconds limit) {
-  // glibc goes by its own rules where the text has a zero, and there is no such host.
+  // getaddrinfo would read the name only up to its zero byte, and no such host exists.
   if (host.find('\0') != std::string::npos)
     return {{}, "unknown host: it has a zero character"};
   if (auto numeric = look_up(host, port, AI_NUMERICHOST); numeric.problem.empty())

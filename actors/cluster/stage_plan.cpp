@@ -25,7 +25,7 @@ namespace flowspec {
 
 namespace {
 
-/// How the stage multiplies.
+/// Checks protocol and numerics; returns how the stage multiplies.
 LinearForm check_agreement(const Node& node, const StageSpec& spec) {
   if (spec.protocol != protocol_version)
     throw ModelError(fmt::format("speaks protocol version {}, the coordinator speaks {}",
@@ -46,8 +46,8 @@ void check_layers(const StageSpec& spec, const OpenModel& model) {
                                  spec.first_layer, spec.end_layer));
 }
 
-/// The models of the name that the stage could be made of. Throws what is wrong with the first
-/// where there is none.
+/// The models with that name that the stage could be made from. If there are none, throws the error
+/// of the first.
 std::vector<OpenModel> find_candidates(const Node& node, const StageSpec& spec) {
   std::vector<OpenModel> candidates;
   std::exception_ptr first;
@@ -66,7 +66,7 @@ std::vector<OpenModel> find_candidates(const Node& node, const StageSpec& spec) 
   return candidates;
 }
 
-/// Memory for whichever of them it will be.
+/// Claims enough memory for any of the candidates.
 std::shared_ptr<MemoryLedger::Claim> claim_memory(const Node& node, const StageSpec& spec,
                                                   const std::vector<OpenModel>& candidates) {
   std::uint64_t needed = 0;
@@ -83,7 +83,7 @@ std::shared_ptr<MemoryLedger::Claim> claim_memory(const Node& node, const StageS
   }
 }
 
-/// A token has to be known to whichever of them it will be.
+/// A token has to be in the vocabulary of whichever candidate is loaded.
 std::uint32_t smallest_vocabulary(const std::vector<OpenModel>& candidates) {
   auto size = candidates.front().config.vocab_size;
   for (const OpenModel& model : candidates)
@@ -109,7 +109,7 @@ struct Loading {
       throw ModelError("stopped loading");
   }
 
-  /// The candidate that the coordinator has too.
+  /// The candidate with the coordinator's hash.
   const OpenModel& choose() const {
     std::vector<std::string> others;
     for (const OpenModel& model : candidates) {
@@ -145,7 +145,7 @@ struct Loading {
   }
 };
 
-/// Runs `work`; what it throws becomes an error.
+/// Runs `work`; an exception becomes an error.
 template <class Work>
 auto error_of(const Work& work, const std::string& prefix = {}) -> caf::expected<decltype(work())> {
   try {
@@ -166,7 +166,7 @@ caf::expected<StagePlan> plan_stage(const std::shared_ptr<Node>& node, const Sta
     auto memory = claim_memory(*node, spec, candidates);
     auto loading = std::make_shared<const Loading>(
         Loading{node, spec, form, std::move(candidates), std::move(given_up), std::move(memory)});
-    // Who asks for the stage knows which node that is.
+    // The peer that asks for the stage knows which node it is.
     return {vocab_size, [loading] { return error_of([&] { return loading->run(); }); }};
   };
   return error_of(plan, fmt::format("node {}: ", node->options().name));

@@ -46,7 +46,7 @@ class Attempt {
     return {has_failed() ? -1 : fd_, static_cast<short>(connected_ ? POLLIN : POLLOUT), 0};
   }
 
-  /// Goes on when what it waited for has come; true when the server has answered.
+  /// To be called when the descriptor is ready; true when the server has answered.
   bool step() {
     if (!connected_) {
       int error = 0;
@@ -83,7 +83,7 @@ class Attempt {
   std::optional<std::string> problem_;
 };
 
-/// Which addresses are meant need not be told where there is one.
+/// The addresses are named only if there are several.
 std::string problem_of(const std::deque<Attempt>& attempts) {
   if (attempts.size() == 1)
     return attempts.front().problem();

@@ -31,14 +31,14 @@ PipelineEmulation::~PipelineEmulation() {
 
 LinkMaker PipelineEmulation::links() {
   return [this](const std::string& from, const std::string& to, caf::actor target) {
-    // The link behind a stage is made with the stage's device: it may be on another node.
+    // The link behind a stage is made with the stage's device, which may be on another node.
     if (to == "verifier" && is_stage(from))
       return stand_in(to, target);
     if (is_stage(from) && is_stage(to))
       return target;
     if (is_stage(from) || is_stage(to))
       return link(from, to, std::move(target));
-    // What is left are draft, pruner and verifier among themselves.
+    // What remains are the messages among draft, pruner and verifier.
     if (from == "verifier" || (from == "draft" && to == "draft"))
       return stand_in(to, target);
     if (from == "pruner" && to == "draft" && config_.recorder != nullptr)

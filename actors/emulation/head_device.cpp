@@ -18,12 +18,12 @@ constexpr std::uint32_t look_for_work = 0;
 constexpr std::uint32_t verified = 1;
 constexpr std::uint32_t drafted = 2;
 
-/// A draft forward that the verifications interrupt.
+/// A draft forward, which verifications interrupt.
 struct DraftForward {
-  /// Device time that it has had before `running_since`.
+  /// Device time used before `running_since`.
   EmulationSpan used{};
   std::optional<EmulationTime> running_since;
-  /// How much it needs; known when the draft has computed it.
+  /// Device time needed; known when the draft has computed the forward.
   std::optional<EmulationSpan> needed;
   std::uint32_t rows = 0;
 };
@@ -91,7 +91,8 @@ class HeadDevice {
 
   EmulationTime now() const { return self_->clock().now(); }
 
-  /// As urgent as the prune that follows the verdict behind them.
+  /// Features have to be as urgent as the prune: they come before the verdict, and the prune after
+  /// it.
   void pass(const FeaturesMessage& message) {
     self_->send<caf::message_priority::high>(draft_, message);
   }
@@ -100,7 +101,7 @@ class HeadDevice {
     self_->send(pruner_, message);
   }
 
-  /// Prunes that follow a verdict are to reach draft and verifier first.
+  /// Prunes that follow a verdict have to reach draft and verifier first.
   void look_soon() {
     if (verifying_ || look_pending_)
       return;
@@ -131,7 +132,7 @@ class HeadDevice {
     }
     if (!segments_.empty())
       pause_draft();
-    // The answer comes behind all that the verifier has to say about the messages.
+    // The answer arrives after everything that the verifier sends about the messages.
     self_->request(verifier_, caf::infinite, stats_a_v)
         .then([this, rows](const StageStatsMessage& message) {
           auto stats = message.read();
@@ -196,7 +197,7 @@ class HeadDevice {
     forward_.reset();
   }
 
-  /// Nothing where the draft found nothing to draft, and said no more.
+  /// Records nothing if the draft found nothing to draft and did not answer.
   void record_draft(std::uint32_t rows) const {
     auto start = *forward_->running_since;
     if (config_.recorder != nullptr && forward_->needed && (rows > 0 || now() > start))
@@ -217,7 +218,7 @@ class HeadDevice {
   std::vector<Result> results_;
   std::uint64_t rows_verified_ = 0;
 
-  /// The draft wants to go on.
+  /// The draft has a `step` that waits for the device.
   bool step_waits_ = false;
   std::optional<DraftForward> forward_;
   std::uint64_t draft_timer_ = 0;

@@ -67,7 +67,7 @@ class Link {
     return free_at_ + EmulationSpan{config_.link.latency_ns};
   }
 
-  /// Arrivals come in the order of departures, so every timer is for the oldest message.
+  /// Messages arrive in the order in which they left, so every timer is for the oldest message.
   void pass_on(EmulationTime arrival, caf::message message) {
     auto wait = arrival - now();
     if (under_way_.empty() && wait <= EmulationSpan::zero())
@@ -106,7 +106,7 @@ class Link {
 caf::behavior emulated_link(caf::stateful_actor<Link>* self, LinkConfig config) {
   auto& state = self->state;
   state.init(self, std::move(config));
-  // All that two devices say to each other.
+  // Every message type that two devices exchange.
   auto pass = [&state](const auto& message) {
     state.other(caf::make_message(message), message.bytes());
   };

@@ -72,7 +72,7 @@ class StageDevice {
     start_next();
   }
 
-  /// The stage's figures, but with the emulated time.
+  /// The stage's statistics, with the emulated busy time.
   caf::result<StageStatsMessage> stats() {
     auto promise = self_->make_response_promise<caf::typed_response_promise<StageStatsMessage>>();
     self_->request(stage_, caf::infinite, stats_a_v)
@@ -112,7 +112,7 @@ class StageDevice {
         rows_in_ = static_cast<std::uint32_t>(segment->rows.size());
       }
     std::visit([this](const auto& message) { self_->send(stage_, message); }, next);
-    // The answer comes behind all that the stage has to say about the message.
+    // The answer arrives after everything that the stage sends about the message.
     self_->request(stage_, caf::infinite, stats_a_v).then([this](const StageStatsMessage&) {
       computed();
     });
@@ -162,7 +162,7 @@ class StageDevice {
   DeviceConfig config_;
   PipelineActor stage_;
   std::deque<InBand> queue_;
-  // What the device is busy with.
+  // The job that the device is busy with.
   bool busy_ = false;
   EmulationTime start_;
   EmulationTime end_;

@@ -170,7 +170,7 @@ class Draft {
         });
   }
 
-  /// After every message.
+  /// To be called after every message.
   void handled() const {
     assert(in_flight_.size() <= policy_.window);
     assert(drafter_ == nullptr || !drafter_->broken_invariant());
@@ -186,7 +186,7 @@ class Draft {
     return content;
   }
 
-  /// Rows of the forward that has begun.
+  /// Begins a forward; returns its number of rows.
   std::size_t begin() {
     if (drafter_ == nullptr || !drafter_->can_draft())
       return 0;
@@ -231,14 +231,14 @@ class Draft {
     in_flight_.erase(sent);
   }
 
-  /// Sends what may be sent now, and sees to it that drafting goes on.
+  /// Sends what may be sent now, and keeps drafting going.
   void go_on() {
     if (drafter_ == nullptr)
       return;
     try {
       send_segments();
     } catch (const std::exception& e) {
-      // Rows that are marked as sent never will be.
+      // Rows that are marked as sent will never be sent.
       fail(drafter_->cancel_all(), e.what());
     }
     if (!drafting_ && drafter_->can_draft()) {
@@ -274,11 +274,11 @@ class Draft {
   DraftActor::pointer self_ = nullptr;
   DraftConfig config_;
   std::optional<Controller> controller_;
-  /// The mode's, as the controller has adjusted it.
+  /// The mode's policy, as the controller has adjusted it.
   DraftPolicy policy_;
   caf::actor_clock::time_point forward_start_;
   PipelineActor first_;
-  /// The way to itself.
+  /// The handle by which the draft sends to itself.
   DraftActor loop_;
   std::unique_ptr<Drafter> drafter_;
   StageStats stats_;
@@ -288,9 +288,9 @@ class Draft {
     Controller::Seconds at;
   };
   std::map<SegmentId, Sent> in_flight_;
-  /// Segments that the first stage has not finished with.
+  /// Segments that the first stage has not finished.
   std::set<SegmentId> at_first_stage_;
-  /// Prunes since the last segment, which take the slow path with the next.
+  /// Prunes since the last segment; they take the slow path with the next one.
   AppliedPrunes applied_;
   /// A draft forward is wanted or under way.
   bool drafting_ = false;

@@ -55,8 +55,8 @@ class HopSessions {
   /// has tokens.
   std::optional<std::string> open(Open open, KvCache cache);
   /// The same with the KV of the session `prefix_session`, which is gone afterwards in any case.
-  /// Also returns an error text if the committed text of that session is not a prefix of the
-  /// prompt.
+  /// Also returns an error text if that session's committed text does not begin with the first
+  /// `cached_tokens` tokens of the prompt.
   std::optional<std::string> resume(Open open);
   /// With `keep`, a session that is not dead can be resumed. Returns those of its prunes that were
   /// applied since the last segment.

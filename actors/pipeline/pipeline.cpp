@@ -44,7 +44,7 @@ Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
     try {
       pipeline.stages.push_back(make_stage(hop, stage_peers));
     } catch (...) {
-      // Actors that another machine has heard of do not end by themselves.
+      // Actors that another machine knows do not end by themselves.
       stop_pipeline(system, pipeline);
       throw;
     }

@@ -53,7 +53,8 @@ class Session {
     if (!tokens || closing_)
       return;
     note_progress();
-    // The client hears that the prompt advances: reading it may take longer than an answer may.
+    // Tells the client that the prompt advances: reading it may take longer than a client waits for
+    // a message.
     if (tokens->tokens.empty()) {
       caf::anon_send(config_.request.client, TextDeltaMessage{{report_.session, {}}});
       return;
@@ -86,7 +87,8 @@ class Session {
   void cancel() {
     if (closing_)
       return;
-    // What is thrown away is not kept: rows that are on their way are computed all the same.
+    // With `keep`, rows in flight are computed all the same: dropped rows would leave no KV to
+    // keep.
     if (!config_.request.keep)
       self_->send(config_.pruner, CancelMessage{{report_.session}});
     finish(Finish::cancelled);
@@ -128,8 +130,8 @@ class Session {
     longest_gap_ = std::max<Span>(longest_gap_, last_progress_ - before);
   }
 
-  /// What is in the pipeline ahead of Close takes about as long as trips have taken: longer than
-  /// the limit, where devices are slow.
+  /// What is in the pipeline ahead of Close takes about as long as trips have taken so far: longer
+  /// than the limit, if devices are slow.
   Span close_limit() const {
     constexpr int trips = 3;
     Span least = config_.request.close_limit;
@@ -160,7 +162,7 @@ class Session {
     return std::nullopt;
   }
 
-  /// In pieces that a message may have, cut between characters.
+  /// Sends the text in pieces that fit in a message, cut between characters.
   void send_text(std::string_view text) {
     while (!text.empty()) {
       auto size = std::min(text.size(), limits::text);
@@ -207,7 +209,7 @@ class Session {
   Clock::time_point start_;
   Clock::time_point first_token_;
   Clock::time_point last_progress_;
-  /// Between two signs of progress: about the longest trip so far.
+  /// Longest time between two signs of progress: about the longest trip so far.
   Span longest_gap_{};
   Clock::time_point close_by_;
 };

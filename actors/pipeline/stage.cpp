@@ -44,7 +44,7 @@ class Stage : public HopActor {
     auto previous = open->prefix_session;
     if (auto error = try_open(std::move(*open))) {
       report(Fault{id, 0, stage_, *error});
-      // No hop behind needs to keep it any longer.
+      // No hop behind this one needs to keep that session any longer.
       if (previous != no_session)
         self_->send(config_.peers.next, CloseMessage{{previous, false, {}}});
       return;
@@ -185,7 +185,7 @@ class Stage : public HopActor {
     return out;
   }
 
-  /// The hidden states of the live rows; copied only where dead rows lie between them.
+  /// The hidden states of the live rows; copied only if dead rows lie between them.
   std::span<const float> input(const Segment& segment, const std::vector<LiveRow>& live) {
     if (live.size() == segment.rows.size())
       return segment.hidden.values;

@@ -23,7 +23,7 @@ struct PrunerSession {
   CanonicalTree tree;
   SessionActor client;
   Position prompt_size;
-  /// The session has enough; what still comes is of no interest.
+  /// The session wants no more; what still comes for it is ignored.
   bool closing = false;
 };
 
@@ -67,7 +67,7 @@ class TreePruner {
       session->closing = true;
       self_->send(draft_, message);
     } else if (auto sender = caf::actor_cast<SessionActor>(self_->current_sender())) {
-      // It was refused: nothing of it is in the pipeline, whoever has its number.
+      // The session was refused: nothing of it is in the pipeline, whoever uses its number.
       self_->send(sender, ClosedMessage{{close->session}});
     }
   }
@@ -90,7 +90,7 @@ class TreePruner {
     for (const Row& row : grow->rows)
       by_session[row.session].push_back(row);
     last_seen_ = std::max(last_seen_, grow->segment);
-    // The news of a segment's end may come before the news that it was sent.
+    // The message that a segment has ended may arrive before the message that it was sent.
     bool ended = ended_early_.erase(grow->segment) > 0;
     for (const auto& [id, rows] : by_session) {
       if (auto* session = find(id))
@@ -139,7 +139,7 @@ class TreePruner {
     self_->send(found->second.client, message);
     sessions_.erase(found);
     // Close came behind the session's last rows: a segment of it that has not ended by now was lost
-    // on the way, and its credit with it.
+    // on the way, together with its credit.
     Prunes prunes;
     for (auto it = in_flight_.begin(); it != in_flight_.end();) {
       if (it->second.contains(closed->session)) {
@@ -160,7 +160,7 @@ class TreePruner {
   }
 
  private:
-  /// More ends of unknown segments than could ever be in flight are somebody's mistake.
+  /// More ends of unknown segments than could ever be in flight are a peer's error.
   static constexpr std::size_t max_early_ends = 1024;
 
   template <class T>
@@ -173,7 +173,7 @@ class TreePruner {
     return found == sessions_.end() ? nullptr : &found->second;
   }
 
-  /// The message that is being handled came from the session's own client.
+  /// Whether the message that is being handled came from the session's own client.
   bool is_client(const PrunerSession& session) const {
     return self_->current_sender() == caf::actor_cast<caf::strong_actor_ptr>(session.client);
   }
@@ -192,7 +192,7 @@ class TreePruner {
     }
   }
 
-  /// The prompt's own tokens are no news to the session, but that it advances is.
+  /// The session knows the prompt's own tokens, but has to hear that the prompt advances.
   void tell(const PrunerSession& session, const Decision& decision) {
     Tokens tokens{decision.prune.session, decision.position, decision.accepted};
     while (!tokens.tokens.empty() && tokens.position < session.prompt_size) {
@@ -208,7 +208,7 @@ class TreePruner {
       bool fresh = segment > last_seen_ && ended_early_.size() < max_early_ends &&
                    ended_early_.insert(segment).second;
       if (!fresh) {
-        // Known to be over by its session's Close, perhaps.
+        // Perhaps its session's Close has ended it.
         spdlog::debug("tree pruner: segment {} ended twice", segment);
         return;
       }
@@ -233,8 +233,8 @@ class TreePruner {
   /// Segments that were sent and have not ended, with the sessions of their rows.
   std::map<SegmentId, std::set<SessionId>> in_flight_;
   std::set<SegmentId> ended_early_;
-  /// SentRows messages come in the order of segments: an end below this that is not in flight is a
-  /// repetition.
+  /// SentRows messages arrive in the order of segments: the end of a segment up to this one that is
+  /// not in flight is a repetition.
   SegmentId last_seen_ = 0;
 };
 

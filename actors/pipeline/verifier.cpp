@@ -16,13 +16,14 @@ namespace flowspec {
 
 namespace {
 
-/// What the verifier keeps of a session beside its view of the tree.
+/// The verifier's state of a session beside its view of the tree.
 struct Verified {
   /// By slot: the target's token after that row.
   std::vector<Token> next;
-  /// The last version that a verdict has gone out for; one is enough, since it moves the root.
+  /// The last version that a verdict was sent for; one verdict per version is enough, since it
+  /// moves the root.
   std::optional<TreeVersion> reported;
-  /// The tree goes on in a segment that has not come.
+  /// The tree continues in a segment that has not arrived.
   bool awaits_more = false;
 };
 
@@ -72,7 +73,7 @@ class Verifier : public HopActor {
       return;
     apply(prunes->prunes);
     sessions_.forget_applied();
-    // Rows that came ahead of their prune may be waiting below the new root.
+    // Rows that arrived ahead of their prune may be waiting below the new root.
     Verdict verdict;
     for (const Prune& prune : prunes->prunes)
       add_walk(prune.session, verdict);
@@ -127,7 +128,7 @@ class Verifier : public HopActor {
     auto live = sessions_.admit(segment, faults);
     report(faults);
     auto start = self_->clock().now();
-    // What follows a prompt token is known; all others ask the model.
+    // The token after a prompt token is known; all other rows need the model.
     std::vector<const LiveRow*> asking;
     std::vector<const LiveRow*> known;
     for (const LiveRow& row : live) {
@@ -178,7 +179,7 @@ class Verifier : public HopActor {
         sample(segment, *rows[i], logits.subspan(i * vocab, vocab));
   }
 
-  /// Logits that no token can be chosen from end their own session only.
+  /// If no token can be chosen from a row's logits, only that row's session ends.
   void sample(SegmentId segment, const LiveRow& row, std::span<float> logits) {
     const auto& how = row.session->open.sampling;
     SamplerOptions options{how.temperature, how.top_k, how.top_p, how.seed};
@@ -192,7 +193,7 @@ class Verifier : public HopActor {
     }
   }
 
-  /// Ahead of the verdict, so that the draft knows what it goes on from when the root moves.
+  /// Sent ahead of the verdict, so that the draft has the features when the root moves.
   void send_features(std::span<const LiveRow* const> rows, std::span<const float> features) {
     auto hidden_size = head_->hidden_size();
     std::map<SessionId, std::pair<Features, std::vector<float>>> by_session;
@@ -208,7 +209,7 @@ class Verifier : public HopActor {
       message.hidden.rows = static_cast<std::uint32_t>(message.nodes.size());
       message.hidden.columns = hidden_size;
       message.hidden.values = values;
-      // Urgent as the prune that follows is, so that it is not overtaken by it.
+      // As urgent as the prune that follows, so that the prune does not overtake it.
       self_->send<caf::message_priority::high>(config_.draft, FeaturesMessage{message});
     }
   }

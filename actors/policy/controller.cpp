@@ -10,29 +10,29 @@ namespace flowspec {
 
 namespace {
 
-/// How much of an old value the next one leaves.
+/// Decay: the share of an old value that remains after each new one.
 constexpr double keep_line = 0.98;
 constexpr double keep_rate = 0.95;
 constexpr double keep_duration = 0.9;
 
-/// Moves of the root that are left out of a stretch, that one has to have before it is judged, and
-/// that are enough to see what plain decoding brings.
+/// Moves of the root: those left out at the beginning of a stretch, those needed before a stretch
+/// is judged, and those that are enough to judge plain decoding.
 constexpr std::uint32_t first_moves = 2;
 constexpr std::uint32_t least_moves = 12;
 constexpr std::uint32_t probe_moves = 8;
-/// Speculation is questioned when it is not faster than one token per shortest trip by so much.
+/// Speculation is questioned when it is not faster than one token per shortest trip by this factor.
 constexpr double doubt = 1.2;
 constexpr double first_probe_after = 64;
 constexpr double last_probe_after = 4096;
 
-/// Of the first stage's time: how long a segment should wait for guesses below a new root. Found by
-/// simulation of the published devices.
+/// How long a segment should wait for guesses below a new root, as a fraction of the first stage's
+/// time. Found by simulation of the published devices.
 constexpr double hold_share = 0.3;
 constexpr std::uint32_t longest_hold = 6;
 
-/// Of the first stage's time: how much longer than an empty segment a full one may be on its way
-/// from one stage to the next. More rows than that come too late to be worth it. Found by the same
-/// simulation, on slow links.
+/// How much longer a full segment may take than an empty one from one stage to the next, as a
+/// fraction of the first stage's time. Rows beyond that arrive too late to be worth it. Found by
+/// the same simulation, on slow links.
 constexpr double link_share = 0.08;
 constexpr double least_rows = 16;
 
@@ -64,7 +64,8 @@ void Controller::verified(std::uint32_t rows, Seconds took) {
   constexpr double fade = 1.001;
   double trip = took.count();
   shortest_trip_ = shortest_trip_ > 0 ? std::min(shortest_trip_ * fade, trip) : trip;
-  // Least squares for a line through the shortest trip, which is taken for one of no rows.
+  // Least squares for a line through the shortest trip, which is taken as that of a segment without
+  // rows.
   delay_per_row_.sum_xx = delay_per_row_.sum_xx * keep_line + static_cast<double>(rows) * rows;
   delay_per_row_.sum_xy = delay_per_row_.sum_xy * keep_line + rows * (trip - shortest_trip_);
 }
@@ -79,7 +80,7 @@ void Controller::Line::add(double x, double y) {
 
 double Controller::Line::slope() const {
   double spread = n * sum_xx - sum_x * sum_x;
-  // Segments of one size say nothing of what a row costs.
+  // Segments of one size do not show what a row costs.
   if (n < 2 || spread < n * n)
     return 0;
   return std::max(0.0, (n * sum_xy - sum_x * sum_y) / spread);
@@ -117,7 +118,7 @@ void Controller::judge_speculation() {
       return speculate(false);
   }
   if (guessed_rate_ * shortest_trip_ >= doubt) {
-    // What lies long behind is not to weigh for ever.
+    // Old values must not count for ever.
     stretch_ = {stretch_.tokens / 2, stretch_.seconds / 2, least_moves / 2};
   } else if (decisions_.switches == 0 || stretch_.tokens >= tokens_until_probe_) {
     probes_plain_ = true;
@@ -161,7 +162,7 @@ void Controller::adjust() {
     if (stage_.get() && draft_.get() && *draft_.get() > 0)
       policy_.min_drafts_before_send = static_cast<std::uint32_t>(std::clamp(
           std::round(hold_share * *stage_.get() / *draft_.get()), 1.0, double{longest_hold}));
-    // On every hop and stage of the trip; there are as many stages as segments may be in flight.
+    // Per hop and stage of the trip; there are as many stages as segments may be in flight.
     double link = delay_per_row_.get() / base_.window - forwards_.slope();
     double rows = stage_.get() && link > 0 ? link_share * *stage_.get() / link : base_.segment_rows;
     if (rows < base_.segment_rows)

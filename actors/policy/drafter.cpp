@@ -8,7 +8,7 @@ namespace flowspec {
 
 namespace {
 
-/// Draft KV slots beyond the positions of the text: nodes of the tree that have been expanded.
+/// Draft KV slots beyond the positions of the text: for tree nodes that have been expanded.
 constexpr std::uint32_t tree_slots = 512;
 
 }  // namespace
@@ -61,7 +61,7 @@ std::optional<std::string> Drafter::reroot(const Prune& prune) {
     return error;
   foresight_.asked += asked;
   foresight_.right += right;
-  // A root that is not in the pipeline begins a new tree, another one goes on with the present.
+  // A root that is not in the pipeline begins a new tree; any other root continues the present one.
   bool sent = session.tree.node(session.tree.root()).sent;
   session.progress = sent ? DraftProgress{0, session.progress.level, session.progress.chunks_left}
                           : DraftProgress{};
@@ -139,8 +139,8 @@ std::vector<Drafter::Choice> Drafter::best_choices(const std::vector<Session*>& 
   return best;
 }
 
-/// Every session that wants rows has its part of the forward, and what some do not need goes to the
-/// others: one that has a long text to read leaves room for the rest.
+/// Each session that wants rows gets an equal part of the forward; rows that some do not need go to
+/// the others. So a session that reads a long text leaves room for the rest.
 void Drafter::plan_forward() {
   planned_.clear();
   auto turn = in_turn(draft_turn_);
@@ -232,7 +232,7 @@ void Drafter::finish() {
   }
 }
 
-/// The session has no more rows in this forward, of at most so many.
+/// Whether the session can add no more rows to this forward; `most`: its limit.
 bool Drafter::is_full(const Session& session, std::size_t most) const {
   if (planned_.size() >= model_->max_rows())
     return true;
@@ -241,7 +241,7 @@ bool Drafter::is_full(const Session& session, std::size_t most) const {
   return static_cast<std::size_t>(rows) >= most;
 }
 
-/// Adds the committed tokens that the draft model has not seen, as far as they fit.
+/// Adds the committed tokens that the draft model has not seen, as many as fit.
 void Drafter::plan_committed(Session& session, std::size_t most) {
   while (!is_full(session, most)) {
     auto position = session.tree.next_committed_row();
@@ -251,8 +251,8 @@ void Drafter::plan_committed(Session& session, std::size_t most) {
   }
 }
 
-/// Adds the node, and ahead of it all of its context that the draft model has not seen. What does
-/// not fit in this forward is left for the next.
+/// Adds the node, and ahead of it the part of its context that the draft model has not seen. What
+/// does not fit in this forward is left for the next.
 void Drafter::plan(const Choice& choice, std::size_t most) {
   Session& session = *choice.session;
   DraftTree& tree = session.tree;
@@ -319,7 +319,7 @@ void Drafter::make_rows() {
   }
 }
 
-/// Would the policy rather wait for a draft forward than send what there is?
+/// Does the policy wait for a draft forward instead of sending the rows there are?
 bool Drafter::holds(const Session& session) const {
   if (session.tree.in_prompt())
     return false;
@@ -340,7 +340,7 @@ std::vector<DraftTree::Index> Drafter::sendable(const Session& session) const {
              : tree.first_to_send(room, policy_.min_send_probability);
 }
 
-/// What of the rows that the session could send belongs to its prompt, and what is guessed.
+/// Divides the rows that the session could send into prompt, root and guesses.
 Demand Drafter::demand(const Session& session, const std::vector<DraftTree::Index>& rows) const {
   const DraftTree& tree = session.tree;
   Demand demand;

@@ -102,8 +102,8 @@ class Drafter {
     std::size_t tail_end = 0;
   };
 
-  /// A row whose result waits for `finish`. Refers to its node by name, since pointers and indices
-  /// may become invalid.
+  /// A row whose result waits for `finish`. Refers to session and node by number, since pointers
+  /// and indices may become invalid.
   struct Pending {
     SessionId session;
     std::uint64_t serial;  // 0 for a committed token

@@ -29,7 +29,7 @@ class Division {
     }
   }
 
-  /// The same number to each, and what some do not need to the others.
+  /// The same number to each session; rows that some do not need go to the others.
   void prompts() {
     for (bool any = true; any && left_ > 0;) {
       any = false;
@@ -49,7 +49,7 @@ class Division {
     --left_;
   }
 
-  /// The session's next guess, if all that has to leave ahead of it does.
+  /// The session's next guess, if everything that has to leave ahead of it leaves.
   const double* guess(std::size_t i) const {
     const Demand& demand = demands_[i];
     auto ahead = demand.rows() - demand.guesses.size();
@@ -71,7 +71,7 @@ std::vector<std::size_t> divide_rows(std::span<const Demand> demands, std::size_
     prompt_rows += demand.prompt_rows;
     answers |= demand.prompt_rows == 0 && demand.rows() > 0;
   }
-  // Half a segment can't be kept of one row: then the turn decides.
+  // A single row cannot be halved: then the order of `demands` decides.
   if (answers && rows == 1)
     answers = demands.front().prompt_rows == 0;
   auto keep = std::min(prompt_rows, !answers ? rows : rows / 2);

@@ -11,7 +11,7 @@ ActorThreads::ActorThreads(caf::actor_system& system, std::chrono::milliseconds 
 
 ActorThreads::~ActorThreads() {
   auto end = std::chrono::steady_clock::now() + limit_;
-  // Nothing tells when the number changes, but it does within microseconds.
+  // There is no notification when the number changes, but it changes within microseconds.
   while (system_.detached_actors() > own_ && std::chrono::steady_clock::now() < end)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }

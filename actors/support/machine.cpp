@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
 
-/// Nothing for "max", "-1" and whatever else is no number.
+/// Nothing for "max", "-1" and any other word that is not a number.
 std::optional<std::uint64_t> number(std::string_view word) {
   std::uint64_t value = 0;
   auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), value);
@@ -61,7 +61,7 @@ std::vector<std::string> split(const std::string& text, char delimiter) {
   return parts;
 }
 
-/// mountinfo writes spaces and the like as a backslash and three octal digits.
+/// Decodes mountinfo, which writes spaces and the like as a backslash and three octal digits.
 fs::path unescaped(const std::string& text) {
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -80,13 +80,13 @@ fs::path unescaped(const std::string& text) {
 
 enum class Version { v1, v2 };
 
-/// The folders of the groups that a process is in, from the innermost one outwards.
+/// The folders of the control groups of a process, from the innermost outwards.
 struct Groups {
   Version version;
   std::vector<fs::path> folders;
 };
 
-/// A line of /proc/self/mountinfo, as far as it matters here.
+/// A line of /proc/self/mountinfo: only the fields used here.
 struct Mount {
   fs::path root;
   fs::path point;
@@ -107,7 +107,7 @@ std::vector<Mount> read_mounts(const fs::path& file) {
   return mounts;
 }
 
-/// The process's group in the hierarchy of `controller`; without one: in the unified hierarchy.
+/// The process's group in the hierarchy of `controller`; if empty, in the unified hierarchy.
 std::optional<fs::path> own_group(const fs::path& file, std::string_view controller) {
   std::ifstream in(file);
   for (std::string line; std::getline(in, line);) {
@@ -141,7 +141,8 @@ std::vector<Groups> groups_with(const MachineView& view, std::string_view contro
     auto group = own_group(view.root / "proc/self/cgroup", unified ? "" : controller);
     if (!group)
       continue;
-    // A container may see the path that its group has outside, but only the group itself mounted.
+    // A container may see its group's path as it is outside, but have only the group itself
+    // mounted.
     auto below = group->lexically_relative(mount.root);
     if (below.empty() || *below.begin() == "..")
       below = ".";
@@ -185,7 +186,7 @@ MachineMemory physical_memory(const fs::path& file) {
 }
 
 unsigned affinity() {
-  // As many bits as a kernel may have been made for.
+  // As many bits as any kernel is built for.
   constexpr int most_cpus = 1 << 16;
   auto size = CPU_ALLOC_SIZE(most_cpus);
   auto* set = CPU_ALLOC(most_cpus);
@@ -196,7 +197,7 @@ unsigned affinity() {
                    : std::max(1U, std::thread::hardware_concurrency());
 }
 
-/// CPUs' worth of time, rounded up.
+/// CPU time in CPUs, rounded up.
 std::optional<std::uint64_t> quota(Version version, const fs::path& folder) {
   auto v2 = version == Version::v2;
   auto time = read_number(folder / (v2 ? "cpu.max" : "cpu.cfs_quota_us"));

@@ -17,7 +17,7 @@ struct MemoryLedger::Book {
   const Machine machine;
   std::mutex mutex;
   std::uint64_t promised = 0;
-  /// What the process had when nothing was promised: none of it is of a claim.
+  /// What the process had when nothing was promised: no claim accounts for it.
   std::uint64_t own_at_rest = 0;
 };
 
@@ -28,7 +28,7 @@ MemoryLedger::MemoryLedger(Machine machine) : book_(std::make_shared<Book>(std::
 
 std::shared_ptr<MemoryLedger::Claim> MemoryLedger::claim(std::uint64_t bytes) const {
   std::lock_guard lock(book_->mutex);
-  // In this order: what is taken in between is counted as not there.
+  // In this order: memory that is taken in between counts as no longer free and as still promised.
   auto own = book_->machine.own();
   auto free = book_->machine.free();
   if (book_->promised == 0)

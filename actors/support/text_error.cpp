@@ -28,7 +28,7 @@ std::string error_text(const caf::error& error) {
 
 ErrorCode error_code(const caf::error& error) {
   auto largest = static_cast<std::uint8_t>(ErrorCode::internal);
-  // It may come from another machine.
+  // The error may come from another machine.
   if (error.category() == category && error.code() > 0 && error.code() <= largest)
     return static_cast<ErrorCode>(error.code());
   if (error == caf::sec::request_timeout || error == caf::sec::request_receiver_down ||

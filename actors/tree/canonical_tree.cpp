@@ -30,7 +30,7 @@ std::variant<Decision, StalePath, std::string> CanonicalTree::decide(const Accep
     if (i > 0 && step.parent != accepted.path[i - 1].id)
       return fmt::format("a walk in which node {} does not follow node {}", step.id,
                          accepted.path[i - 1].id);
-    // A walk may run ahead of the news of its rows, so an unknown node is fine.
+    // An accepted path may arrive before the message about its rows, so an unknown node is fine.
     if (auto known = nodes_.find(step.id);
         known != nodes_.end() && known->second.token != step.token)
       return fmt::format("a walk in which node {} has token {}, it was sent with {}", step.id,

@@ -69,7 +69,7 @@ DraftTree::Foreseen DraftTree::foreseen(const Prune& prune) const {
   return count;
 }
 
-/// The nodes of the prune's path, from the root; an error text if they are none.
+/// The nodes of the prune's path, from the root; an error text if they are not such a path.
 std::optional<std::string> DraftTree::find_path(const Prune& prune,
                                                 std::vector<Index>& path) const {
   if (prune.version != version_ + 1)
@@ -105,7 +105,7 @@ std::optional<std::string> DraftTree::reroot(const Prune& prune, bool adopt) {
   if (!fresh && (root == none || nodes_[root].id != prune.root.id))
     return fmt::format("prune of version {} makes node {} the root, which was never sent",
                        prune.version, prune.root.id);
-  // What follows a token of the prompt is certain and no guess.
+  // The token after a prompt token is certain, not a guess.
   adopt = adopt || prune.root.position <= prompt_end_;
   if (root == none || (fresh && !adopt)) {
     Node node;
@@ -124,7 +124,7 @@ std::optional<std::string> DraftTree::reroot(const Prune& prune, bool adopt) {
   }
   keep_below(root);
   if (fresh) {
-    // The pipeline knows the root by its fresh id and nothing of what is below it.
+    // The pipeline knows the root by its fresh id, and no node below it.
     for (Node& node : nodes_)
       if (std::exchange(node.sent, false))
         node.id = next_id_++;
@@ -288,7 +288,7 @@ void DraftTree::expand(Index parent, std::span<const Candidate> proposals, doubl
   for (const Candidate& proposal : proposals) {
     if (proposal.token < 0)  // padding: the draft had no more to say
       break;
-    // Rounding may not lift a child above its parent, or the order would break.
+    // Rounding must not lift a child above its parent, or the order would break.
     least = std::min(proposal.log_prob, 0.0F);
     auto known = std::find_if(children.begin(), children.end(),
                               [&](Index child) { return nodes_[child].token == proposal.token; });

@@ -52,7 +52,7 @@ ViewResult LiveView::admit(const Row& row) {
   const Node* parent = find(row.parent);
   if (row.id != root_ && parent == nullptr)
     return {ViewResult::Kind::ignored, 0, {}};
-  // In a view that is older than the prune which made this row the root, the parent is still live.
+  // In a view older than the prune that made this row the root, the parent is still live.
   auto expected =
       parent != nullptr ? parent->position + 1 : static_cast<Position>(committed_.size());
   if (row.position != expected)
@@ -97,7 +97,7 @@ ViewResult LiveView::apply(const Prune& prune) {
   }
   std::sort(committed.begin(), committed.end());
 
-  // Parents come before children, so one pass in order decides who lives.
+  // Parents come before children, so one pass in order decides which nodes live.
   std::unordered_map<TreeNodeId, std::size_t> kept;
   std::size_t count = 0;
   for (const Node& node : live_) {

@@ -24,7 +24,7 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-/// Runs all cells, several at once; the results are in the order of the cells all the same.
+/// Runs all cells, several at the same time; the results keep the order of the cells.
 class CellRunner {
  public:
   CellRunner(const BenchPlan& plan, const std::vector<BenchPrompt>& prompts,

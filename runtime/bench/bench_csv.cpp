@@ -16,7 +16,7 @@ std::string quoted(const std::string& field) {
   return text;
 }
 
-/// Every digit that the number has.
+/// With all digits of the number.
 std::string number(double value) {
   return fmt::format("{}", value);
 }

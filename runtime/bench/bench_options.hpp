@@ -39,15 +39,15 @@ struct BenchOptions {
   std::string cluster_file;
   std::vector<std::string> nodes;
   NetworkOptions network;
-  /// Cells side by side; none: as many as there are cores.
+  /// Cells that run at the same time; none: as many as there are cores.
   std::optional<unsigned> jobs;
 
-  /// Files to write; empty: not.
+  /// Files to write; empty: not written.
   std::string json_file;
   std::string csv_file;
   std::string trace_file;
   std::string plot_file;
-  /// Seconds of the run; none: the picture decides.
+  /// Seconds of the run; none: chosen by timeline_window().
   std::optional<double> plot_from;
   std::optional<double> plot_window;
   bool quiet = false;

@@ -7,14 +7,14 @@
 
 namespace flowspec {
 
-/// What one cell came to: figures, or why there are none.
+/// The result of one cell: its figures, or why there are none.
 struct CellResult {
   BenchSummary summary;
-  /// Empty: it went well.
+  /// Empty: the cell succeeded.
   std::string error;
 };
 
-/// Which clock the seconds of a benchmark are of.
+/// The clock that a benchmark's seconds are measured by.
 enum class BenchClock { real, virtual_time };
 const char* name_of(BenchClock clock);
 
@@ -28,7 +28,7 @@ std::string bench_json(const std::vector<CellResult>& results, BenchClock clock)
 
 /// "default" where the user named none.
 std::string draft_of(const BenchCase& cell);
-/// Stages that there were.
+/// The number of stages that ran.
 std::size_t stage_count(const BenchSummary& summary);
 
 }  // namespace flowspec

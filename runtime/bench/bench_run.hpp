@@ -1,7 +1,7 @@
 #pragma once
-/// What a benchmark runs and what it finds, as plain values: the runners fill them in, tables,
-/// files and pictures are made of them. Times are seconds of the clock that the run went by: the
-/// real one, or the virtual one of emulated devices.
+/// What a benchmark runs and what it finds, as plain values: the runners fill them in; tables,
+/// files and pictures are made from them. Times are seconds of the clock of the run: the real one,
+/// or the virtual one of emulated devices.
 
 #include <cstdint>
 #include <string>
@@ -17,7 +17,7 @@ struct BenchCase {
   std::string mode = "flowspec";
   /// Name or file of a device profile; empty: this machine as it is.
   std::string profile;
-  /// What of the mode is switched off, by name; empty: nothing.
+  /// Name of the mechanism of the mode that is switched off; empty: none.
   std::string ablation;
   float temperature = 0;
   /// 0: as the profile says.
@@ -42,12 +42,12 @@ struct PromptRun {
   friend bool operator==(const PromptRun&, const PromptRun&) = default;
 };
 
-/// A device over the whole run.
+/// One device's totals over the whole run.
 struct DeviceUse {
   /// "draft", "stage 0", ...
   std::string name;
   double busy_s = 0;
-  /// Part of `busy_s` that went into segments of which no row was kept.
+  /// Part of `busy_s` spent on segments of which no row was kept.
   double wasted_s = 0;
   std::uint64_t segments = 0;
   std::uint64_t rows_computed = 0;
@@ -63,7 +63,7 @@ struct HopUse {
   std::string from;
   std::string to;
   std::uint64_t segments = 0;
-  /// From the end of the one computation to the arrival, all segments together.
+  /// From the end of a computation to the arrival at the next device, summed over all segments.
   double seconds = 0;
   friend bool operator==(const HopUse&, const HopUse&) = default;
 };
@@ -73,19 +73,19 @@ struct BenchRun {
   std::vector<PromptRun> prompts;
   std::vector<DeviceUse> devices;
   std::vector<HopUse> hops;
-  /// Time that the devices had, all prompts together.
+  /// Decode time, summed over all prompts.
   double seconds = 0;
-  /// Segments that the verifier got while tokens were generated.
+  /// Segments that reached the verifier while tokens were generated.
   std::uint64_t returned_segments = 0;
 };
 
-/// Something that a device did. The trace of a run is in order of `start_s`.
+/// Something that a device did. The trace of a run is ordered by `start_s`.
 struct TraceEvent {
   enum class Kind { segment, draft, verify, transfer, prune };
   Kind kind = Kind::segment;
-  /// Of a transfer or a prune: where it comes from.
+  /// For a transfer or a prune: the sender.
   std::string device;
-  /// Of a transfer or a prune: where it goes.
+  /// For a transfer or a prune: the receiver.
   std::string to;
   double start_s = 0;
   double end_s = 0;

@@ -14,7 +14,7 @@ namespace {
 
 using Results = std::vector<const CellResult*>;
 
-/// Of a draft's name in the first column.
+/// Most characters of a draft's name in the first column.
 constexpr std::size_t longest_draft = 12;
 
 std::string factor(const std::optional<double>& value) {
@@ -22,7 +22,7 @@ std::string factor(const std::optional<double>& value) {
 }
 
 std::string rate(double total, const Spread& spread) {
-  // Slow devices write less than a token per second.
+  // Slow devices generate less than a token per second.
   return fmt::format("{0:.{3}f} ({1:.{3}f} ± {2:.{3}f})", total, spread.mean, spread.sd,
                      total < 100 ? 2 : 0);
 }
@@ -81,7 +81,7 @@ std::string figures(const Results& block, bool with_draft) {
   return table.text();
 }
 
-/// A line per cell, and a column for everything that any of them has a figure of.
+/// A line per cell, and a column for every figure that at least one of them has.
 class FiguresByName {
  public:
   explicit FiguresByName(std::string heading) : headings_{std::move(heading)} {}

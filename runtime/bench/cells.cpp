@@ -25,7 +25,7 @@ struct Lists {
   Names ablations{""};
 };
 
-/// The speed of the published measurements, and what they were repeated at.
+/// The link speed of the published measurements, and the speeds of their repetitions.
 constexpr double paper_mbps = 1000;
 const std::vector<double> slow_mbps{500, 250, 125};
 const Names paper_profiles{"paper-7b", "paper-13b"};
@@ -87,7 +87,7 @@ Names all_ablations(const BenchNames& names) {
   return all;
 }
 
-/// Those of `wanted` that there are.
+/// Those of `wanted` that the program has.
 Names known(Names wanted, const BenchNames& names) {
   std::erase_if(wanted, [&](const std::string& mode) {
     return std::ranges::find(names.modes, mode) == names.modes.end();
@@ -114,7 +114,7 @@ void add_suite(const std::string& suite, const BenchNames& names, Cells& cells) 
   }
 }
 
-/// The names that the user gave, "all" and "none" replaced.
+/// The names that the user gave, with "all" and "none" replaced.
 Names ablations(const BenchOptions& options, const BenchNames& names) {
   Names result;
   for (const std::string& name : options.ablations) {

@@ -13,7 +13,7 @@ namespace flowspec {
 /// Names of all suites.
 const std::vector<std::string>& suite_names();
 
-/// What the program can do, in the order of tables.
+/// The modes and ablations that the program has, in the order of the tables.
 struct BenchNames {
   std::vector<std::string_view> modes;
   std::vector<std::string_view> ablations;
@@ -22,12 +22,12 @@ struct BenchNames {
 struct BenchPlan {
   /// In the order in which they are shown; no two are equal.
   std::vector<BenchCase> cells;
-  /// Prompts of every cell where the user does not say how many.
+  /// Prompts of every cell if the user gives no number.
   std::uint32_t prompts = 60;
 };
 
 /// The cells that the options ask for. `ar` has no draft, only `flowspec` has ablations. Throws
-/// RuntimeError for unknown names, and where --trace or --plot are wanted of several cells.
+/// RuntimeError for unknown names, and if --trace or --plot is given for several cells.
 BenchPlan plan_bench(const BenchOptions& options, const BenchNames& names);
 
 /// "flowspec without expansion, paper-7b, T = 0, 1000 Mb/s".

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// An errno; 0: all is well.
+/// Returns an errno; 0: no error.
 int write_all(const fs::path& path, std::string_view text) {
   std::FILE* file = std::fopen(path.c_str(), "wb");
   if (file == nullptr)
@@ -41,7 +41,7 @@ OutputFile::OutputFile(std::string option, const std::string& path) : option_(st
     fail(EISDIR);
   if (fs::exists(path_, error) && !fs::is_regular_file(path_, error))
     return;
-  // A link stays one; what it points to is replaced.
+  // A link stays a link; its target is replaced.
   auto target = fs::weakly_canonical(path_, error);
   if (!error)
     path_ = target;

@@ -6,14 +6,14 @@
 
 namespace flowspec {
 
-/// A file that an option asks for. It is either written as a whole or stays as it was: the text
-/// goes to a temporary file beside it, which then takes its name. What is no regular file
-/// (/dev/stdout) is written directly.
+/// A file that an option names. It is either written as a whole or left as it was: the text goes to
+/// a temporary file beside it, which then replaces it. If the path is not a regular file
+/// (/dev/stdout), it is written directly.
 class OutputFile {
  public:
-  /// Tries whether the temporary file can be made, so that a wrong path is found before hours of
-  /// work. `option` names the option in errors; an empty path makes an object that writes nothing.
-  /// Throws RuntimeError.
+  /// Tests whether the temporary file can be made, so that a wrong path is found before hours of
+  /// work. `option` names the option in errors; with an empty path nothing is ever written. Throws
+  /// RuntimeError.
   OutputFile(std::string option, const std::string& path);
 
   bool is_wanted() const { return !path_.empty(); }
@@ -25,7 +25,7 @@ class OutputFile {
 
   std::string option_;
   std::filesystem::path path_;
-  /// What the text goes to first; `path_` where the file is written directly.
+  /// The temporary file; `path_` if the file is written directly.
   std::filesystem::path temporary_;
 };
 

@@ -27,7 +27,7 @@ EmulationSpan overlap(std::span<const DecodeWindow> windows, const EmulatedWork&
   return sum;
 }
 
-/// "draft" is the first device, whatever happens first.
+/// The device with this name, added if it is new.
 DeviceUse& device(BenchRun& run, const std::string& name) {
   auto found = std::ranges::find(run.devices, name, &DeviceUse::name);
   return found != run.devices.end() ? *found : run.devices.emplace_back(DeviceUse{name});
@@ -114,12 +114,13 @@ void Recording::count(std::span<const DecodeWindow> windows, BenchRun& run) cons
     if (work->kind == Kind::verify)
       run.returned_segments += work->segments.size();
     use.segments += work->segments.size();
-    // Of the draft's device those of the LM head: draft forwards have other rows.
+    // For the draft's device only the rows of the LM head count: the rows of draft forwards are of
+    // another kind.
     use.rows_computed += work->kind == Kind::draft ? 0 : work->rows;
     use.rows_kept += work->rows > 0 ? kept : 0;
     use.rows_dropped += work->rows_dropped;
   }
-  // By name: the order of the first work depends on the prompt.
+  // Sorted by name: the order of first work depends on the prompt.
   std::ranges::sort(run.devices, {}, [](const DeviceUse& use) {
     return std::pair{use.name.size(), use.name};
   });

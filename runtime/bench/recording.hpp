@@ -1,5 +1,5 @@
 #pragma once
-/// What the devices of a benchmark did, kept and counted.
+/// Records and counts what the devices of a benchmark did.
 
 #include <map>
 #include <mutex>
@@ -13,8 +13,8 @@
 
 namespace flowspec {
 
-/// From a prompt's first token to its last. What begins outside of all windows is prefill, or the
-/// end of a session, and is not counted.
+/// From a prompt's first token to its last. Work that begins outside of all windows is prefill, or
+/// the end of a session, and is not counted.
 struct DecodeWindow {
   EmulationTime start;
   EmulationTime end;
@@ -28,7 +28,7 @@ class Recording : public EmulationRecorder {
 
   /// Fills in `devices`, `hops` and `returned_segments`. Windows are in order and do not overlap.
   void count(std::span<const DecodeWindow> windows, BenchRun& run) const;
-  /// All of it, prefill too, by start; times are seconds after `zero`.
+  /// The whole recording, prefill too, ordered by start; times are seconds after `zero`.
   std::vector<TraceEvent> trace(EmulationTime zero) const;
 
  private:
@@ -37,7 +37,7 @@ class Recording : public EmulationRecorder {
 
   mutable std::mutex mutex_;
   std::vector<EmulatedWork> works_;
-  /// Which sent row belongs to which segment, until it is known whether it is kept.
+  /// The segment of each sent row, until it is known whether the row is kept.
   std::map<std::pair<SessionId, TreeNodeId>, SegmentId> segment_of_;
   std::map<SegmentId, std::uint32_t> kept_;
 };

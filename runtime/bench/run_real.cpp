@@ -17,10 +17,10 @@ namespace {
 
 constexpr std::chrono::seconds answer_limit{10};
 
-/// Emulated devices are slow: a forward may take most of a minute.
+/// Emulated devices are slow: a forward may take nearly a minute.
 constexpr std::chrono::minutes progress_limit{10};
 
-/// What stages, verifier and draft say that they have done, by device.
+/// The counts of stages, verifier and draft, by device.
 std::vector<DeviceUse> ask_devices(caf::scoped_actor& self, const Run& run) {
   auto answers =
       ask<std::vector<StageStatsMessage>>(self, run.coordinator(), answer_limit, stats_a_v);
@@ -42,14 +42,14 @@ std::vector<DeviceUse> ask_devices(caf::scoped_actor& self, const Run& run) {
   return devices;
 }
 
-/// Devices that nothing was recorded of: they are elsewhere, or not emulated.
+/// Adds devices without a recording: they are on nodes, or not emulated.
 void add_missing(const std::vector<DeviceUse>& devices, BenchRun& run) {
   for (const DeviceUse& device : devices)
     if (std::ranges::find(run.devices, device.name, &DeviceUse::name) == run.devices.end())
       run.devices.push_back(device);
 }
 
-/// Answers all prompts, one after the other.
+/// Answers all prompts, one after another.
 void measure(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
              const RunChanges& changes, const std::vector<BenchPrompt>& prompts,
              const BenchExtras& extras, const Recording& recording, BenchRun& run) {

@@ -16,14 +16,14 @@ namespace flowspec {
 
 namespace {
 
-/// More messages than any prompt's answer takes: something goes round in circles.
+/// More messages than the answer to any prompt takes: beyond it, messages must be in a loop.
 constexpr std::uint64_t most_messages = 100'000'000;
 
 struct VirtualConfig : caf::actor_system_config {
   VirtualConfig() {
     add_message_types<caf::id_block::flowspec_messages>();
     add_message_types<caf::id_block::flowspec_actors>();
-    // Everything in this thread, and a clock that goes when nothing else is left to do.
+    // Everything runs on this thread, and the clock advances only when nothing else is left to do.
     set("scheduler.policy", caf::atom("testing"));
   }
 };
@@ -38,7 +38,7 @@ caf::behavior client(caf::event_based_actor*, std::optional<Report>* report) {
   };
 }
 
-/// A pipeline on emulated devices, and the time they live in.
+/// A pipeline on emulated devices, and its virtual clock.
 class VirtualWorld {
  public:
   explicit VirtualWorld(const BenchCase& what)
@@ -69,7 +69,7 @@ class VirtualWorld {
   Report run(const BenchPrompt& prompt, std::size_t index) {
     std::optional<Report> report;
     auto request = request_of(engine_, what_, prompt, index);
-    // Far above what any answer takes: only a session that hangs reaches these limits.
+    // Far more than any answer takes: only a session that hangs reaches these limits.
     request.progress_limit = std::chrono::hours(1);
     request.close_limit = std::chrono::hours(1);
     request.client = system_.spawn(client, &report);

@@ -1,6 +1,6 @@
 #pragma once
-/// Runs a benchmark case: in virtual time on emulated devices, or in real time on emulated devices
-/// or on this machine, or a cluster, as it is.
+/// Runs a benchmark case: in virtual time on emulated devices, or in real time on emulated devices,
+/// on this machine or on a cluster.
 
 #include <string>
 #include <vector>
@@ -11,29 +11,29 @@
 
 namespace flowspec {
 
-/// What a run gives beside its figures, if it is wanted.
+/// Optional results of a run beside its figures.
 struct BenchExtras {
   std::vector<TraceEvent>* trace = nullptr;
   /// The tokens of every prompt's answer.
   std::vector<std::vector<Token>>* texts = nullptr;
 };
 
-/// One session per prompt, one after another, in one pipeline. All of it is one thread's work, and
-/// exactly repeatable; several threads may run cases at the same time. Throws RuntimeError and
-/// ModelError; also where the case has no profile.
+/// One session per prompt, one after another, in one pipeline. Everything runs on the calling
+/// thread and is exactly repeatable; several threads may run cases at the same time. Throws
+/// RuntimeError and ModelError; also if the case has no profile.
 BenchRun run_virtual(const BenchCase& what, const std::vector<BenchPrompt>& prompts,
                      const BenchExtras& extras = {});
 
-/// Where the stages of a run in real time are; none named: in this process.
+/// The nodes for the stages of a run in real time; none: the stages run in this process.
 struct BenchNodes {
   std::string cluster_file;
   std::vector<std::string> nodes;
   NetworkOptions network;
 };
 
-/// The same under the real clock, where what is really computed counts as a part of the emulated
-/// time. Without a profile, and of stages on nodes, `devices` is what the stages themselves count:
-/// prefill included, and it is not known which rows were kept.
+/// The same under the real clock, where the time of the real computation counts as part of the
+/// emulated time. Without a profile, and for stages on nodes, `devices` has the stages' own counts:
+/// they include prefill, and which rows were kept is not known.
 BenchRun run_real(const BenchCase& what, const std::vector<BenchPrompt>& prompts,
                   const BenchNodes& nodes, const BenchExtras& extras = {});
 

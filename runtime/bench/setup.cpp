@@ -82,7 +82,7 @@ Request request_of(const Engine& engine, const BenchCase& what, const BenchPromp
                     index + 1, size, engine.context()));
   auto room = static_cast<std::uint32_t>(engine.context() - size);
   request.max_tokens = std::min(what.max_tokens, room);
-  // A seed of its own for every prompt, or all would throw the same dice.
+  // A different seed for every prompt, or all prompts would use the same random numbers.
   request.sampling = {.temperature = what.temperature, .seed = what.seed + index};
   request.tokenizer = std::make_shared<const Tokenizer>(tokenizer);
   return request;

@@ -1,5 +1,5 @@
 #pragma once
-/// What the benchmark's two runners have in common: the case becomes options, a policy, devices and
+/// What the two runners have in common: turns the case into options, a policy, devices and
 /// sessions.
 
 #include <cstddef>
@@ -22,25 +22,25 @@ namespace flowspec {
 /// The case's profile, if it has one. Throws RuntimeError.
 std::optional<DeviceProfile> profile_of(const BenchCase& what);
 
-/// What computes the case, and where. The stages are the case's, else the profile's.
+/// The models, and where they compute. The number of stages is the case's, else the profile's.
 RunSpec spec_of(const BenchCase& what, const std::optional<DeviceProfile>& profile);
 
-/// The mode's policy without the ablation. Throws RuntimeError.
+/// The mode's policy with the ablation applied. Throws RuntimeError.
 DraftPolicy policy_of(const BenchCase& what, std::uint32_t stages);
 
-/// Devices and links for stages at these places of a model of `layers` layers: a stage has the same
-/// share of the emulated model.
+/// Devices and links for stages at these places of a model of `layers` layers: a stage gets the
+/// share of the emulated model that it has of the real one.
 EmulationConfig emulation_of(const DeviceProfile& profile, const BenchCase& what,
                              const std::vector<StagePlace>& places, std::uint32_t layers,
                              EmulationRecorder* recorder);
 
-/// What one prompt asks for; limits and client are left to the caller. Throws RuntimeError where
-/// the prompt leaves no room.
+/// The request for one prompt, without limits and client, which the caller sets. Throws
+/// RuntimeError if the prompt leaves no room for an answer.
 Request request_of(const Engine& engine, const BenchCase& what, const BenchPrompt& prompt,
                    std::size_t index);
 
-/// Puts the figures of a session that began at `start` into the run; gives its decode window.
-/// Throws RuntimeError where the session failed.
+/// Adds the figures of a session that began at `start` to the run; returns its decode window.
+/// Throws RuntimeError if the session failed.
 DecodeWindow add_report(const Report& report, EmulationTime start, std::size_t index,
                         BenchRun& run);
 

@@ -65,7 +65,7 @@ void add_devices(const BenchRun& run, BenchSummary& summary) {
   }
 }
 
-/// Cells that differ in mode and ablation only. `ar` has no draft to agree on.
+/// True for cells that differ only in mode and ablation. `ar` has no draft to compare.
 bool are_comparable(const BenchCase& a, const BenchCase& b) {
   auto key = [](const BenchCase& cell) {
     return std::tie(cell.profile, cell.temperature, cell.link_mbps, cell.stages, cell.max_tokens,

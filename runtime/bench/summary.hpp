@@ -17,11 +17,11 @@ struct Spread {
 };
 Spread spread_of(std::span<const double> values);
 
-/// Parts of the run's time, 0 to 1.
+/// Fractions of the run's decode time, 0 to 1.
 struct DeviceShares {
   std::string name;
   double busy = 0;
-  /// Part of `busy` that went into segments of which nothing was kept.
+  /// Part of `busy` spent on segments of which nothing was kept.
   double wasted = 0;
   double idle = 0;
 };
@@ -30,39 +30,39 @@ struct HopTime {
   std::string from;
   std::string to;
   std::uint64_t segments = 0;
-  /// Of one segment.
+  /// Mean time of one segment.
   double mean_s = 0;
 };
 
-/// The figures of one cell. A rate without any time, and a ratio to nothing, is 0.
+/// The figures of one cell. A rate over no time, and a ratio to nothing, is 0.
 struct BenchSummary {
   BenchCase what;
   std::uint32_t prompts = 0;
   std::uint64_t prompt_tokens = 0;
   std::uint64_t tokens = 0;
-  /// Over all prompts together. The first token of a text belongs to its prefill.
+  /// Over all prompts together. The first token of an answer belongs to prefill.
   double decode_rate = 0;
   double prefill_rate = 0;
   /// Tokens per verification, over all prompts together.
   double accept_length = 0;
-  /// The same prompt by prompt; a prompt of which nothing was decoded has no rate.
+  /// The same for each prompt; a prompt without decoded tokens has no rate.
   Spread decode_rates;
   Spread prefill_rates;
   Spread accept_lengths;
-  /// Tokens after each prompt's first, by the segments that came back meanwhile.
+  /// Tokens after each prompt's first, divided by the segments that came back in that time.
   double tokens_per_segment = 0;
   /// Sums over the stages: a row that passes through four of them is computed four times.
   std::uint64_t rows_computed = 0;
   std::uint64_t rows_kept = 0;
   std::uint64_t rows_dropped = 0;
   std::vector<DeviceUse> devices;
-  /// Of `devices`, in their order.
+  /// One for each of `devices`, in the same order.
   std::vector<DeviceShares> shares;
   std::vector<HopTime> hops;
-  /// Of the run's clock, all prompts together.
+  /// Decode time by the run's clock, summed over all prompts.
   double seconds = 0;
-  /// Decode rate over that of the same cell in another mode, or of flowspec with nothing off; none
-  /// where no such cell was run.
+  /// Decode rate divided by that of the same cell in another mode, or of flowspec without an
+  /// ablation; none if no such cell was run.
   std::optional<double> over_chunk_pp;
   std::optional<double> over_ar;
   std::optional<double> over_flowspec;
@@ -70,7 +70,7 @@ struct BenchSummary {
 
 bool is_stage(const std::string& device);
 
-/// Without speed-ups.
+/// Does not fill in speed-ups.
 BenchSummary summarize(const BenchRun& run);
 void add_speedups(std::vector<BenchSummary>& summaries);
 

@@ -6,7 +6,7 @@ namespace flowspec {
 
 namespace {
 
-/// Length of the UTF-8 sequence that `text` begins with; 0 if it is none.
+/// Length of the UTF-8 sequence at the beginning of `text`; 0 if it is not valid.
 std::size_t sequence_length(std::string_view text) {
   auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   std::size_t length = byte(0) < 0x80   ? 1

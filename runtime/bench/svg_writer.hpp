@@ -10,16 +10,16 @@ struct SvgPoint {
   double y = 0;
 };
 
-/// For text and attribute values of XML. Characters that XML cannot hold, and bytes that are no
-/// UTF-8, become "?".
+/// Escapes text and attribute values for XML. Characters that XML cannot hold, and bytes that are
+/// not UTF-8, become "?".
 std::string xml_escaped(std::string_view text);
 
-/// Puts an SVG together, in pixels.
+/// Builds an SVG; units are pixels.
 class SvgWriter {
  public:
   SvgWriter(double width, double height);
 
-  /// `tooltip` may be empty. `style` is any attributes, not escaped.
+  /// `tooltip` may be empty. `style` is a list of attributes, not escaped.
   void rectangle(SvgPoint corner, double width, double height, std::string_view style,
                  std::string_view tooltip = {});
   void line(SvgPoint from, SvgPoint to, std::string_view style);

@@ -37,7 +37,8 @@ struct Fill {
   const char* text;
 };
 
-/// Few rows of a segment are ever kept, so the scale tells small shares apart: it goes by the root.
+/// Few rows of a segment are ever kept, so the colour scale goes by the square root, which
+/// separates small shares.
 Fill fill_of(double share) {
   if (!(share > 0))
     return {"#e4e4e4", "#777777"};
@@ -65,7 +66,7 @@ bool is_arrow(const TraceEvent& event) {
   return event.kind == Kind::transfer || event.kind == Kind::prune;
 }
 
-/// Only these have lanes.
+/// The devices with a lane.
 std::vector<std::string> working_devices(const std::vector<TraceEvent>& trace) {
   auto devices = devices_of(trace);
   std::erase_if(devices, [&](const std::string& device) {
@@ -92,8 +93,8 @@ class Timeline {
     draw_legend();
     draw_lanes();
     draw_axis();
-    // Arrows lie below the jobs that they pass. A verification may interrupt a draft forward, so it
-    // lies above.
+    // Arrows are drawn below the jobs that they cross. A verification may interrupt a draft
+    // forward, so it is drawn on top.
     for (Kind kind : {Kind::transfer, Kind::prune, Kind::draft, Kind::segment, Kind::verify})
       for (const TraceEvent& event : trace)
         if (event.kind == kind && is_sound(event) && is_visible(event))
@@ -110,7 +111,7 @@ class Timeline {
     double part = (seconds - window_.from) / window_.length;
     return left + plot_width * std::clamp(part, 0.0, 1.0);
   }
-  /// What has no work of its own, as the pruner, is with the first device, the draft's.
+  /// A party without work of its own, such as the pruner, is placed in the first lane, the draft's.
   double y(const std::string& device) const {
     auto lane = std::ranges::find(lanes_, device);
     auto number = lane == lanes_.end() ? 0 : lane - lanes_.begin();
@@ -152,7 +153,7 @@ class Timeline {
                 fmt::format(R"(text-anchor="middle" fill="{}")", fill.text));
   }
 
-  /// From the edge of the one lane to the edge of the other. One that crosses the window's edge is
+  /// From the edge of one lane to the edge of the other. An arrow that crosses the window's edge is
   /// cut there.
   void draw_arrow(const TraceEvent& event) {
     if (y(event.device) == y(event.to))

@@ -19,18 +19,18 @@ std::string Address::text() const {
 
 namespace {
 
-/// fe80::/10: means another machine on each of the links, and so needs a zone.
+/// fe80::/10: means a different machine on each link, and so needs a zone.
 bool is_link_local(const std::string& host) {
   in6_addr address{};
   return ::inet_pton(AF_INET6, host.c_str(), &address) == 1 && IN6_IS_ADDR_LINKLOCAL(&address);
 }
 
-/// What CAF cannot connect to, or nobody can.
+/// Rejects hosts that CAF, or anybody, cannot connect to.
 template <class Malformed>
 void check_host(const std::string& host, const Malformed& malformed) {
   if (host.empty())
     throw malformed("it has no host");
-  // The system's functions take it for an address, 7341 for 0.0.28.173.
+  // The system's functions would accept it as an address: 7341 as 0.0.28.173.
   if (std::ranges::all_of(host, [](char c) { return c >= '0' && c <= '9'; }))
     throw malformed("it is a number without a host");
   if (is_link_local(host))
@@ -95,7 +95,7 @@ HostAddress listen_address(const Address& address, bool uses_tls) {
         "and --ca, or listen on 127.0.0.1.",
         host));
   }
-  // The same on all machines, whichever "localhost" is first.
+  // IPv4 if there is one: the same on all machines, whichever address "localhost" has first.
   auto usual = std::ranges::find(all, AF_INET, &HostAddress::family);
   return usual != all.end() ? *usual : all.front();
 }

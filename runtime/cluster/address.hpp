@@ -22,8 +22,8 @@ struct Address {
 /// Reads "host:port", "host" (with the default port) or "[::1]:port". Throws RuntimeError.
 Address parse_address(const std::string& text);
 
-/// Where to listen, in numbers: a name is looked up once, so that it cannot mean something else
-/// later. Without TLS only this machine may reach it: all that the host stands for has to be
+/// The numeric address to listen on: a name is looked up once, so that it cannot mean something
+/// else later. Without TLS only this machine may connect: all addresses of the host have to be
 /// loopback addresses. Throws RuntimeError.
 HostAddress listen_address(const Address& address, bool uses_tls);
 

@@ -10,9 +10,8 @@
 
 namespace flowspec {
 
-/// Asks an actor and waits for its answer, which is one T. Throws RuntimeError with the actor's
-/// error text, or where no answer comes in time. Only for start and end: no actor may wait for
-/// another.
+/// Asks an actor and waits for its answer, a single T. Throws RuntimeError with the actor's error
+/// text, or if no answer comes in time. Only for start and end: no actor may wait for another.
 template <class T, class Handle, class... Args>
 T ask(caf::scoped_actor& self, const Handle& actor, std::chrono::milliseconds limit,
       Args&&... args) {

@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// A typing mistake in a key would silently change the cluster.
+/// A typing error in a key would silently change the cluster.
 void check_keys(const Json& object, const std::vector<std::string>& known,
                 const std::string& what) {
   if (!object.is_object())
@@ -36,7 +36,7 @@ std::uint32_t number(const Json& node, const char* key, std::uint32_t most,
   return value.get<std::uint32_t>();
 }
 
-/// As on a command line, but that IPv6 needs no brackets, and the port has a key of its own.
+/// As on a command line, except that IPv6 needs no brackets, and the port has a key of its own.
 Address host_of(const std::string& host, const std::string& what) {
   auto is_bare_ipv6 = host.find(':') != host.rfind(':') && !host.starts_with('[');
   try {

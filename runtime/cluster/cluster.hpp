@@ -16,12 +16,12 @@ struct Cluster {
   std::vector<std::uint32_t> layers;
 };
 
-/// Reads a cluster file: JSON, with comments; see config/. Throws RuntimeError, which names the
-/// file and what is wrong in it.
+/// Reads a cluster file: JSON with comments; see config/. Throws RuntimeError, which names the file
+/// and the error in it.
 Cluster read_cluster(const std::filesystem::path& file);
 /// The same from a text; `name` is for messages.
 Cluster parse_cluster(const std::string& text, const std::string& name);
-/// The nodes that options name, by file or one by one; none: everything runs in this process.
+/// The nodes that the options name, in a file or one by one; none: everything runs in this process.
 Cluster named_cluster(const std::string& file, const std::vector<std::string>& nodes);
 
 }  // namespace flowspec

@@ -5,7 +5,7 @@
 namespace flowspec {
 
 void return_freed_memory() {
-  // Said once, it is no longer adapted.
+  // Once set, the threshold is no longer adapted.
   ::mallopt(M_MMAP_THRESHOLD, returned_block);
 }
 

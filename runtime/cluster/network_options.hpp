@@ -15,7 +15,7 @@ namespace flowspec {
 /// How to reach other processes.
 struct NetworkOptions {
   TlsOptions tls;
-  /// Nodes that are silent for `heartbeats_to_timeout` of these are lost.
+  /// A node that is silent for `heartbeats_to_timeout` heartbeats is lost.
   std::chrono::milliseconds heartbeat{500};
 };
 inline constexpr int heartbeats_to_timeout = 10;

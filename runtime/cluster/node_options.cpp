@@ -22,7 +22,7 @@ std::string host_name() {
   return ::uname(&names) == 0 ? names.nodename : "node";
 }
 
-/// A folder that cannot be searched would look as if it had no models.
+/// A folder that cannot be searched would look like one without models.
 std::string find_unreadable(const std::string& folder) {
   return ::access(folder.c_str(), R_OK | X_OK) == 0
              ? ""

@@ -17,10 +17,10 @@ namespace flowspec {
 /// Options of `flowspec-node`.
 struct NodeProgramOptions {
   std::string listen = "127.0.0.1";
-  /// As given on its own; 0: any free port.
+  /// The value of --port; 0: any free port.
   std::optional<std::uint16_t> port;
   NodeOptions node;
-  /// MiB of KV per stage; 0: by the machine's memory.
+  /// MiB of KV per stage; 0: derived from the machine's memory.
   std::uint64_t kv_mib = 0;
   NetworkOptions network;
   Verbosity verbosity = Verbosity::verbose;
@@ -28,7 +28,7 @@ struct NodeProgramOptions {
 
 void add_node_program(CLI::App& app, NodeProgramOptions& options);
 
-/// Returns an exit code where only help was wanted. Throws RuntimeError for mistakes.
+/// Returns an exit code if only help was wanted. Throws RuntimeError for mistakes.
 std::optional<int> parse_node_program(int argc, const char* const* argv,
                                       NodeProgramOptions& options);
 

@@ -39,7 +39,7 @@ NodeInfo greet(caf::scoped_actor& self, const RemoteNode& node) {
       throw RuntimeError(ErrorCode::protocol,
                          fmt::format("it speaks protocol version {}, this program {}",
                                      info->protocol, protocol_version));
-    // It will be shown in terminals.
+    // The name will be shown on terminals.
     info->name = one_line(info->name);
     return *info;
   } catch (const RuntimeError& e) {

@@ -25,11 +25,11 @@ struct RemoteNode {
 };
 
 /// Connects to the nodes and makes an agent on each, which ends with `owner`. Throws RuntimeError,
-/// which names the node, where one cannot be reached, speaks another protocol or is listed twice.
+/// which names the node, if a node cannot be reached, speaks another protocol or is listed twice.
 std::vector<RemoteNode> join_nodes(caf::actor_system& system, const std::vector<Address>& addresses,
                                    const caf::actor& owner);
 
-/// Lets node `a` connect to node `b`, so that what their stages say does not take the way through
+/// Lets node `a` connect to node `b`, so that messages between their stages do not pass through
 /// this process. Throws RuntimeError.
 void connect_nodes(caf::actor_system& system, const RemoteNode& a, const RemoteNode& b);
 

@@ -11,7 +11,7 @@ namespace flowspec {
 
 namespace {
 
-/// Parts of `total` that differ by one at most, the larger ones last.
+/// Parts of `total` that differ by at most one, the larger ones last.
 std::vector<std::uint32_t> near_equal(std::uint32_t total, std::uint32_t parts) {
   std::vector<std::uint32_t> sizes(parts, total / parts);
   for (std::uint32_t i = parts - total % parts; i < parts; ++i)

@@ -8,7 +8,7 @@
 
 namespace flowspec {
 
-/// A stage: its layers, and the number of its node where there are nodes.
+/// A stage: its layers, and the number of its node if there are nodes.
 struct StagePlace {
   LayerRange layers;
   std::size_t node = 0;
@@ -17,7 +17,7 @@ struct StagePlace {
 };
 
 struct PlacementRequest {
-  /// Of the model.
+  /// Layers of the model.
   std::uint32_t layers = 0;
   /// 0: all stages run in this process.
   std::size_t nodes = 0;
@@ -26,9 +26,9 @@ struct PlacementRequest {
   std::vector<std::uint32_t> split = {};
 };
 
-/// Cuts the layers into stages, and hands the stages out to the nodes: neighbouring stages to one
-/// node where there are more stages than nodes. Without a split the later stages get the layer
-/// more, so that the first one is early ready for the next segment. Throws RuntimeError.
+/// Cuts the layers into stages, and assigns the stages to the nodes: if there are more stages than
+/// nodes, neighbouring stages share a node. Without a split the later stages get the extra layers,
+/// so that the first one is ready early for the next segment. Throws RuntimeError.
 std::vector<StagePlace> place_stages(const PlacementRequest& request);
 
 }  // namespace flowspec

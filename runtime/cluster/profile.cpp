@@ -21,7 +21,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// Ids, token and position of a row.
+/// Ids, token and position of one row, in bytes.
 constexpr std::uint32_t id_row_bytes = 24;
 
 std::uint64_t nanoseconds(double seconds) {
@@ -34,7 +34,7 @@ double seconds_of(const EmulatedForward& forward, std::size_t rows) {
   return rows == 0 ? 0 : static_cast<double>(ns) * 1e-9;
 }
 
-/// An object of the file; checks that it has all keys that it has to, and no others.
+/// An object of the file; checks that it has all required keys, and no unknown ones.
 class Section {
  public:
   Section(const Json& json, std::string what, const std::vector<std::string>& required,
@@ -58,7 +58,7 @@ class Section {
 
   double number(const char* key, double least, double most) const {
     const Json& value = json_.at(key);
-    // Not "value < least": a comparison with NaN would pass.
+    // Not "value < least": NaN would pass that test.
     if (!value.is_number() || !(value.get<double>() >= least && value.get<double>() <= most))
       throw RuntimeError(fmt::format("{}: \"{}\" is {}, not a number from {} to {}", what_, key,
                                      value.dump(), least, most));
@@ -83,7 +83,7 @@ class Section {
   std::string what_;
 };
 
-/// Of one forward: a minute is far beyond what anybody would wait for.
+/// Most milliseconds of one forward: nobody would wait as long as a minute.
 constexpr double most_ms = 60'000;
 constexpr double least_ms = 1e-6;
 
@@ -114,7 +114,7 @@ std::vector<fs::path> profile_folders() {
   return folders;
 }
 
-/// Other files in these folders are clusters.
+/// The other files in these folders are clusters.
 std::string known_profiles() {
   std::vector<std::string> names;
   for (const fs::path& folder : profile_folders()) {
@@ -130,7 +130,7 @@ std::string known_profiles() {
 
 fs::path find_profile(const std::string& name_or_file) {
   std::error_code error;
-  // Not every file is a regular one: a pipe will do.
+  // The file need not be a regular one: a pipe will do.
   if (fs::exists(name_or_file, error) &&
       (name_or_file.find('/') != std::string::npos || !fs::is_directory(name_or_file, error)))
     return name_or_file;

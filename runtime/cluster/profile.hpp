@@ -1,6 +1,6 @@
 #pragma once
-/// Device profiles: how long emulated devices and links take, of a model of any size, while a small
-/// one is really computed.
+/// Device profiles: how long emulated devices and links take for a model of any size, while a small
+/// model is really computed.
 
 #include <cstdint>
 #include <filesystem>
@@ -34,22 +34,22 @@ struct DeviceProfile {
   double tflops = 0;
   double overhead_ms = 0;
   EmulatedShape model;
-  /// What the profile was made for; a run may have more or fewer.
+  /// The number of stages that the profile was made for; a run may have more or fewer.
   std::uint32_t stages = 1;
   /// Decoder layers of the draft head.
   std::uint32_t draft_layers = 1;
   double link_mbps = 0;
   double link_latency_ms = 0;
   double ready_lead_ms = 0;
-  /// Published measurements, overhead included for draft and head. The stage's are of
+  /// Published measurements; those of draft and head include overhead. The stage's is for
   /// model.layers / stages layers.
   std::optional<double> stage_ms;
   std::optional<double> stage_ms_per_row;
   std::optional<double> draft_ms;
   std::optional<double> head_ms;
 
-  /// A stage of so many layers of the emulated model; not always a whole number, since a stage has
-  /// its share of the real model's layers.
+  /// A stage with this many layers of the emulated model; not always a whole number, since a stage
+  /// gets the same share of the emulated layers as it has of the real model's.
   EmulatedForward stage(double layers) const;
   /// A forward of the draft head with its LM head; rows are the nodes that it expands.
   EmulatedForward draft() const;
@@ -64,21 +64,21 @@ struct DeviceProfile {
   std::uint32_t row_bytes() const { return model.hidden * 2; }
   /// From stage to stage. `mbps` replaces the profile's rate unless it is 0.
   EmulatedLink link(double mbps = 0) const;
-  /// To the first stage: a row is its ids, token and position.
+  /// To the first stage: a row has its ids, token and position.
   EmulatedLink first_link(double mbps = 0) const;
-  /// From the end of the computation to the arrival, where the link is free.
+  /// From the end of the computation to the arrival, if the link is free.
   double link_seconds(std::size_t bytes) const;
 
  private:
   EmulatedForward roofline(double weights) const;
 };
 
-/// JSON with comments; unknown keys are mistakes. `name` is the file's, for errors. Throws
+/// JSON with comments; unknown keys are errors. `name` is the file's name, for errors. Throws
 /// RuntimeError.
 DeviceProfile parse_profile(const std::string& text, const std::string& name);
 
-/// A file, or the name of one in config/ without ".json". Throws RuntimeError, which names the
-/// profiles that there are.
+/// A file, or the name of one in config/ without ".json". Throws RuntimeError, which lists the
+/// known profiles.
 DeviceProfile read_profile(const std::string& name_or_file);
 
 }  // namespace flowspec

@@ -22,9 +22,10 @@ namespace flowspec {
 
 namespace {
 
-/// Beside the workers: clock, network, stages, verifier, draft, and what watches over the process.
+/// Threads beside the workers: clock, network, stages, verifier, draft, and those that watch over
+/// the process.
 constexpr unsigned other_threads = 14;
-/// Of addresses; what is computed with comes on top and has messages of its own.
+/// Bytes of address space; memory for computing comes on top and has error messages of its own.
 constexpr std::size_t memory = std::size_t{192} << 20;
 
 /// Threads that do nothing until the object goes.

@@ -2,12 +2,12 @@
 
 namespace flowspec {
 
-/// Early in main: where memory is limited (ulimit -v), threads share one heap, as the addresses
-/// that each reserves for its own would soon be all there are; and memory that runs out on any
-/// thread ends the process with a message and code 1.
+/// To be called early in main. Where memory is limited (ulimit -v), threads share one heap, since
+/// the address space that each thread reserves for a heap of its own would soon use up the limit;
+/// and running out of memory on any thread ends the process with a message and code 1.
 void prepare_for_limits();
 
-/// Starts as many threads as an actor system will, and takes some memory, and gives all of it back.
+/// Starts as many threads as an actor system will, and takes some memory, then releases all of it.
 /// An actor system that gets only some of its threads neither runs nor ends; this throws
 /// RuntimeError instead.
 void require_room_to_start();

@@ -21,10 +21,10 @@ SystemConfig::SystemConfig() {
 
 void SystemConfig::enable_network(const NetworkOptions& network) {
   load<caf::io::middleman>();
-  // Off by default, and then a stopped peer is never noticed.
+  // Off by default in CAF; a stopped peer would then never be noticed.
   set("middleman.heartbeat-interval", caf::timespan{network.heartbeat});
   set("middleman.connection-timeout", caf::timespan{network.heartbeat * heartbeats_to_timeout});
-  // The first gate between versions: CAF refuses peers that have none of these in common.
+  // The first version check: CAF refuses peers that share none of these identifiers.
   set("middleman.app-identifiers",
       std::vector<std::string>{fmt::format("flowspec-{}", protocol_version)});
   if (network.tls.enabled()) {

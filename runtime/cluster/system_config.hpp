@@ -6,12 +6,12 @@
 
 namespace flowspec {
 
-/// How both programs set CAF up. Reads no configuration file and no command line.
+/// The CAF configuration of both programs. Reads no configuration file and no command line.
 class SystemConfig : public caf::actor_system_config {
  public:
   SystemConfig();
 
-  /// Loads the network parts; without, the process talks to no other.
+  /// Loads the network modules; without them the process cannot talk to other processes.
   void enable_network(const NetworkOptions& network);
 };
 

@@ -32,19 +32,19 @@ std::string reason() {
   return text == nullptr ? "it cannot be read" : text;
 }
 
-/// Nobody is there to type a pass phrase.
+/// Nobody is there to enter a pass phrase.
 int no_passphrase(char* /*buffer*/, int /*size*/, int /*for_writing*/, void* /*data*/) {
   return 0;
 }
 
-/// Who has the key can use all nodes. (Groups that may read it are usual for services.)
+/// Whoever has the key can use all nodes. (A group that may read it is usual for services.)
 void warn_of_open_key(const std::string& key) {
   struct stat status {};
   if (::stat(key.c_str(), &status) == 0 && (status.st_mode & (S_IWGRP | S_IROTH | S_IWOTH)) != 0)
     spdlog::warn("others may read or write the key {}: chmod 600 {}", one_line(key), one_line(key));
 }
 
-/// OpenSSL reads whatever there is, to its end, and twice. `what` is the file, for messages.
+/// OpenSSL would read any file, to its end, and twice. `what` is the file, for messages.
 void check_file(const char* what, const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0)

@@ -8,14 +8,14 @@ namespace flowspec {
 struct TlsOptions {
   std::string certificate;
   std::string key;
-  /// Of the authority that signs the certificates of all nodes.
+  /// Certificate of the authority that signs the certificates of all nodes.
   std::string ca;
 
   bool enabled() const { return !certificate.empty() || !key.empty() || !ca.empty(); }
 };
 
-/// Whether the files can be read, fit together, and the certificate is valid today: CAF would
-/// notice at the first connection only, and abort. Throws RuntimeError, which names the file.
+/// Checks that the files can be read and fit together, and that the certificate is valid today: CAF
+/// would notice only at the first connection, and abort. Throws RuntimeError, which names the file.
 void check_tls(const TlsOptions& tls);
 
 }  // namespace flowspec

@@ -20,7 +20,7 @@ namespace flowspec {
 
 /// What `flowspec generate` and `flowspec chat` have in common.
 struct AnswerOptions {
-  /// Its cluster is what the next two name, once they have been read.
+  /// `run.cluster` is filled in from the next two, once they have been read.
   RunSpec run;
   std::string cluster_file;
   std::vector<std::string> nodes;
@@ -41,7 +41,7 @@ struct GenerateOptions : AnswerOptions {
 
 /// Options of `flowspec chat`.
 struct ChatOptions : AnswerOptions {
-  /// What the model is told ahead of the conversation.
+  /// The system message ahead of the conversation.
   std::string system;
   /// Name of a template; empty: the model file's.
   std::string chat_template;
@@ -54,7 +54,7 @@ void add_chat(CLI::App& app, ChatOptions& options);
 void check(const AnswerOptions& options);
 void check(const GenerateOptions& options);
 
-/// The prompt, from wherever it is to come. Throws RuntimeError.
+/// The prompt, from the source that the options name. Throws RuntimeError.
 std::string read_prompt(const GenerateOptions& options);
 
 }  // namespace flowspec

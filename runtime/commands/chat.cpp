@@ -25,7 +25,7 @@ namespace {
 ChatTemplate find_template(const Engine& engine, const ChatOptions& options) {
   if (!options.chat_template.empty())
     return *ChatTemplate::by_name(options.chat_template);
-  // The pair that comes with the program was trained on texts.
+  // The pair that comes with the program was trained on plain texts.
   if (options.run.model.empty())
     return *ChatTemplate::by_name("plain");
   const auto& path = engine.target().files->path();
@@ -48,7 +48,7 @@ ChatTemplate find_template(const Engine& engine, const ChatOptions& options) {
                   fmt::join(ChatTemplate::names(), ", ")));
 }
 
-/// As "06 Nov 2026", whatever the language of the user.
+/// As "06 Nov 2026", independent of the user's locale.
 std::string today() {
   constexpr std::array months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                               "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -63,7 +63,7 @@ std::size_t common_prefix(const std::vector<Token>& a, const std::vector<Token>&
   return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
 }
 
-/// One conversation with the pipeline of a run.
+/// One conversation through the pipeline of a run.
 class Chat {
  public:
   Chat(caf::actor_system& system, const Engine& engine, const ChatOptions& options, Client& client)
@@ -86,7 +86,7 @@ class Chat {
   Chat(const Chat&) = delete;
   Chat& operator=(const Chat&) = delete;
 
-  /// Until the input ends or there is nothing more to talk with.
+  /// Runs until the input ends or the run cannot go on.
   ExitCode talk() {
     for (;;) {
       if (shows_prompt_ && !lost_.is_set())
@@ -99,12 +99,12 @@ class Chat {
       if (is_stopped_)
         return ExitCode::cancelled;
     }
-    // A person has seen what failed; a script looks at the code.
+    // A person has seen what failed; a script checks the exit code.
     return is_terminal_ || all_well_ ? ExitCode::ok : ExitCode::failed;
   }
 
  private:
-  /// False where the conversation is to end.
+  /// False if the conversation has to end.
   bool take(std::string message) {
     if (is_command(message)) {
       message.resize(message.find_last_not_of(" \t") + 1);
@@ -133,7 +133,7 @@ class Chat {
                        [](char c) { return c >= 'a' && c <= 'z'; });
   }
 
-  /// Lines, as far as a backslash joins them.
+  /// One message: lines that a backslash joins.
   std::optional<std::string> read_message() {
     std::string message;
     while (auto line = lines_.next()) {
@@ -151,14 +151,14 @@ class Chat {
 
   ExitCode tell_loss() {
     auto node = losses_.lost_node().value_or("");
-    // Perhaps an answer has failed by it, which has been told.
+    // Perhaps an answer has failed because of it, and the error has been shown.
     if (last_error_.find(node) == std::string::npos)
       complain(client_.pauses.explain(
           fmt::format("node {} was lost, and the conversation with it", node)));
     return ExitCode::failed;
   }
 
-  /// Called by the thread that takes signals.
+  /// Called on the thread that takes signals.
   void on_signal(int signal) {
     if (signal != SIGINT)
       is_stopped_ = true;
@@ -288,7 +288,7 @@ class Chat {
   SessionId previous_ = no_session;
   /// The session that a signal is to stop.
   std::atomic<SessionId> answering_{no_session};
-  /// A signal wants more than an end of the answer.
+  /// A signal has asked for more than the end of the answer.
   std::atomic<bool> is_stopped_{false};
   bool all_well_ = true;
   std::string last_error_;

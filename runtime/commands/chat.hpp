@@ -17,7 +17,7 @@ inline constexpr const char* chat_help =
   /exit   leave, as the end of the input does
 Ctrl-C stops an answer; where none is being written, it leaves.)";
 
-/// The command `flowspec chat`: reads messages from standard input, a line each, and answers them.
+/// The command `flowspec chat`: reads messages from standard input, one per line, and answers them.
 /// What the pipeline has computed of the conversation stays in its KV caches from answer to answer.
 /// Prints all output, including errors.
 ExitCode chat(ChatOptions options);

@@ -1,5 +1,6 @@
 #pragma once
-/// What commands that write text do alike: set up, take the answer of a session, say how it went.
+/// What the commands that write text have in common: set up, receive the answer of a session,
+/// report.
 
 #include <functional>
 #include <string>
@@ -17,7 +18,7 @@
 
 namespace flowspec {
 
-/// Ends the process with 130; for signals that nobody else takes.
+/// Ends the process with 130; the default for signals without another handler.
 [[noreturn]] void leave_at_once(int signal);
 
 /// What watches over the process while it runs.
@@ -27,24 +28,24 @@ struct Client {
 };
 
 /// Reads the cluster and opens the models that the options name, starts an actor system and runs
-/// `body`; what it throws becomes an exit code and a message. `on_signal` takes signals until
+/// `body`; an exception becomes a message and an exit code. `on_signal` handles signals until
 /// `body` sets another handler.
 ExitCode run_client(
     AnswerOptions& options, const Signals::Handler& on_signal,
     const std::function<ExitCode(caf::actor_system&, const Engine&, Client&)>& body);
 
-/// Throws RuntimeError where a prompt of so many bytes leaves no room for an answer, whatever is in
-/// it: reading the tokens of a very long text takes long.
+/// Throws RuntimeError if a prompt of this many bytes cannot leave room for an answer, whatever it
+/// contains: tokenising a very long text takes long.
 void check_prompt_size(const Engine& engine, std::size_t bytes, std::uint32_t context);
 
-/// What the options ask for: sampling, tokens at most, stop strings, limits. The prompt is not
-/// empty. Throws RuntimeError where it leaves no room for an answer.
-/// @param context  tokens of prompt and answer together at most.
+/// The request for the options: sampling, max tokens, stop strings, limits. The prompt must not be
+/// empty. Throws RuntimeError if it leaves no room for an answer.
+/// @param context  most tokens of prompt and answer together.
 Request make_request(const Engine& engine, std::vector<Token> prompt, std::uint32_t context,
                      const AnswerOptions& options);
 
-/// Takes the session's text as it comes, and its report; `streams` prints the text. Throws
-/// RuntimeError where no report comes, or nobody reads the text any more.
+/// Receives the session's text as it comes, and its report; `streams`: prints the text. Throws
+/// RuntimeError if no report comes, or if nobody reads the output any more.
 Summary receive_answer(caf::scoped_actor& self, const Request& request, bool streams,
                        Client& client);
 

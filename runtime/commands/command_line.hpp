@@ -1,5 +1,5 @@
 #pragma once
-/// The commands of `flowspec`, each with the options that stand beside it.
+/// The commands of `flowspec`, each with its options.
 
 #include <optional>
 
@@ -16,8 +16,8 @@ class App;
 
 namespace flowspec {
 
-/// What the command line asks for: one of the commands, or only an exit code because all has been
-/// said (--help).
+/// The result of parsing: one of the commands, or only an exit code because everything has been
+/// printed (--help).
 struct CommandLine {
   std::optional<GenerateOptions> generate;
   std::optional<ChatOptions> chat;
@@ -29,11 +29,10 @@ struct CommandLine {
   int exit_code = 0;
 };
 
-/// Prints help itself. Throws RuntimeError for mistakes, and for options that contradict each
-/// other.
+/// Prints help itself. Throws RuntimeError for mistakes and for options that contradict each other.
 CommandLine parse_command_line(int argc, const char* const* argv);
 
-/// What the options of the commands are written to.
+/// The variables that the options of the commands are stored in.
 struct CommandOptions {
   GenerateOptions generate;
   ChatOptions chat;

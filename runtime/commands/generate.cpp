@@ -16,7 +16,7 @@ namespace {
 Request prompt_request(const Engine& engine, const GenerateOptions& options) {
   auto text = read_prompt(options);
   check_prompt_size(engine, text.size(), engine.context());
-  // The text goes on, even if the model ends those that it reads.
+  // The text continues, even if the model's tokenizer adds an end-of-text token.
   auto prompt = engine.target().tokenizer.encode(text, {.add_eos = false});
   if (prompt.empty())
     throw RuntimeError("the prompt is empty, and this model begins no text by itself");
@@ -25,7 +25,7 @@ Request prompt_request(const Engine& engine, const GenerateOptions& options) {
 
 void add_statistics(caf::scoped_actor& self, const CoordinatorActor& coordinator,
                     Summary& summary) {
-  // Hops of a failed run may not answer any more.
+  // Hops of a failed run may no longer answer.
   if (summary.report.finish == Finish::failed)
     return;
   try {
@@ -83,7 +83,7 @@ ExitCode run_session(caf::actor_system& system, const Engine& engine,
 }  // namespace
 
 ExitCode generate(GenerateOptions options) {
-  // Who reads JSON gets an object even if the text has not begun.
+  // With --json an object is printed even if the text has not begun.
   auto leave_early = [is_json = options.json](int signal) {
     if (is_json)
       print(json_cancelled() + "\n");

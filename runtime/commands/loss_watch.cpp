@@ -11,7 +11,7 @@
 namespace flowspec {
 
 struct LossWatch::Shared {
-  /// Null once nobody waits any more.
+  /// Null when nobody waits any more.
   Event* event;
   std::map<caf::actor_addr, std::string> labels;
   std::mutex mutex;
@@ -45,7 +45,7 @@ LossWatch::LossWatch(caf::actor_system& system, const std::vector<RemoteNode>& n
     self->set_down_handler([shared](const caf::down_msg& down) { shared->on_down(down.source); });
     for (const NodeAgentActor& agent : agents)
       self->monitor(agent);
-    // An actor without behaviour would end.
+    // CAF ends an actor that has no behaviour.
     return {[](caf::unit_t) {}};
   });
 }

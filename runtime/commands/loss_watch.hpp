@@ -12,11 +12,11 @@
 
 namespace flowspec {
 
-/// Tells somebody who waits for something else that a node of the run is lost. The coordinator
-/// tells sessions only, and between them there is none.
+/// Reports the loss of a node of the run to a thread that waits for something else. The coordinator
+/// tells only sessions, and between two sessions there is none to tell.
 class LossWatch {
  public:
-  /// `lost` is set when it happens, and must outlive the object.
+  /// `lost` is set when a node is lost; it has to outlive the object.
   LossWatch(caf::actor_system& system, const std::vector<RemoteNode>& nodes, Event& lost);
   ~LossWatch();
   LossWatch(const LossWatch&) = delete;

@@ -22,7 +22,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// What one node says, or {"address", "error"}.
+/// The answer of one node, or {"address", "error"}.
 Json describe(caf::actor_system& system, const Address& address) {
   Json json{{"address", address.text()}};
   try {
@@ -56,7 +56,7 @@ Json describe(caf::actor_system& system, const Address& address) {
 
 using Row = std::vector<std::string>;
 
-/// Columns as wide as what is in them; the first two are words, the others numbers.
+/// Columns as wide as their content; the first two are text, the others numbers.
 std::string aligned(const std::vector<Row>& rows) {
   std::vector<std::size_t> widths(rows.front().size());
   for (const Row& row : rows)

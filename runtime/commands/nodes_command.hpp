@@ -5,8 +5,8 @@
 
 namespace flowspec {
 
-/// The command `flowspec nodes`: a table of the nodes. One that cannot be reached is a line of the
-/// table, and the exit code 1.
+/// The command `flowspec nodes`: a table of the nodes. A node that cannot be reached gets a line of
+/// the table, and the exit code is 1.
 ExitCode show_nodes(const NodesOptions& options);
 
 }  // namespace flowspec

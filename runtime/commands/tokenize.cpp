@@ -51,7 +51,7 @@ Tokenizer named_tokenizer(const std::string& model) {
   }
 }
 
-/// Numbers with anything between that lists of numbers are written with.
+/// Reads numbers, with any separators that lists of numbers are written with.
 std::vector<Token> read_ids(const TokenizeOptions& options, const Tokenizer& tokenizer) {
   std::string text = options.decode == std::vector<std::string>{"-"}
                          ? read_standard_input("list of tokens", most_text)
@@ -71,7 +71,7 @@ std::vector<Token> read_ids(const TokenizeOptions& options, const Tokenizer& tok
   return tokens;
 }
 
-/// In quotes, so that spaces show; what does not print as \n or \xff.
+/// Quoted, so that spaces are visible; what does not print is escaped, as \n or \xff.
 std::string in_quotes(std::string_view bytes) {
   std::string out = "\"";
   while (!bytes.empty()) {
@@ -97,7 +97,7 @@ std::string table(const Tokenizer& tokenizer, const std::vector<Token>& tokens, 
   std::string text;
   for (const Token token : tokens) {
     auto piece = tokenizer.piece(token);
-    // What stands for no text is shown as the model names it.
+    // A token without text is shown by the model's name for it.
     text +=
         fmt::format("{:>8}  {}\n", token, piece.empty() ? tokenizer.text(token) : in_quotes(piece));
   }
@@ -111,7 +111,7 @@ std::string hex(std::string_view bytes) {
   return out;
 }
 
-/// Bytes that are not UTF-8 become U+FFFD, which JSON has no other way to write.
+/// Bytes that are not UTF-8 become U+FFFD, since JSON cannot hold them.
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -19,7 +19,7 @@ struct TokenizeOptions {
   /// A GGUF file, or a folder with a tokenizer.json or tokenizer.model; empty: the target of the
   /// pair that comes with the program.
   std::string model;
-  /// Token ids to turn into text, as words with numbers in them; empty: text to tokens.
+  /// Token ids to turn into text, as words that contain numbers; empty: text to tokens.
   std::vector<std::string> decode;
   bool ids = false;
   bool json = false;

@@ -10,15 +10,15 @@
 
 namespace flowspec {
 
-/// --kv-type, of the commands that compute layers; its default is what `type` is.
+/// --kv-type, for the commands that compute layers; the default is the value of `type`.
 void add_kv_type_option(CLI::App& app, KvType& type);
 
 /// For the end of a help text.
 inline constexpr const char* exit_codes_text =
     "Exit codes: 0 done, 1 the run failed, 2 wrong options or files, 130 cancelled (Ctrl-C).";
 
-/// Parses the command line strictly. Gives 0 where help has been printed and nothing is left to do.
-/// Throws RuntimeError with one line that says what is wrong.
+/// Parses the command line strictly. Returns 0 if help has been printed and nothing is left to do.
+/// Throws RuntimeError with one line that names the mistake.
 std::optional<int> parse(CLI::App& app, int argc, const char* const* argv);
 
 /// "flowspec 0.1.0 (protocol 3, flowspec-2+...)".

@@ -1,5 +1,5 @@
 #pragma once
-/// What ends a program of ours, and its exit code.
+/// The exit codes of the programs, and the exception that ends a program.
 
 #include <stdexcept>
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace flowspec {
 
-/// What a program of ours returns.
+/// Exit codes of the programs.
 enum class ExitCode : int {
   ok = 0,
   /// The run failed: a node was lost, a stage could not compute, memory ran out, ...

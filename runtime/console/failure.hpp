@@ -6,16 +6,16 @@
 
 namespace flowspec {
 
-/// What has gone wrong, for the user.
+/// An error as the user sees it.
 struct Failure {
   ErrorCode code = ErrorCode::internal;
   std::string text;
 };
 
-/// Of the exception that is being handled: for catch blocks.
+/// The failure of the exception that is being handled: for catch blocks.
 Failure current_failure();
 
-/// Tells it on standard error, and gives its exit code.
+/// Prints it on standard error, and returns its exit code.
 ExitCode tell_failure();
 
 }  // namespace flowspec

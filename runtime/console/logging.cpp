@@ -9,8 +9,8 @@ namespace flowspec {
 
 namespace {
 
-/// Writes as `tell` does: a bar makes room, and what others have written into a text is no command
-/// to the terminal.
+/// Writes as `tell` does: the status line is erased first, and control characters from others do
+/// not reach the terminal.
 class LogSink : public spdlog::sinks::ansicolor_stderr_sink_mt {
   using Base = spdlog::sinks::ansicolor_stderr_sink_mt;
 
@@ -28,7 +28,7 @@ class LogSink : public spdlog::sinks::ansicolor_stderr_sink_mt {
 void set_up_logging(const char* program, Verbosity verbosity) {
   auto logger = std::make_shared<spdlog::logger>(program, std::make_shared<LogSink>());
   logger->set_pattern("%H:%M:%S.%e %n %^%l%$: %v");
-  // A line that cannot be written is lost; there is nowhere to say so.
+  // A line that cannot be written is lost; there is nowhere to report it.
   logger->set_error_handler([](const std::string&) {});
   switch (verbosity) {
     case Verbosity::quiet:

@@ -4,7 +4,7 @@
 
 namespace flowspec {
 
-/// Logs go to stderr, away from the text.
+/// Logs go to stderr, separate from the text on stdout.
 void set_up_logging(const char* program, Verbosity verbosity);
 
 }  // namespace flowspec

@@ -5,8 +5,8 @@
 
 namespace flowspec {
 
-/// The text with '?' for control characters and for what is no UTF-8: what others named must not
-/// move a terminal's cursor, and a message stays a line.
+/// The text with '?' for control characters and for bytes that are not UTF-8: names given by others
+/// must not move a terminal's cursor, and a message has to stay on one line.
 std::string one_line(std::string_view text);
 
 }  // namespace flowspec

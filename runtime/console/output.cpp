@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::string_view erase_line = "\r\033[K";
 
-/// What std::cout and std::cerr write to.
+/// The stream buffer of std::cout and std::cerr.
 class Forward : public std::streambuf {
  public:
   using Write = bool (*)(std::string_view);
@@ -45,11 +45,12 @@ class Forward : public std::streambuf {
 };
 
 struct State {
-  /// A terminal that takes no more text (Ctrl-S) holds whoever writes to it, and so this.
+  /// Timed: a terminal that is paused (Ctrl-S) blocks the thread that writes to it, which holds
+  /// this.
   std::timed_mutex mutex;
   const char* program = "flowspec";
   bool is_status_shown = false;
-  /// An errno; 0: nothing is lost.
+  /// An errno; 0: no output is lost.
   int output_error = 0;
   bool is_loss_told = false;
   Forward out{print};
@@ -83,7 +84,7 @@ bool is_control(std::string_view character) {
   return first == 0x7f || (first == 0xc2 && static_cast<unsigned char>(character[1]) < 0xa0);
 }
 
-/// Where what does not fit into the line goes on.
+/// Column at which the continuation of a line begins.
 std::size_t hanging_indent(std::string_view line) {
   auto begin = std::min(line.find_first_not_of(' '), line.size());
   if (begin == 0)
@@ -93,13 +94,13 @@ std::size_t hanging_indent(std::string_view line) {
   return second == std::string_view::npos || second > 40 ? begin : second;
 }
 
-/// Where the first part of a line that is too long ends, and the next begins; npos: nowhere.
+/// Where the first part of a line that is too long ends, and where the next begins; npos: nowhere.
 std::pair<std::size_t, std::size_t> find_break(std::string_view line, std::size_t text,
                                                std::size_t columns) {
   auto space = line.rfind(' ', columns);
   if (space != std::string_view::npos && space > text)
     return {space, space + 1};
-  // Lists of what an option takes have no spaces.
+  // Lists of an option's values have no spaces.
   auto comma = line.rfind(',', columns - 1);
   if (comma != std::string_view::npos && comma > text)
     return {comma + 1, comma + 1};
@@ -125,7 +126,7 @@ std::string wrap_line(std::string_view line, std::size_t columns) {
   return result += line;
 }
 
-/// 0: standard error is no terminal, or one that is too narrow for words.
+/// 0: standard error is not a terminal, or too narrow for words.
 std::size_t message_columns() {
   winsize size{};
   bool is_wide = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40;
@@ -154,10 +155,10 @@ void set_up_output(const char* program) {
       continue;
     if (fd == STDOUT_FILENO)
       it.output_error = EBADF;
-    // It gets the lowest number that is free, and that is this one.
+    // `open` returns the lowest free descriptor, which is this one.
     [[maybe_unused]] int opened = ::open("/dev/null", O_RDWR);
   }
-  // Who does not read any more is told of by write(), not by a signal.
+  // A reader that is gone shows as an error of write(), not as a signal.
   std::signal(SIGPIPE, SIG_IGN);
   std::cout.rdbuf(&it.out);
   std::cerr.rdbuf(&it.err);
@@ -238,7 +239,7 @@ std::string terminal_text(std::string_view text) {
 
 void show_status(std::string_view line) noexcept {
   State& it = state();
-  // Whoever holds it writes, and then the line would not stay anyway.
+  // Another thread that holds the lock is writing, and would erase the line anyway.
   std::unique_lock lock(it.mutex, std::try_to_lock);
   if (!lock)
     return;

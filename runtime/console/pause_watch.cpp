@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::chrono::milliseconds period{250};
 
-/// Goes on while the machine sleeps, unlike steady_clock; nobody sets it, unlike system_clock.
+/// A clock that runs on while the machine sleeps, unlike steady_clock, and that nobody sets, unlike
+/// system_clock.
 std::chrono::milliseconds now() {
   timespec time{};
   ::clock_gettime(CLOCK_BOOTTIME, &time);

@@ -9,7 +9,7 @@
 namespace flowspec {
 
 /// Notices when this process itself does not run: it was stopped (Ctrl-Z), or the machine slept.
-/// Others then take it for lost, and it takes them for lost; who is told so should know why.
+/// The process and its peers then take each other for lost, and the user should be told why.
 class PauseWatch {
  public:
   /// Pauses of at least this length are noticed.
@@ -18,14 +18,14 @@ class PauseWatch {
   PauseWatch(const PauseWatch&) = delete;
   PauseWatch& operator=(const PauseWatch&) = delete;
 
-  /// The longest pause so far, the one that has just ended included; 0: none.
+  /// The longest pause so far, including one that has just ended; 0: none.
   std::chrono::milliseconds longest();
-  /// `error`, and that this machine itself was silent where it was.
+  /// `error`, with a note that this machine itself was silent, if it was.
   std::string explain(std::string error);
 
  private:
   void watch();
-  /// To be called with the lock.
+  /// The caller has to hold the lock.
   void look();
 
   std::chrono::milliseconds shortest_;

@@ -20,7 +20,7 @@ bool can_erase_lines() {
          std::string_view(kind) != "dumb";
 }
 
-/// Of a job in the background the terminal belongs to somebody else.
+/// The terminal of a job in the background belongs to another job.
 bool is_in_foreground() {
   auto group = ::tcgetpgrp(STDERR_FILENO);
   return group == -1 || group == ::getpgrp();
@@ -108,7 +108,7 @@ void ProgressBar::draw_until_stopped() {
   }
 }
 
-/// Of small files the end comes before anybody has read it.
+/// Empty for small files, where loading ends before anybody could read it.
 std::string ProgressBar::rate(const Part& sum) {
   constexpr std::uint64_t small = std::uint64_t{64} << 20;
   auto now = std::chrono::steady_clock::now();

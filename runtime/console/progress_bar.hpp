@@ -15,19 +15,19 @@
 
 namespace flowspec {
 
-/// "loading [####......]  40 %", and the detail behind it. Where so many columns are too few, with
-/// a narrower bar, without the detail, without the bar, and empty where not even that fits. The
-/// last column stays free: some terminals go on to the next line when it is written.
+/// "loading [####......]  40 %", followed by the detail. If `columns` are too few: with a narrower
+/// bar, then without the detail, then without the bar; empty if not even that fits. The last column
+/// stays free: some terminals wrap when it is written.
 std::string progress_line(std::string_view title, double share, int columns,
                           std::string_view detail = {});
 
-/// "1.2 GiB/s, 12 s left", by the bytes that were done in the last `seconds`. Empty where that is
-/// too little to tell.
+/// "1.2 GiB/s, 12 s left", from the bytes that were done in the last `seconds`. Empty if these are
+/// too few to tell.
 std::string progress_rate(std::uint64_t done_meanwhile, double seconds, std::uint64_t left);
 
 /// A bar on stderr while weights are loaded: only on a terminal that can erase a line, only in the
-/// foreground, and only when it takes longer than a moment. Without a part the title alone, as
-/// nobody knows how much is done. Gone with its end.
+/// foreground, and only when loading takes longer than a moment. Without parts it shows only the
+/// title, as the total is unknown. It is erased when the object ends.
 class ProgressBar {
  public:
   ProgressBar(std::string title, bool wanted);
@@ -36,11 +36,10 @@ class ProgressBar {
   ProgressBar& operator=(const ProgressBar&) = delete;
 
   using Update = std::function<void(std::uint64_t done, std::uint64_t total)>;
-  /// One more part of the work. The result may be called by any thread, also after the bar has
-  /// gone.
+  /// Adds a part of the work. Any thread may call the result, even after the bar has ended.
   Update part();
 
-  /// Takes the bar away for good: what it stands for is done.
+  /// Erases the bar for good: the work is done.
   void end();
 
  private:
@@ -61,7 +60,7 @@ class ProgressBar {
   std::mutex mutex_;
   std::condition_variable stop_changed_;
   bool stop_ = false;
-  /// When the first part was seen, and how much was done by then. The drawer's own.
+  /// When the first part was seen, and how much was done by then. Used only by the drawing thread.
   std::optional<std::pair<std::chrono::steady_clock::time_point, std::uint64_t>> start_;
   std::thread drawer_;
 };

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
-/// An open file that is to be read to its end.
+/// An open file, to be read to its end.
 class Input {
  public:
   /// @param name  the file with what it is, for messages

@@ -104,7 +104,8 @@ ExitLimit::ExitLimit(int seconds, int exit_code) : shared_(std::make_shared<Shar
   try {
     thread_ = std::thread(watch);
   } catch (const std::system_error&) {
-    // Without a thread to spare the end has no limit; what has been done counts all the same.
+    // If no thread can be started, the shutdown has no time limit; the result of the program still
+    // counts.
   }
 }
 

@@ -7,13 +7,13 @@
 
 namespace flowspec {
 
-/// From now on SIGINT, SIGTERM and SIGHUP wait until there is a `Signals`. The first thing that
-/// main does, so that the exit code of a program that is stopped in its first moments is no other
-/// than later. A SIGHUP that whoever started the program wants to be ignored (nohup) stays so.
+/// Blocks SIGINT, SIGTERM and SIGHUP until there is a `Signals`. To be called at the beginning of
+/// main, so that a program that is stopped in its first moments has the same exit code as later. A
+/// SIGHUP that the parent process set to be ignored (nohup) stays ignored.
 void hold_signals();
 
-/// Takes these signals on a thread of its own. To be made before any other thread, which would
-/// otherwise take them. All others do what they do in any program.
+/// Handles these signals on a thread of its own. Has to be made before any other thread, which
+/// would otherwise receive them. Other signals keep their default action.
 class Signals {
  public:
   /// `handler` gets the number of the signal.
@@ -25,7 +25,7 @@ class Signals {
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
-  /// From now on another handler; the one before is not running any more afterwards.
+  /// Replaces the handler; when this returns, the old one is not running any more.
   void set_handler(Handler handler);
 
  private:
@@ -35,14 +35,14 @@ class Signals {
 
   std::mutex mutex_;
   Handler handler_;
-  /// Where signals are read, and what wakes the thread at the end.
+  /// The descriptors that signals are read from, and that wake the thread at the end.
   std::unique_ptr<Descriptor> signals_;
   std::unique_ptr<Descriptor> end_;
   std::thread thread_;
 };
 
-/// Ends the process with `exit_code` when the object lives longer than `seconds`: for the shutdown,
-/// which would wait for a computation, or for a connection that hangs.
+/// Ends the process with `exit_code` if the object lives longer than `seconds`: for the shutdown,
+/// which would otherwise wait for a computation, or for a connection that hangs.
 class ExitLimit {
  public:
   ExitLimit(int seconds, int exit_code);

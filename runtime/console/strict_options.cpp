@@ -25,7 +25,7 @@ bool takes_value(const CLI::Option& option) {
   return !option.get_positional() && option.get_items_expected_max() > 0;
 }
 
-/// In decimal, without leading zeros, which CLI11 would take for octal numbers.
+/// The number in decimal, with leading zeros removed, since CLI11 would read those as octal.
 template <class Number>
 std::string checked_number(const std::string& text, const char* what) {
   Number value = 0;
@@ -38,7 +38,7 @@ std::string checked_number(const std::string& text, const char* what) {
   return std::to_string(value);
 }
 
-/// With a point, whatever the locale.
+/// Requires a decimal point, whatever the locale.
 std::string checked_decimal(const std::string& text) {
   double value = 0;
   const char* end = text.data() + text.size();
@@ -97,7 +97,7 @@ const CLI::App& parsed_command(const CLI::App& app) {
   return *command;
 }
 
-/// Option names as they are written: "-m", "--model".
+/// Option names as the user types them: "-m", "--model".
 std::vector<std::string> names_of(const CLI::Option& option) {
   std::vector<std::string> names;
   for (const std::string& name : option.get_snames())
@@ -128,8 +128,8 @@ void check_word(const CLI::Option& option, const std::string& name, std::string_
                                    one_line(std::string(value))));
 }
 
-/// Characters to insert, remove, replace, or exchange with their neighbour, to get from one word to
-/// the other.
+/// Edit distance: characters to insert, remove, replace, or exchange with their neighbour, to get
+/// from one word to the other.
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i)
@@ -145,11 +145,11 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return d[a.size()][b.size()];
 }
 
-/// What the word may have been meant to be: the names that differ least, if it is little, or else
-/// begin with it.
+/// What the word may have been meant to be: the names at the smallest distance, if it is small,
+/// else those that begin with the word.
 std::vector<std::string> nearest(const std::string& word, const std::vector<std::string>& names) {
   auto least = 1 + word.size() / 4;
-  // Nobody means a word of a thousand letters, and comparing takes time.
+  // Nobody means a word of a thousand letters, and the comparison takes time.
   if (word.size() > 40)
     return {};
   for (const std::string& name : names)

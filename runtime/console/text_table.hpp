@@ -8,16 +8,16 @@
 
 namespace flowspec {
 
-/// What a terminal shows without folding lines.
+/// The width of a usual terminal.
 inline constexpr std::size_t usual_columns = 80;
 
-/// Characters of UTF-8 text, none of which is wide here.
+/// Number of characters of UTF-8 text; no character counts as wide.
 std::size_t width_of(std::string_view text);
 
-/// At most `most` characters of a text: its end, behind "…", where it has more.
+/// At most `most` characters of a text: if it has more, "…" and its end.
 std::string end_of(std::string_view text, std::size_t most);
 
-/// Words in the first column, figures in the others. Where they are too many for a line, the table
+/// Words in the first column, figures in the others. If the columns do not fit in a line, the table
 /// is cut into several, one below the other, each with the first column.
 class TextTable {
  public:
@@ -26,7 +26,7 @@ class TextTable {
 
   /// No more cells than headings.
   void add(std::vector<std::string> cells);
-  /// Lines have at most `columns` characters, unless the first column and one more have more.
+  /// Lines have at most `columns` characters, unless the first column and one more are wider.
   std::string text(std::size_t columns = usual_columns) const;
 
  private:
@@ -34,7 +34,7 @@ class TextTable {
 
   std::string part(const std::vector<std::size_t>& which) const;
 
-  /// Of the headings.
+  /// Lines of the headings.
   std::vector<Line> headings_;
   std::vector<Line> lines_;
   std::vector<std::size_t> widths_;

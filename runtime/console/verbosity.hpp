@@ -2,7 +2,7 @@
 
 namespace flowspec {
 
-/// How much the programs say beside their output.
+/// How much the programs print beside their output.
 enum class Verbosity { quiet, normal, verbose };
 
 }  // namespace flowspec

@@ -39,7 +39,7 @@ OpenModel open(const EngineBenchOptions& options) {
   }
 }
 
-/// The matrices that every token passes through: the embedding only where it is the output too.
+/// The matrices that every token passes through: the embedding only if it is also the LM head.
 std::vector<const TensorInfo*> matrices(const OpenModel& model) {
   std::vector<const TensorInfo*> found;
   const auto add = [&](const std::string& name) {
@@ -55,7 +55,7 @@ std::vector<const TensorInfo*> matrices(const OpenModel& model) {
   return found;
 }
 
-/// The types of most bytes first.
+/// The types, those with most bytes first.
 std::string types(const std::vector<const TensorInfo*>& tensors) {
   std::map<std::string, std::size_t> bytes;
   for (const TensorInfo* tensor : tensors)
@@ -84,7 +84,7 @@ EngineReport describe(const OpenModel& model) {
 struct Test {
   std::string name;
   std::uint32_t rows;
-  /// Tokens that one repetition counts, and positions that it needs.
+  /// Tokens that count in one repetition, and positions that it needs.
   std::uint32_t tokens;
   std::uint32_t positions;
   std::function<void(EnginePipeline&)> run;
@@ -102,7 +102,7 @@ std::vector<Test> plan(const EngineBenchOptions& options) {
                          for (std::uint32_t i = 0; i < n; ++i)
                            pipeline.forward(i, 1, 1);
                        }});
-  // So many forwards that it is no blink.
+  // Enough forwards for a measurable time.
   constexpr std::uint32_t forwards = 4;
   for (std::uint32_t n : options.rows)
     if (n > 0)
@@ -142,7 +142,7 @@ class EngineBench {
       for (std::uint32_t stages : options_.stages)
         run(threads, stages);
     report_.peak_memory = peak_memory();
-    // Last, so that its own memory is not counted.
+    // Measured last, so that its own memory is not counted.
     for (unsigned threads : options_.threads)
       report_.bandwidth.emplace_back(threads, measure_read_bandwidth(threads));
     for (EngineRun& run : report_.runs)
@@ -175,7 +175,7 @@ class EngineBench {
     }
   }
 
-  /// Of the memory's read rate.
+  /// Share of the memory's read rate.
   double share(const EngineRun& run) const {
     auto found =
         std::ranges::find(report_.bandwidth, run.threads, &std::pair<unsigned, double>::first);

@@ -37,7 +37,7 @@ Cells cells(const EngineRun& run) {
           run.bandwidth_share > 0 ? fmt::format("{:.0f} %", 100 * run.bandwidth_share) : ""};
 }
 
-/// What holds for all runs.
+/// The lines that apply to all runs.
 std::string model_text(const EngineReport& report) {
   return fmt::format("{}, {}: {}, {} parameters, kernels {}\n\n", report.model, report.type,
                      size_text(report.weight_bytes), count_text(report.parameters), report.kernels);

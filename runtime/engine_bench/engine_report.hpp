@@ -17,10 +17,10 @@ struct EngineRun {
   std::uint32_t stages = 1;
   /// Rows of one forward.
   std::uint32_t rows = 1;
-  /// Of every repetition.
+  /// One value per repetition.
   std::vector<double> tokens_per_second;
-  /// How fast the forwards read the weights, by how fast memory can be read. Above 1 the weights
-  /// come from the CPU's caches.
+  /// The rate at which the forwards read the weights, divided by the rate at which memory can be
+  /// read. Above 1 the weights come from the CPU's caches.
   double bandwidth_share = 0;
 
   double median() const;
@@ -33,7 +33,7 @@ struct EngineReport {
   /// "Q8_0", or several: "Q6_K, Q4_K".
   std::string type;
   std::uint64_t parameters = 0;
-  /// Bytes of the matrices that a token passes through, as stored.
+  /// Bytes, as stored, of the matrices that every token passes through.
   std::uint64_t weight_bytes = 0;
   KvType kv_type = KvType::f32;
   /// "avx2".
@@ -45,8 +45,8 @@ struct EngineReport {
   std::vector<EngineRun> runs;
 };
 
-/// The model, a Markdown table with a line per run, the read rate and the memory; in lines of 80
-/// columns.
+/// Prints the model, a Markdown table with a line per run, the read rate and the memory, in lines
+/// of 80 columns.
 void print_table(const EngineReport& report, std::ostream& out);
 std::string to_json(const EngineReport& report);
 

@@ -12,15 +12,15 @@
 
 namespace flowspec {
 
-/// The stages of a model and its LM head, computed one after the other by the calling thread: a
-/// pipeline with one segment in it, without actors.
+/// The stages of a model and its LM head, computed one after the other on the calling thread: a
+/// pipeline with one segment in flight, without actors.
 class EnginePipeline {
  public:
   struct Shape {
     unsigned threads = 1;
-    /// At most as many as there are layers.
+    /// At most the number of layers.
     std::uint32_t stages = 1;
-    /// Positions that a text may have.
+    /// Most positions of a text.
     std::uint32_t context = 0;
     KvType kv_type = KvType::f32;
   };
@@ -30,10 +30,11 @@ class EnginePipeline {
 
   EnginePipeline(const ModelFiles& files, const ModelConfig& config, const Shape& shape);
 
-  /// Computes tokens at positions first, first + 1, ...; those before must have been computed.
-  /// @param logits  how many rows, the last ones, get logits.
+  /// Computes tokens at positions first, first + 1, ...; the positions before must have been
+  /// computed.
+  /// @param logits  how many of the last rows get logits.
   void forward(std::uint32_t first, std::uint32_t tokens, std::uint32_t logits);
-  /// Of the last forward, for each row that got them vocab_size numbers.
+  /// Logits of the last forward: vocab_size numbers for each row that got them.
   std::span<const float> logits() const { return logits_; }
 
  private:

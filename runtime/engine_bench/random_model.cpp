@@ -38,7 +38,7 @@ const std::vector<ModelConfig>& shapes() {
   return all;
 }
 
-/// Small numbers where a type has float16 factors, so that no product overflows.
+/// Sets small values where a type has float16 scales, so that no product overflows.
 void set_factors(TensorType type, std::span<std::byte> block) {
   const auto set = [&](std::size_t at, std::uint16_t half) {
     std::memcpy(&block[at], &half, sizeof half);
@@ -60,7 +60,7 @@ void set_factors(TensorType type, std::span<std::byte> block) {
       return set(2, tiny);
     case TensorType::q6_k:
       return set(208, tiny);
-    // Of the random bits, sign and fraction stay; the exponent becomes that of 1/64.
+    // Sign and fraction stay random; the exponent becomes that of 1/64.
     case TensorType::f16:
       block[1] = (block[1] & std::byte{0x83}) | std::byte{0x24};
       return;
@@ -77,7 +77,7 @@ void set_factors(TensorType type, std::span<std::byte> block) {
 
 std::vector<std::byte> random_bytes(TensorType type, std::size_t size) {
   const BlockLayout layout = block_layout(type).value();
-  // A megabyte or so of random blocks, again and again.
+  // About a megabyte of random blocks, repeated.
   const std::size_t part = std::min(size, std::size_t{4096} * layout.bytes);
   std::vector<std::byte> bytes(size);
   std::mt19937_64 random(1);

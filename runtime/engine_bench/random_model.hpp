@@ -1,5 +1,5 @@
 #pragma once
-/// Models of random weights, to measure how fast a shape and a type compute without a file.
+/// Models with random weights, to measure the speed of a shape and a type without a model file.
 
 #include <cstddef>
 #include <string>
@@ -11,15 +11,15 @@
 
 namespace flowspec {
 
-/// A published shape, for instance "tinyllama-1.1b"; null for a name that is not known.
+/// A published shape, for instance "tinyllama-1.1b"; null for an unknown name.
 const ModelConfig* find_shape(std::string_view name);
 std::vector<std::string_view> model_shape_names();
 
 /// All tensors of a model without a file. They share the same random bytes, as many as the largest
-/// takes: how long a product takes does not depend on the numbers.
+/// tensor needs: the time of a product does not depend on the values.
 class RandomModel final : public ModelFiles {
  public:
-  /// Matrices get this type, norms are float32. Throws ModelError where a row of a matrix is no
+  /// Matrices get this type, norms are float32. Throws ModelError if a row of a matrix is not a
   /// whole number of the type's blocks.
   RandomModel(const ModelConfig& config, TensorType type);
 

@@ -15,15 +15,15 @@ namespace {
 
 using Vector = std::uint64_t __attribute__((vector_size(64)));
 
-// One copy for each instruction set, see models/ops/clones.hpp; the compiler makes of a vector what
-// the set has.
+// One copy for each instruction set, see models/ops/clones.hpp; the compiler maps a vector to the
+// registers that the set has.
 #if defined(__x86_64__) && !defined(__clang__)
 #define FLOWSPEC_READ_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define FLOWSPEC_READ_CLONES
 #endif
 
-// In one stream, and in four that lie one behind the other.
+// With one stream, and with four streams through consecutive parts of the memory.
 FLOWSPEC_READ_CLONES std::uint64_t read_one(const std::byte* from, std::size_t bytes) {
   std::array<Vector, 4> sums{};
   for (std::size_t at = 0; at < bytes; at += 4 * sizeof(Vector)) {

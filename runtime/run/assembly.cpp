@@ -24,7 +24,7 @@ StageConfig stage_config(const Assembly& assembly, std::uint32_t index, LayerRan
   config.stage = index;
   config.vocab_size = engine.target().config.vocab_size;
   config.load = engine.stage_loader(layers, threads, policy.segment_rows, bar);
-  // Its sessions are this program's own: there is no other limit than the memory.
+  // All its sessions belong to this program: memory is the only limit.
   config.kv_limit = std::numeric_limits<std::uint64_t>::max();
   config.memory = memory;
   config.peers = peers;

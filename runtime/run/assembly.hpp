@@ -1,5 +1,6 @@
 #pragma once
-/// How a run sets up the actors of its pipeline: the same under the real clock and in virtual time.
+/// How a run configures the actors of its pipeline: the same under the real clock and in virtual
+/// time.
 
 #include <cstdint>
 #include <optional>
@@ -10,7 +11,7 @@
 
 namespace flowspec {
 
-/// Rows of one draft forward; a prompt is worked off in parts of this size.
+/// Rows of one draft forward; the draft reads a prompt in parts of this size.
 inline constexpr std::uint32_t draft_rows = 64;
 
 /// What the parts of a pipeline that run in this process share.
@@ -19,18 +20,19 @@ struct Assembly {
   const DraftPolicy& policy;
   /// Has to outlive the loading.
   ProgressBar& bar;
-  /// Of each stage and of the verifier.
+  /// Threads of each stage and of the verifier.
   unsigned threads = 1;
   LinearForm form = LinearForm::automatic;
   SpawnMode mode = SpawnMode::detached;
-  /// Where sessions reserve their KV; without one they do not.
+  /// Where sessions reserve their KV; empty: no reservation.
   std::optional<MemoryLedger> memory = {};
 };
 
-/// Draft and verifier, and what stages have in common; links are left to the caller.
+/// The configuration of draft and verifier, and of what stages have in common; links are left to
+/// the caller.
 PipelineConfig pipeline_config(const Assembly& assembly, std::size_t stages);
 
-/// Stage `index` in this process.
+/// The configuration of stage `index` in this process.
 StageConfig stage_config(const Assembly& assembly, std::uint32_t index, LayerRange layers,
                          const StagePeers& peers);
 

@@ -4,7 +4,7 @@
 
 namespace flowspec {
 
-/// A file of the pair that comes with the program. Throws RuntimeError where it is not found.
+/// A file of the pair that comes with the program. Throws RuntimeError if it is not found.
 std::filesystem::path embedded_file(const char* name);
 
 }  // namespace flowspec

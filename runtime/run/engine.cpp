@@ -46,7 +46,7 @@ std::unique_ptr<DraftModel> reserving(std::unique_ptr<DraftModel> draft,
   return memory ? std::make_unique<ReservingDraft>(std::move(draft), *memory) : std::move(draft);
 }
 
-/// Runs `make` on the calling actor's thread; what it throws becomes an error.
+/// Runs `make` on the calling actor's thread; an exception becomes an error.
 template <class T, class Make>
 caf::expected<std::unique_ptr<T>> load(const Make& make) {
   try {
@@ -58,7 +58,7 @@ caf::expected<std::unique_ptr<T>> load(const Make& make) {
 
 }  // namespace
 
-/// The target's LM head: whoever asks first loads it.
+/// The target's LM head: the first caller loads it.
 struct Engine::SharedHead {
   std::mutex mutex;
   std::map<LinearForm, LmHead> heads;
@@ -173,7 +173,8 @@ DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, Progr
                          memory);
       });
     };
-  // It may be as large as the model, or the model itself, whose rounding it then guesses too.
+  // The draft model may be as large as the target, or be the target itself; with the same KV type
+  // it then guesses the target's rounding too.
   return [model = draft_, threads, max_rows, kv_type = kv_type_,
           vocab_size = target_->config.vocab_size, update = bar.part(), memory] {
     return load<DraftModel>([&] {

@@ -17,45 +17,45 @@
 
 namespace flowspec {
 
-/// A model that is open, with its tokenizer.
+/// An open model with its tokenizer.
 struct LanguageModel : OpenModel {
   Tokenizer tokenizer;
 };
 
-/// The models of a run, and how its actors load what they need of them.
+/// The models of a run, and how its actors load their parts of them.
 class Engine {
  public:
-  /// Opens the files that the specification names, and checks that they fit together. Throws
-  /// RuntimeError and ModelError.
+  /// Opens the files that `spec` names, and checks that they fit together. Throws RuntimeError and
+  /// ModelError.
   explicit Engine(const RunSpec& spec);
 
   const LanguageModel& target() const { return *target_; }
   /// For the report: the name of a file or folder, "lookup", "self" or "none".
   const std::string& draft_name() const { return draft_name_; }
-  /// Tokens of prompt and answer together; never more than a sliding window of the model, beyond
-  /// which its result would not be the model's own.
+  /// Most tokens of prompt and answer together; never more than the model's sliding window, beyond
+  /// which the result would not be the model's own.
   std::uint32_t context() const { return context_; }
-  /// Threads of a stage where `stages` of them run in this process.
+  /// Threads of each stage if `stages` of them run in this process.
   unsigned threads(std::size_t stages) const;
 
-  /// Of all stages, wherever they are.
+  /// The type of all stages' KV, wherever they run.
   KvType kv_type() const { return kv_type_; }
 
   StageLoader stage_loader(LayerRange layers, unsigned threads, std::uint32_t max_rows,
                            ProgressBar& bar) const;
-  /// @param form  as that of the stages.
+  /// @param form  has to be that of the stages.
   LmHeadLoader head_loader(unsigned threads, std::uint32_t max_rows,
                            LinearForm form = LinearForm::automatic) const;
-  /// @param form  of the target's LM head, where the draft shares it.
-  /// @param memory  where it reserves its KV; nothing: nowhere.
+  /// @param form  of the target's LM head, if the draft shares it.
+  /// @param memory  where the draft reserves its KV; empty: no reservation.
   DraftLoader draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar,
                            LinearForm form = LinearForm::automatic,
                            const std::optional<MemoryLedger>& memory = {}) const;
-  /// Memory that these stages take in this process, with the LM head and a draft that forwards
-  /// `draft_rows` at a time; without KV. Throws ModelError.
+  /// Bytes of memory that these stages take in this process, with the LM head and a draft that
+  /// computes `draft_rows` rows per forward; without KV. Throws ModelError.
   std::uint64_t needed_bytes(const std::vector<LayerRange>& stages, std::uint32_t max_rows,
                              std::uint32_t draft_rows) const;
-  /// The draft wants the target's hidden states.
+  /// Whether the draft reads the target's hidden states.
   bool draft_reads_features() const { return !eagle_.empty(); }
 
  private:
@@ -64,11 +64,11 @@ class Engine {
   void set_context(std::uint32_t wanted);
 
   std::shared_ptr<const LanguageModel> target_;
-  /// Loaded once, for the verifier and for an EAGLE head.
+  /// Loaded once; shared by the verifier and an EAGLE head.
   std::shared_ptr<SharedHead> head_;
-  /// Null where no model file drafts.
+  /// Null if the draft is not a model file.
   std::shared_ptr<const LanguageModel> draft_;
-  /// Folder or file of an EAGLE head; empty: something else drafts.
+  /// Folder or file of an EAGLE head; empty: the draft is something else.
   std::filesystem::path eagle_;
   std::string draft_name_;
   std::uint32_t context_ = 0;

@@ -47,7 +47,7 @@ struct Rates {
   }
 };
 
-/// Share of the run's time that the hop has computed.
+/// Share of the run's time in which the hop computed.
 double busy_share(const StageStats& stats, const Report& report) {
   auto us = report.prefill_us + report.decode_us;
   return us == 0 ? 0 : static_cast<double>(stats.busy_ns) / 1e3 / static_cast<double>(us);
@@ -74,8 +74,8 @@ Json json_of(const HopPlace& hop, const StageStats& stats, const Report& report)
   return json;
 }
 
-/// What to say of a draft whose guesses are hardly ever right, once there are enough of them, or
-/// that has none. A look-up has none where the text does not repeat itself.
+/// A remark on a draft whose guesses are hardly ever right, once there are enough of them, or that
+/// makes no guesses. Look-up makes none if the text does not repeat itself.
 std::string draft_remark(const Summary& summary) {
   constexpr std::uint64_t enough = 24;
   constexpr double least_share = 0.15;
@@ -104,7 +104,7 @@ std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-/// Of a run that did not begin.
+/// The JSON of a run that did not start.
 std::string json_of_nothing(Finish finish, const Json& error) {
   return dump(Json{{"prompt_tokens", 0},
                    {"kept_tokens", 0},

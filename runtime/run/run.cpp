@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::chrono::seconds spawn_limit{20};
 
-/// A stage that computes ends after that.
+/// A stage that is computing may take longer to end.
 constexpr std::chrono::seconds end_limit{3};
 
 }  // namespace
@@ -38,7 +38,7 @@ Run::Run(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
   request.layers = engine.target().config.layers;
   request.nodes = cluster.nodes.size();
   request.stages = spec.stages;
-  // Layers of the cluster file hold for one stage per node.
+  // The cluster file's layers apply to one stage per node.
   request.split = spec.split.empty() && (!spec.stages || *spec.stages == request.nodes)
                       ? cluster.layers
                       : spec.split;
@@ -95,7 +95,7 @@ void Run::join(const Cluster& cluster) {
     spdlog::info("node {}: {} cores, {}", node.label(), node.info.cores, node.info.numerics);
   }
   agree_on_numerics();
-  // A connection serves both directions.
+  // One connection serves both directions.
   std::set<std::pair<std::size_t, std::size_t>> connected;
   for (std::size_t i = 0; i + 1 < places_.size(); ++i) {
     auto pair = std::minmax(places_[i].node, places_[i + 1].node);
@@ -222,7 +222,7 @@ void Run::make_stages() {
 
 void Run::load() {
   caf::scoped_actor self(system_);
-  // The coordinator has a limit for every hop; this one is for itself.
+  // The coordinator has a limit for every hop; this limit is for the coordinator itself.
   ask<std::vector<StageStatsMessage>>(self, coordinator_, spec_.load_limit + spawn_limit, load_a_v);
 }
 

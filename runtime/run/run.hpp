@@ -21,29 +21,30 @@
 
 namespace flowspec {
 
-/// A part of the pipeline, for the report.
+/// A hop of the pipeline, for the report.
 struct HopPlace {
   /// "stage 0", "verifier", "draft".
   std::string name;
   /// The node's label, or "here".
   std::string where;
-  /// None for verifier and draft.
+  /// Empty for verifier and draft.
   LayerRange layers;
 };
 
-/// What a benchmark wants to be otherwise than the specification says.
+/// What a benchmark changes in a run.
 struct RunChanges {
-  /// Devices for the stages at these places; none: this machine and its nodes as they are.
+  /// Emulated devices for the stages at these places; empty: this machine and its nodes as they
+  /// are.
   std::function<EmulationConfig(const std::vector<StagePlace>& places)> emulation;
-  /// Instead of the mode's policy, for so many stages.
+  /// Replaces the mode's policy, for this number of stages.
   std::function<DraftPolicy(std::uint32_t stages)> policy;
 };
 
-/// The actors of one run, here and on nodes. They end with the object, which waits
-/// for that, but not long.
+/// The actors of one run, here and on nodes. They end with the object, whose destructor waits for
+/// them a short time.
 class Run {
  public:
-  /// Connects, makes the actors and waits until all have loaded. Throws RuntimeError and
+  /// Connects, makes the actors and waits until all of them have loaded. Throws RuntimeError and
   /// ModelError.
   Run(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
       const RunChanges& changes = {});
@@ -52,12 +53,12 @@ class Run {
   Run& operator=(const Run&) = delete;
 
   const CoordinatorActor& coordinator() const { return coordinator_; }
-  /// None where everything runs in this process.
+  /// Empty if everything runs in this process.
   const std::vector<RemoteNode>& nodes() const { return nodes_; }
   const DraftPolicy& policy() const { return policy_; }
   /// In the order of the hops' statistics: stages, verifier, draft.
   const std::vector<HopPlace>& hops() const { return hops_; }
-  /// What all of them compute with; see models/numerics.hpp.
+  /// The numerics of all hops; see models/numerics.hpp.
   const std::string& numerics() const { return numerics_; }
   LinearForm linear_form() const { return form_; }
 
@@ -87,14 +88,14 @@ class Run {
   std::string numerics_;
   LinearForm form_ = LinearForm::automatic;
   std::vector<HopPlace> hops_;
-  /// Of this process.
+  /// The memory of this process.
   const MemoryLedger memory_;
-  /// For all weights that are loaded here.
+  /// The claim for all weights that are loaded here.
   std::shared_ptr<MemoryLedger::Claim> claim_;
   std::optional<PipelineEmulation> emulation_;
-  /// While weights are loaded.
+  /// Shown while weights are loaded.
   std::optional<ProgressBar> bar_;
-  /// Stages, verifier and draft, to see them end.
+  /// Stages, verifier and draft, to wait for their end.
   std::vector<caf::actor> parts_;
 };
 

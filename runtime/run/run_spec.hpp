@@ -11,7 +11,7 @@
 
 namespace flowspec {
 
-/// What a run computes with, and where: models, places, threads and policy. Prompts are no part of
+/// What a run computes with, and where: models, places, threads and policy. Prompts are not part of
 /// it: they come as requests.
 struct RunSpec {
   /// Empty: the pair that comes with the program.
@@ -19,11 +19,11 @@ struct RunSpec {
   /// A file, "lookup", "self" or "none"; empty: the pair's draft, or "lookup".
   std::string draft;
   std::string mode = "flowspec";
-  /// Speculation adapts to what it brings, in the modes that can.
+  /// The controller adapts speculation, in the modes that support it.
   bool controller = true;
   /// Tokens of prompt and answer together; 0: as the model file says.
   std::uint32_t context = 0;
-  /// Keys and values of every stage.
+  /// Type of the keys and values of every stage.
   KvType kv_type = KvType::f16;
 
   /// No nodes: everything runs in this process.
@@ -31,11 +31,11 @@ struct RunSpec {
   std::optional<std::uint32_t> stages;
   /// Layers of every stage; empty: as the cluster says, or evenly.
   std::vector<std::uint32_t> split;
-  /// Of every stage; 0: the program decides.
+  /// Threads of every stage; 0: the program decides.
   unsigned threads = 0;
   /// How long a stage may take to load.
   std::chrono::seconds load_limit{600};
-  /// A bar on the terminal while the run starts.
+  /// Shows a bar on the terminal while the run starts.
   bool shows_progress = true;
 };
 

@@ -18,7 +18,7 @@ SessionId submit(caf::scoped_actor& self, const CoordinatorActor& coordinator, R
 
 Report receive_report(caf::scoped_actor& self, const Request& request,
                       const std::function<void(const std::string&)>& on_text) {
-  // Sessions report by themselves within these; should one not, the wait ends all the same.
+  // Sessions report by themselves within these limits; if one does not, the wait still ends.
   auto limit = 2 * request.progress_limit + request.close_limit + std::chrono::seconds(10);
   std::optional<Report> report;
   std::string error;

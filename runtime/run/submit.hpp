@@ -1,5 +1,5 @@
 #pragma once
-/// Requests to the pipeline of a run, and the wait for what comes of them.
+/// Sends requests to the pipeline of a run, and waits for their reports.
 
 #include <functional>
 #include <string>
@@ -11,12 +11,12 @@
 
 namespace flowspec {
 
-/// Starts a session of which `self` is the client. Gives its number. Throws RuntimeError.
+/// Starts a session with `self` as its client. Returns its number. Throws RuntimeError.
 SessionId submit(caf::scoped_actor& self, const CoordinatorActor& coordinator, Request request);
 
-/// Waits for the next report of a session that `self` is the client of. Throws RuntimeError where
-/// nothing comes for longer than sessions with the limits of `request` may be silent.
-/// @param on_text  gets the text as it comes, of whatever session.
+/// Waits for the next report of a session whose client is `self`. Throws RuntimeError if nothing
+/// arrives for longer than sessions with the limits of `request` may be silent.
+/// @param on_text  gets the text of any such session as it arrives.
 Report receive_report(caf::scoped_actor& self, const Request& request,
                       const std::function<void(const std::string&)>& on_text = {});
 

@@ -15,7 +15,7 @@
 
 namespace flowspec {
 
-/// A text to go on with.
+/// A text to continue.
 struct Question {
   std::vector<Token> prompt;
   std::uint32_t max_tokens = 1;
@@ -24,11 +24,11 @@ struct Question {
 
 struct Answer {
   std::vector<Token> tokens;
-  /// Times that the root moved.
+  /// How often the root moved.
   std::uint64_t verifications = 0;
 };
 
-/// Sends texts through one pipeline, two at a time, so that they also meet in it.
+/// Sends texts through one pipeline, two at a time, so that sessions share the pipeline.
 class Answers {
  public:
   /// `run` has to outlive the object.
@@ -44,7 +44,7 @@ class Answers {
 
   caf::actor_system& system_;
   const Run& run_;
-  /// What the requests have in common.
+  /// The fields that all requests have in common.
   Request common_;
 };
 

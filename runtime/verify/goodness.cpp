@@ -44,7 +44,7 @@ class OutcomeCounter {
                  const std::function<bool(Token)>& is_end)
       : count_(static_cast<double>(count)), length_(length), next_(next), is_end_(is_end) {}
 
-  /// `texts`: those that begin with `prefix_`, which has the probability `mass`.
+  /// `texts`: those that begin with `prefix_`, whose probability is `mass`.
   void split(const std::vector<const std::vector<Token>*>& texts, double mass) {
     if (prefix_.size() == length_ || (!prefix_.empty() && is_end_(prefix_.back()))) {
       outcomes.push_back({count_ * mass, texts.size()});
@@ -67,7 +67,8 @@ class OutcomeCounter {
       rest.expected -= count_ * part;
       rest.observed -= by_token[token].size();
     }
-    // What rounding leaves is nothing, unless something was seen there.
+    // A remainder within rounding errors counts as 0; it matters only if something was observed in
+    // it.
     rest.expected = rest.expected > 1e-9 * count_ ? rest.expected : 0;
     if (rest.expected > 0 || rest.observed > 0)
       outcomes.push_back(rest);

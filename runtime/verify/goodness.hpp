@@ -1,5 +1,5 @@
 #pragma once
-/// Are sampled texts what the model's own distribution would give? Plain statistics: nothing here
+/// Tests whether sampled texts follow the model's own distribution. Plain statistics: nothing here
 /// knows models or actors.
 
 #include <cstdint>
@@ -12,26 +12,26 @@
 
 namespace flowspec {
 
-/// What the sampling options make of one row of logits, by token. Written independently of
-/// `sample`, which it is to judge.
+/// The probability of each token after the sampling options are applied to one row of logits.
+/// Written independently of `sample`, which it tests.
 std::vector<double> token_probabilities(std::span<const float> logits,
                                         const SamplerOptions& options);
 
-/// A kind of outcome: how often it was to be expected, and how often it came.
+/// A kind of outcome: its expected count, and how often it was observed.
 struct Outcome {
   double expected = 0;
   std::uint64_t observed = 0;
 };
 
-/// Fewer expected outcomes than this are too few for the chi-square approximation.
+/// An expected count below this is too small for the chi-square approximation.
 inline constexpr double least_expected = 5;
 
-/// The model's probabilities of the next token after the prompt and these tokens.
+/// The model's probabilities of the token that follows the prompt and these tokens.
 using NextToken = std::function<std::vector<double>(std::span<const Token>)>;
 
-/// Sorts texts by their first `length` tokens. A beginning that is to be expected `least_expected`
-/// times is split by the token that follows; what remains at each split is one kind. A text may be
-/// shorter where it ends with a token that `is_end` knows.
+/// Groups texts by their first `length` tokens. A prefix with an expected count of at least
+/// `least_expected` is split by the next token; the rest of each split is one outcome. A text may
+/// be shorter if it ends with a token for which `is_end` is true.
 std::vector<Outcome> count_outcomes(std::span<const std::vector<Token>> texts, std::size_t length,
                                     const NextToken& next,
                                     const std::function<bool(Token)>& is_end);
@@ -43,8 +43,8 @@ struct ChiSquare {
   double p_value = 1;
 };
 
-/// Pearson's test. Outcomes that are expected too rarely are pooled. What came and cannot come has
-/// p-value 0.
+/// Pearson's test. Outcomes with a low expected count are pooled. An observed outcome that is
+/// impossible makes the p-value 0.
 ChiSquare chi_square(std::vector<Outcome> outcomes);
 
 /// Upper tail of the chi-square distribution.

@@ -34,7 +34,7 @@ std::span<const float> PlainDecoder::logits_after(std::span<const Token> tokens)
   if (tokens.empty() || tokens.size() > slots_.size())
     throw RuntimeError(ErrorCode::internal,
                        "plain decoding: a text of a length that was not agreed");
-  // The last token is always computed: what is wanted is its row.
+  // The last token is always computed, since its logits are wanted.
   auto limit = std::min(cached_.size(), tokens.size() - 1);
   auto same = std::mismatch(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(limit),
                             cached_.begin());

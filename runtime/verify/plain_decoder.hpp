@@ -13,19 +13,19 @@
 
 namespace flowspec {
 
-/// Plain decoding: all layers in one place, one token after the other, no actors, no drafts. It is
-/// what everything else is compared with.
+/// Plain decoding: all layers in one place, one token after the other, no actors, no drafts. The
+/// reference for everything else.
 class PlainDecoder {
  public:
-  /// Texts may have `length` tokens, prompt included. Throws ModelError.
+  /// `length`: most tokens of a text, prompt included. Throws ModelError.
   PlainDecoder(const LanguageModel& model, unsigned threads, std::uint32_t length, KvType kv_type,
                LinearForm form = LinearForm::automatic);
 
-  /// Goes on with the prompt: `count` tokens, or less where the text ends.
+  /// Continues the prompt by `count` tokens, or fewer if the text ends.
   std::vector<Token> decode(std::span<const Token> prompt, std::uint32_t count,
                             const SamplerOptions& sampling);
 
-  /// What the model says after these tokens, one at least. Valid until the next call.
+  /// The model's logits after these tokens, at least one. Valid until the next call.
   std::span<const float> logits_after(std::span<const Token> tokens);
 
  private:

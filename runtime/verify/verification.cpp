@@ -18,10 +18,11 @@ namespace flowspec {
 
 namespace {
 
-/// Prompts that are taken where the user names no file.
+/// Number of prompts if the user names no file.
 constexpr std::uint32_t usual_prompts = 3;
 
-/// Tokens of every text of the goodness-of-fit test, and prompts that they follow.
+/// Length in tokens of each text of the goodness-of-fit test, and number of prompts that are
+/// continued.
 constexpr std::uint32_t fit_tokens = 3;
 constexpr std::size_t fit_prompts = 2;
 
@@ -103,7 +104,7 @@ RunSpec Verification::run_spec(const VerifyCase& what) const {
   spec.load_limit = options_.load_limit;
   spec.shows_progress = !options_.quiet;
   spec.cluster = cluster_;
-  // Every node needs a stage: fewer stages go to the first nodes.
+  // Every node needs a stage: with fewer stages, only the first nodes are used.
   if (what.stages < cluster_.nodes.size()) {
     spec.cluster.nodes.resize(what.stages);
     spec.cluster.layers.clear();
@@ -121,7 +122,7 @@ std::vector<Question> Verification::questions(bool sampled) const {
   return questions;
 }
 
-/// What the texts have to be.
+/// Computes the expected texts.
 void Verification::expect(PlainDecoder& plain) {
   for (bool sampled : {false, true}) {
     auto& texts = sampled ? sampled_ : greedy_;
@@ -145,7 +146,7 @@ VerifyRun Verification::compare(Answers& answers, const VerifyCase& what) const 
   return run;
 }
 
-/// The texts come out of the pipeline, the probabilities from the model's own logits.
+/// The texts come from the pipeline, the probabilities from the model's own logits.
 VerifyFit Verification::fit(Answers& answers, const VerifyCase& what, PlainDecoder& plain) const {
   VerifyFit fit{.what = what};
   fit.tokens = std::min(fit_tokens, options_.max_tokens);
@@ -171,7 +172,7 @@ VerifyFit Verification::fit(Answers& answers, const VerifyCase& what, PlainDecod
     auto test = chi_square(count_outcomes(texts, fit.tokens, next, [this](Token token) {
       return model().tokenizer.is_end_of_text(token);
     }));
-    // The prompts' draws have nothing to do with each other, so that the statistics add up.
+    // The prompts' samples are independent, so the statistics add up.
     fit.test.statistic += test.statistic;
     fit.test.degrees_of_freedom += test.degrees_of_freedom;
   }
@@ -179,7 +180,7 @@ VerifyFit Verification::fit(Answers& answers, const VerifyCase& what, PlainDecod
   return fit;
 }
 
-/// One is enough: the others write the same texts, or `compare` says otherwise.
+/// One case is enough: the others write the same texts, or `compare` reports a difference.
 VerifyCase Verification::fit_case() const {
   auto better = [](const VerifyCase& a, const VerifyCase& b) {
     auto worth = [](const VerifyCase& c) {
@@ -204,7 +205,8 @@ VerifyReport Verification::run(caf::actor_system& system, const LanguageModel& r
     longest = std::max(longest, prompt.size());
   std::optional<PlainDecoder> plain;
   auto form = LinearForm::automatic;
-  // Decodes as the machines of a run compute, which only a run with nodes finds out.
+  // Plain decoding has to compute in the same form as the run's machines, which only a run with
+  // nodes finds out.
   auto refer_to = [&](LinearForm wanted) {
     if (plain && form == wanted)
       return;
@@ -221,7 +223,7 @@ VerifyReport Verification::run(caf::actor_system& system, const LanguageModel& r
     auto how = run_spec(what);
     auto shown = what;
     shown.draft = engine(what.draft).draft_name();
-    // What has been done when something fails is told before it.
+    // When a case fails, what was done before is reported first.
     VerifyRun done{.what = shown};
     VerifyFit fit{.what = shown};
     bool fits = options_.draws > 0 && what == fitted;

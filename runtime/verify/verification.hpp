@@ -15,25 +15,25 @@
 
 namespace flowspec {
 
-/// Every pipeline that the options ask for, against plain decoding.
+/// Compares every pipeline that the options ask for with plain decoding.
 class Verification {
  public:
-  /// Opens the models and reads the prompts. Throws RuntimeError and ModelError, so that what
-  /// cannot be is found before anything is computed.
+  /// Opens the models and reads the prompts. Throws RuntimeError and ModelError, so that impossible
+  /// options are found before anything is computed.
   explicit Verification(const VerifyOptions& options);
   ~Verification();
   Verification(const Verification&) = delete;
   Verification& operator=(const Verification&) = delete;
 
-  /// The model that is verified; tests give `run` another one.
+  /// The model that is verified; tests pass another one to `run`.
   const LanguageModel& model() const;
   const Cluster& cluster() const { return cluster_; }
 
-  /// Told of every run when it is done.
+  /// Called for every run when it is done.
   using Listener = std::function<void(const VerifyRun&, const VerifyReport&)>;
 
-  /// Runs it all. What fails while it runs is part of the report. `reference`: the model that plain
-  /// decoding uses.
+  /// Runs all cases. Failures during the runs are part of the report. `reference`: the model that
+  /// plain decoding uses.
   VerifyReport run(caf::actor_system& system, const LanguageModel& reference,
                    const Listener& listener);
 
@@ -49,12 +49,12 @@ class Verification {
 
   VerifyOptions options_;
   Cluster cluster_;
-  /// By draft, as the options name it.
+  /// By draft name, as in the options.
   std::map<std::string, std::unique_ptr<const Engine>> engines_;
   std::vector<VerifyCase> cases_;
   std::vector<std::string> prompt_texts_;
   std::vector<std::vector<Token>> prompts_;
-  /// What plain decoding has written, by prompt.
+  /// The texts of plain decoding, by prompt.
   std::vector<std::vector<Token>> greedy_;
   std::vector<std::vector<Token>> sampled_;
 };

@@ -17,8 +17,8 @@ struct VerifyCase {
   friend bool operator==(const VerifyCase&, const VerifyCase&) = default;
 };
 
-/// Numbers of stages to try. The default is 1, 2, 4, 7 and the number of nodes, without those that
-/// the model has too few layers for. Throws RuntimeError where an explicit one does not fit.
+/// Numbers of stages to try. The default is 1, 2, 4, 7 and the number of nodes, without those for
+/// which the model has too few layers. Throws RuntimeError if an explicit number does not fit.
 std::vector<std::uint32_t> verify_stages(const VerifyOptions& options, std::uint32_t layers,
                                          std::size_t nodes);
 

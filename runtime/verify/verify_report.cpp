@@ -26,7 +26,7 @@ double accept_length(const VerifyRun& run) {
   return accept_length(run.greedy.tokens + run.sampled.tokens, run.verifications);
 }
 
-/// The end of a text, so that a line stays a line.
+/// The end of a text, without line breaks.
 std::string shown(const std::string& prompt) {
   constexpr std::size_t most = 40;
   auto begin = prompt.size() > most ? prompt.size() - most : 0;
@@ -173,7 +173,7 @@ std::string verify_json(const VerifyReport& report) {
     entry["texts"] = fit.texts;
     entry["tokens_per_text"] = fit.tokens;
     entry["verifications"] = fit.verifications;
-    // There is no infinity in JSON.
+    // JSON has no infinity.
     entry["chi_square"] =
         std::isfinite(fit.test.statistic) ? Json(fit.test.statistic) : Json(nullptr);
     entry["degrees_of_freedom"] = fit.test.degrees_of_freedom;

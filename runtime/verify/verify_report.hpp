@@ -11,15 +11,15 @@
 
 namespace flowspec {
 
-/// What one pipeline has written, against plain decoding.
+/// The texts of one pipeline, compared with plain decoding.
 struct VerifyRun {
   VerifyCase what;
-  /// The likeliest token each time, and sampled.
+  /// At temperature 0, and sampled.
   Comparison greedy = {};
   Comparison sampled = {};
-  /// Times that the root moved; tokens / verifications is the accept length.
+  /// How often the root moved; tokens / verifications is the accept length.
   std::uint64_t verifications = 0;
-  /// Why it could not be verified; empty: it was.
+  /// Why the case could not be verified; empty: it was.
   std::string error = {};
 
   bool passed() const {
@@ -27,12 +27,12 @@ struct VerifyRun {
   }
 };
 
-/// Sampled texts of one pipeline against the model's distribution.
+/// Sampled texts of one pipeline, compared with the model's distribution.
 struct VerifyFit {
   VerifyCase what;
   std::uint32_t prompts = 0;
   std::uint64_t texts = 0;
-  /// Of every text.
+  /// Tokens of every text.
   std::uint32_t tokens = 0;
   std::uint64_t verifications = 0;
   ChiSquare test = {};
@@ -41,8 +41,8 @@ struct VerifyFit {
   bool passed() const;
 };
 
-/// A right program fails the test with this probability, for one choice of model and options; and
-/// always or never with the same ones.
+/// The share of choices of model and options for which a correct program fails the test; with the
+/// same choice it always or never fails.
 inline constexpr double least_p_value = 0.001;
 
 struct VerifyReport {
@@ -54,17 +54,17 @@ struct VerifyReport {
   std::vector<VerifyFit> fits;
   double seconds = 0;
 
-  /// False also where nothing was verified at all.
+  /// Also false if nothing was verified at all.
   bool passed() const;
 };
 
-/// What a token stands for, for messages.
+/// The text of a token, for messages.
 using TokenText = std::function<std::string(Token)>;
 
-/// The table, in lines that end with a line break.
+/// Lines of the table; each ends with a line break.
 std::string verify_header(float temperature);
 std::string verify_line(const VerifyRun& run);
-/// What differs or has failed; empty if nothing.
+/// The differences and failures of a run; empty if there are none.
 std::string verify_findings(const VerifyRun& run, const VerifyReport& report,
                             const TokenText& text);
 std::string verify_line(const VerifyFit& fit, float temperature);

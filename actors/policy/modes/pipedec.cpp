@@ -15,7 +15,7 @@ class Pipedec : public Mode {
   std::vector<DraftTree::Choice> to_expand(const DraftPolicy& policy, const DraftTree& tree,
                                            const DraftProgress& /*progress*/,
                                            std::size_t count) const override {
-    // A level of the tree that waits is enough.
+    // One level of the tree that waits to be sent is enough.
     bool waiting = tree.unsent() > (tree.node(tree.root()).sent ? 0U : 1U);
     if (tree.in_prompt() || waiting || tree.height() >= policy.max_depth)
       return {};
@@ -41,7 +41,7 @@ DraftPolicy pipedec_policy(std::uint32_t stages) {
   policy.window = stages + 1;
   policy.order = DraftPolicy::Order::level;
   policy.top_k = policy.draft_width = level_nodes;
-  // Levels in flight beside the root's: a new one is drafted when another one has returned.
+  // Levels in flight beside the root's: a new one is drafted when another has returned.
   policy.max_depth = stages;
   return policy;
 }
