@@ -209,7 +209,7 @@ void decode(schema::SegmentEnd::Reader in, const Owner&, SegmentEnd& out) {
 
 void decode(schema::Verdict::Reader in, const Owner&, Verdict& out) {
   auto paths = in.getPaths();
-  out.paths.reserve(count(paths.size(), limits::prunes, "walks"));
+  out.paths.reserve(count(paths.size(), limits::prunes, "paths"));
   for (auto one : paths) {
     auto& walk = out.paths.emplace_back();
     walk.session = one.getSession();

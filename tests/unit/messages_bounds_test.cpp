@@ -249,7 +249,7 @@ BOOST_AUTO_TEST_CASE(verdicts_and_tokens_out_of_range_are_refused) {
   refused(
       "Verdict", "a node id is 0", [](auto& x) { x.paths[0].path[0].id = 0; });
   refused(
-      "Verdict", "walks: 4097", [](auto& x) { x.paths.resize(4097); });
+      "Verdict", "paths: 4097", [](auto& x) { x.paths.resize(4097); });
   check_refused<Report>(
       "Report", "unknown reason", [](auto& x) { x.finish = static_cast<Finish>(99); });
   check_refused<Report>(
