@@ -61,7 +61,7 @@ struct SamplingParams {
 struct Open {
   # Opens a session on every stage; in-band.
   session @0 :UInt64;
-  root @1 :UInt64;         # the prompt's first token that is not kept; never 0
+  root @1 :UInt64;         # the prompt's first token that is not cached; never 0
   prompt @2 :List(Int32);  # 1 to positionLimit tokens
   sampling @3 :SamplingParams;
   positionLimit @4 :UInt32;

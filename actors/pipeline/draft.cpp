@@ -259,8 +259,7 @@ class Draft {
   void send_segment(Drafter::Outgoing outgoing) {
     Segment segment;
     segment.id = ++last_segment_;
-    segment.prunes = applied_.all();
-    applied_.forget();
+    segment.prunes = applied_.take();
     segment.rows = std::move(outgoing.rows);
     segment.awaits_more = outgoing.awaits_more;
     in_flight_[segment.id] = {static_cast<std::uint32_t>(segment.rows.size()), now()};

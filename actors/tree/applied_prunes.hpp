@@ -18,6 +18,8 @@ class AppliedPrunes {
   const std::vector<Prune>& all() const { return prunes_; }
   /// To be called after they were sent.
   void forget() { prunes_.clear(); }
+  /// Both at once, where nothing can fail in between.
+  std::vector<Prune> take() { return std::exchange(prunes_, {}); }
 
   /// Removes and returns those of a session that closes.
   std::vector<Prune> take(SessionId session) {

@@ -17,6 +17,8 @@ std::string without_extra_spaces(std::string_view text) {
   return out;
 }
 
+}  // namespace
+
 std::string mark_spaces(std::string_view text) {
   std::string marked;
   for (const char c : text)
@@ -26,8 +28,6 @@ std::string mark_spaces(std::string_view text) {
       marked += c;
   return marked;
 }
-
-}  // namespace
 
 std::string Normalizer::normalize(std::string_view text) const {
   std::string out = composes ? to_nfc(text) : std::string(text);

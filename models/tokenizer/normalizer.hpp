@@ -9,6 +9,8 @@ namespace flowspec {
 
 /// "▁", which stands for a space in token texts.
 inline constexpr std::string_view space_mark = "\xe2\x96\x81";
+/// The text with its spaces replaced by marks.
+std::string mark_spaces(std::string_view text);
 
 /// How a stretch of text is normalized before it is split into tokens, in the order of the members.
 /// GGUF files have no normalizer: their text models do what they need.

@@ -5,19 +5,6 @@
 #include "models/tokenizer/utf8.hpp"
 
 namespace flowspec {
-namespace {
-
-std::string mark_spaces(std::string_view text) {
-  std::string marked;
-  for (const char c : text)
-    if (c == ' ')
-      marked += space_mark;
-    else
-      marked += c;
-  return marked;
-}
-
-}  // namespace
 
 SentencePieces::SentencePieces(const TokenTable& table, SpacePrefix prefix)
     : prefix_(prefix), token_count_(table.size()) {
