@@ -30,7 +30,16 @@ endfunction()
 # flowspec_test(NAME LABEL unit|scenario|system SOURCES... LINK...): one Boost.Test program.
 function(flowspec_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "SOURCES;LINK")
-  add_executable(${name} ${arg_SOURCES})
+  if(NOT TARGET flowspec_test_main)
+    add_library(flowspec_test_main OBJECT "${PROJECT_SOURCE_DIR}/tests/support/main.cpp")
+    target_compile_definitions(flowspec_test_main PRIVATE BOOST_TEST_DYN_LINK)
+    target_link_libraries(flowspec_test_main PRIVATE flowspec_options Boost::unit_test_framework)
+  endif()
+  add_executable(${name} ${arg_SOURCES} $<TARGET_OBJECTS:flowspec_test_main>)
+  list(LENGTH arg_SOURCES sources)
+  if(sources GREATER 2)
+    target_precompile_headers(${name} PRIVATE <boost/test/unit_test.hpp>)
+  endif()
   target_compile_definitions(${name} PRIVATE BOOST_TEST_DYN_LINK
                                              FLOWSPEC_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              FLOWSPEC_BINARY_DIR="${PROJECT_BINARY_DIR}/bin")

@@ -125,10 +125,12 @@ SamplingParams sampling(schema::SamplingParams::Reader in) {
   SamplingParams out{.temperature = in.getTemperature(),
                      .top_k = in.getTopK(),
                      .top_p = in.getTopP(),
-                     .seed = in.getSeed()};
+                     .seed = in.getSeed(),
+                     .min_p = in.getMinP()};
   check(std::isfinite(out.temperature) && out.temperature >= 0,
         "temperature is not a finite number of at least 0");
   check(out.top_p > 0 && out.top_p <= 1, "top_p is not above 0 and at most 1");
+  check(out.min_p >= 0 && out.min_p <= 1, "min_p is not from 0 to 1");
   return out;
 }
 
@@ -333,6 +335,7 @@ void decode(schema::StageStats::Reader in, const Owner&, StageStats& out) {
   out.hold = in.getHold();
   out.guesses = in.getGuesses();
   out.right_guesses = in.getRightGuesses();
+  out.draft_scale = in.getDraftScale();
 }
 
 }  // namespace flowspec

@@ -192,6 +192,7 @@ void encode(const Open& x, schema::Open::Builder out) {
   sampling.setTemperature(x.sampling.temperature);
   sampling.setTopK(x.sampling.top_k);
   sampling.setTopP(x.sampling.top_p);
+  sampling.setMinP(x.sampling.min_p);
   sampling.setSeed(x.sampling.seed);
   out.setPositionLimit(x.position_limit);
   out.setSlots(x.slots);
@@ -387,6 +388,7 @@ void encode(const StageStats& x, schema::StageStats::Builder out) {
   out.setHold(x.hold);
   out.setGuesses(x.guesses);
   out.setRightGuesses(x.right_guesses);
+  out.setDraftScale(x.draft_scale);
 }
 
 }  // namespace flowspec

@@ -56,6 +56,7 @@ struct SamplingParams {
   topK @1 :UInt32;         # 0: all
   topP @2 :Float32 = 1;    # in (0, 1]
   seed @3 :UInt64;
+  minP @4 :Float32;        # in [0, 1]
 }
 
 struct Open {
@@ -241,4 +242,5 @@ struct StageStats {
   # Tokens of answers at places where it had guessed, and those that were among its guesses.
   guesses @16 :UInt64;
   rightGuesses @17 :UInt64;
+  draftScale @18 :Float64; # of the draft's guesses; 0: not calibrated
 }

@@ -93,6 +93,8 @@ struct SamplingParams {
   /// 1 keeps all tokens.
   float top_p = 1;
   std::uint64_t seed = 0;
+  /// 0 keeps all tokens.
+  float min_p = 0;
   friend bool operator==(const SamplingParams&, const SamplingParams&) = default;
 };
 
@@ -336,6 +338,8 @@ struct StageStats {
   /// guesses.
   std::uint64_t guesses = 0;
   std::uint64_t right_guesses = 0;
+  /// Scale of the guesses of the latest session, as it has been learnt; 0: not calibrated.
+  double draft_scale = 0;
   friend bool operator==(const StageStats&, const StageStats&) = default;
 };
 

@@ -33,13 +33,19 @@ class Draft {
     config_ = std::move(config);
     policy_ = config_.policy;
     controller_.emplace(policy_);
+    if (config_.memory.speeds)
+      controller_->resume(*config_.memory.speeds);
+    policy_ = controller_->policy();
   }
 
   caf::result<StageStatsMessage> load() {
     auto model = config_.load();
     if (!model)
       return model.error();
-    drafter_ = std::make_unique<Drafter>(config_.policy, std::move(*model));
+    drafter_ = std::make_unique<Drafter>(policy_, std::move(*model));
+    if (auto* calibration = drafter_->calibration();
+        calibration != nullptr && config_.memory.scales)
+      calibration->resume(*config_.memory.scales);
     return stats();
   }
 
@@ -54,6 +60,8 @@ class Draft {
     if (drafter_ != nullptr) {
       stats.guesses = drafter_->foresight().asked;
       stats.right_guesses = drafter_->foresight().right;
+      if (const auto* calibration = drafter_->calibration(); calibration && policy_.calibrated)
+        stats.draft_scale = calibration->scale(temperature_);
     }
     return StageStatsMessage{stats};
   }
@@ -72,6 +80,7 @@ class Draft {
         return fail(open->session, "the draft has not been loaded yet");
       controller_->idle();
       drafter_->open(*open);
+      temperature_ = open->sampling.temperature;
     } catch (const std::exception& e) {
       return fail(open->session, fmt::format("no memory for the draft model's KV: {}", e.what()));
     }
@@ -83,8 +92,10 @@ class Draft {
     auto close = read(message);
     if (!close)
       return;
-    if (drafter_ != nullptr)
+    if (drafter_ != nullptr) {
       drafter_->close(close->session, close->keep);
+      remember();
+    }
     auto prunes = applied_.take(close->session);
     close->prunes = close->keep ? std::move(prunes) : std::vector<Prune>{};
     self_->send(first_, CloseMessage{*close});
@@ -144,7 +155,7 @@ class Draft {
     }
   }
 
-  void done() {
+  void done(std::uint32_t rows) {
     if (drafter_ == nullptr)
       return;
     drafting_ = false;
@@ -154,7 +165,7 @@ class Draft {
       fail(drafter_->abandon(), e.what());
     }
     ++stats_.draft_forwards;
-    controller_->drafted(self_->clock().now() - forward_start_);
+    controller_->drafted(rows, self_->clock().now() - forward_start_);
     go_on();
   }
 
@@ -206,6 +217,15 @@ class Draft {
   void fail(SessionId session, const std::string& error) {
     spdlog::warn("draft: session {}: {}", session, error);
     self_->send(config_.pruner, FaultMessage{{session, 0, not_a_stage, error}});
+  }
+
+  /// Keeps what was learnt for the runs to come.
+  void remember() {
+    const auto* calibration = drafter_->calibration();
+    if (calibration == nullptr || !config_.memory.keep || calibration->choices() == kept_choices_)
+      return;
+    config_.memory.keep(calibration->scales(), controller_->learnt());
+    kept_choices_ = calibration->choices();
   }
 
   Controller::Seconds now() const { return self_->clock().now().time_since_epoch(); }
@@ -281,6 +301,10 @@ class Draft {
   DraftActor loop_;
   std::unique_ptr<Drafter> drafter_;
   StageStats stats_;
+  /// Of the latest session.
+  float temperature_ = 0;
+  /// Choices behind the scales that were kept last.
+  std::uint64_t kept_choices_ = 0;
   SegmentId last_segment_ = 0;
   struct Sent {
     std::uint32_t rows;
@@ -330,8 +354,8 @@ DraftActor::behavior_type draft(DraftActor::stateful_pointer<Draft> self, DraftC
         state.step();
         state.handled();
       },
-      [&state](done_a, std::uint32_t) {
-        state.done();
+      [&state](done_a, std::uint32_t rows) {
+        state.done(rows);
         state.handled();
       },
       [&state](load_a) { return state.load(); },

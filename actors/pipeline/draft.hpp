@@ -16,6 +16,7 @@
 #include <caf/fwd.hpp>
 
 #include "actors/interfaces.hpp"
+#include "actors/policy/draft_memory.hpp"
 #include "actors/policy/policy.hpp"
 #include "actors/support/spawn_mode.hpp"
 #include "models/drafts/draft_model.hpp"
@@ -32,6 +33,7 @@ struct DraftConfig {
   DraftLoader load;
   TreePrunerActor pruner;
   PipelineProbe* probe = nullptr;
+  DraftMemory memory{};
 };
 
 DraftActor spawn_draft(caf::actor_system& system, DraftConfig config, SpawnMode mode);

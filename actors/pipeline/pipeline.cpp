@@ -23,10 +23,11 @@ Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
   Pipeline pipeline;
   pipeline.policy = config.policy;
   pipeline.pruner = spawn_tree_pruner(system);
-  pipeline.draft = spawn_draft(
-      system,
-      {config.policy, config.load_draft, link("draft", "pruner", pipeline.pruner), config.probe},
-      config.mode);
+  pipeline.draft =
+      spawn_draft(system,
+                  {config.policy, config.load_draft, link("draft", "pruner", pipeline.pruner),
+                   config.probe, config.memory},
+                  config.mode);
   auto peers = [&](std::uint32_t hop) {
     return StagePeers{
         {}, link(name(hop), "pruner", pipeline.pruner), link(name(hop), "draft", pipeline.draft)};

@@ -49,6 +49,7 @@ struct PipelineConfig {
   /// Empty: senders and receivers are connected directly.
   LinkMaker link;
   PipelineProbe* probe = nullptr;
+  DraftMemory memory{};
 };
 
 struct Pipeline {

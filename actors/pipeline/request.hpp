@@ -11,7 +11,7 @@
 #include <caf/actor.hpp>
 
 #include "messages/types.hpp"
-#include "models/layers/sampler.hpp"
+#include "models/sampling/filters.hpp"
 
 namespace flowspec {
 

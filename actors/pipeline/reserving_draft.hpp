@@ -16,6 +16,7 @@ class ReservingDraft : public DraftModel {
 
   std::uint32_t feature_size() const override { return model_->feature_size(); }
   std::uint32_t max_rows() const override { return model_->max_rows(); }
+  float first_scale(float temperature) const override { return model_->first_scale(temperature); }
   /// Throws ModelError if there is not enough memory.
   KvCache make_cache(std::uint32_t slots) const override {
     auto cache = model_->make_cache(slots);  // nobody has written to it, so it takes nothing yet

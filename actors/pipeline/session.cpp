@@ -11,6 +11,7 @@
 
 #include "actors/policy/policy.hpp"
 #include "actors/support/log_failures.hpp"
+#include "actors/support/sampler_options.hpp"
 #include "actors/support/text_error.hpp"
 #include "actors/type_ids.hpp"
 #include "messages/limits.hpp"
@@ -236,13 +237,12 @@ SessionConfig make_session(Request request, SessionId id, const DraftPolicy& pol
   auto tokens = request.context != 0
                     ? request.context
                     : static_cast<std::uint32_t>(request.prompt.size()) + request.max_tokens;
-  const SamplerOptions& how = request.sampling;
   open.session = id;
   open.root = 1;
   // The last token is only written, never read.
   open.position_limit = tokens - 1;
   open.slots = session_slots(policy, open.position_limit);
-  open.sampling = {how.temperature, how.top_k, how.top_p, how.seed};
+  open.sampling = sampling_params(request.sampling);
   open.prefix_session = request.prefix_session;
   open.cached_tokens = request.cached_tokens;
   open.prompt = std::move(request.prompt);

@@ -8,9 +8,10 @@
 #include <fmt/format.h>
 
 #include "actors/pipeline/hop_actor.hpp"
+#include "actors/support/sampler_options.hpp"
 #include "actors/support/spawn.hpp"
 #include "actors/tree/accepted_path.hpp"
-#include "models/layers/sampler.hpp"
+#include "models/sampling/sampler.hpp"
 
 namespace flowspec {
 
@@ -181,8 +182,7 @@ class Verifier : public HopActor {
 
   /// If no token can be chosen from a row's logits, only that row's session ends.
   void sample(SegmentId segment, const LiveRow& row, std::span<float> logits) {
-    const auto& how = row.session->open.sampling;
-    SamplerOptions options{how.temperature, how.top_k, how.top_p, how.seed};
+    auto options = sampler_options(row.session->open.sampling);
     try {
       verified_[row.row.session].next[row.slot] =
           flowspec::sample(logits, options, row.row.position + 1);

@@ -26,6 +26,10 @@ std::optional<DraftPolicy> without(std::string_view mechanism, DraftPolicy polic
     policy.window = stages + 1;
     policy.adopt = false;
     policy.direct_prunes = false;
+  } else if (mechanism == "coupling") {
+    policy.coupled = false;
+  } else if (mechanism == "calibration") {
+    policy.calibrated = false;
   } else {
     return std::nullopt;
   }
@@ -35,7 +39,7 @@ std::optional<DraftPolicy> without(std::string_view mechanism, DraftPolicy polic
 const std::vector<std::string_view>& ablation_names() {
   static const std::vector<std::string_view> names{"score-order", "pruning",  "context-aware",
                                                    "score-aware", "adoption", "late-dispatch",
-                                                   "asynchrony"};
+                                                   "asynchrony",  "coupling", "calibration"};
   return names;
 }
 

@@ -22,6 +22,8 @@ namespace flowspec {
 /// | `late-dispatch` | nodes leave as soon as they have a score                          |
 /// | `asynchrony`    | lock-step: a segment returns, 7 draft forwards, a segment leaves,  |
 /// |                 | and with it the news of what has died                            |
+/// | `coupling`      | the draft guesses what is likely, without the target's noise      |
+/// | `calibration`   | guesses have the probability that the draft's logits say          |
 std::optional<DraftPolicy> without(std::string_view mechanism, DraftPolicy policy,
                                    std::uint32_t stages);
 

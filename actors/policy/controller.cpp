@@ -36,6 +36,10 @@ constexpr std::uint32_t longest_hold = 6;
 constexpr double link_share = 0.08;
 constexpr double least_rows = 16;
 
+/// How much longer a wide draft forward may take than one of the usual width, as a fraction of its
+/// time.
+constexpr double width_share = 0.1;
+
 }  // namespace
 
 Controller::Controller(const DraftPolicy& policy)
@@ -47,12 +51,34 @@ Controller::Controller(const DraftPolicy& policy)
   decisions_.hold = policy.min_drafts_before_send;
 }
 
+void Controller::resume(const Learnt& learnt) {
+  const auto is_sensible = [](double value) { return std::isfinite(value) && value > 0; };
+  if (!base_.adaptive || !speculating_ || !is_sensible(learnt.guessed_rate) ||
+      !is_sensible(learnt.plain_rate) || !is_sensible(learnt.shortest_trip))
+    return;
+  guessed_rate_ = learnt.guessed_rate;
+  plain_rate_ = learnt.plain_rate;
+  shortest_trip_ = learnt.shortest_trip;
+  if (is_sensible(learnt.tokens_until_probe))
+    tokens_until_probe_ =
+        std::clamp(learnt.tokens_until_probe, first_probe_after, last_probe_after);
+  speculating_ = guessed_rate_ >= plain_rate_;
+  adjust();
+}
+
+std::optional<Controller::Learnt> Controller::learnt() const {
+  if (guessed_rate_ <= 0 || plain_rate_ <= 0)
+    return std::nullopt;
+  return Learnt{guessed_rate_, plain_rate_, shortest_trip_, tokens_until_probe_};
+}
+
 void Controller::idle() {
   last_.reset();
 }
 
-void Controller::drafted(Seconds took) {
+void Controller::drafted(std::size_t rows, Seconds took) {
   draft_.add(took.count(), keep_duration);
+  drafts_.add(static_cast<double>(rows), took.count());
 }
 
 void Controller::first_stage(std::uint32_t rows, Seconds took) {
@@ -78,10 +104,14 @@ void Controller::Line::add(double x, double y) {
   sum_xy = sum_xy * keep_line + x * y;
 }
 
+bool Controller::Line::is_known() const {
+  // Segments of one size do not show what a row costs.
+  return n >= 2 && n * sum_xx - sum_x * sum_x >= n * n;
+}
+
 double Controller::Line::slope() const {
   double spread = n * sum_xx - sum_x * sum_x;
-  // Segments of one size do not show what a row costs.
-  if (n < 2 || spread < n * n)
+  if (!is_known())
     return 0;
   return std::max(0.0, (n * sum_xy - sum_x * sum_y) / spread);
 }
@@ -120,7 +150,7 @@ void Controller::judge_speculation() {
   if (guessed_rate_ * shortest_trip_ >= doubt) {
     // Old values must not count for ever.
     stretch_ = {stretch_.tokens / 2, stretch_.seconds / 2, least_moves / 2};
-  } else if (decisions_.switches == 0 || stretch_.tokens >= tokens_until_probe_) {
+  } else if (plain_rate_ == 0 || stretch_.tokens >= tokens_until_probe_) {
     probes_plain_ = true;
     speculate(false);
   }
@@ -148,8 +178,19 @@ void Controller::speculate(bool on) {
   ++decisions_.switches;
 }
 
+/// As many nodes as a draft forward computes in hardly more time.
+std::uint32_t Controller::draft_width() const {
+  if (base_.widest_draft <= base_.draft_width || !drafts_.is_known() || !draft_.get())
+    return base_.draft_width;
+  double row = drafts_.slope();
+  double room = row > 0 ? width_share * *draft_.get() / row : base_.widest_draft;
+  return static_cast<std::uint32_t>(
+      std::min(base_.draft_width + room, static_cast<double>(base_.widest_draft)));
+}
+
 void Controller::adjust() {
   policy_ = base_;
+  policy_.draft_width = draft_width();
   if (!speculating_) {
     policy_.mode = &plain_decoding();
     policy_.min_send_probability = 1;

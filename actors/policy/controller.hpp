@@ -45,12 +45,30 @@ class Controller {
     friend bool operator==(const Decisions&, const Decisions&) = default;
   };
 
+  /// What a run has learnt of its models and machines, for the next one.
+  struct Learnt {
+    /// Tokens per second of speculation and of plain decoding when each was measured last.
+    double guessed_rate = 0;
+    double plain_rate = 0;
+    /// Shortest round trip of a segment, in seconds.
+    double shortest_trip = 0;
+    /// Tokens until the winner of the two is questioned again.
+    double tokens_until_probe = 0;
+    friend bool operator==(const Learnt&, const Learnt&) = default;
+  };
+
   explicit Controller(const DraftPolicy& policy);
+
+  /// Goes on with what an earlier run has learnt: begins with the faster of the two, and questions
+  /// it as late as that run would have. Values that make no sense are ignored.
+  void resume(const Learnt& learnt);
+  /// Nothing until both were measured.
+  std::optional<Learnt> learnt() const;
 
   /// The pipeline was empty: the time until the next tokens says nothing.
   void idle();
-  /// A draft forward took this long.
-  void drafted(Seconds took);
+  /// A draft forward of so many rows took this long.
+  void drafted(std::size_t rows, Seconds took);
   /// The first stage finished a segment this long after it left.
   void first_stage(std::uint32_t rows, Seconds took);
   /// A segment moved the root this long after it left. (Segments whose rows all died return sooner,
@@ -83,6 +101,8 @@ class Controller {
     void add(double x, double y);
     /// Never negative; 0 if the points do not determine it.
     double slope() const;
+    /// Whether points of several x determine the slope.
+    bool is_known() const;
   };
 
   /// How much a row adds to the time of a round trip.
@@ -105,6 +125,7 @@ class Controller {
   void judge_plain();
   void speculate(bool on);
   void adjust();
+  std::uint32_t draft_width() const;
 
   DraftPolicy base_;
   DraftPolicy policy_;
@@ -121,8 +142,9 @@ class Controller {
   std::optional<Seconds> last_;
   Mean draft_;
   Mean stage_;
-  /// The first stage's time by rows.
+  /// The first stage's time by rows, and the draft's.
   Line forwards_;
+  Line drafts_;
   DelayPerRow delay_per_row_;
   /// Shortest round trip of a segment so far. It grows a little with each segment, so that an
   /// outlier does not count for ever.

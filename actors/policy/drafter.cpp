@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "actors/support/sampler_options.hpp"
+
 namespace flowspec {
 
 namespace {
@@ -14,7 +16,10 @@ constexpr std::uint32_t tree_slots = 512;
 }  // namespace
 
 Drafter::Drafter(const DraftPolicy& policy, std::unique_ptr<DraftModel> model)
-    : policy_(policy), model_(std::move(model)) {}
+    : policy_(policy), model_(std::move(model)) {
+  if (model_ != nullptr)
+    calibration_.emplace([this](float temperature) { return model_->first_scale(temperature); });
+}
 
 void Drafter::open(const Open& open) {
   auto slots = model_ != nullptr ? open.position_limit + tree_slots : 0;
@@ -23,12 +28,14 @@ void Drafter::open(const Open& open) {
     Session& old = previous.mapped();
     sessions_.try_emplace(open.session,
                           Session{{open, slots, policy_.max_nodes, reads_features(), &old.tree},
-                                  std::move(old.cache)});
+                                  std::move(old.cache),
+                                  sampler_options(open.sampling)});
     return;
   }
   auto cache = model_ != nullptr ? model_->make_cache(slots) : KvCache{};
-  sessions_.try_emplace(
-      open.session, Session{{open, slots, policy_.max_nodes, reads_features()}, std::move(cache)});
+  sessions_.try_emplace(open.session, Session{{open, slots, policy_.max_nodes, reads_features()},
+                                              std::move(cache),
+                                              sampler_options(open.sampling)});
 }
 
 void Drafter::close(SessionId id, bool keep) {
@@ -54,18 +61,34 @@ std::optional<std::string> Drafter::reroot(const Prune& prune) {
     return std::nullopt;
   Session& session = found->second;
   auto version = session.tree.version();
-  auto [asked, right] = session.tree.foreseen(prune);
+  if (prune.version == version + 1)
+    learn_from(session, prune);
   auto error = session.tree.reroot(prune, policy_.adopt);
   session.cancelled = error.has_value();
   if (session.tree.version() == version)
     return error;
-  foresight_.asked += asked;
-  foresight_.right += right;
   // A root that is not in the pipeline begins a new tree; any other root continues the present one.
   bool sent = session.tree.node(session.tree.root()).sent;
   session.progress = sent ? DraftProgress{0, session.progress.level, session.progress.chunks_left}
                           : DraftProgress{};
   return error;
+}
+
+void Drafter::learn_from(const Session& session, const Prune& prune) {
+  for (const DraftTree::Outcome& outcome : session.tree.outcomes(prune)) {
+    bool right = std::ranges::find(outcome.proposals, outcome.chosen, &Candidate::token) !=
+                 outcome.proposals.end();
+    ++foresight_.asked;
+    foresight_.right += right ? 1 : 0;
+    if (policy_.calibrated)
+      calibration_->learn(session.sampling.temperature, outcome.proposals, outcome.chosen);
+  }
+}
+
+/// What is known of the choice of the token at this position.
+Guess Drafter::guess(const Session& session, Position position) const {
+  float scale = policy_.calibrated ? calibration_->scale(session.sampling.temperature) : 1;
+  return {session.sampling, position, policy_.coupled, scale};
 }
 
 std::optional<std::string> Drafter::learn(const Features& features) {
@@ -315,7 +338,8 @@ void Drafter::make_rows() {
                      {&row.session->cache, row.position, slots.back(),
                       tree.committed_slots().first(prefix), slots},
                      tree.committed_tokens().first(prefix),
-                     tokens});
+                     tokens,
+                     guess(*row.session, row.position + 1)});
   }
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/policy/calibration.hpp"
 #include "actors/policy/fair_share.hpp"
 #include "actors/policy/modes/mode.hpp"
 #include "actors/policy/policy.hpp"
@@ -42,6 +43,9 @@ class Drafter {
     std::uint64_t right = 0;
   };
   const Foresight& foresight() const { return foresight_; }
+  /// Null without a draft model.
+  Calibration* calibration() { return calibration_ ? &*calibration_ : nullptr; }
+  const Calibration* calibration() const { return calibration_ ? &*calibration_ : nullptr; }
 
   /// Moves the root. Returns an error text, and cancels the session, if the prune does not fit.
   std::optional<std::string> reroot(const Prune& prune);
@@ -82,6 +86,7 @@ class Drafter {
   struct Session {
     DraftTree tree;
     KvCache cache;
+    SamplerOptions sampling;
     bool cancelled = false;
     DraftProgress progress{};
   };
@@ -111,6 +116,8 @@ class Drafter {
 
   bool reads_features() const { return model_ != nullptr && model_->feature_size() > 0; }
   std::vector<DraftTree::Choice> choices(const Session& session, std::size_t count) const;
+  void learn_from(const Session& session, const Prune& prune);
+  Guess guess(const Session& session, Position position) const;
   bool has_committed_row(const Session& session) const;
   bool can_draft(const Session& session) const;
   /// All sessions in order of number, starting with `first` or the next higher number and wrapping
@@ -132,6 +139,7 @@ class Drafter {
 
   DraftPolicy policy_;
   std::unique_ptr<DraftModel> model_;
+  std::optional<Calibration> calibration_;
   /// `Choice` and `Planned` point into it: a map does not move its elements.
   std::map<SessionId, Session> sessions_;
   /// Closed sessions whose KV is kept.

@@ -24,6 +24,11 @@ struct DraftPolicy {
   bool refresh = true;
   /// When the new root is not in the pipeline, the draft keeps the sub-tree it has below it.
   bool adopt = true;
+  /// The draft adds the noise with which the target will choose to its own logits, so that it
+  /// guesses what will be drawn and not only what is likely.
+  bool coupled = true;
+  /// The scale of the draft's guesses is learnt from what the target chooses; else it is 1.
+  bool calibrated = true;
   /// Draft forwards for one root; 0: no limit.
   std::uint32_t forwards_per_root = 0;
   /// Segments wait until the first stage can take them.
@@ -46,6 +51,9 @@ struct DraftPolicy {
   double min_keep_probability = 0.0005;
   /// Nodes that one draft forward expands, and children that each gets.
   std::uint32_t draft_width = 16;
+  /// The controller may widen forwards up to this where further nodes cost next to nothing; 0: it
+  /// may not.
+  std::uint32_t widest_draft = 0;
   std::uint32_t top_k = 10;
   std::uint32_t max_depth = 14;
   /// Nodes of a tree that grows in rounds, not counting its root, and segments that it is cut into.

@@ -50,23 +50,20 @@ DraftTree::Index DraftTree::find_serial(std::uint64_t serial) const {
   return found == nodes_.end() ? none : static_cast<Index>(found - nodes_.begin());
 }
 
-DraftTree::Foreseen DraftTree::foreseen(const Prune& prune) const {
-  Foreseen count;
-  for (std::size_t i = 0; i < prune.path.size(); ++i) {
+std::vector<DraftTree::Outcome> DraftTree::outcomes(const Prune& prune) const {
+  std::vector<Outcome> outcomes;
+  Index next = none;
+  for (std::size_t i = prune.path.size(); i-- > 0;) {
     auto index = find(prune.path[i]);
-    if (index == none || nodes_[index].expanded_at == never || nodes_[index].position < prompt_end_)
+    if (index == none)
       continue;
     bool last = i + 1 == prune.path.size();
-    bool asked = !last;
-    bool right = !last;
-    for (const Node& node : nodes_) {
-      asked |= node.parent == index;
-      right |= node.parent == index && node.token == prune.root.token;
-    }
-    count.asked += asked ? 1 : 0;
-    count.right += right ? 1 : 0;
+    const Node& node = nodes_[index];
+    if (!node.proposals.empty() && node.position >= prompt_end_ && (last || next != none))
+      outcomes.push_back({node.proposals, last ? prune.root.token : nodes_[next].token});
+    next = index;
   }
-  return count;
+  return outcomes;
 }
 
 /// The nodes of the prune's path, from the root; an error text if they are not such a path.
@@ -279,15 +276,17 @@ std::uint32_t DraftTree::height() const {
 
 void DraftTree::expand(Index parent, std::span<const Candidate> proposals, double min_probability) {
   nodes_[parent].expanded_at = nodes_[parent].depth;
+  auto padding =
+      std::ranges::find_if(proposals, [](const Candidate& proposal) { return proposal.token < 0; });
+  nodes_[parent].proposals.assign(proposals.begin(), padding);
   std::vector<Index> children;
   for (Index i = parent + 1; i < nodes_.size(); ++i)
     if (nodes_[i].parent == parent)
       children.push_back(i);
   float least = 0;
   bool changed = false;
-  for (const Candidate& proposal : proposals) {
-    if (proposal.token < 0)  // padding: the draft had no more to say
-      break;
+  for (std::size_t i = 0; i < nodes_[parent].proposals.size(); ++i) {
+    const Candidate proposal = nodes_[parent].proposals[i];
     // Rounding must not lift a child above its parent, or the order would break.
     least = std::min(proposal.log_prob, 0.0F);
     auto known = std::find_if(children.begin(), children.end(),

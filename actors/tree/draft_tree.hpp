@@ -16,7 +16,7 @@
 
 #include "actors/tree/draft_kv.hpp"
 #include "messages/types.hpp"
-#include "models/layers/sampler.hpp"
+#include "models/sampling/candidates.hpp"
 
 namespace flowspec {
 
@@ -42,6 +42,8 @@ class DraftTree {
     bool sent = false;
     /// The depth of the node when its children were last proposed.
     std::uint32_t expanded_at = never;
+    /// The children as they were last proposed, also those that were not kept.
+    std::vector<Candidate> proposals;
     DraftKv::Entry draft;
   };
 
@@ -60,13 +62,14 @@ class DraftTree {
   DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_nodes,
             bool reads_features = false, const DraftTree* previous = nullptr);
 
-  /// Counts nodes of the prune's path beyond the prompt: those that the draft had proposed children
-  /// for, and those where the target's token was one of the children.
-  struct Foreseen {
-    std::uint32_t asked = 0;
-    std::uint32_t right = 0;
+  /// What the draft had proposed after a node, and what the target chose.
+  struct Outcome {
+    std::span<const Candidate> proposals;
+    Token chosen = 0;
   };
-  Foreseen foreseen(const Prune& prune) const;
+  /// For the nodes of the prune's path beyond the prompt that the draft had proposed children for.
+  /// Valid until the tree changes.
+  std::vector<Outcome> outcomes(const Prune& prune) const;
 
   /// Moves the root as the pruner says. A fresh root takes over the sub-tree of the child with its
   /// token, sent or not; nodes that had been sent get new ids, since the old ones are dead

@@ -5,7 +5,7 @@
 
 #include "models/base/types.hpp"
 #include "models/kv/kv_cache.hpp"
-#include "models/layers/sampler.hpp"
+#include "models/sampling/candidates.hpp"
 
 namespace flowspec {
 
@@ -17,6 +17,8 @@ struct DraftRow {
   /// Prompt look-up uses only these, a language model only `context`.
   std::span<const Token> prefix_tokens;
   std::span<const Token> tail_tokens;
+  /// How the token after it will be chosen.
+  Guess guess{};
 };
 
 /// Proposes the tokens of the tree: a small language model, an EAGLE head, or prompt look-up. Used
@@ -30,8 +32,12 @@ class DraftModel {
   /// A cache for one session.
   virtual KvCache make_cache(std::uint32_t slots) const = 0;
   virtual std::uint32_t max_rows() const = 0;
+  /// A scale to begin with for guesses at this temperature (see `Guess`), before any choice of the
+  /// target has been seen.
+  virtual float first_scale(float /*temperature*/) const { return 1; }
 
-  /// Computes the `top_k` most likely continuations of every row.
+  /// Computes the `top_k` continuations of every row that the target will most likely choose (see
+  /// `best_candidates`).
   /// @param rows          any number; more than max_rows are computed in parts.
   /// @param features_in   rows x feature_size.
   /// @param top_k         0 only fills the cache, as for all but the last row of a prompt.

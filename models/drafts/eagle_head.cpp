@@ -215,6 +215,11 @@ std::uint32_t EagleHead::max_rows() const {
   return state_->workspace.max_rows;
 }
 
+// Fitted to heads of the kind in models/embedded.
+float EagleHead::first_scale(float temperature) const {
+  return 0.45F + 0.25F * std::min(temperature, 0.6F);
+}
+
 void EagleHead::forward(std::span<const DraftRow> rows, std::span<const float> features_in,
                         std::uint32_t top_k, std::span<Candidate> candidates,
                         std::span<float> features_out) {
@@ -242,7 +247,7 @@ void EagleHead::forward(std::span<const DraftRow> rows, std::span<const float> f
                           features_out.subspan(row * size).begin());
       }
       if (top_k > 0) {
-        top_k_log_probs(std::span(s.logits).subspan(i * vocab, vocab), top_k,
+        best_candidates(std::span(s.logits).subspan(i * vocab, vocab), top_k, rows[row].guess,
                         candidates.subspan(row * top_k, top_k));
       }
     }

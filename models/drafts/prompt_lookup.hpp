@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "models/base/types.hpp"
-#include "models/layers/sampler.hpp"
+#include "models/sampling/candidates.hpp"
 
 namespace flowspec {
 

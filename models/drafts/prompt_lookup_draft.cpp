@@ -20,6 +20,7 @@ void PromptLookupDraft::forward(std::span<const DraftRow> rows,
   assert(candidates.size() >= rows.size() * top_k);
   for (std::size_t r = 0; r < rows.size(); ++r) {
     lookup_.propose(rows[r].prefix_tokens, rows[r].tail_tokens, found_);
+    couple(rows[r].guess, found_);
     const std::span<Candidate> out = candidates.subspan(r * top_k, top_k);
     const std::size_t count = std::min<std::size_t>(found_.size(), top_k);
     std::copy_n(found_.begin(), count, out.begin());

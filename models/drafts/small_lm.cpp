@@ -34,6 +34,11 @@ std::uint32_t SmallLm::max_rows() const {
   return model_.max_rows();
 }
 
+// Fitted to models of the kind in models/embedded.
+float SmallLm::first_scale(float temperature) const {
+  return 0.6F + 0.33F * std::min(temperature, 0.6F);
+}
+
 void SmallLm::forward(std::span<const DraftRow> rows, std::span<const float> /*features_in*/,
                       std::uint32_t top_k, std::span<Candidate> candidates,
                       std::span<float> /*features_out*/) {
@@ -61,8 +66,8 @@ void SmallLm::forward_part(std::span<const DraftRow> rows, std::uint32_t top_k,
   const std::size_t vocab_size = head_.vocab_size();
   for (std::size_t r = 0; r < rows.size(); ++r) {
     const std::span<Candidate> out = candidates.subspan(r * top_k, top_k);
-    const std::size_t found =
-        top_k_log_probs(std::span(logits_).subspan(r * vocab_size, common_vocab_size_), top_k, out);
+    const std::size_t found = best_candidates(
+        std::span(logits_).subspan(r * vocab_size, common_vocab_size_), top_k, rows[r].guess, out);
     std::fill(out.begin() + static_cast<std::ptrdiff_t>(found), out.end(), Candidate{-1, 0});
   }
 }

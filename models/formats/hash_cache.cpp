@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <system_error>
 #include <utility>
 #include <vector>
 
-#include <unistd.h>
+#include "models/formats/user_cache.hpp"
 
 namespace flowspec {
 namespace {
@@ -56,33 +55,13 @@ std::vector<Line> newest(const std::map<FileIdentity, std::string>& known) {
   return lines;
 }
 
-/// Other processes see the old file or the new one, never a part of it.
 void write_lines(const fs::path& file, const std::vector<Line>& lines) {
-  std::error_code error;
-  fs::create_directories(file.parent_path(), error);
-  fs::path part = file;
-  part += '.';
-  part += std::to_string(::getpid());
-  std::ofstream out(part);
+  std::ostringstream out;
   for (const auto& [id, hash] : lines) {
     out << id.device << ' ' << id.inode << ' ' << id.size << ' ' << id.modified_ns << ' '
         << id.changed_ns << ' ' << hash << '\n';
   }
-  out.close();
-  if (out)
-    fs::rename(part, file, error);
-  if (!out || error)
-    fs::remove(part, error);
-}
-
-/// Empty if the environment names no folder.
-fs::path user_cache_folder() {
-  // The specification wants relative paths to be ignored.
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
-    return fs::path(cache) / "flowspec";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
-    return fs::path(home) / ".cache/flowspec";
-  return {};
+  replace_file(file, out.str());
 }
 
 }  // namespace
@@ -111,6 +90,13 @@ HashedFile HashCache::get(const fs::path& path, const HashProgress& progress) {
   reading_[*identity] = {0, identity->size};
   lock.unlock();
   return read(path, *identity, progress);
+}
+
+std::optional<std::string> HashCache::find(const FileIdentity& identity) {
+  const std::lock_guard lock(mutex_);
+  load();
+  const auto known = known_.find(identity);
+  return known != known_.end() ? std::optional(known->second) : std::nullopt;
 }
 
 HashedFile HashCache::read(const fs::path& path, const FileIdentity& identity,

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "models/formats/file_hash.hpp"
@@ -24,6 +25,9 @@ class HashCache {
   /// The hash of the file, which is read only if its hash is not known. If another thread is
   /// reading the same file, waits for that. Throws as `hash_file` does, and what `progress` throws.
   HashedFile get(const std::filesystem::path& path, const HashProgress& progress = {});
+
+  /// The hash of the file with this identity, if it is known.
+  std::optional<std::string> find(const FileIdentity& identity);
 
  private:
   struct Bytes {

@@ -118,7 +118,8 @@ unsigned job_count(const BenchOptions& options) {
 std::vector<BenchPrompt> prompts_for(const BenchOptions& options, std::uint32_t usual) {
   auto file =
       options.prompts_file.empty() ? embedded_file("heldout.jsonl").string() : options.prompts_file;
-  return take_prompts(read_prompts(file), file, options.prompt_count, usual);
+  return take_prompts(read_prompts(file), file, options.prompt_count, usual,
+                      options.skipped_prompts);
 }
 
 }  // namespace

@@ -47,6 +47,7 @@ Fields fields(const BenchSummary& summary, BenchClock clock) {
   const BenchCase& what = summary.what;
   return {{"mode", what.mode},
           {"ablation", what.ablation},
+          {"coupled", what.coupled ? "on" : "off"},
           {"profile", what.profile},
           {"temperature", fmt::format("{}", what.temperature)},
           {"link_mbps", number(what.link_mbps)},

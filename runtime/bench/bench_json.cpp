@@ -60,9 +60,13 @@ Json hops(const BenchSummary& summary) {
 }
 
 Json json_of(const BenchCase& what) {
-  return {{"mode", what.mode},           {"ablation", what.ablation},
-          {"profile", what.profile},     {"temperature", decimal(what.temperature)},
-          {"link_mbps", what.link_mbps}, {"draft", draft_of(what)}};
+  return {{"mode", what.mode},
+          {"ablation", what.ablation},
+          {"coupled", what.coupled},
+          {"profile", what.profile},
+          {"temperature", decimal(what.temperature)},
+          {"link_mbps", what.link_mbps},
+          {"draft", draft_of(what)}};
 }
 
 Json json_of(const BenchSummary& summary, BenchClock clock) {

@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "actors/policy/modes/modes.hpp"
-#include "models/layers/sampler.hpp"
+#include "models/sampling/filters.hpp"
 #include "runtime/bench/cells.hpp"
 #include "runtime/cluster/network_options.hpp"
 #include "runtime/console/cli.hpp"
@@ -53,6 +53,13 @@ void add_what(CLI::App& app, BenchOptions& options) {
   add_list(*what, "-t,--temperature", options.temperatures, "Temperatures (default 0)");
   add_list(*what, "--link-mbps", options.link_mbps,
            "Speeds of the emulated links in Mb/s (default: as the profile says)");
+  add_list(*what, "--coupled", options.coupled,
+           "Whether the draft knows the dice that the model will throw and learns how far it is "
+           "off: on, off (default on)")
+      ->check(CLI::IsMember({"on", "off"}));
+  what->add_option("-m,--model", options.model,
+                   "What is computed, as for generate (default: the pair that comes with the "
+                   "program)");
   add_list(*what, "-d,--draft", options.drafts, "What guesses ahead, as for generate");
   add_list(*what, "--ablation", options.ablations,
            "What of flowspec to switch off, one at a time; none is flowspec as it is, all is none "
@@ -74,6 +81,9 @@ void add_text(CLI::App& app, BenchOptions& options) {
   text->add_option("--prompt-count", options.prompt_count,
                    "Take the first N prompts (default 60, suite smoke 4)")
       ->check(CLI::Range(1, 1 << 20));
+  text->add_option("--skip-prompts", options.skipped_prompts,
+                   "Leave out the first N prompts of the file (default 0)")
+      ->check(CLI::Range(0, 1 << 20));
   text->add_option("-n,--max-tokens", options.max_tokens,
                    "Tokens to write per prompt (default 256, suite smoke 64)")
       ->check(CLI::Range(1, 1 << 20));
@@ -153,7 +163,8 @@ void add_bench(CLI::App& app, BenchOptions& options) {
 
 bool names_cells(const BenchOptions& options) {
   return !options.modes.empty() || !options.profiles.empty() || !options.temperatures.empty() ||
-         !options.link_mbps.empty() || !options.drafts.empty() || !options.ablations.empty();
+         !options.link_mbps.empty() || !options.drafts.empty() || !options.ablations.empty() ||
+         !options.coupled.empty() || !options.model.empty();
 }
 
 void check(const BenchOptions& options) {
@@ -161,7 +172,7 @@ void check(const BenchOptions& options) {
   if (!options.suite.empty() && names_cells(options))
     throw RuntimeError(
         "--suite says itself what is measured: leave out --modes, --profile, --temperature, "
-        "--link-mbps, --draft and --ablation, or leave out --suite");
+        "--link-mbps, --model, --draft, --coupled and --ablation, or leave out --suite");
   if (options.is_virtual && is_remote)
     throw RuntimeError(
         "--virtual runs in this process by a virtual clock: leave it out, or --node and --cluster");

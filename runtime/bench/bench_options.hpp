@@ -25,11 +25,17 @@ struct BenchOptions {
   std::vector<double> link_mbps;
   std::vector<std::string> drafts;
   std::vector<std::string> ablations;
+  /// "on", "off" or both.
+  std::vector<std::string> coupled;
+  /// Empty: the pair that comes with the program.
+  std::string model;
 
   std::optional<std::uint32_t> stages;
   /// Empty: the held-out prompts of the embedded pair.
   std::string prompts_file;
   std::optional<std::uint32_t> prompt_count;
+  /// Prompts that are left out before the first.
+  std::uint32_t skipped_prompts = 0;
   std::optional<std::uint32_t> max_tokens;
   std::uint64_t seed = 0;
   bool controller = true;

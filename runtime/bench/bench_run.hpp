@@ -19,10 +19,13 @@ struct BenchCase {
   std::string profile;
   /// Name of the mechanism of the mode that is switched off; empty: none.
   std::string ablation;
+  /// The draft knows the target's noise, and the scale of its guesses is learnt.
+  bool coupled = true;
   float temperature = 0;
   /// 0: as the profile says.
   double link_mbps = 0;
   /// As for `generate`; empty: the default.
+  std::string model;
   std::string draft;
   /// 0: as the profile says.
   std::uint32_t stages = 0;

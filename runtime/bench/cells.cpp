@@ -23,6 +23,7 @@ struct Lists {
   std::vector<double> link_mbps{0};
   Names drafts{""};
   Names ablations{""};
+  std::vector<bool> coupled{true};
 };
 
 /// The link speed of the published measurements, and the speeds of their repetitions.
@@ -32,7 +33,7 @@ const Names paper_profiles{"paper-7b", "paper-13b"};
 
 auto key(const BenchCase& cell) {
   return std::tie(cell.mode, cell.profile, cell.ablation, cell.temperature, cell.link_mbps,
-                  cell.draft);
+                  cell.draft, cell.coupled);
 }
 
 class Cells {
@@ -42,6 +43,7 @@ class Cells {
     common_.max_tokens =
         options.max_tokens.value_or(options.suite == "smoke" ? 64 : common_.max_tokens);
     common_.seed = options.seed;
+    common_.model = options.model;
     common_.controller = options.controller;
     common_.kv_type = options.kv_type;
   }
@@ -71,10 +73,17 @@ class Cells {
       for (const std::string& ablation : cell.mode == "flowspec" ? lists.ablations : nothing_off) {
         cell.draft = draft;
         cell.ablation = ablation;
-        auto same = [&](const BenchCase& other) { return key(other) == key(cell); };
-        if (std::ranges::none_of(cells_, same))
-          cells_.push_back(cell);
+        for (bool coupled : lists.coupled)
+          add(cell, coupled);
       }
+  }
+
+  /// Without a draft there is nothing to couple.
+  void add(BenchCase cell, bool coupled) {
+    cell.coupled = coupled || cell.mode == "ar";
+    auto same = [&](const BenchCase& other) { return key(other) == key(cell); };
+    if (std::ranges::none_of(cells_, same))
+      cells_.push_back(std::move(cell));
   }
 
   BenchCase common_;
@@ -146,6 +155,11 @@ void add_lists(const BenchOptions& options, const BenchNames& names, Cells& cell
     lists.link_mbps = options.link_mbps;
   if (!options.drafts.empty())
     lists.drafts = options.drafts;
+  if (!options.coupled.empty()) {
+    lists.coupled.clear();
+    for (const std::string& value : options.coupled)
+      lists.coupled.push_back(value == "on");
+  }
   if (!options.ablations.empty()) {
     lists.ablations = ablations(options, names);
     if (std::ranges::find(lists.modes, "flowspec") == lists.modes.end())
@@ -182,7 +196,9 @@ BenchPlan plan_bench(const BenchOptions& options, const BenchNames& names) {
 }
 
 std::string mode_of(const BenchCase& cell) {
-  return cell.ablation.empty() ? cell.mode : fmt::format("{} without {}", cell.mode, cell.ablation);
+  auto text =
+      cell.ablation.empty() ? cell.mode : fmt::format("{} without {}", cell.mode, cell.ablation);
+  return cell.coupled ? text : text + " uncoupled";
 }
 
 std::string setting_of(const BenchCase& cell) {

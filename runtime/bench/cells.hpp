@@ -34,7 +34,7 @@ BenchPlan plan_bench(const BenchOptions& options, const BenchNames& names);
 std::string title_of(const BenchCase& cell);
 /// The part of it that is not the mode: "paper-7b, T = 0, 1000 Mb/s".
 std::string setting_of(const BenchCase& cell);
-/// "flowspec without expansion".
+/// "flowspec without expansion", "chunk-pp uncoupled".
 std::string mode_of(const BenchCase& cell);
 
 }  // namespace flowspec

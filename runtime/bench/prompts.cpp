@@ -62,11 +62,16 @@ std::vector<BenchPrompt> read_prompts(const std::filesystem::path& file) {
 }
 
 std::vector<BenchPrompt> take_prompts(std::vector<BenchPrompt> prompts, const std::string& name,
-                                      std::optional<std::uint32_t> count, std::uint32_t usual) {
+                                      std::optional<std::uint32_t> count, std::uint32_t usual,
+                                      std::uint32_t skipped) {
+  if (skipped >= prompts.size())
+    throw RuntimeError(fmt::format("{} has {} prompts, --skip-prompts {} leaves none", name,
+                                   prompts.size(), skipped));
+  prompts.erase(prompts.begin(), prompts.begin() + skipped);
   if (count && *count > prompts.size())
-    throw RuntimeError(
-        fmt::format("{} has {} prompts, --prompt-count asks for {}; take at most what there is",
-                    name, prompts.size(), *count));
+    throw RuntimeError(fmt::format(
+        "{} has {} prompts{}, --prompt-count asks for {}; take at most what there is", name,
+        prompts.size(), skipped > 0 ? fmt::format(" behind the first {}", skipped) : "", *count));
   prompts.resize(std::min<std::size_t>(prompts.size(), count.value_or(usual)));
   return prompts;
 }

@@ -20,9 +20,10 @@ struct BenchPrompt {
 std::vector<BenchPrompt> parse_prompts(std::string_view text, const std::string& name);
 std::vector<BenchPrompt> read_prompts(const std::filesystem::path& file);
 
-/// The first `count` prompts; without a count the first `usual`, or all if there are fewer. Throws
-/// RuntimeError if there are fewer than `count`.
+/// The first `count` prompts behind the first `skipped`; without a count the first `usual`, or all
+/// if there are fewer. Throws RuntimeError if there are fewer than `count`, or none.
 std::vector<BenchPrompt> take_prompts(std::vector<BenchPrompt> prompts, const std::string& name,
-                                      std::optional<std::uint32_t> count, std::uint32_t usual);
+                                      std::optional<std::uint32_t> count, std::uint32_t usual,
+                                      std::uint32_t skipped = 0);
 
 }  // namespace flowspec

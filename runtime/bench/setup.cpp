@@ -21,6 +21,7 @@ std::optional<DeviceProfile> profile_of(const BenchCase& what) {
 RunSpec spec_of(const BenchCase& what, const std::optional<DeviceProfile>& profile) {
   RunSpec spec;
   spec.mode = what.mode;
+  spec.model = what.model;
   spec.draft = what.draft;
   spec.kv_type = what.kv_type;
   spec.shows_progress = false;
@@ -38,6 +39,7 @@ DraftPolicy policy_of(const BenchCase& what, std::uint32_t stages) {
                                    fmt::join(mode_names(), ", ")));
   if (!what.controller)
     policy->adaptive = false;
+  policy->coupled = policy->calibrated = what.coupled;
   if (what.ablation.empty())
     return *policy;
   if (what.mode != "flowspec")

@@ -10,6 +10,7 @@
 #include "runtime/console/cli.hpp"
 #include "runtime/console/error.hpp"
 #include "runtime/console/read_file.hpp"
+#include "runtime/run/sampling_options.hpp"
 
 namespace flowspec {
 
@@ -30,6 +31,7 @@ void add_model_options(CLI::App& app, RunSpec& run, const std::string& context_h
       ->add_option("--controller", run.controller,
                    "Speculate less, or not, where it does not pay: on, off (default on)")
       ->transform(CLI::IsMember({"on", "off"}));
+  add_coupled_option(*model, run.coupled);
   model->add_option("--context", run.context, context_help);
   add_kv_type_option(*model, run.kv_type);
 }
@@ -55,11 +57,7 @@ void add_sampling_options(CLI::App& app, AnswerOptions& options) {
       ->add_option("-n,--max-tokens", options.max_tokens,
                    fmt::format("Tokens to write at most (default {})", options.max_tokens))
       ->check(CLI::Range(1, 1 << 20));
-  sampling->add_option("-t,--temperature", options.sampling.temperature,
-                       "0 takes the likeliest token (default 0)");
-  sampling->add_option("--top-k", options.sampling.top_k, "Choose among the k likeliest (0: all)");
-  sampling->add_option("--top-p", options.sampling.top_p,
-                       "Choose among the likeliest that together have this probability (1: all)");
+  add_sampler_options(*sampling, options.sampling, "0 takes the likeliest token (default 0)");
   sampling->add_option("-s,--seed", options.sampling.seed, "Number that decides the sampling");
   sampling
       ->add_option(

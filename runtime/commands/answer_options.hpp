@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "models/layers/sampler.hpp"
+#include "models/sampling/filters.hpp"
 #include "runtime/cluster/network_options.hpp"
 #include "runtime/console/verbosity.hpp"
 #include "runtime/run/run_spec.hpp"

@@ -145,6 +145,7 @@ class EngineBench {
     // Measured last, so that its own memory is not counted.
     for (unsigned threads : options_.threads)
       report_.bandwidth.emplace_back(threads, measure_read_bandwidth(threads));
+    report_.sampler = measure_sampler();
     for (EngineRun& run : report_.runs)
       run.bandwidth_share = share(run);
     return std::move(report_);

@@ -52,6 +52,26 @@ std::string memory_text(const EngineReport& report) {
   return text + fmt::format(". Largest resident size: {}.\n", size_text(report.peak_memory));
 }
 
+/// A line per way of choosing, a column per size of vocabulary.
+std::string sampler_text(const std::vector<SamplerTime>& times) {
+  std::vector<std::string> headings{"choosing from a row\n(microseconds)"};
+  std::vector<std::vector<std::string>> lines;
+  for (const SamplerTime& time : times) {
+    auto heading = fmt::format("{}\nlogits", time.vocab_size);
+    if (headings.back() != heading)
+      headings.push_back(heading);
+    auto line =
+        std::ranges::find(lines, time.what, [](const auto& cells) { return cells.front(); });
+    if (line == lines.end())
+      line = lines.insert(line, {time.what});
+    line->push_back(fmt::format("{:.1f}", time.microseconds));
+  }
+  TextTable table(headings);
+  for (auto& line : lines)
+    table.add(std::move(line));
+  return lines.empty() ? "" : fmt::format("\n{}", table.text());
+}
+
 }  // namespace
 
 double EngineRun::median() const {
@@ -97,6 +117,7 @@ void print_table(const EngineReport& report, std::ostream& out) {
     out << (l == 0 ? "|\n" : "");
   }
   out << wrap(memory_text(report), usual_columns);
+  out << sampler_text(report.sampler);
 }
 
 std::string to_json(const EngineReport& report) {
@@ -121,6 +142,11 @@ std::string to_json(const EngineReport& report) {
                             {"samples", run.tokens_per_second},
                             {"bandwidth_share", run.bandwidth_share},
                             {"kernel", report.kernels}});
+  json["sampling"] = nlohmann::ordered_json::array();
+  for (const SamplerTime& time : report.sampler)
+    json["sampling"].push_back({{"what", time.what},
+                                {"vocab_size", time.vocab_size},
+                                {"microseconds", time.microseconds}});
   return json.dump(2) + "\n";
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/base/types.hpp"
+#include "runtime/engine_bench/sampler_bench.hpp"
 
 namespace flowspec {
 
@@ -43,10 +44,11 @@ struct EngineReport {
   /// The process's largest resident size, in bytes.
   std::uint64_t peak_memory = 0;
   std::vector<EngineRun> runs;
+  std::vector<SamplerTime> sampler;
 };
 
-/// Prints the model, a Markdown table with a line per run, the read rate and the memory, in lines
-/// of 80 columns.
+/// Prints the model, a Markdown table with a line per run, the read rate, the memory and the times
+/// of the sampler, in lines of 80 columns.
 void print_table(const EngineReport& report, std::ostream& out);
 std::string to_json(const EngineReport& report);
 

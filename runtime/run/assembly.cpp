@@ -5,7 +5,7 @@
 namespace flowspec {
 
 PipelineConfig pipeline_config(const Assembly& assembly, std::size_t stages) {
-  const auto& [engine, policy, bar, threads, form, mode, memory] = assembly;
+  const auto& [engine, policy, bar, threads, form, mode, memory, draft_memory] = assembly;
   PipelineConfig config;
   config.stages = static_cast<std::uint32_t>(stages);
   config.policy = policy;
@@ -14,12 +14,13 @@ PipelineConfig pipeline_config(const Assembly& assembly, std::size_t stages) {
   config.load_draft = engine.draft_loader(engine.threads(1), draft_rows, bar, form, memory);
   config.load_head = engine.head_loader(threads, policy.segment_rows, form);
   config.mode = mode;
+  config.memory = draft_memory;
   return config;
 }
 
 StageConfig stage_config(const Assembly& assembly, std::uint32_t index, LayerRange layers,
                          const StagePeers& peers) {
-  const auto& [engine, policy, bar, threads, form, mode, memory] = assembly;
+  const auto& [engine, policy, bar, threads, form, mode, memory, draft_memory] = assembly;
   StageConfig config;
   config.stage = index;
   config.vocab_size = engine.target().config.vocab_size;

@@ -26,6 +26,7 @@ struct Assembly {
   SpawnMode mode = SpawnMode::detached;
   /// Where sessions reserve their KV; empty: no reservation.
   std::optional<MemoryLedger> memory = {};
+  DraftMemory draft_memory = {};
 };
 
 /// The configuration of draft and verifier, and of what stages have in common; links are left to

@@ -17,6 +17,7 @@
 #include "models/drafts/eagle_head.hpp"
 #include "models/drafts/prompt_lookup_draft.hpp"
 #include "models/drafts/small_lm.hpp"
+#include "models/formats/hash_cache.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
 #include "runtime/console/error.hpp"
@@ -44,6 +45,23 @@ std::shared_ptr<const LanguageModel> open_text_model(const fs::path& path) {
 std::unique_ptr<DraftModel> reserving(std::unique_ptr<DraftModel> draft,
                                       const std::optional<MemoryLedger>& memory) {
   return memory ? std::make_unique<ReservingDraft>(std::move(draft), *memory) : std::move(draft);
+}
+
+/// Names a file's content: its hash if that is known or soon found, else its identity.
+std::string file_key(const fs::path& file) {
+  constexpr std::uint64_t soon_hashed = std::uint64_t{64} << 20;
+  auto identity = FileIdentity::of(file);
+  if (!identity)
+    return "none";
+  if (auto hash = user_hash_cache().find(*identity))
+    return *hash;
+  try {
+    if (identity->size <= soon_hashed)
+      return user_hash_cache().get(file).hash;
+  } catch (const std::exception&) {  // whoever reads the model will tell
+  }
+  return fmt::format("{}-{}-{}-{}", identity->device, identity->inode, identity->size,
+                     identity->changed_ns);
 }
 
 /// Runs `make` on the calling actor's thread; an exception becomes an error.
@@ -145,6 +163,15 @@ LmHeadLoader Engine::head_loader(unsigned threads, std::uint32_t max_rows, Linea
     return load<LmHead>(
         [&] { return std::make_unique<LmHead>(head->get(*model, threads, max_rows, form)); });
   };
+}
+
+std::string Engine::pair_name() const {
+  auto draft = draft_name_;
+  if (draft_reads_features())
+    draft = file_key(fs::is_directory(eagle_) ? eagle_ / "model.safetensors" : eagle_);
+  else if (draft_ != nullptr)
+    draft = file_key(draft_->files->parts().front());
+  return file_key(target_->files->parts().front()) + "+" + draft;
 }
 
 std::uint64_t Engine::needed_bytes(const std::vector<LayerRange>& stages, std::uint32_t max_rows,

@@ -55,6 +55,9 @@ class Engine {
   /// computes `draft_rows` rows per forward; without KV. Throws ModelError.
   std::uint64_t needed_bytes(const std::vector<LayerRange>& stages, std::uint32_t max_rows,
                              std::uint32_t draft_rows) const;
+  /// Names model and draft by the hashes of their files; large files only if their hashes are known,
+  /// else by place and time.
+  std::string pair_name() const;
   /// Whether the draft reads the target's hidden states.
   bool draft_reads_features() const { return !eagle_.empty(); }
 

@@ -65,6 +65,7 @@ Json json_of(const HopPlace& hop, const StageStats& stats, const Report& report)
     json["forwards"] = stats.draft_forwards;
     json["guesses"] = stats.guesses;
     json["right_guesses"] = stats.right_guesses;
+    json["scale"] = stats.draft_scale;
     json["controller"] = {{"guessed_tokens", stats.guessed_tokens},
                           {"plain_tokens", stats.plain_tokens},
                           {"switches", stats.switches},

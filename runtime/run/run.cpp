@@ -15,6 +15,7 @@
 #include "models/numerics.hpp"
 #include "runtime/cluster/ask.hpp"
 #include "runtime/console/one_line.hpp"
+#include "runtime/run/draft_memory.hpp"
 
 namespace flowspec {
 
@@ -46,6 +47,8 @@ Run::Run(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
   auto stages = static_cast<std::uint32_t>(places_.size());
   policy_ = changes.policy ? changes.policy(stages) : mode_policy(spec.mode, stages).value();
   policy_.adaptive = policy_.adaptive && spec.controller;
+  if (!spec.coupled)
+    policy_.coupled = policy_.calibrated = false;
   threads_ = engine.threads(cluster.nodes.empty() ? places_.size() : 0);
 
   coordinator_ = spawn_coordinator(system, {spec.load_limit});
@@ -133,7 +136,17 @@ void Run::agree_on_numerics() {
 }
 
 Assembly Run::assembly() {
-  return {engine_, policy_, *bar_, threads_, form_, SpawnMode::detached, memory_};
+  return {engine_, policy_, *bar_, threads_, form_, SpawnMode::detached, memory_, draft_memory()};
+}
+
+DraftMemory Run::draft_memory() const {
+  if (engine_.draft_name() == "none" || emulation_)
+    return {};
+  auto place = fmt::format("{} {} {} {}", spec_.mode, threads_, spec_.coupled, policy_.adaptive);
+  for (const StagePlace& stage : places_)
+    place += fmt::format(" {}-{}@{}", stage.layers.first, stage.layers.end,
+                         nodes_.empty() ? "here" : nodes_[stage.node].label());
+  return user_draft_memory(engine_.pair_name(), place);
 }
 
 StageHandle Run::make_local_stage(std::uint32_t index, const StagePeers& peers) {

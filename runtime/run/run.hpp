@@ -66,6 +66,7 @@ class Run {
   void join(const Cluster& cluster);
   void agree_on_numerics();
   Assembly assembly();
+  DraftMemory draft_memory() const;
   StageHandle make_local_stage(std::uint32_t index, const StagePeers& peers);
   StageHandle make_remote_stage(std::uint32_t index, const StagePeers& peers);
   void claim_memory();

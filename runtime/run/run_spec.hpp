@@ -21,6 +21,8 @@ struct RunSpec {
   std::string mode = "flowspec";
   /// The controller adapts speculation, in the modes that support it.
   bool controller = true;
+  /// The draft knows the target's noise, and the scale of its guesses is learnt.
+  bool coupled = true;
   /// Tokens of prompt and answer together; 0: as the model file says.
   std::uint32_t context = 0;
   /// Type of the keys and values of every stage.

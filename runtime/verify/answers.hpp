@@ -9,7 +9,7 @@
 
 #include "actors/pipeline/request.hpp"
 #include "messages/types.hpp"
-#include "models/layers/sampler.hpp"
+#include "models/sampling/filters.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "runtime/run/run.hpp"
 

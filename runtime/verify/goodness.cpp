@@ -28,7 +28,8 @@ std::vector<double> token_probabilities(std::span<const float> logits,
   for (Token token : order) {
     auto& probability = result[static_cast<std::size_t>(token)];
     bool enough = kept >= options.top_p * sum;
-    probability = enough ? 0 : probability;
+    // The likeliest token has the weight 1.
+    probability = enough || probability < options.min_p ? 0 : probability;
     kept += probability;
   }
   for (double& probability : result)

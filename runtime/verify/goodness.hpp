@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "models/base/types.hpp"
-#include "models/layers/sampler.hpp"
+#include "models/sampling/filters.hpp"
 
 namespace flowspec {
 

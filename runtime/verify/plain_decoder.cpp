@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "models/sampling/sampler.hpp"
 #include "runtime/console/error.hpp"
 
 namespace flowspec {

@@ -6,8 +6,8 @@
 #include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/layers/lm_head.hpp"
-#include "models/layers/sampler.hpp"
 #include "models/layers/stage_model.hpp"
+#include "models/sampling/filters.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "runtime/run/engine.hpp"
 

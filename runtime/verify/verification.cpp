@@ -99,6 +99,7 @@ RunSpec Verification::run_spec(const VerifyCase& what) const {
   spec.mode = what.mode;
   spec.stages = what.stages;
   spec.controller = options_.controller;
+  spec.coupled = options_.coupled;
   spec.threads = options_.threads;
   spec.kv_type = options_.kv_type;
   spec.load_limit = options_.load_limit;

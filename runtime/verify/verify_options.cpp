@@ -7,6 +7,7 @@
 #include "runtime/cluster/network_options.hpp"
 #include "runtime/console/cli.hpp"
 #include "runtime/console/error.hpp"
+#include "runtime/run/sampling_options.hpp"
 
 namespace flowspec {
 
@@ -63,11 +64,8 @@ void add_what(CLI::App& app, VerifyOptions& options) {
 
 void add_sampling(CLI::App& app, VerifyOptions& options) {
   auto* how = app.add_option_group("Sampling");
-  how->add_option("-t,--temperature", options.sampling.temperature,
-                  "Of the runs that sample (default 1)");
-  how->add_option("--top-k", options.sampling.top_k, "Choose among the k likeliest (0: all)");
-  how->add_option("--top-p", options.sampling.top_p,
-                  "Choose among the likeliest that together have this probability (1: all)");
+  add_sampler_options(*how, options.sampling, "Of the runs that sample (default 1)");
+  add_coupled_option(*how, options.coupled);
   how->add_option("-s,--seed", options.sampling.seed,
                   "First of the numbers that decide the sampling (default 1000)");
   how->add_option("--draws", options.draws,

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "models/base/types.hpp"
-#include "models/layers/sampler.hpp"
+#include "models/sampling/filters.hpp"
 #include "runtime/cluster/network_options.hpp"
 
 namespace CLI {
@@ -30,6 +30,8 @@ struct VerifyOptions {
   std::uint32_t max_tokens = 24;
   /// As in `generate`; without it there is more speculation to be verified.
   bool controller = false;
+  /// The draft knows the target's noise, and the scale of its guesses is learnt.
+  bool coupled = true;
   /// Of the runs that sample, beside those that do not.
   SamplerOptions sampling{.temperature = 1, .seed = 1000};
   /// Texts per prompt that are drawn for the goodness-of-fit test; 0: no such test.

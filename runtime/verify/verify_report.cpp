@@ -153,6 +153,7 @@ std::string verify_json(const VerifyReport& report) {
              {{"temperature", how.temperature},
               {"top_k", how.top_k},
               {"top_p", how.top_p},
+              {"min_p", how.min_p},
               {"seed", how.seed}}},
             {"prompts", report.prompts},
             {"runs", Json::array()},

@@ -1,6 +1,5 @@
 /// The coordinator: what it says when a part of its pipeline fails.
 
-#define BOOST_TEST_MODULE coordinator
 #include "actors/cluster/coordinator.hpp"
 
 #include <cstdio>

@@ -1,6 +1,5 @@
 /// Emulated devices and links: what they cost in virtual time, and that they change no text.
 
-#define BOOST_TEST_MODULE emulation
 #include <algorithm>
 #include <filesystem>
 #include <fstream>

@@ -1,6 +1,5 @@
 /// Every order of messages that the channels allow must give the text of plain decoding. Each seed
 /// is an order; a seed that fails is shrunk and printed so that it can be replayed.
-#define BOOST_TEST_MODULE schedule_fuzz
 #include <cstdlib>
 
 #include <boost/test/unit_test.hpp>

@@ -10,7 +10,6 @@
 ///
 /// In the paper the steps wait for each other and indices are renumbered; here nothing waits, and
 /// nodes keep their ids.
-#define BOOST_TEST_MODULE paper_figure
 #include <boost/test/unit_test.hpp>
 
 #include "tests/scenario/scripted_world.hpp"

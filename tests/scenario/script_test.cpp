@@ -1,6 +1,5 @@
 /// Single schedules, message by message: what must happen when a prune overtakes a segment, when
 /// credits run out, when a session is cancelled, and so on.
-#define BOOST_TEST_MODULE scripted_schedules
 #include <boost/test/unit_test.hpp>
 #include <caf/all.hpp>
 

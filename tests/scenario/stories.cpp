@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "actors/support/sampler_options.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/plain_decoding.hpp"
 
@@ -51,9 +52,8 @@ Story make_story(const ModelFile& file, bool sampled, Token prompt_tokens = usua
     story.prompt.push_back((i * 37 + 11) % story.vocab_size);
   if (sampled)
     story.sampling = {.temperature = 1, .top_k = 50, .top_p = 0.95F, .seed = 42};
-  const auto& how = story.sampling;
-  auto tokens = plain_decoding(file.path, story.prompt, story.length,
-                               {how.temperature, how.top_k, how.top_p, how.seed});
+  auto tokens =
+      plain_decoding(file.path, story.prompt, story.length, sampler_options(story.sampling));
   story.text = story.prompt;
   story.text.insert(story.text.end(), tokens.begin(), tokens.end());
   return story;

@@ -62,7 +62,8 @@ inline Open sample() {
   return {.session = 9,
           .root = 1,
           .prompt = {1, 403, 2501},
-          .sampling = {.temperature = 0.7F, .top_k = 40, .top_p = 0.9F, .seed = biggest},
+          .sampling =
+              {.temperature = 0.7F, .top_k = 40, .top_p = 0.9F, .seed = biggest, .min_p = 0.05F},
           .position_limit = 512,
           .slots = 640,
           .prefix_session = 8,
@@ -158,7 +159,7 @@ inline NodeInfo sample() {
 }
 template <>
 inline StageStats sample() {
-  return {1, 2, 3, 4, 5, 6, 7, 8, 9, biggest, 11, 12, 13, 14, 0.5, 16, 17, 18};
+  return {1, 2, 3, 4, 5, 6, 7, 8, 9, biggest, 11, 12, 13, 14, 0.5, 16, 17, 18, 0.75};
 }
 
 inline bool same(const Tensor& a, const Tensor& b) {

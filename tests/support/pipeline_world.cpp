@@ -14,6 +14,7 @@
 #include "actors/pipeline/pipeline.hpp"
 #include "actors/pipeline/session.hpp"
 #include "actors/policy/drafter.hpp"
+#include "actors/support/sampler_options.hpp"
 #include "actors/type_ids.hpp"
 #include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
@@ -185,7 +186,7 @@ SessionId PipelineWorld::submit(std::vector<Token> prompt, std::uint32_t max_tok
   Request request;
   request.prompt = std::move(prompt);
   request.max_tokens = max_tokens;
-  request.sampling = {sampling.temperature, sampling.top_k, sampling.top_p, sampling.seed};
+  request.sampling = sampler_options(sampling);
   request.tokenizer = world.tokenizer;
   request.keep = conversation.keep;
   request.prefix_session = conversation.prefix_session;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "models/base/types.hpp"
-#include "models/layers/sampler.hpp"
+#include "models/sampling/sampler.hpp"
 
 namespace flowspec::test {
 

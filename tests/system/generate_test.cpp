@@ -1,6 +1,5 @@
 /// Text over actors and processes: the same tokens wherever the layers lie.
 
-#define BOOST_TEST_MODULE system
 #include <algorithm>
 #include <filesystem>
 #include <fstream>

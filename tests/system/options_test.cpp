@@ -1,8 +1,6 @@
 /// What is wrong with options and files is told in one line, with exit code 2, before anybody
 /// computes.
 
-#define BOOST_TEST_MODULE options
-
 #include <algorithm>
 #include <fstream>
 

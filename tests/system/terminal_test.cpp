@@ -1,6 +1,5 @@
 /// The programs on a terminal, as a person sees them, and what signals do to them.
 
-#define BOOST_TEST_MODULE terminal
 #include "tests/support/terminal.hpp"
 
 #include <algorithm>

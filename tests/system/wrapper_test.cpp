@@ -1,7 +1,6 @@
 /// The script `./flowspec`: several at once, in a folder whose build takes a moment and notices
 /// when it is not alone.
 
-#define BOOST_TEST_MODULE wrapper
 #include <algorithm>
 #include <csignal>
 #include <fstream>

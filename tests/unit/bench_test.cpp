@@ -1,7 +1,6 @@
 /// What a benchmark measures: options, cells, prompts, figures, and the command with a runner that
 /// only pretends.
 
-#define BOOST_TEST_MODULE bench
 #include <algorithm>
 #include <atomic>
 #include <chrono>

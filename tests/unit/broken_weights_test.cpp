@@ -11,7 +11,7 @@
 #include "models/base/error.hpp"
 #include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
-#include "models/layers/sampler.hpp"
+#include "models/sampling/sampler.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/plain_logits.hpp"
 #include "tests/support/temp_folder.hpp"

@@ -1,6 +1,8 @@
 /// The controller against made-up pipelines: what a row costs, how much is accepted.
 #include "actors/policy/controller.hpp"
 
+#include <cmath>
+
 #include <boost/test/unit_test.hpp>
 
 #include "actors/policy/modes/modes.hpp"
@@ -122,16 +124,79 @@ BOOST_AUTO_TEST_CASE(a_segment_waits_for_forwards_as_long_as_a_third_of_the_firs
   World world;
   for (int i = 0; i < 20; ++i) {
     world.controller.first_stage(64, Seconds(0.370));
-    world.controller.drafted(Seconds(0.034));
+    world.controller.drafted(16, Seconds(0.034));
   }
   world.run(3);
   BOOST_TEST(world.controller.policy().min_drafts_before_send == 3);
   for (int i = 0; i < 100; ++i) {
     world.controller.first_stage(64, Seconds(0.079));
-    world.controller.drafted(Seconds(0.024));
+    world.controller.drafted(16, Seconds(0.024));
   }
   world.run(3);
   BOOST_TEST(world.controller.policy().min_drafts_before_send == 1);
+}
+
+BOOST_AUTO_TEST_CASE(draft_forwards_are_wide_where_nodes_are_free_and_only_there) {
+  const auto usual = mode_policy("flowspec", 4)->draft_width;
+  const auto widest = mode_policy("flowspec", 4)->widest_draft;
+  struct Case {
+    double row;
+    std::uint32_t least;
+    std::uint32_t most;
+  };
+  for (const Case& c :
+       {Case{0, widest, widest}, {0.0001, usual + 8, widest - 8}, {0.01, usual, usual + 2}}) {
+    World world;
+    for (int i = 0; i < 20; ++i) {
+      const std::uint32_t rows = i % 2 == 0 ? 10 : 30;
+      world.controller.drafted(rows, Seconds(0.02 + c.row * rows));
+    }
+    world.run(3);
+    BOOST_TEST(world.controller.policy().draft_width >= c.least);
+    BOOST_TEST(world.controller.policy().draft_width <= c.most);
+  }
+  // Forwards of one size do not show what a node costs.
+  World world;
+  for (int i = 0; i < 20; ++i)
+    world.controller.drafted(16, Seconds(0.02));
+  world.run(3);
+  BOOST_TEST(world.controller.policy().draft_width == usual);
+}
+
+BOOST_AUTO_TEST_CASE(a_run_that_has_measured_both_spares_the_next_one) {
+  World first;
+  first.row = 0.02;
+  first.accepted = 2;
+  BOOST_TEST(!first.controller.learnt().has_value());
+  first.run(300);
+  const auto learnt = first.controller.learnt();
+  BOOST_REQUIRE(learnt.has_value());
+  BOOST_TEST(learnt->plain_rate > learnt->guessed_rate);
+
+  World next;
+  next.row = 0.02;
+  next.accepted = 2;
+  next.controller.resume(*learnt);
+  BOOST_TEST(next.plain());
+  next.run(100);
+  const auto& decisions = next.controller.decisions();
+  BOOST_TEST(decisions.guessed_tokens == 0U);
+  // Where guessing was the faster one, it is not questioned at once either.
+  World guessing;
+  guessing.base = 0.1;
+  guessing.accepted = 1;  // no more than one token a trip: in doubt
+  guessing.controller.resume({20, 10, 0.1, 1000});
+  guessing.run(100);
+  BOOST_TEST(guessing.controller.decisions().plain_tokens == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_not_taken_over) {
+  for (const Controller::Learnt& odd :
+       {Controller::Learnt{}, {-1, 10, 0.1, 64}, {1, std::nan(""), 0.1, 64}, {1, 10, 0, 64}}) {
+    World world;
+    world.controller.resume(odd);
+    BOOST_TEST(!world.plain());
+  }
 }
 
 }  // namespace flowspec::test

@@ -1,5 +1,4 @@
 /// `flowspec bench engine`: what it measures with, and what it prints.
-#define BOOST_TEST_MODULE engine_bench
 
 #include "runtime/engine_bench/engine_bench.hpp"
 

@@ -1,6 +1,5 @@
 /// Files, tensor types, configuration and hashes: what was written is what is read.
 
-#define BOOST_TEST_MODULE formats
 #include "models/formats/gguf.hpp"
 
 #include <array>

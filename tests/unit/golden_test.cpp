@@ -16,7 +16,6 @@
 #include "models/formats/gguf.hpp"
 #include "models/kernels/kernels.hpp"
 #include "models/kv/kv_cache.hpp"
-#include "models/layers/sampler.hpp"
 #include "models/numerics.hpp"
 #include "models/ops/attention.hpp"
 #include "models/ops/linear.hpp"
@@ -24,6 +23,7 @@
 #include "models/ops/rms_norm.hpp"
 #include "models/ops/rope.hpp"
 #include "models/ops/swiglu.hpp"
+#include "models/sampling/sampler.hpp"
 #include "tests/support/plain_logits.hpp"
 
 using namespace flowspec;

@@ -414,7 +414,7 @@ BOOST_AUTO_TEST_CASE(small_lm_proposes_the_likeliest_tokens) {
     head.features(row, 1, row);
     head.logits(row, 1, logits);
     std::vector<Candidate> expected(config.vocab_size);
-    top_k_log_probs(logits, expected.size(), expected);
+    best_candidates(logits, expected.size(), {}, expected);
     expected.resize(top_k, Candidate{-1, 0});
     const auto begin = candidates.begin() + static_cast<std::ptrdiff_t>(i * top_k);
     BOOST_TEST(std::equal(expected.begin(), expected.end(), begin));

@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE unit_layers
 #include <algorithm>
 #include <cmath>
 #include <fstream>
@@ -11,8 +10,8 @@
 #include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/layers/lm_head.hpp"
-#include "models/layers/sampler.hpp"
 #include "models/layers/stage_model.hpp"
+#include "models/sampling/sampler.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/reference_model.hpp"
 #include "tests/support/reference_run.hpp"
@@ -145,7 +144,7 @@ BOOST_AUTO_TEST_CASE(continues_stories_as_other_programs_do) {
       head.features(row, 1, row);
       head.logits(row, 1, logits);
       std::vector<Candidate> best(3);
-      top_k_log_probs(logits, 3, best);
+      best_candidates(logits, 3, {}, best);
       BOOST_TEST(best[0].token == answer[i]);
       for (std::size_t k = 0; k < 3; ++k) {
         const double log_prob = expected["top"][i][k][1];

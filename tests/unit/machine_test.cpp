@@ -1,8 +1,6 @@
 /// What a process may use of the machine, in trees of files as kernels and container programs make
 /// them.
 
-#define BOOST_TEST_MODULE machine
-
 #include "actors/support/machine.hpp"
 
 #include <cstdint>

@@ -223,8 +223,10 @@ BOOST_AUTO_TEST_CASE(requests_out_of_range_are_refused) {
   for (float bad : {-0.1F, std::nanf(""), std::numeric_limits<float>::infinity()})
     refused("Open", "temperature", [bad](auto& x) { x.sampling.temperature = bad; });
   for (float bad : {0.0F, -1.0F, 1.01F, std::nanf("")})
+    refused("Open", "top_p", [bad](auto& x) { x.sampling.top_p = bad; });
+  for (float bad : {-0.1F, 1.01F, std::nanf("")})
     refused(
-        "Open", "top_p", [bad](auto& x) { x.sampling.top_p = bad; });
+        "Open", "min_p", [bad](auto& x) { x.sampling.min_p = bad; });
   refused(
       "Open", "a node id is 0", [](auto& x) { x.root = 0; });
   refused(

@@ -1,6 +1,5 @@
 /// Messages keep every field on their way and share memory inside a process.
 
-#define BOOST_TEST_MODULE messages
 #include <algorithm>
 #include <stdexcept>
 

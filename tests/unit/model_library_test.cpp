@@ -1,7 +1,5 @@
 /// The models of a node: files and folders by name, hashed once.
 
-#define BOOST_TEST_MODULE unit_model_library
-
 #include "actors/cluster/model_library.hpp"
 
 #include <atomic>

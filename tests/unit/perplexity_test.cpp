@@ -2,7 +2,6 @@
 // stories.
 //
 // FLOWSPEC_PERPLEXITY_STORIES=100 measures over more stories.
-#define BOOST_TEST_MODULE perplexity
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>

@@ -1,6 +1,5 @@
 /// Addresses, cluster files, placement, and the command line.
 
-#define BOOST_TEST_MODULE runtime
 #include <filesystem>
 
 #include <boost/test/unit_test.hpp>

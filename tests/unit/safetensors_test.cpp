@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE unit_drafts
 // Safetensors files: sound ones, and damaged and malicious ones, which give a ModelError or a sound
 // file, never a crash or a huge allocation.
 #include "models/formats/safetensors.hpp"

@@ -1,22 +1,22 @@
-/// Sampling against a plain implementation, the generator against published vectors.
+/// Sampling against a plain implementation.
 
-#include "models/layers/sampler.hpp"
+#include "models/sampling/sampler.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 #include <random>
+#include <set>
 
 #include <boost/test/unit_test.hpp>
 
 #include "models/base/error.hpp"
+#include "models/sampling/noise.hpp"
 
 using namespace flowspec;
 
 namespace {
-
-using Words = std::array<std::uint32_t, 4>;
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
@@ -39,74 +39,59 @@ std::vector<Token> ranking(const std::vector<float>& logits) {
   return order;
 }
 
-/// The definition of `sample`, with a full sort and extended precision. Gives also how near the
-/// draw came to the border between two tokens.
-std::pair<Token, double> plain_sample(const std::vector<float>& logits,
-                                      const SamplerOptions& options, Position position) {
+/// The tokens that the filters keep, by a full sort and in extended precision. Gives also how near
+/// the sums came to a border.
+std::pair<std::vector<Token>, double> plain_filter(const std::vector<float>& logits,
+                                                   const SamplerOptions& options) {
   std::vector<Token> order = ranking(logits);
   if (options.top_k != 0 && options.top_k < order.size())
     order.resize(options.top_k);
-  std::vector<long double> probability;
+  std::vector<long double> weight;
   long double sum = 0;
   for (const Token token : order) {
     const long double logit = logits[static_cast<std::size_t>(token)];
     const long double best = logits[static_cast<std::size_t>(order[0])];
-    probability.push_back(std::exp((logit - best) / options.temperature));
-    sum += probability.back();
+    weight.push_back(std::exp((logit - best) / options.temperature));
+    sum += weight.back();
   }
   long double mass = 0;
   std::size_t count = 0;
   double border = 1;
   while (count < order.size() && (options.top_p >= 1 || mass < options.top_p * sum)) {
-    mass += probability[count++];
+    mass += weight[count++];
     if (options.top_p < 1)
       border = std::min(border, std::abs(static_cast<double>(mass / sum - options.top_p)));
   }
-  const long double target = uniform(options.seed, position) * mass;
-  long double reached = 0;
-  Token chosen = order[count - 1];
-  for (std::size_t i = 0; i < count; ++i) {
-    reached += probability[i];
-    border = std::min(border, std::abs(static_cast<double>((reached - target) / sum)));
-    if (reached > target) {
-      chosen = order[i];
-      break;
+  while (count > 1 && weight[count - 1] < options.min_p)
+    --count;
+  for (const long double w : weight)
+    if (options.min_p > 0)
+      border = std::min(border, std::abs(static_cast<double>(w - options.min_p)));
+  order.resize(count);
+  return {order, border};
+}
+
+/// The definition of `sample`: every token that is kept has noise, and the best sum is taken.
+Token plain_sample(const std::vector<float>& logits, const std::vector<Token>& kept,
+                   const SamplerOptions& options, Position position) {
+  const Noise noise(options.seed, position);
+  Token best = kept.front();
+  long double best_score = -std::numeric_limits<long double>::infinity();
+  for (const Token token : kept) {
+    const long double logit = logits[static_cast<std::size_t>(token)];
+    const long double score =
+        logit / options.temperature - std::log(static_cast<long double>(noise.exponential(token)));
+    if (score > best_score) {
+      best = token;
+      best_score = score;
     }
   }
-  return {chosen, border};
+  return best;
 }
 
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(sampler)
-
-BOOST_AUTO_TEST_CASE(philox_gives_the_published_vectors) {
-  // Random123's known-answer tests, philox4x32 with 10 rounds.
-  BOOST_TEST(philox4x32({0, 0, 0, 0}, {0, 0}) ==
-             (Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
-  BOOST_TEST(
-      philox4x32({0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff}) ==
-      (Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
-  BOOST_TEST(
-      philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) ==
-      (Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
-}
-
-BOOST_AUTO_TEST_CASE(uniform_numbers_are_uniform_and_all_of_the_seed_counts) {
-  BOOST_TEST(uniform(0, 0) == static_cast<double>(0x6627e8d5e169c58dULL >> 11) * 0x1p-53);
-  std::array<int, 16> counts{};
-  for (Position position = 0; position < 16000; ++position) {
-    const double u = uniform(123, position);
-    BOOST_REQUIRE(u >= 0 && u < 1);
-    ++counts[static_cast<std::size_t>(u * 16)];
-  }
-  double chi_squared = 0;
-  for (const int count : counts)
-    chi_squared += (count - 1000.0) * (count - 1000.0) / 1000;
-  BOOST_TEST(chi_squared < 37.7);  // 0.1 % of all seeds exceed this at 15 degrees of freedom
-  BOOST_TEST(uniform(1, 5) != uniform(2, 5));
-  BOOST_TEST(uniform(1, 5) != uniform(1 | std::uint64_t{1} << 32, 5));
-}
 
 BOOST_AUTO_TEST_CASE(greedy_takes_the_first_of_the_largest) {
   for (const std::size_t count : {1U, 15U, 16U, 17U, 100U, 32000U}) {
@@ -154,17 +139,43 @@ BOOST_AUTO_TEST_CASE(the_same_as_the_plain_definition) {
     const std::array<float, 4> temperatures{0.3F, 1, 2, 0.01F};
     const std::array<std::uint32_t, 4> top_k{0, 1, 5, 100000};
     const std::array<float, 4> top_p{1, 0.95F, 0.5F, 1e-6F};
+    const std::array<float, 3> min_p{0, 0.02F, 1};
     const SamplerOptions options{temperatures[round % 4], top_k[round / 4 % 4],
-                                 top_p[round / 16 % 4], round};
+                                 top_p[round / 16 % 4], round, min_p[round % 3]};
+    const auto [kept, border] = plain_filter(logits, options);
+    if (border < 1e-6 && options.min_p < 1)  // nearer, the rounding of the two may differ
+      continue;
     for (Position position = 0; position < 20; ++position) {
-      const auto [expected, border] = plain_sample(logits, options, position);
-      if (border > 1e-12) {  // nearer, the rounding of the two may differ
-        BOOST_REQUIRE_EQUAL(sample(logits, options, position), expected);
-        ++compared;
-      }
+      BOOST_REQUIRE_EQUAL(sample(logits, options, position),
+                          plain_sample(logits, kept, options, position));
+      ++compared;
     }
   }
   BOOST_TEST(compared > 7000);
+}
+
+BOOST_AUTO_TEST_CASE(a_large_vocabulary_at_any_temperature) {
+  for (const float temperature : {1e-40F, 0.1F, 1.0F, 10.0F, 1e30F}) {
+    std::vector<float> logits = random_logits(32001, 5, 2);
+    const SamplerOptions options{.temperature = temperature, .seed = 77};
+    const std::vector<Token> all = ranking(logits);
+    for (Position position = 0; position < 5; ++position)
+      BOOST_REQUIRE_EQUAL(sample(logits, options, position),
+                          plain_sample(logits, all, options, position));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(filters_keep_the_first_whatever_they_say) {
+  const std::vector<float> logits{1, 3, 3, 2};
+  for (const SamplerOptions& options :
+       {SamplerOptions{.temperature = 1, .top_k = 1}, {.temperature = 1, .top_p = 1e-9F}})
+    for (Position position = 0; position < 50; ++position)
+      BOOST_TEST(sample(logits, options, position) == 1);
+  // Equally likely tokens are all at least as likely as the first.
+  std::set<Token> chosen;
+  for (Position position = 0; position < 50; ++position)
+    chosen.insert(sample(logits, {.temperature = 1, .min_p = 1}, position));
+  BOOST_TEST((chosen == std::set<Token>{1, 2}));
 }
 
 BOOST_AUTO_TEST_CASE(frequencies_follow_the_softmax) {
@@ -187,43 +198,8 @@ BOOST_AUTO_TEST_CASE(problems_are_named) {
   BOOST_TEST(find_problem({.temperature = not_a_number}).has_value());
   BOOST_TEST(find_problem({.top_p = 0}).value_or("").find("top-p") != std::string::npos);
   BOOST_TEST(find_problem({.top_p = 1.5F}).has_value());
-}
-
-BOOST_AUTO_TEST_CASE(top_k_log_probs_are_those_of_the_softmax) {
-  for (const std::size_t count : {1U, 3U, 16U, 33U, 1000U, 32000U}) {
-    std::vector<float> logits = random_logits(count, static_cast<std::uint32_t>(count), 5);
-    if (count == 1000)
-      std::ranges::transform(logits, logits.begin(), [](float x) { return std::round(x); });
-    const std::vector<Token> order = ranking(logits);
-    double sum = 0;
-    for (const float logit : logits)
-      sum += std::exp(static_cast<double>(logit));
-    for (const std::size_t k : {1U, 4U, 16U, 40U}) {
-      std::vector<Candidate> out(k);
-      BOOST_REQUIRE_EQUAL(top_k_log_probs(logits, k, out), std::min(k, count));
-      for (std::size_t i = 0; i < std::min(k, count); ++i) {
-        BOOST_REQUIRE_EQUAL(out[i].token, order[i]);
-        const double expected = logits[static_cast<std::size_t>(order[i])] - std::log(sum);
-        BOOST_REQUIRE_SMALL(out[i].log_prob - expected, 3e-6 + 1e-6 * std::abs(expected));
-      }
-    }
-  }
-}
-
-BOOST_AUTO_TEST_CASE(top_k_of_odd_logits) {
-  std::array<Candidate, 3> out{};
-  BOOST_TEST(
-      top_k_log_probs(std::vector<float>{not_a_number, -infinity, 2, not_a_number}, 3, out) == 1U);
-  BOOST_TEST(out[0].token == 2);
-  BOOST_TEST(std::abs(out[0].log_prob) < 1e-6);
-  BOOST_TEST(top_k_log_probs(std::vector<float>{not_a_number, not_a_number}, 3, out) == 0U);
-  BOOST_TEST(top_k_log_probs(std::vector<float>{1, infinity, infinity}, 3, out) == 2U);
-  BOOST_TEST(out[0].token == 1);
-  BOOST_TEST(out[1].log_prob == -std::log(2.0F));
-  BOOST_TEST(top_k_log_probs(std::vector<float>{1, 2}, 0, out) == 0U);
-  BOOST_TEST(top_k_log_probs(std::vector<float>{1e30F, 2, -1e30F}, 2, std::span(out).first(2)) ==
-             2U);
-  BOOST_TEST(out[0].log_prob == 0);
+  BOOST_TEST(find_problem({.min_p = -0.1F}).value_or("").find("min-p") != std::string::npos);
+  BOOST_TEST(find_problem({.min_p = not_a_number}).has_value());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,4 @@
 /// The trees without actors: which rows live, where the root goes, what is drafted and sent next.
-#define BOOST_TEST_MODULE trees
 #include <cmath>
 
 #include <boost/test/unit_test.hpp>

@@ -1,6 +1,5 @@
 /// What `flowspec verify` computes, plans and shows, without what runs it.
 
-#define BOOST_TEST_MODULE verify
 #include <cmath>
 #include <regex>
 #include <sstream>

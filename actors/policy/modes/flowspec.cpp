@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "actors/policy/modes/modes.hpp"
 
 namespace flowspec {
@@ -23,6 +25,10 @@ DraftPolicy flowspec_policy(std::uint32_t stages) {
   DraftPolicy policy{.mode = &mode};
   policy.window = stages;
   policy.adaptive = true;
+  policy.widest_draft = 64;
+  policy.min_expand_probability = 0.001;
+  // Deep enough for every stage to hold guesses of several levels.
+  policy.max_depth = std::max(20U, 3 * stages);
   return policy;
 }
 

@@ -1,0 +1,38 @@
+#include "models/formats/user_cache.hpp"
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <system_error>
+
+#include <unistd.h>
+
+namespace flowspec {
+
+namespace fs = std::filesystem;
+
+fs::path user_cache_folder() {
+  // The specification wants relative paths to be ignored.
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
+    return fs::path(cache) / "flowspec";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
+    return fs::path(home) / ".cache/flowspec";
+  return {};
+}
+
+void replace_file(const fs::path& file, std::string_view text) {
+  std::error_code error;
+  fs::create_directories(file.parent_path(), error);
+  fs::path part = file;
+  part += '.';
+  part += std::to_string(::getpid());
+  std::ofstream out(part, std::ios::binary);
+  out << text;
+  out.close();
+  if (out)
+    fs::rename(part, file, error);
+  if (!out || error)
+    fs::remove(part, error);
+}
+
+}  // namespace flowspec

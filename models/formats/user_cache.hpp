@@ -1,0 +1,16 @@
+#pragma once
+/// Files that only save time: they may be deleted at any moment.
+
+#include <filesystem>
+#include <string_view>
+
+namespace flowspec {
+
+/// $XDG_CACHE_HOME/flowspec or ~/.cache/flowspec; empty if the environment names no folder.
+std::filesystem::path user_cache_folder();
+
+/// Writes a whole file, with its folder. Other processes see the old file or the new one, never a
+/// part of it. If it cannot be written, the old one stays.
+void replace_file(const std::filesystem::path& file, std::string_view text);
+
+}  // namespace flowspec

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "models/sampling/logit_row.hpp"
+
+namespace flowspec {
+
+/// How the next token is chosen.
+struct SamplerOptions {
+  /// 0: always the most likely token (greedy).
+  float temperature = 0;
+  /// Choose among the `top_k` most likely tokens; 0: among all.
+  std::uint32_t top_k = 0;
+  /// Choose among the most likely tokens that together have this probability; 1: among all.
+  float top_p = 1;
+  std::uint64_t seed = 0;
+  /// Choose among the tokens that are at least `min_p` times as likely as the most likely one; 0:
+  /// among all.
+  float min_p = 0;
+
+  friend bool operator==(const SamplerOptions&, const SamplerOptions&) = default;
+};
+
+/// What is wrong with the options, for the user; nothing if they are fine.
+std::optional<std::string> find_problem(const SamplerOptions& options);
+
+/// The tokens of one row among which one is chosen, for temperatures above 0 and a row with a finite
+/// best logit.
+///
+/// In this order: keep the `top_k` that come first (see `comes_first`); turn logit / temperature
+/// into probabilities; keep the shortest prefix, from the most likely down, whose probability
+/// reaches `top_p`; keep those that have at least `min_p` times the probability of the first. So
+/// what is kept is a prefix of the tokens in order, and never empty.
+class Filter {
+ public:
+  Filter(const LogitRow& row, const SamplerOptions& options);
+
+  /// What comes after it is not kept.
+  const RankedToken& last() const { return last_; }
+  /// Whether a token that does not come after `last` is kept. Takes a pass over the row for `top_p`
+  /// without `top_k`: to sort a whole vocabulary would take far longer.
+  bool keeps(const RankedToken& token) const;
+  /// To be called if a token is not kept: `last` is then one that comes before it.
+  void cut_before(const RankedToken& token) { last_ = {token.logit, token.token - 1}; }
+
+ private:
+  const LogitRow& row_;
+  double temperature_;
+  RankedToken last_;
+  /// Weight that the shortest prefix has to reach, exp(0) being that of the first; 0: no limit.
+  double nucleus_ = 0;
+};
+
+}  // namespace flowspec
