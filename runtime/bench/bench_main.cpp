@@ -28,7 +28,7 @@ BenchRunner runner_for(const BenchOptions& options) {
 
 ExitCode run_bench(const BenchOptions& options) {
   check_tls(options.network.tls);
-  return bench(options, {mode_names(), ablation_names()}, runner_for(options), std::cout,
+  return bench(options, {published_mode_names(), ablation_names()}, runner_for(options), std::cout,
                std::cerr);
 }
 

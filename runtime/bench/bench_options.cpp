@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "actors/policy/modes/modes.hpp"
 #include "models/sampling/filters.hpp"
@@ -40,11 +41,12 @@ CLI::Option* add_list(CLI::App& app, const std::string& name, std::vector<T>& li
 void add_what(CLI::App& app, BenchOptions& options) {
   auto* what = app.add_option_group("What to measure");
   what->add_option("--suite", options.suite,
-                   "A named set instead of the lists: paper (all modes, both published devices, "
+                   "A named set instead of the lists: paper (the published modes and devices, "
                    "temperatures 0 and 1, link speeds), ablation (each mechanism off in turn), "
                    "smoke (a minute or two)")
       ->check(CLI::IsMember(suite_names()));
-  add_list(*what, "--modes", options.modes, "How to decode (default: all)")
+  add_list(*what, "--modes", options.modes,
+           fmt::format("How to decode (default: {})", fmt::join(published_mode_names(), ", ")))
       ->check(CLI::IsMember(std::vector<std::string>(mode_names().begin(), mode_names().end())));
   add_list(*what, "--profile", options.profiles,
            "Devices to emulate, by name or file (default with --virtual: paper-7b; else this "

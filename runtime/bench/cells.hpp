@@ -13,7 +13,8 @@ namespace flowspec {
 /// Names of all suites.
 const std::vector<std::string>& suite_names();
 
-/// The modes and ablations that the program has, in the order of the tables.
+/// The modes that are measured if the user names none, and all ablations, in the order of the
+/// tables.
 struct BenchNames {
   std::vector<std::string_view> modes;
   std::vector<std::string_view> ablations;

@@ -129,7 +129,7 @@ BOOST_AUTO_TEST_CASE(text_is_that_of_plain_decoding) {
     const auto& text = speculative().texts.at(i);
     BOOST_TEST(text == plain_text(file[i], text.size()), boost::test_tools::per_element());
   }
-  for (const char* mode : {"ar", "chunk-pp", "pruned-pp", "pipedec"})
+  for (const char* mode : {"ar", "chunk-pp", "pruned-pp", "pipedec", "chain", "chain-pp"})
     BOOST_TEST((run_case(make_case(mode, 40), 2).texts == speculative().texts));
 }
 

@@ -16,7 +16,7 @@ WorldOptions right_draft(const Story& story, const std::string& mode) {
   options.policy.adaptive = false;
   options.policy.segment_rows = 8;
   options.policy.draft_width = 4;
-  options.policy.top_k = 4;
+  options.policy.top_k = std::min(options.policy.top_k, 4U);
   if (options.policy.mode->speculates())
     options.draft = [&story] {
       return std::make_unique<OracleDraft>(story.text, story.vocab_size, 1,

@@ -64,14 +64,14 @@ BOOST_AUTO_TEST_CASE(all_modes_drafts_and_splits_of_a_small_model_pass) {
   BOOST_CHECK_MESSAGE(result.exit_code == 0, result.output << result.error);
   auto json = read_json(json_file);
   BOOST_CHECK(json.at("passed") == true);
-  // 1, 2 and 4 stages of 6 layers; ar once and four modes with two drafts each.
-  BOOST_CHECK(json.at("runs").size() == 27);
+  // 1, 2 and 4 stages of 6 layers; ar once and six modes with two drafts each.
+  BOOST_CHECK(json.at("runs").size() == 39);
   for (const Json& run : json.at("runs"))
     BOOST_CHECK_MESSAGE(run.at("greedy").at("tokens") > 12 && run.at("sampled").at("tokens") > 12,
                         run.dump());
   const auto& fit = json.at("goodness_of_fit").at(0);
   BOOST_CHECK_MESSAGE(fit.at("mode") == "flowspec" && fit.at("p_value") > 0.001, fit.dump());
-  for (const char* part : {"pipedec", "DIFFER", "lookup", "PASSED: 27 of 27", "p = "})
+  for (const char* part : {"pipedec", "DIFFER", "lookup", "PASSED: 39 of 39", "p = "})
     BOOST_CHECK_MESSAGE(result.output.find(part) != std::string::npos, result.output);
 }
 

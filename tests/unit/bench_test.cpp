@@ -13,6 +13,7 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
+#include "actors/policy/modes/modes.hpp"
 #include "runtime/bench/bench_command.hpp"
 #include "runtime/bench/summary.hpp"
 #include "tests/support/bench_samples.hpp"
@@ -102,6 +103,12 @@ BOOST_AUTO_TEST_CASE(every_combination_of_the_lists_is_a_cell) {
   BOOST_CHECK(
       (titles({"--virtual", "--modes", "flowspec"}) == Titles{"flowspec, paper-7b, T = 0"}));
   BOOST_CHECK(titles({}).size() == names.modes.size());
+  BOOST_CHECK(names.modes == published_mode_names());
+  for (std::string_view mode : published_mode_names())
+    BOOST_CHECK(std::ranges::count(mode_names(), mode) == 1);
+  // Any other mode is measured if it is named.
+  BOOST_CHECK((titles({"--modes", "chain,chain-pp"}) ==
+               Titles{"chain, this machine, T = 0", "chain-pp, this machine, T = 0"}));
 }
 
 BOOST_AUTO_TEST_CASE(plain_decoding_has_no_draft_and_only_flowspec_has_ablations) {

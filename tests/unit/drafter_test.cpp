@@ -48,7 +48,7 @@ class FeatureReader : public DraftModel {
 
 struct Fixture {
   explicit Fixture(DraftPolicy policy) {
-    policy.top_k = 2;
+    policy.top_k = std::min(policy.top_k, 2U);
     drafter = std::make_unique<Drafter>(policy, std::make_unique<FeatureReader>(asked));
     Open open;
     open.session = 1;
@@ -341,6 +341,117 @@ BOOST_AUTO_TEST_CASE(pipedec_sends_the_root_alone_and_then_a_level_at_a_time) {
   }
   // As many levels as stages are below the root.
   BOOST_TEST(!world.drafter->can_draft());
+}
+
+namespace {
+
+std::vector<Token> tokens_of(const std::vector<Row>& rows) {
+  std::vector<Token> tokens;
+  for (const Row& row : rows)
+    tokens.push_back(row.token);
+  return tokens;
+}
+
+void check_tokens(const std::vector<Row>& rows, const std::vector<Token>& expected) {
+  BOOST_TEST(tokens_of(rows) == expected, boost::test_tools::per_element());
+}
+
+DraftPolicy policy_of_chain(std::string_view mode, double min_expand_probability = 0) {
+  auto policy = *mode_policy(mode, 2);
+  policy.max_depth = 4;
+  policy.min_expand_probability = min_expand_probability;
+  policy.min_drafts_before_send = 2;
+  return policy;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(chain_sends_the_best_guess_of_every_level_as_one_segment) {
+  Fixture world(policy_of_chain("chain"));
+  world.prompt_back();
+  for (int level = 0; level < 4; ++level) {
+    BOOST_TEST(world.send().empty());  // not before the chain has its length
+    world.draft();
+  }
+  BOOST_TEST(!world.drafter->can_draft());
+  auto chain = world.send();
+  check_tokens(chain, {4, 41, 411, 4111, 41111});
+  // Nothing is drafted or sent until the round is back.
+  BOOST_TEST(!world.drafter->can_draft());
+  BOOST_TEST(world.send().empty());
+  // Two guesses are right, then another token comes: a new chain.
+  world.learn({chain[0], chain[1], chain[2]});
+  world.reroot({chain[0].id, chain[1].id, chain[2].id}, no_node, 7, 6);
+  BOOST_TEST(world.draft() == (Texts{"4:41:1003", "5:411:1004", "6:7:1005"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(world.draft() == Texts{"7:71:6"}, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_chain_ends_with_the_first_guess_that_is_not_likely_to_be_reached) {
+  // Each guess has the probability exp(-0.5) = 0.61, two in a row 0.37.
+  for (const char* mode : {"chain", "chain-pp"}) {
+    Fixture world(policy_of_chain(mode, 0.5));
+    world.prompt_back();
+    world.draft();
+    world.draft();
+    BOOST_TEST(!world.drafter->can_draft());
+    check_tokens(world.send(), {4, 41, 411});
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_guess_that_became_the_root_is_certain) {
+  Fixture world(policy_of_chain("chain-pp", 0.62));
+  world.prompt_back();
+  world.draft();
+  auto rows = world.send();
+  world.learn({rows[0]});
+  world.reroot({rows[0].id}, rows[1].id, 41, 4);
+  BOOST_TEST(world.draft() == Texts{"4:41:1003"}, boost::test_tools::per_element());
+  check_tokens(world.send(), {411});
+}
+
+BOOST_AUTO_TEST_CASE(chain_pp_goes_on_below_what_is_in_flight) {
+  Fixture world(policy_of_chain("chain-pp"));
+  world.prompt_back();
+  world.draft();
+  BOOST_TEST(world.send().empty());  // a new root takes two guesses along
+  world.draft();
+  auto first = world.send();
+  check_tokens(first, {4, 41, 411});
+  world.draft();
+  check_tokens(world.send(), {4111});  // then a segment leaves with what there is
+  world.draft();
+  check_tokens(world.send(), {41111});
+  BOOST_TEST(!world.drafter->can_draft());  // four levels below the root
+  // The root moves down, and the chain goes on at its end.
+  world.learn({first[0], first[1]});
+  world.reroot({first[0].id, first[1].id}, first[2].id, 411, 5);
+  world.draft();
+  check_tokens(world.send(), {411111});
+  // Another token: the rest is stale, a new chain begins.
+  world.learn({first[2]});
+  world.reroot({first[2].id}, no_node, 7, 6);
+  BOOST_TEST(world.send().empty());
+  world.draft();
+  world.draft();
+  check_tokens(world.send(), {7, 71, 711});
+}
+
+BOOST_AUTO_TEST_CASE(chain_pp_keeps_what_it_guessed_below_a_token_that_it_did_not_send_yet) {
+  auto policy = policy_of_chain("chain-pp");
+  policy.segment_rows = 3;
+  Fixture world(policy);
+  world.prompt_back();
+  for (int i = 0; i < 4; ++i)
+    world.draft();
+  auto first = world.send();
+  check_tokens(first, {4, 41, 411});
+  world.learn(first);
+  world.reroot({first[0].id, first[1].id, first[2].id}, no_node, 4111, 6);
+  // One guess is there; the chain wants two.
+  BOOST_TEST(world.send().empty());
+  world.draft();
+  check_tokens(world.send(), {4111, 41111, 411111});
 }
 
 }  // namespace flowspec::test

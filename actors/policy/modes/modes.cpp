@@ -12,10 +12,12 @@ struct Entry {
   DraftPolicy (*policy)(std::uint32_t stages);
 };
 
-constexpr std::array<Entry, 5> modes{{{"ar", ar_policy},
+constexpr std::array<Entry, 7> modes{{{"ar", ar_policy},
                                       {"chunk-pp", chunk_pp_policy},
                                       {"pruned-pp", pruned_pp_policy},
                                       {"pipedec", pipedec_policy},
+                                      {"chain", chain_policy},
+                                      {"chain-pp", chain_pp_policy},
                                       {"flowspec", flowspec_policy}}};
 
 }  // namespace
@@ -34,6 +36,12 @@ const std::vector<std::string_view>& mode_names() {
       all.push_back(mode.name);
     return all;
   }();
+  return names;
+}
+
+const std::vector<std::string_view>& published_mode_names() {
+  static const std::vector<std::string_view> names{"ar", "chunk-pp", "pruned-pp", "pipedec",
+                                                   "flowspec"};
   return names;
 }
 
