@@ -16,6 +16,10 @@ bool is_stage(const std::string& name) {
   return name.starts_with("stage ");
 }
 
+std::string stage_name(std::size_t index) {
+  return "stage " + std::to_string(index);
+}
+
 }  // namespace
 
 PipelineEmulation::PipelineEmulation(caf::actor_system& system, EmulationConfig config)
@@ -49,10 +53,19 @@ LinkMaker PipelineEmulation::links() {
 
 StageHandle PipelineEmulation::make_stage(StageConfig config, SpawnMode mode) {
   auto index = config.stage;
-  auto next = index + 1 < config_.stages.size() ? "stage " + std::to_string(index + 1) : "draft";
-  auto device =
-      spawn_emulated_stage(system_, std::move(config), mode, stage(index), next, config_.recorder);
+  auto next = index + 1 < config_.stages.size() ? stage_name(index + 1) : "draft";
+  auto emulation = stage(index);
+  bool shares = on_draft_device(stage_name(index));
+  if (shares && on_draft_device(next))
+    emulation.link = {};
+  auto device = spawn_emulated_stage(system_, std::move(config), mode, emulation, next,
+                                     config_.recorder, shares ? head_ : caf::actor{});
   return {device, device};
+}
+
+/// On the device of draft, pruner and verifier.
+bool PipelineEmulation::on_draft_device(const std::string& name) const {
+  return !is_stage(name) || (config_.draft_on_stage && name == stage_name(*config_.draft_on_stage));
 }
 
 caf::actor PipelineEmulation::link(const std::string& from, const std::string& to,
@@ -60,8 +73,8 @@ caf::actor PipelineEmulation::link(const std::string& from, const std::string& t
   EmulatedLink how = config_.control_link;
   if (from == "draft")
     how = config_.first_link;
-  else if (!is_stage(from) && !is_stage(to))
-    how = {};  // on one device; only the recorder listens
+  if (on_draft_device(from) && on_draft_device(to))
+    how = {};  // only the recorder listens
   links_.push_back(
       spawn_emulated_link(system_, {how, from, to, std::move(target), config_.recorder}));
   return links_.back();

@@ -3,6 +3,7 @@
 /// put between them.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct EmulationConfig {
   /// The device of draft, pruner and verifier.
   EmulatedForward draft;
   EmulatedForward head;
+  /// The stage that computes on this device too: they take turns, and what they send to each other
+  /// takes no time. None: the device has no stage.
+  std::optional<std::uint32_t> draft_on_stage;
   /// May be null; has to outlive the actors.
   EmulationRecorder* recorder = nullptr;
 };
@@ -46,6 +50,7 @@ class PipelineEmulation {
   const EmulatedStage& stage(std::uint32_t index) const { return config_.stages.at(index); }
 
  private:
+  bool on_draft_device(const std::string& name) const;
   caf::actor link(const std::string& from, const std::string& to, caf::actor target);
   caf::actor stand_in(const std::string& who, const caf::actor& target);
 

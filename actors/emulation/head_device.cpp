@@ -43,6 +43,8 @@ class HeadDevice {
       verifier_ = caf::actor_cast<PipelineActor>(actor);
     else if (who == "pruner")
       pruner_ = caf::actor_cast<TreePrunerActor>(actor);
+    else if (who == "stage")
+      stage_ = std::move(actor);
     else
       draft_ = std::move(actor);
   }
@@ -62,13 +64,23 @@ class HeadDevice {
       pass(message);
   }
 
+  /// The stage or the draft wants the device.
   void step() {
+    if (from_stage()) {
+      stage_waits_ = true;
+      return look_soon();
+    }
     step_waits_ = true;
-    if (!verifying_ && !look_pending_)
+    if (!is_taken() && !look_pending_)
       go_on_drafting();
   }
 
+  /// The stage gives the device back, or the draft has computed a forward.
   void done(std::uint32_t rows) {
+    if (from_stage()) {
+      stage_computes_ = false;
+      return look_soon();
+    }
     if (!forward_)
       return;
     forward_->rows = rows;
@@ -91,6 +103,13 @@ class HeadDevice {
 
   EmulationTime now() const { return self_->clock().now(); }
 
+  bool from_stage() const {
+    return stage_ && self_->current_sender() == caf::actor_cast<caf::strong_actor_ptr>(stage_);
+  }
+
+  /// By something that is not interrupted.
+  bool is_taken() const { return verifying_ || stage_computes_; }
+
   /// Features have to be as urgent as the prune: they come before the verdict, and the prune after
   /// it.
   void pass(const FeaturesMessage& message) {
@@ -103,7 +122,7 @@ class HeadDevice {
 
   /// Prunes that follow a verdict have to reach draft and verifier first.
   void look_soon() {
-    if (verifying_ || look_pending_)
+    if (is_taken() || look_pending_)
       return;
     look_pending_ = true;
     self_->delayed_send(self_, EmulationSpan::zero(), tick_a_v, look_for_work, std::uint64_t{0});
@@ -113,8 +132,17 @@ class HeadDevice {
     look_pending_ = false;
     if (!queue_.empty())
       verify();
+    else if (stage_waits_)
+      lend_to_stage();
     else
       go_on_drafting();
+  }
+
+  void lend_to_stage() {
+    stage_waits_ = false;
+    stage_computes_ = true;
+    pause_draft();
+    self_->send(stage_, step_a_v);
   }
 
   void verify() {
@@ -209,6 +237,10 @@ class HeadDevice {
   PipelineActor verifier_;
   TreePrunerActor pruner_;
   caf::actor draft_;
+  /// Empty if no stage shares the device.
+  caf::actor stage_;
+  bool stage_waits_ = false;
+  bool stage_computes_ = false;
 
   std::vector<InBand> queue_;
   bool look_pending_ = false;

@@ -23,6 +23,7 @@ struct DeviceConfig {
   TreePrunerActor pruner;
   DraftActor draft;
   EmulationRecorder* recorder;
+  caf::actor shared;
 };
 
 /// What a timer is for.
@@ -68,8 +69,26 @@ class StageDevice {
     if (what == say_ready)
       return send_ready(end_ - now());
     self_->send(config_.link, *std::exchange(result_, std::nullopt));
-    busy_ = false;
-    start_next();
+    end_job();
+  }
+
+  /// The device is free for the oldest message.
+  void take_next() {
+    auto next = std::move(queue_.front());
+    queue_.pop_front();
+    start_ = now();
+    segment_ = 0;
+    rows_in_ = 0;
+    if (const auto* message = std::get_if<SegmentMessage>(&next))
+      if (auto segment = message->read()) {
+        segment_ = segment->id;
+        rows_in_ = static_cast<std::uint32_t>(segment->rows.size());
+      }
+    std::visit([this](const auto& message) { self_->send(stage_, message); }, next);
+    // The answer arrives after everything that the stage sends about the message.
+    self_->request(stage_, caf::infinite, stats_a_v).then([this](const StageStatsMessage&) {
+      computed();
+    });
   }
 
   /// The stage's statistics, with the emulated busy time.
@@ -100,22 +119,19 @@ class StageDevice {
   void start_next() {
     if (busy_ || queue_.empty())
       return;
-    auto next = std::move(queue_.front());
-    queue_.pop_front();
     busy_ = true;
-    start_ = now();
-    segment_ = 0;
-    rows_in_ = 0;
-    if (const auto* message = std::get_if<SegmentMessage>(&next))
-      if (auto segment = message->read()) {
-        segment_ = segment->id;
-        rows_in_ = static_cast<std::uint32_t>(segment->rows.size());
-      }
-    std::visit([this](const auto& message) { self_->send(stage_, message); }, next);
-    // The answer arrives after everything that the stage sends about the message.
-    self_->request(stage_, caf::infinite, stats_a_v).then([this](const StageStatsMessage&) {
-      computed();
-    });
+    holds_shared_ = config_.shared && std::holds_alternative<SegmentMessage>(queue_.front());
+    if (holds_shared_)
+      self_->send(config_.shared, step_a_v);  // answers when it is free
+    else
+      take_next();
+  }
+
+  void end_job() {
+    busy_ = false;
+    if (std::exchange(holds_shared_, false))
+      self_->send(config_.shared, done_a_v, std::uint32_t{0});
+    start_next();
   }
 
   void computed() {
@@ -138,8 +154,7 @@ class StageDevice {
     if (!result_) {
       if (ready_)
         send_ready({});
-      busy_ = false;
-      return start_next();
+      return end_job();
     }
     if (ready_) {
       auto wait = end_ - EmulationSpan{config_.emulation.ready_lead_ns} - now();
@@ -164,6 +179,8 @@ class StageDevice {
   std::deque<InBand> queue_;
   // The job that the device is busy with.
   bool busy_ = false;
+  /// Of a shared device: the job waits for it, or has it.
+  bool holds_shared_ = false;
   EmulationTime start_;
   EmulationTime end_;
   SegmentId segment_ = 0;
@@ -186,6 +203,7 @@ caf::behavior stage_device(caf::stateful_actor<StageDevice>* self, DeviceConfig 
       [&state](const ReadyMessage& message) { state.ready(message); },
       [&state, self](const SegmentEndMessage& message) { self->send(state.pruner(), message); },
       [&state, self](const FaultMessage& message) { self->send(state.pruner(), message); },
+      [&state](step_a) { state.take_next(); },
       [&state](tick_a, std::uint32_t what) { state.timer(what); },
       [&state, self](load_a) { return self->delegate(state.stage(), load_a_v); },
       [&state](stats_a) { return state.stats(); },
@@ -196,13 +214,15 @@ caf::behavior stage_device(caf::stateful_actor<StageDevice>* self, DeviceConfig 
 
 PipelineActor spawn_emulated_stage(caf::actor_system& system, StageConfig config, SpawnMode mode,
                                    const EmulatedStage& emulation, const std::string& next_device,
-                                   EmulationRecorder* recorder) {
+                                   EmulationRecorder* recorder, const caf::actor& shared) {
   auto name = fmt::format("stage {}", config.stage);
   auto link =
       spawn_emulated_link(system, {emulation.link, name, next_device,
                                    caf::actor_cast<caf::actor>(config.peers.next), recorder});
   auto device = system.spawn(stage_device, DeviceConfig{name, emulation, link, config.peers.pruner,
-                                                        config.peers.draft, recorder});
+                                                        config.peers.draft, recorder, shared});
+  if (shared)
+    caf::anon_send(shared, bind_a_v, std::string("stage"), device);
   config.peers = {caf::actor_cast<PipelineActor>(device), caf::actor_cast<TreePrunerActor>(device),
                   caf::actor_cast<DraftActor>(device)};
   caf::anon_send(device, bind_a_v, spawn_stage(system, std::move(config), mode));

@@ -6,10 +6,12 @@
 ///   Prunes, Cancel ───────────────── at once ────────► stage              forward's end ──► link
 ///
 /// So rows that die in the queue are dropped before they are computed, as on a device of that
-/// speed. Under the real clock the real time counts as a part of the emulated time.
+/// speed. A stage may share its device with the draft (see head_device.hpp): then a segment also
+/// waits until the draft's device is free. Under the real clock the real time counts as a part of the emulated time.
 
 #include <string>
 
+#include <caf/actor.hpp>
 #include <caf/fwd.hpp>
 
 #include "actors/pipeline/pipeline.hpp"
@@ -24,8 +26,9 @@ class EmulationRecorder;
 /// is the device's, which passes requests on to the stage. When one of the three ends, so do the
 /// others.
 /// @param recorder  may be null.
+/// @param shared    the head device, if the stage computes on it; else empty.
 PipelineActor spawn_emulated_stage(caf::actor_system& system, StageConfig config, SpawnMode mode,
                                    const EmulatedStage& emulation, const std::string& next_device,
-                                   EmulationRecorder* recorder);
+                                   EmulationRecorder* recorder, const caf::actor& shared = {});
 
 }  // namespace flowspec

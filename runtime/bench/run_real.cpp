@@ -7,6 +7,7 @@
 #include "runtime/bench/runner.hpp"
 #include "runtime/bench/setup.hpp"
 #include "runtime/cluster/ask.hpp"
+#include "runtime/console/error.hpp"
 #include "runtime/run/run.hpp"
 #include "runtime/run/submit.hpp"
 #include "runtime/run/with_actors.hpp"
@@ -82,6 +83,13 @@ BenchRun run_real(const BenchCase& what, const std::vector<BenchPrompt>& prompts
   auto profile = profile_of(what);
   auto spec = spec_of(what, profile);
   spec.cluster = named_cluster(nodes.cluster_file, nodes.nodes);
+  bool is_remote = !spec.cluster.nodes.empty();
+  if (is_remote && profile && profile->draft_place != DraftPlace::own_device)
+    throw RuntimeError(
+        fmt::format("the profile {} has the draft on a stage's device, which can't be emulated "
+                    "with stages on nodes: leave out --node and --cluster, or take a profile "
+                    "without \"on_stage\"",
+                    what.profile));
   Engine engine(spec);
   Recording recording;  // outlives the actors that write to it
   RunChanges changes;

@@ -67,6 +67,10 @@ EmulationConfig emulation_of(const DeviceProfile& profile, const BenchCase& what
   config.control_link = profile.link(what.link_mbps);
   config.draft = profile.draft();
   config.head = profile.head();
+  if (profile.draft_place == DraftPlace::first_stage)
+    config.draft_on_stage = 0;
+  else if (profile.draft_place == DraftPlace::last_stage)
+    config.draft_on_stage = static_cast<std::uint32_t>(places.size() - 1);
   config.recorder = recorder;
   return config;
 }

@@ -74,6 +74,14 @@ class Section {
     return value.get<std::uint32_t>();
   }
 
+  std::string word(const char* key, const std::vector<std::string>& words) const {
+    const Json& value = json_.at(key);
+    if (!value.is_string() || std::ranges::find(words, value.get<std::string>()) == words.end())
+      throw RuntimeError(fmt::format("{}: \"{}\" is {}, not one of {}", what_, key, value.dump(),
+                                     Json(words).dump()));
+    return value.get<std::string>();
+  }
+
   std::optional<double> optional_number(const char* key, double least, double most) const {
     return has(key) ? std::optional(number(key, least, most)) : std::nullopt;
   }
@@ -238,8 +246,12 @@ DeviceProfile parse_profile(const std::string& text, const std::string& name) {
 
   profile.model = read_shape(file["model"], name + ": \"model\"");
   profile.stages = file.count("stages", profile.model.layers);
-  profile.draft_layers =
-      Section(file["draft"], name + ": \"draft\"", {"layers"}).count("layers", limits::layers);
+  Section draft(file["draft"], name + ": \"draft\"", {"layers"}, {"on_stage"});
+  profile.draft_layers = draft.count("layers", limits::layers);
+  if (draft.has("on_stage"))
+    profile.draft_place = draft.word("on_stage", {"first", "last"}) == "first"
+                              ? DraftPlace::first_stage
+                              : DraftPlace::last_stage;
 
   Section link(file["link"], name + ": \"link\"", {"mbps", "latency_ms"});
   profile.link_mbps = link.number("mbps", 1e-2, 1e7);

@@ -26,6 +26,10 @@ struct EmulatedShape {
   double head_weights() const;
 };
 
+/// Where draft, tree pruner and verifier compute: on a device of their own, or sharing that of the
+/// first or last stage.
+enum class DraftPlace { own_device, first_stage, last_stage };
+
 struct DeviceProfile {
   /// As the user named it.
   std::string name;
@@ -38,6 +42,7 @@ struct DeviceProfile {
   std::uint32_t stages = 1;
   /// Decoder layers of the draft head.
   std::uint32_t draft_layers = 1;
+  DraftPlace draft_place = DraftPlace::own_device;
   double link_mbps = 0;
   double link_latency_ms = 0;
   double ready_lead_ms = 0;

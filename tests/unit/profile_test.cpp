@@ -118,6 +118,45 @@ BOOST_AUTO_TEST_CASE(the_paper_s_13b_devices) {
   BOOST_TEST(profile.row_bytes() == 10240);
 }
 
+BOOST_AUTO_TEST_CASE(desktops_and_boards_with_an_8b_model_in_four_bits) {
+  auto desk = read_profile("desk-8b");
+  auto home = read_profile("home-8b");
+  // 32 layers of 218 million weights, and an LM head of 525 million.
+  BOOST_TEST(desk.model.layer_weights() == 218'103'808);
+  BOOST_CHECK_CLOSE(32 * desk.model.layer_weights() + desk.model.head_weights(), 7.5e9, 0.1);
+  // 0.98 GB of weights a stage, at 52 and at 13.6 GB/s.
+  BOOST_CHECK_CLOSE(desk.stage_seconds(8, 1), 0.01937, 0.1);
+  BOOST_CHECK_CLOSE(home.stage_seconds(8, 1), 0.07317, 0.1);
+  // 3.5 operations per weight and row, in thousands of millions: 2.3 ms and 17.4 ms a row.
+  BOOST_TEST(desk.stage_seconds(8, 8) == desk.stage_seconds(8, 1));
+  BOOST_CHECK_CLOSE(desk.stage_seconds(8, 16), 16 * 0.002326 + 0.0005, 0.1);
+  BOOST_TEST(home.stage_seconds(8, 4) == home.stage_seconds(8, 1));
+  BOOST_CHECK_CLOSE(home.stage_seconds(8, 5), 5 * 0.01745 + 0.001, 0.1);
+  BOOST_CHECK_CLOSE(home.draft_seconds(1), 0.0331, 0.5);
+  for (const auto& profile : {desk, home}) {
+    BOOST_TEST(profile.stages == 4U);
+    BOOST_TEST((profile.draft_place == DraftPlace::last_stage));
+    BOOST_TEST(profile.link().bits_per_second == 1'000'000'000U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(desktops_far_from_each_other) {
+  auto wan = read_profile("wan-8b");
+  BOOST_TEST(wan.stage_seconds(8, 12) == read_profile("desk-8b").stage_seconds(8, 12));
+  BOOST_TEST(wan.link().bits_per_second == 100'000'000U);
+  BOOST_TEST(wan.link().latency_ns == 30'000'000U);
+  BOOST_TEST((wan.draft_place == DraftPlace::first_stage));
+}
+
+BOOST_AUTO_TEST_CASE(the_draft_has_a_device_of_its_own_or_a_stage_s) {
+  BOOST_TEST((parse_profile(good().dump(), "p.json").draft_place == DraftPlace::own_device));
+  auto json = good();
+  json["draft"]["on_stage"] = "first";
+  BOOST_TEST((parse_profile(json.dump(), "p.json").draft_place == DraftPlace::first_stage));
+  json["draft"]["on_stage"] = "last";
+  BOOST_TEST((parse_profile(json.dump(), "p.json").draft_place == DraftPlace::last_stage));
+}
+
 BOOST_AUTO_TEST_CASE(links_have_the_profile_s_rate_or_another) {
   auto profile = read_profile("paper-7b");
   BOOST_TEST((profile.link() == EmulatedLink{1'000'000'000, 200'000, 8192}));
@@ -135,7 +174,7 @@ BOOST_AUTO_TEST_CASE(every_example_that_is_no_cluster_is_a_profile) {
     BOOST_TEST(read_profile(entry.path().string()).stages > 0U);
     ++examples;
   }
-  BOOST_TEST(examples >= 2);
+  BOOST_TEST(examples >= 5);
 }
 
 BOOST_AUTO_TEST_CASE(mistakes_are_named) {
@@ -158,6 +197,9 @@ BOOST_AUTO_TEST_CASE(mistakes_are_named) {
   check_refused(nullptr, "stages", 11, "\"stages\" is 11");
   check_refused(nullptr, "stages", 0, "\"stages\" is 0");
   check_refused("draft", "layers", 0, "\"layers\" is 0");
+  check_refused("draft", "on_stage", 3, "\"on_stage\" is 3, not one of [\"first\",\"last\"]");
+  check_refused("draft", "on_stage", "middle", "\"on_stage\" is \"middle\"");
+  check_refused("draft", "onstage", "last", "unknown key \"onstage\"");
   check_refused("link", "mbps", 0, "\"mbps\" is 0");
   check_refused("link", "latency_ms", -1, "\"latency_ms\" is -1");
   check_refused(nullptr, "ready_lead_ms", 1e9, "\"ready_lead_ms\"");
