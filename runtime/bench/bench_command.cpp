@@ -15,6 +15,7 @@
 #include "runtime/bench/bench_report.hpp"
 #include "runtime/bench/chrome_trace.hpp"
 #include "runtime/bench/output_file.hpp"
+#include "runtime/bench/tensor_parallel.hpp"
 #include "runtime/bench/timeline_svg.hpp"
 #include "runtime/run/embedded.hpp"
 
@@ -139,6 +140,8 @@ ExitCode bench(const BenchOptions& options, const BenchNames& names, const Bench
   CellRunner cells(plan, prompts, runner, is_traced ? &trace : nullptr,
                    options.quiet ? nullptr : &progress);
   auto results = cells.run(job_count(options));
+  if (options.modelled)
+    add_tensor_parallel(results);
 
   std::vector<BenchSummary> summaries;
   summaries.reserve(results.size());

@@ -74,7 +74,8 @@ Fields fields(const BenchSummary& summary, BenchClock clock) {
           {"stage_busy", shares(summary, &DeviceShares::busy)},
           {"stage_wasted", shares(summary, &DeviceShares::wasted)},
           {"stage_idle", shares(summary, &DeviceShares::idle)},
-          {"hop_seconds", hops(summary)}};
+          {"hop_seconds", hops(summary)},
+          {"modelled", summary.modelled_devices > 0 ? "yes" : "no"}};
 }
 
 }  // namespace

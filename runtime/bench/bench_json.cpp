@@ -73,6 +73,7 @@ Json json_of(const BenchSummary& summary, BenchClock clock) {
   auto json = json_of(summary.what);
   json.update(Json{{"stages", stage_count(summary)},
                    {"clock", name_of(clock)},
+                   {"modelled", summary.modelled_devices > 0},
                    {"max_tokens", summary.what.max_tokens},
                    {"seed", summary.what.seed},
                    {"controller", summary.what.controller},

@@ -71,6 +71,9 @@ void add_what(CLI::App& app, BenchOptions& options) {
   what->add_option("--controller", options.controller,
                    "Adapt to the devices while running: on, off (default on)")
       ->transform(CLI::IsMember({"on", "off"}));
+  what->add_flag("--modelled", options.modelled,
+                 "Add what tensor parallelism (Megatron, Galaxy) would bring on the emulated "
+                 "devices: computed, not run; chunk-pp has to be among the modes");
   add_kv_type_option(*what, options.kv_type);
 }
 

@@ -39,6 +39,8 @@ struct BenchOptions {
   std::optional<std::uint32_t> max_tokens;
   std::uint64_t seed = 0;
   bool controller = true;
+  /// Adds rows that are computed from the profile, see tensor_parallel.hpp.
+  bool modelled = false;
   KvType kv_type = KvType::f16;
 
   bool is_virtual = false;

@@ -66,16 +66,18 @@ std::string figures(const Results& block, bool with_draft) {
   TextTable table(headings);
   for (const CellResult* result : block) {
     const BenchSummary& summary = result->summary;
-    std::vector<std::string> line{label(summary.what, with_draft),
-                                  rate(summary.decode_rate, summary.decode_rates),
-                                  factor(summary.over_chunk_pp), factor(summary.over_ar)};
+    bool is_modelled = summary.modelled_devices > 0;
+    std::vector<std::string> line{
+        label(summary.what, with_draft) + (is_modelled ? " (modelled)" : ""),
+        rate(summary.decode_rate, summary.decode_rates), factor(summary.over_chunk_pp),
+        factor(summary.over_ar)};
     if (with_ablations)
       line.push_back(factor(summary.over_flowspec));
-    line.push_back(rate(summary.prefill_rate, summary.prefill_rates));
+    line.push_back(is_modelled ? "-" : rate(summary.prefill_rate, summary.prefill_rates));
     line.push_back(
         fmt::format("{:.2f} ± {:.2f}", summary.accept_length, summary.accept_lengths.sd));
-    line.push_back(fmt::format("{:.2f}", summary.tokens_per_segment));
-    line.push_back(rows(summary));
+    line.push_back(is_modelled ? "-" : fmt::format("{:.2f}", summary.tokens_per_segment));
+    line.push_back(is_modelled ? "-" : rows(summary));
     table.add(std::move(line));
   }
   return table.text();
@@ -155,6 +157,8 @@ std::string draft_of(const BenchCase& cell) {
 }
 
 std::size_t stage_count(const BenchSummary& summary) {
+  if (summary.modelled_devices > 0)
+    return summary.modelled_devices;
   return static_cast<std::size_t>(std::ranges::count_if(
       summary.devices, [](const DeviceUse& device) { return is_stage(device.name); }));
 }
@@ -164,6 +168,12 @@ std::string table_text(const std::vector<CellResult>& results, BenchClock clock)
                          ? "Seconds of the virtual clock: exact, the same in every run.\n"
                          : "Seconds of the real clock.\n";
   text += "Rates: over all prompts together (mean ± standard deviation over the prompts).\n";
+  if (std::ranges::any_of(
+          results, [](const CellResult& result) { return result.summary.modelled_devices > 0; }))
+    text += wrap(
+        "Modelled rows were not run: computed from the profile, with the accept length of "
+        "chunk-pp.\n",
+        usual_columns);
   Results block;
   auto end_block = [&] {
     if (!block.empty())

@@ -186,6 +186,13 @@ BenchPlan plan_bench(const BenchOptions& options, const BenchNames& names) {
   BenchPlan plan{.cells = cells.take()};
   if (options.suite == "smoke")
     plan.prompts = 4;
+  auto is_base = [](const BenchCase& cell) {
+    return cell.mode == "chunk-pp" && !cell.profile.empty();
+  };
+  if (options.modelled && std::ranges::none_of(plan.cells, is_base))
+    throw RuntimeError(
+        "--modelled takes the accept length of chunk-pp on emulated devices: add it to --modes, "
+        "and name the devices with --profile, or say --virtual");
   for (const auto* file : {&options.trace_file, &options.plot_file})
     if (!file->empty() && plan.cells.size() != 1)
       throw RuntimeError(fmt::format(

@@ -28,7 +28,8 @@ struct BenchPlan {
 };
 
 /// The cells that the options ask for. `ar` has no draft, only `flowspec` has ablations. Throws
-/// RuntimeError for unknown names, and if --trace or --plot is given for several cells.
+/// RuntimeError for unknown names, if --trace or --plot is given for several cells, and if --modelled
+/// has nothing to go by.
 BenchPlan plan_bench(const BenchOptions& options, const BenchNames& names);
 
 /// "flowspec without expansion, paper-7b, T = 0, 1000 Mb/s".

@@ -37,6 +37,9 @@ struct HopTime {
 /// The figures of one cell. A rate over no time, and a ratio to nothing, is 0.
 struct BenchSummary {
   BenchCase what;
+  /// Not 0: nothing was run, and the figures of this many devices are computed from the profile.
+  /// Those that it does not tell are 0.
+  std::uint32_t modelled_devices = 0;
   std::uint32_t prompts = 0;
   std::uint64_t prompt_tokens = 0;
   std::uint64_t tokens = 0;

@@ -123,6 +123,9 @@ BOOST_AUTO_TEST_CASE(plain_decoding_has_no_draft_and_only_flowspec_has_ablations
                Titles{"flowspec without hold, this machine, T = 0"}));
   check_error([] { titles({"--modes", "ar", "--ablation", "hold"}); }, "flowspec");
   check_error([] { titles({"--ablation", "luck"}); }, "none, all, hold, pruning");
+  check_error([] { titles({"--virtual", "--modes", "ar", "--modelled"}); }, "chunk-pp");
+  check_error([] { titles({"--modes", "chunk-pp", "--modelled"}); }, "--profile");
+  BOOST_TEST(titles({"--virtual", "--modes", "chunk-pp", "--modelled"}).size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(the_suite_paper_has_all_modes_devices_temperatures_and_link_speeds) {
