@@ -192,7 +192,7 @@ void read_rope_divisors(const ConfigReader& reader, ModelConfig& config) {
   constexpr const char* name = "rope_freqs.weight";
   if (reader.file().find(name) == nullptr)
     return;
-  if (config.architecture != "llama")
+  if (config.rope_layout != RopeLayout::pairs)
     reader.refuse(std::string("has per-frequency RoPE factors (tensor ") + name + ")");
   config.rope_scaling.divisors = reader.file().require(name, {config.rope_dims / 2}).floats();
   for (const float divisor : config.rope_scaling.divisors) {
@@ -234,7 +234,8 @@ void read_rope(const ConfigReader& reader, ModelConfig& config) {
   const GgufFile& file = reader.file();
   RopeScaling& scaling = config.rope_scaling;
   config.rope_theta = reader.positive("rope.freq_base", 10000);
-  config.rope_layout = config.architecture == "llama" ? RopeLayout::pairs : RopeLayout::halves;
+  const bool is_of_llama = config.architecture == "llama" || config.architecture == "eagle3";
+  config.rope_layout = is_of_llama ? RopeLayout::pairs : RopeLayout::halves;
   read_rope_divisors(reader, config);
   const std::string type_key = reader.key("rope.scaling.type");
   const std::string type = file.find_string(type_key).value_or("linear");
@@ -279,11 +280,9 @@ void read_biases(const GgufFile& file, ModelConfig& config) {
   config.ffn_bias = has_any({"ffn_gate", "ffn_up", "ffn_down"});
 }
 
-}  // namespace
-
-ModelConfig read_config(const GgufFile& file) {
+ModelConfig read_shape(const GgufFile& file, const std::string& architecture) {
   ModelConfig config;
-  config.architecture = read_architecture(file);
+  config.architecture = architecture;
   config_rules::apply_architecture(config);
   const ConfigReader reader(file, config.architecture);
   refuse_unsupported(reader);
@@ -301,6 +300,16 @@ ModelConfig read_config(const GgufFile& file) {
   read_rope(reader, config);
   config.rms_eps = reader.positive("attention.layer_norm_rms_epsilon");
   return config;
+}
+
+}  // namespace
+
+ModelConfig read_config(const GgufFile& file) {
+  return read_shape(file, read_architecture(file));
+}
+
+ModelConfig config_rules::read_eagle3_shape(const GgufFile& file) {
+  return read_shape(file, "eagle3");
 }
 
 }  // namespace flowspec

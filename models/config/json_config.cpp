@@ -67,6 +67,19 @@ std::uint32_t JsonConfig::size(const char* key, std::optional<std::uint32_t> fal
   return value->get<std::uint32_t>();
 }
 
+std::optional<std::vector<std::uint32_t>> JsonConfig::sizes(const char* key,
+                                                            std::uint64_t most) const {
+  const json* value = find(key);
+  if (value == nullptr)
+    return std::nullopt;
+  const auto fits = [most](const json& x) {
+    return x.is_number_unsigned() && x.get<std::uint64_t>() <= most;
+  };
+  if (!value->is_array() || !std::ranges::all_of(*value, fits))
+    fail(quoted(key) + " is not a list of integers from 0 to " + std::to_string(most));
+  return value->get<std::vector<std::uint32_t>>();
+}
+
 double JsonConfig::positive(const char* key, std::optional<double> fallback) const {
   const json* value = find(key);
   if (value == nullptr && fallback)

@@ -32,6 +32,8 @@ class JsonConfig {
   /// From `least` to `most`. Without a fallback the key is required.
   std::uint32_t size(const char* key, std::optional<std::uint32_t> fallback, std::uint64_t most,
                      std::uint64_t least = 1) const;
+  /// A list of integers from 0 to `most`; nothing if the key is missing.
+  std::optional<std::vector<std::uint32_t>> sizes(const char* key, std::uint64_t most) const;
   /// Finite and more than 0.
   double positive(const char* key, std::optional<double> fallback) const;
   bool boolean(const char* key, bool fallback) const;

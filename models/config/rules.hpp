@@ -23,6 +23,10 @@ void apply_architecture(ModelConfig& config);
 /// @param sign  what it was recognised by.
 [[noreturn]] void refuse_eagle3(const std::filesystem::path& file, const std::string& sign);
 
+/// The shape of an EAGLE-3 head's own layers: the keys and tensors are those of a model. Throws
+/// ModelError as `read_config` does.
+ModelConfig read_eagle3_shape(const GgufFile& file);
+
 /// Names of keys, for messages; they differ between sources.
 struct ScalingKeys {
   std::string factor;

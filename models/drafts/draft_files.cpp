@@ -1,5 +1,6 @@
 #include "models/drafts/draft_files.hpp"
 
+#include <string>
 #include <system_error>
 
 #include "models/base/error.hpp"
@@ -50,6 +51,24 @@ DraftKind draft_kind(const std::filesystem::path& path) {
   // Heads are published as such a file; EagleHead reports how to convert it.
   const bool is_unread_head = has("pytorch_model.bin") && !has("model.safetensors.index.json");
   return is_unread_head ? DraftKind::eagle_head : DraftKind::model;
+}
+
+std::filesystem::path find_head_weights(const std::filesystem::path& path) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;  // opening it reports the error
+  const bool is_folder = fs::is_directory(path, ignored);
+  fs::path safetensors = is_folder ? path / "model.safetensors" : path;
+  const fs::path pickle = is_folder ? path / "pytorch_model.bin" : path;
+  const bool has_pickle_only =
+      is_folder ? !has_entry(safetensors) && has_entry(pickle) : pickle.extension() == ".bin";
+  if (has_pickle_only) {
+    throw ModelError(pickle.string() +
+                     ": is a PyTorch checkpoint, which may hold programs and is not read. Convert "
+                     "it to model.safetensors in the same folder, with Python: "
+                     "safetensors.torch.save_file(torch.load('pytorch_model.bin', "
+                     "weights_only=True), 'model.safetensors').");
+  }
+  return safetensors;
 }
 
 }  // namespace flowspec

@@ -12,4 +12,8 @@ enum class DraftKind { eagle_head, model };
 /// EAGLE-3 heads.
 DraftKind draft_kind(const std::filesystem::path& path);
 
+/// The safetensors file of the EAGLE head at `path`, a folder or that file. Throws ModelError, with
+/// the remedy, where there is a PyTorch checkpoint only.
+std::filesystem::path find_head_weights(const std::filesystem::path& path);
+
 }  // namespace flowspec

@@ -27,8 +27,20 @@ class DraftModel {
  public:
   virtual ~DraftModel() = default;
 
-  /// Length of the target's hidden states that the draft reads; 0: it reads none.
+  /// Length of the features that the draft reads, one for each node; 0: it reads none. A feature is
+  /// the target's hidden state after the final norm, or what `read_taps` makes of other ones.
   virtual std::uint32_t feature_size() const = 0;
+  /// What the draft reads of the target instead of its last hidden state: the residual stream that
+  /// enters these layers, rising; the number of layers stands for what leaves the last one. Empty
+  /// for most drafts.
+  virtual std::span<const std::uint32_t> taps() const { return {}; }
+  /// Length of one tap: the target's hidden size. 0 without taps.
+  virtual std::uint32_t tap_size() const { return 0; }
+  /// Turns taps into features, if the draft has taps.
+  /// @param values    rows x (taps x tap_size).
+  /// @param features  rows x feature_size.
+  virtual void read_taps(std::span<const float> /*values*/, std::size_t /*rows*/,
+                         std::span<float> /*features*/) {}
   /// A cache for one session.
   virtual KvCache make_cache(std::uint32_t slots) const = 0;
   virtual std::uint32_t max_rows() const = 0;

@@ -5,15 +5,15 @@
 #include <cassert>
 #include <set>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "models/base/error.hpp"
+#include "models/drafts/draft_files.hpp"
 #include "models/drafts/eagle_config.hpp"
+#include "models/drafts/eagle_rows.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/safetensors.hpp"
-#include "models/formats/text_file.hpp"
 #include "models/kernels/kernels.hpp"
 #include "models/layers/decoder_layer.hpp"
 #include "models/layers/workspace.hpp"
@@ -23,24 +23,6 @@ namespace flowspec {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// The safetensors file for `path`.
-fs::path find_weights(const fs::path& path) {
-  std::error_code ignored;  // opening it reports the error
-  const bool is_folder = fs::is_directory(path, ignored);
-  fs::path safetensors = is_folder ? path / "model.safetensors" : path;
-  const fs::path pickle = is_folder ? path / "pytorch_model.bin" : path;
-  const bool has_pickle_only =
-      is_folder ? !has_entry(safetensors) && has_entry(pickle) : pickle.extension() == ".bin";
-  if (has_pickle_only) {
-    throw ModelError(pickle.string() +
-                     ": is a PyTorch checkpoint, which may hold programs and is not read. Convert "
-                     "it to model.safetensors in the same folder, with Python: "
-                     "safetensors.torch.save_file(torch.load('pytorch_model.bin', "
-                     "weights_only=True), 'model.safetensors').");
-  }
-  return safetensors;
-}
 
 /// A head's tensors, their names and shapes checked.
 struct Tensors {
@@ -94,17 +76,6 @@ void check_target(const fs::path& path, const ModelConfig& config, std::uint32_t
   };
   check("hidden size", config.hidden_size, hidden_size);
   check("vocabulary size", config.vocab_size, vocab_size);
-}
-
-/// The row's context without the text's first position.
-RowContext shifted(const RowContext& row) {
-  assert(row.prefix.size() + row.tail.size() == std::size_t{row.position} + 1);
-  assert(!row.tail.empty() && row.tail.back() == row.slot && row.cache->layers() == 1);
-  RowContext result = row;
-  --result.position;
-  std::span<const Slot>& first = row.prefix.empty() ? result.tail : result.prefix;
-  first = first.subspan(1);
-  return result;
 }
 
 }  // namespace
@@ -173,7 +144,7 @@ struct EagleHead::State {
 
 EagleHead::EagleHead(const fs::path& path, LmHead lm_head, unsigned threads,
                      std::uint32_t max_rows) {
-  const fs::path weights = find_weights(path);
+  const fs::path weights = find_head_weights(path);
   const SafetensorsFile file = SafetensorsFile::open(weights);
   const EagleConfig config = read_eagle_config(weights.parent_path() / "config.json");
   const Tensors tensors(file, config);
@@ -186,7 +157,7 @@ EagleHead::EagleHead(const fs::path& path, LmHead lm_head, unsigned threads,
 EagleHead::~EagleHead() = default;
 
 void EagleHead::check(const fs::path& path, const ModelConfig& target) {
-  const fs::path weights = find_weights(path);
+  const fs::path weights = find_head_weights(path);
   const SafetensorsFile file = SafetensorsFile::open(weights);
   const EagleConfig config = read_eagle_config(weights.parent_path() / "config.json");
   const Tensors tensors(file, config);
@@ -194,7 +165,7 @@ void EagleHead::check(const fs::path& path, const ModelConfig& target) {
 }
 
 std::uint64_t EagleHead::needed_bytes(const fs::path& path, std::uint32_t max_rows) {
-  const fs::path weights = find_weights(path);
+  const fs::path weights = find_head_weights(path);
   const ModelConfig config = read_eagle_config(weights.parent_path() / "config.json").model;
   // Besides the layer's memory: joined inputs, results and logits.
   const std::uint64_t per_row = 3 * std::uint64_t{config.hidden_size} + config.vocab_size;

@@ -49,24 +49,6 @@ constexpr std::array layer_names{
     NamePair{"ffn_down", "mlp.down_proj"},
 };
 
-/// Nothing if these folders have no name for the tensor.
-std::optional<std::string> hf_name(std::string_view gguf) {
-  const auto* whole = std::ranges::find(whole_names, gguf, &NamePair::gguf);
-  if (whole != whole_names.end())
-    return std::string(whole->hf);
-  constexpr std::string_view block = "blk.";
-  const std::size_t layer_end = gguf.find('.', block.size());
-  const std::size_t kind = gguf.rfind('.');
-  if (!gguf.starts_with(block) || layer_end == gguf.npos || kind <= layer_end)
-    return std::nullopt;
-  const std::string_view inner = gguf.substr(layer_end + 1, kind - layer_end - 1);
-  const auto* name = std::ranges::find(layer_names, inner, &NamePair::gguf);
-  if (name == layer_names.end())
-    return std::nullopt;
-  return "model.layers." + std::string(gguf.substr(block.size(), layer_end - block.size())) + "." +
-         std::string(name->hf) + std::string(gguf.substr(kind));
-}
-
 /// Compares both as they are read from the file, and keeps no page of them in memory.
 bool has_same_bytes(const TensorInfo& a, const TensorInfo& b) {
   const bool is_same = a.type == b.type && std::ranges::equal(a.data, b.data);
@@ -139,6 +121,23 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
 }
 
 }  // namespace
+
+std::optional<std::string> hf_tensor_name(std::string_view gguf) {
+  const auto* whole = std::ranges::find(whole_names, gguf, &NamePair::gguf);
+  if (whole != whole_names.end())
+    return std::string(whole->hf);
+  constexpr std::string_view block = "blk.";
+  const std::size_t layer_end = gguf.find('.', block.size());
+  const std::size_t kind = gguf.rfind('.');
+  if (!gguf.starts_with(block) || layer_end == gguf.npos || kind <= layer_end)
+    return std::nullopt;
+  const std::string_view inner = gguf.substr(layer_end + 1, kind - layer_end - 1);
+  const auto* name = std::ranges::find(layer_names, inner, &NamePair::gguf);
+  if (name == layer_names.end())
+    return std::nullopt;
+  return "model.layers." + std::string(gguf.substr(block.size(), layer_end - block.size())) + "." +
+         std::string(name->hf) + std::string(gguf.substr(kind));
+}
 
 struct HfFolder::Content {
   explicit Content(const fs::path& folder)
@@ -319,14 +318,14 @@ std::vector<const TensorInfo*> HfFolder::all_tensors() const {
 }
 
 const TensorInfo* HfFolder::find(std::string_view name) const {
-  const auto own_name = hf_name(name);
+  const auto own_name = hf_tensor_name(name);
   const SafetensorsFile* file = own_name ? content_->file_with(*own_name) : nullptr;
   return file != nullptr ? file->find(*own_name) : nullptr;
 }
 
 const TensorInfo& HfFolder::require(std::string_view name,
                                     std::span<const std::uint64_t> shape) const {
-  const std::string own_name = hf_name(name).value_or(std::string(name));
+  const std::string own_name = hf_tensor_name(name).value_or(std::string(name));
   const SafetensorsFile* file = content_->file_with(own_name);
   if (file == nullptr) {
     throw ModelError((content_->path / index_name).string() + ": tensor '" + own_name +

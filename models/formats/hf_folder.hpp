@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,10 +12,13 @@
 
 namespace flowspec {
 
+/// What a folder's files call a tensor: `model.layers.0.self_attn.q_proj.weight` for
+/// `blk.0.attn_q.weight`. Nothing if they have no name for it.
+std::optional<std::string> hf_tensor_name(std::string_view gguf);
+
 /// A model in a folder, as Hugging Face's transformers save it: config.json, and the weights in
 /// model.safetensors or in the files that model.safetensors.index.json names. Opening reads the
-/// headers only. Tensors are found by their GGUF names: `blk.0.attn_q.weight` is
-/// `model.layers.0.self_attn.q_proj.weight` here.
+/// headers only. Tensors are found by their GGUF names.
 class HfFolder : public ModelFiles {
  public:
   /// Throws ModelError when the folder has no such files, or they are not valid.

@@ -20,7 +20,8 @@ namespace flowspec {
 ///
 /// Tensors are described like those of a GGUF file, so that the same code loads them: the shape of
 /// a `TensorInfo` starts with the row length, the reverse of the file's order. Their bytes need not
-/// be aligned. F32, F16 and BF16 can be used; tensors of other types are listed only.
+/// be aligned. F32, F16 and BF16 can be used as weights, I32 and I64 as integers
+/// (`TensorInfo::integers`); tensors of other types are listed only.
 ///
 /// Spans of `data` stay valid as long as this object or a copy of `mapping()` lives. Writes to the
 /// file show in them, so call `check_unchanged` after reading.

@@ -39,8 +39,8 @@ struct TypeEntry {
 constexpr std::array type_table{
     TypeEntry{"F32", 4, TensorType::f32},   TypeEntry{"F16", 2, TensorType::f16},
     TypeEntry{"BF16", 2, TensorType::bf16}, TypeEntry{"F64", 8, unusable},
-    TypeEntry{"I64", 8, unusable},          TypeEntry{"U64", 8, unusable},
-    TypeEntry{"I32", 4, unusable},          TypeEntry{"U32", 4, unusable},
+    TypeEntry{"I64", 8, type_i64},          TypeEntry{"U64", 8, unusable},
+    TypeEntry{"I32", 4, type_i32},          TypeEntry{"U32", 4, unusable},
     TypeEntry{"I16", 2, unusable},          TypeEntry{"U16", 2, unusable},
     TypeEntry{"I8", 1, unusable},           TypeEntry{"U8", 1, unusable},
     TypeEntry{"BOOL", 1, unusable},         TypeEntry{"F8_E4M3", 1, unusable},

@@ -2,11 +2,28 @@
 
 #include <cassert>
 #include <cstdint>
+#include <cstring>
 
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "models/base/error.hpp"
+
 namespace flowspec {
+namespace {
+
+template <class T>
+std::vector<std::int64_t> read_integers(std::span<const std::byte> data) {
+  std::vector<std::int64_t> values(data.size() / sizeof(T));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    T value = 0;
+    std::memcpy(&value, data.data() + i * sizeof value, sizeof value);
+    values[i] = value;
+  }
+  return values;
+}
+
+}  // namespace
 
 std::uint64_t TensorInfo::elements() const {
   std::uint64_t product = 1;
@@ -24,6 +41,14 @@ std::vector<float> TensorInfo::floats() const {
   std::vector<float> values(elements());
   to_float(type, data, values);
   return values;
+}
+
+std::vector<std::int64_t> TensorInfo::integers() const {
+  if (type == type_i64)
+    return read_integers<std::int64_t>(data);
+  if (type == type_i32)
+    return read_integers<std::int32_t>(data);
+  throw ModelError("tensor '" + name + "' is not stored as integers, expected I32 or I64");
 }
 
 void TensorInfo::drop_pages(std::size_t first, std::size_t count) const {

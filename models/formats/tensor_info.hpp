@@ -29,6 +29,8 @@ struct TensorInfo {
   std::span<const std::byte> row(std::uint64_t index) const;
   /// All values as float32. Throws ModelError for a type that `to_float` does not take.
   std::vector<float> floats() const;
+  /// All values of an I32 or I64 tensor. Throws ModelError for other types.
+  std::vector<std::int64_t> integers() const;
   /// Frees the memory of `count` bytes of a mapped tensor from byte `first` on; a later access
   /// reads them from the file again. Does nothing for other tensors.
   void drop_pages(std::size_t first, std::size_t count) const;

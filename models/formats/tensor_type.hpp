@@ -25,6 +25,10 @@ enum class TensorType : std::uint32_t {
   bf16 = 30,
 };
 
+/// Integers, as token ids are stored. They are no weights: `to_float` does not take them.
+inline constexpr TensorType type_i32{26};
+inline constexpr TensorType type_i64{27};
+
 /// Values are stored in blocks: `values` consecutive values of a row take `bytes` bytes.
 struct BlockLayout {
   std::uint32_t values = 1;

@@ -81,16 +81,20 @@ std::uint64_t DecoderLayer::needed_bytes(const ModelFiles& files, const ModelCon
 
 void DecoderLayer::forward(Workspace& workspace, std::span<const RowContext> rows,
                            std::uint32_t cache_layer, std::span<float> hidden) const {
+  if (!attention_norm_)
+    return forward(workspace, rows, cache_layer, hidden, hidden);
+  attention_norm_->apply(hidden, rows.size(), workspace.normed);
+  forward(workspace, rows, cache_layer, workspace.normed, hidden);
+}
+
+void DecoderLayer::forward(Workspace& workspace, std::span<const RowContext> rows,
+                           std::uint32_t cache_layer, std::span<const float> inputs,
+                           std::span<float> hidden) const {
   const std::size_t count = rows.size();
   assert(count > 0 && count <= workspace.max_rows);
   const std::size_t size = count * ffn_norm_.size();
 
-  if (attention_norm_) {
-    attention_norm_->apply(hidden, count, workspace.normed);
-    qkv_.apply(workspace.normed, count, workspace.qkv);
-  } else {
-    qkv_.apply(hidden, count, workspace.qkv);
-  }
+  qkv_.apply(inputs, count, workspace.qkv);
   adjust_qkv(std::span(workspace.qkv).first(count * qkv_.outputs()));
   attend(workspace, rows, cache_layer);
   output_.apply(workspace.attended, count, workspace.projected);

@@ -39,6 +39,11 @@ class DecoderLayer {
   /// @param cache_layer  this layer's number within the rows' caches.
   void forward(Workspace& workspace, std::span<const RowContext> rows, std::uint32_t cache_layer,
                std::span<float> hidden) const;
+  /// The same for a layer whose query, key and value read something else than its norm of `hidden`,
+  /// maybe of another width.
+  /// @param inputs  rows x inputs of the query matrix.
+  void forward(Workspace& workspace, std::span<const RowContext> rows, std::uint32_t cache_layer,
+               std::span<const float> inputs, std::span<float> hidden) const;
 
  private:
   void adjust_qkv(std::span<float> qkv) const;

@@ -1,44 +1,16 @@
 #include "models/layers/layer_tensors.hpp"
 
 #include <initializer_list>
-#include <set>
 #include <string>
-#include <vector>
 
 #include "models/base/error.hpp"
 #include "models/config/config.hpp"
 #include "models/formats/error_text.hpp"
 #include "models/formats/model_files.hpp"
+#include "models/formats/noting_files.hpp"
 
 namespace flowspec {
 namespace {
-
-/// Forwards requests for tensors and records their names.
-class NotingFiles : public ModelFiles {
- public:
-  explicit NotingFiles(const ModelFiles& files) : files_(files) {}
-
-  const std::filesystem::path& path() const override { return files_.path(); }
-  std::vector<std::filesystem::path> parts() const override { return files_.parts(); }
-  std::vector<FileIdentity> identities() const override { return files_.identities(); }
-  void check_unchanged() const override { files_.check_unchanged(); }
-  std::uint64_t file_size() const override { return files_.file_size(); }
-  std::shared_ptr<const void> mapping() const override { return files_.mapping(); }
-  std::vector<const TensorInfo*> all_tensors() const override { return files_.all_tensors(); }
-  const TensorInfo* find(std::string_view name) const override { return files_.find(name); }
-  const TensorInfo& require(std::string_view name,
-                            std::span<const std::uint64_t> shape) const override {
-    const TensorInfo& tensor = files_.require(name, shape);
-    noted_.insert(&tensor);
-    return tensor;
-  }
-
-  bool is_noted(const TensorInfo* tensor) const { return noted_.contains(tensor); }
-
- private:
-  const ModelFiles& files_;
-  mutable std::set<const TensorInfo*> noted_;
-};
 
 bool is_of_rope(const TensorInfo& tensor) {
   return tensor.name == "rope_freqs.weight" || tensor.name.ends_with("rotary_emb.inv_freq");
@@ -48,6 +20,11 @@ bool is_of_rope(const TensorInfo& tensor) {
 
 LayerTensors find_layer_tensors(const ModelFiles& files, const ModelConfig& config,
                                 std::uint32_t layer) {
+  return find_layer_tensors(files, config, layer, config.hidden_size);
+}
+
+LayerTensors find_layer_tensors(const ModelFiles& files, const ModelConfig& config,
+                                std::uint32_t layer, std::uint64_t qkv_inputs) {
   LayerTensors result;
   const std::string prefix = "blk." + std::to_string(layer) + ".";
   const auto require = [&](const char* name, std::initializer_list<std::uint64_t> shape) {
@@ -60,9 +37,9 @@ LayerTensors find_layer_tensors(const ModelFiles& files, const ModelConfig& conf
   const std::uint64_t q_size = std::uint64_t{config.heads} * config.head_dim;
   const std::uint64_t kv_size = std::uint64_t{config.kv_heads} * config.head_dim;
   result.attention_norm = require("attn_norm.weight", {hidden});
-  result.qkv = {require("attn_q.weight", {hidden, q_size}),
-                require("attn_k.weight", {hidden, kv_size}),
-                require("attn_v.weight", {hidden, kv_size})};
+  result.qkv = {require("attn_q.weight", {qkv_inputs, q_size}),
+                require("attn_k.weight", {qkv_inputs, kv_size}),
+                require("attn_v.weight", {qkv_inputs, kv_size})};
   if (config.qkv_bias) {
     result.qkv_bias = {require("attn_q.bias", {q_size}), require("attn_k.bias", {kv_size}),
                        require("attn_v.bias", {kv_size})};

@@ -35,6 +35,9 @@ struct LayerTensors {
 /// missing, misshapen, or of types that cannot be read.
 LayerTensors find_layer_tensors(const ModelFiles& files, const ModelConfig& config,
                                 std::uint32_t layer);
+/// The same for a layer whose query, key and value have this many inputs.
+LayerTensors find_layer_tensors(const ModelFiles& files, const ModelConfig& config,
+                                std::uint32_t layer, std::uint64_t qkv_inputs);
 const TensorInfo& find_embedding(const ModelFiles& files, const ModelConfig& config);
 const TensorInfo& find_output_norm(const ModelFiles& files, const ModelConfig& config);
 /// The embedding if embeddings are tied.

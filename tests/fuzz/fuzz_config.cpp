@@ -1,7 +1,8 @@
-/// A model's folder: config.json, also as that of an EAGLE head, and the index of its weights.
+/// A model's folder: config.json, also as that of an EAGLE or EAGLE-3 head, and the index of its weights.
 
 #include <array>
 
+#include "models/drafts/eagle3_config.hpp"
 #include "models/drafts/eagle_config.hpp"
 #include "models/formats/hf_folder.hpp"
 #include "tests/fuzz/fuzzing.hpp"
@@ -41,5 +42,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       });
   fuzz::expect_readable_or_refused(
       folder, [&] { fuzz::use(read_eagle_config(folder / "config.json").model); });
+  fuzz::expect_readable_or_refused(folder, [&] {
+    const Eagle3Config head = read_eagle3_config(folder / "config.json");
+    fuzz::use(head.model);
+    taps_in(head, head.model.layers, folder);
+  });
   return 0;
 }

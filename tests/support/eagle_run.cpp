@@ -70,7 +70,7 @@ void permute_slots(std::mt19937& random, const std::vector<EagleTree>& trees, Te
   permute_slots(random, plain, plan);
 }
 
-std::vector<std::vector<EagleResult>> run_eagle(EagleHead& head,
+std::vector<std::vector<EagleResult>> run_eagle(DraftModel& head,
                                                 const std::vector<EagleTree>& trees,
                                                 const TestPlan& plan, std::uint32_t top_k) {
   const std::size_t size = head.feature_size();

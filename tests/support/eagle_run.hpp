@@ -4,7 +4,7 @@
 #include <random>
 #include <vector>
 
-#include "models/drafts/eagle_head.hpp"
+#include "models/drafts/draft_model.hpp"
 #include "tests/support/tree_run.hpp"
 
 namespace flowspec::test {
@@ -33,7 +33,7 @@ struct EagleResult {
 };
 
 /// Results by session and node.
-std::vector<std::vector<EagleResult>> run_eagle(EagleHead& head,
+std::vector<std::vector<EagleResult>> run_eagle(DraftModel& head,
                                                 const std::vector<EagleTree>& trees,
                                                 const TestPlan& plan, std::uint32_t top_k);
 
