@@ -18,6 +18,7 @@
 #include "models/layers/decoder_layer.hpp"
 #include "models/layers/workspace.hpp"
 #include "models/ops/embedding.hpp"
+#include "models/ops/packed/matrix.hpp"
 
 namespace flowspec {
 namespace {
@@ -35,7 +36,9 @@ struct Tensors {
     std::set<std::string> known;
     const auto require = [&](const std::string& name, std::initializer_list<std::uint64_t> shape) {
       known.insert(name);
-      return &file.require(name, shape);
+      const TensorInfo& tensor = file.require(name, shape);
+      layer.stored_bytes += name.starts_with("layers.") ? tensor.data.size() : 0;
+      return &tensor;
     };
     embedding = require("embed_tokens.weight", {model.vocab_size, hidden});
     join = require("fc.weight", {hidden, 2 * hidden});
@@ -82,9 +85,9 @@ void check_target(const fs::path& path, const ModelConfig& config, std::uint32_t
 
 struct EagleHead::State {
   State(const Tensors& tensors, const ModelConfig& model, LmHead head, unsigned threads,
-        std::uint32_t rows)
+        std::uint32_t rows, LoadType type)
       : config(model),
-        workspace(model, threads, rows),
+        workspace(model, threads, rows, LinearForm::automatic, type),
         embedding(*tensors.embedding),
         join(workspace.linears, std::array{tensors.join}),
         bias(tensors.join_bias != nullptr ? tensors.join_bias->floats() : std::vector<float>{}),
@@ -142,15 +145,15 @@ struct EagleHead::State {
   std::vector<float> logits;
 };
 
-EagleHead::EagleHead(const fs::path& path, LmHead lm_head, unsigned threads,
-                     std::uint32_t max_rows) {
+EagleHead::EagleHead(const fs::path& path, LmHead lm_head, unsigned threads, std::uint32_t max_rows,
+                     LoadType type) {
   const fs::path weights = find_head_weights(path);
   const SafetensorsFile file = SafetensorsFile::open(weights);
   const EagleConfig config = read_eagle_config(weights.parent_path() / "config.json");
   const Tensors tensors(file, config);
   check_target(weights, config.model, lm_head.hidden_size(), lm_head.vocab_size());
   state_ = std::make_unique<State>(tensors, config.model, std::move(lm_head), std::max(threads, 1U),
-                                   std::max(max_rows, 1U));
+                                   std::max(max_rows, 1U), type);
   file.check_unchanged();
 }
 
@@ -164,13 +167,18 @@ void EagleHead::check(const fs::path& path, const ModelConfig& target) {
   check_target(weights, config.model, target.hidden_size, target.vocab_size);
 }
 
-std::uint64_t EagleHead::needed_bytes(const fs::path& path, std::uint32_t max_rows) {
+std::uint64_t EagleHead::needed_bytes(const fs::path& path, std::uint32_t max_rows, LoadType type) {
   const fs::path weights = find_head_weights(path);
-  const ModelConfig config = read_eagle_config(weights.parent_path() / "config.json").model;
-  // Besides the layer's memory: joined inputs, results and logits.
+  const SafetensorsFile file = SafetensorsFile::open(weights);
+  const EagleConfig eagle = read_eagle_config(weights.parent_path() / "config.json");
+  const ModelConfig& config = eagle.model;
+  const Tensors tensors(file, eagle);
+  // Besides the layer's memory: the bias, joined inputs, results and logits.
   const std::uint64_t per_row = 3 * std::uint64_t{config.hidden_size} + config.vocab_size;
-  return SafetensorsFile::open(weights).file_size() + Workspace::bytes(config, max_rows) +
-         max_rows * per_row * sizeof(float);
+  const std::uint64_t floats = max_rows * per_row + config.hidden_size;
+  return tensors.embedding->data.size() + packed::Matrix::bytes_for(*tensors.join, type) +
+         DecoderLayer::needed_bytes(tensors.layer, type) + Workspace::bytes(config, max_rows) +
+         floats * sizeof(float);
 }
 
 std::uint32_t EagleHead::feature_size() const {

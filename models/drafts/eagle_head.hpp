@@ -34,15 +34,17 @@ class EagleHead : public DraftModel {
   ///              config.json beside it; tensors are named as in the public checkpoints.
   /// @param lm_head  the target's LM head. `LmHead::share` makes one without loading its weights
   ///                 again.
+  /// @param type  what the head's own matrices become; the embedding stays as it is.
   /// Throws ModelError, which names file and tensor.
   EagleHead(const std::filesystem::path& path, LmHead lm_head, unsigned threads = 1,
-            std::uint32_t max_rows = 64);
+            std::uint32_t max_rows = 64, LoadType type = LoadType::as_is);
   ~EagleHead() override;
   /// Throws what the constructor would throw, without reading weights.
   static void check(const std::filesystem::path& path, const ModelConfig& target);
   /// Bytes of memory that a head takes, without KV and without the target's LM head. Throws as the
   /// constructor does.
-  static std::uint64_t needed_bytes(const std::filesystem::path& path, std::uint32_t max_rows);
+  static std::uint64_t needed_bytes(const std::filesystem::path& path, std::uint32_t max_rows,
+                                    LoadType type = LoadType::as_is);
 
   std::uint32_t feature_size() const override;
   KvCache make_cache(std::uint32_t slots) const override;

@@ -9,9 +9,11 @@ namespace flowspec {
 
 SmallLm::SmallLm(const ModelFiles& files, const ModelConfig& config, unsigned threads,
                  std::uint32_t max_rows, const LoadProgress& progress, KvType kv_type,
-                 std::uint32_t target_vocab_size)
-    : model_(files, config, {{0, config.layers}, threads, max_rows, kv_type}, progress),
-      head_(files, config, threads, max_rows),
+                 std::uint32_t target_vocab_size, LoadType type)
+    : model_(files, config,
+             {{0, config.layers}, threads, max_rows, kv_type, LinearForm::automatic, type},
+             progress),
+      head_(files, config, threads, max_rows, LinearForm::automatic, type),
       common_vocab_size_(target_vocab_size == 0 ? config.vocab_size
                                                 : std::min(config.vocab_size, target_vocab_size)),
       hidden_(std::size_t{model_.max_rows()} * config.hidden_size),
@@ -21,9 +23,9 @@ SmallLm::SmallLm(const ModelFiles& files, const ModelConfig& config, unsigned th
 }
 
 std::uint64_t SmallLm::needed_bytes(const ModelFiles& files, const ModelConfig& config,
-                                    std::uint32_t max_rows) {
-  return StageModel::needed_bytes(files, config, {0, config.layers}, max_rows) +
-         LmHead::needed_bytes(files, config, max_rows);
+                                    std::uint32_t max_rows, LoadType type) {
+  return StageModel::needed_bytes(files, config, {0, config.layers}, max_rows, type) +
+         LmHead::needed_bytes(files, config, max_rows, type);
 }
 
 KvCache SmallLm::make_cache(std::uint32_t slots) const {

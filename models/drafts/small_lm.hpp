@@ -15,12 +15,14 @@ class SmallLm : public DraftModel {
  public:
   /// Throws ModelError as `StageModel` does.
   /// @param target_vocab_size  vocabulary size of the target; 0: the same as this model's.
+  /// @param type  what the matrices become; the embedding stays as it is.
   SmallLm(const ModelFiles& files, const ModelConfig& config, unsigned threads = 1,
           std::uint32_t max_rows = 64, const LoadProgress& progress = {},
-          KvType kv_type = KvType::f32, std::uint32_t target_vocab_size = 0);
+          KvType kv_type = KvType::f32, std::uint32_t target_vocab_size = 0,
+          LoadType type = LoadType::as_is);
   /// Bytes of memory that the model takes, without KV. Throws as the constructor does.
   static std::uint64_t needed_bytes(const ModelFiles& files, const ModelConfig& config,
-                                    std::uint32_t max_rows);
+                                    std::uint32_t max_rows, LoadType type = LoadType::as_is);
 
   std::uint32_t feature_size() const override { return 0; }
   KvCache make_cache(std::uint32_t slots) const override;

@@ -112,6 +112,26 @@ float f16_to_float(std::uint16_t bits) {
   return half_to_float(bits);
 }
 
+std::uint16_t float_to_f16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t sign = bits >> 16 & 0x8000u;
+  const std::uint32_t magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u)
+    return static_cast<std::uint16_t>(sign | 0x7e00u);
+  // From 65520 on the nearest half would be 65536.
+  if (magnitude >= 0x477ff000u)
+    return static_cast<std::uint16_t>(sign | 0x7c00u);
+  if (magnitude < 0x38800000u) {
+    // Between 0.5 and 1 a float's last bit is worth as much as the smallest half: the addition
+    // rounds to it.
+    const auto shifted = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5f);
+    return static_cast<std::uint16_t>(sign | (shifted - 0x3f000000u));
+  }
+  // Adds half a unit, or just less if the number is even, then truncates.
+  const std::uint32_t rounded = magnitude + 0xfffu + (magnitude >> 13 & 1u) - (112u << 23);
+  return static_cast<std::uint16_t>(sign | rounded >> 13);
+}
+
 namespace {
 
 using BlockConverter = void (*)(const std::byte* from, float* to);

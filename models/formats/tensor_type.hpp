@@ -61,4 +61,8 @@ void to_float(TensorType type, std::span<const std::byte> in, std::span<float> o
 /// IEEE 754 binary16 to binary32; exact, NaN payloads kept.
 float f16_to_float(std::uint16_t bits);
 
+/// IEEE 754 binary32 to binary16: to nearest, ties to even; too large values become infinite, any
+/// NaN the quiet one.
+std::uint16_t float_to_f16(float value);
+
 }  // namespace flowspec

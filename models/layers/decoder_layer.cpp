@@ -65,12 +65,15 @@ std::uint64_t DecoderLayer::stored_bytes(const ModelFiles& files, const ModelCon
 }
 
 std::uint64_t DecoderLayer::needed_bytes(const ModelFiles& files, const ModelConfig& config,
-                                         std::uint32_t layer) {
-  const LayerTensors tensors = find_layer_tensors(files, config, layer);
+                                         std::uint32_t layer, LoadType type) {
+  return needed_bytes(find_layer_tensors(files, config, layer), type);
+}
+
+std::uint64_t DecoderLayer::needed_bytes(const LayerTensors& tensors, LoadType type) {
   std::uint64_t bytes = tensors.stored_bytes;
-  const auto pack = [&bytes](std::span<const TensorInfo* const> matrices) {
+  const auto pack = [&bytes, type](std::span<const TensorInfo* const> matrices) {
     for (const TensorInfo* matrix : matrices)
-      bytes += packed::Matrix::bytes_for(*matrix) - matrix->data.size();
+      bytes += packed::Matrix::bytes_for(*matrix, type) - matrix->data.size();
   };
   pack(tensors.qkv);
   pack(tensors.output);

@@ -31,7 +31,8 @@ class DecoderLayer {
                                     std::uint32_t layer);
   /// Bytes that they take in memory.
   static std::uint64_t needed_bytes(const ModelFiles& files, const ModelConfig& config,
-                                    std::uint32_t layer);
+                                    std::uint32_t layer, LoadType type = LoadType::as_is);
+  static std::uint64_t needed_bytes(const LayerTensors& tensors, LoadType type);
 
   /// Writes the rows' keys and values to their slots, then computes all rows in place. At most
   /// workspace.max_rows rows; workspace.rope must be prepared for their positions.

@@ -16,9 +16,9 @@ namespace flowspec {
 
 struct LmHead::State {
   State(const TensorInfo& norm_weight, const TensorInfo& matrix, const ModelConfig& config,
-        unsigned threads, std::uint32_t rows, LinearForm linear_form)
+        unsigned threads, std::uint32_t rows, LinearForm linear_form, LoadType type)
       : form(linear_form),
-        linears(threads, form),
+        linears(threads, form, type),
         norm(norm_weight, config.rms_eps),
         output(linears, std::array{&matrix}),
         max_rows(std::max(rows, 1U)) {}
@@ -38,18 +38,23 @@ struct LmHead::State {
 };
 
 LmHead::LmHead(const ModelFiles& files, const ModelConfig& config, unsigned threads,
-               std::uint32_t max_rows, LinearForm form)
+               std::uint32_t max_rows, LinearForm form, LoadType type)
     : state_(std::make_unique<State>(find_output_norm(files, config),
                                      find_output_matrix(files, config), config, threads, max_rows,
-                                     form)) {
+                                     form, type)) {
   files.check_unchanged();
 }
 
 std::uint64_t LmHead::needed_bytes(const ModelFiles& files, const ModelConfig& config,
-                                   std::uint32_t max_rows) {
+                                   std::uint32_t max_rows, LoadType type) {
   return find_output_norm(files, config).data.size() +
-         packed::Matrix::bytes_for(find_output_matrix(files, config)) +
+         packed::Matrix::bytes_for(find_output_matrix(files, config), type) +
          std::uint64_t{max_rows} * (config.vocab_size + config.hidden_size) * sizeof(float);
+}
+
+bool LmHead::is_changed_by(LoadType type, const ModelFiles& files, const ModelConfig& config) {
+  const TensorInfo& matrix = find_output_matrix(files, config);
+  return loaded_type(matrix, type) != matrix.type;
 }
 
 LmHead::LmHead(std::unique_ptr<State> state) : state_(std::move(state)) {}

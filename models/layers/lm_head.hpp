@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/formats/load_type.hpp"
 #include "models/ops/linear_form.hpp"
 
 namespace flowspec {
@@ -20,13 +21,16 @@ class LmHead {
  public:
   /// Throws ModelError when a tensor is missing or misshapen.
   LmHead(const ModelFiles& files, const ModelConfig& config, unsigned threads,
-         std::uint32_t max_rows, LinearForm form = LinearForm::automatic);
+         std::uint32_t max_rows, LinearForm form = LinearForm::automatic,
+         LoadType type = LoadType::as_is);
   ~LmHead();
 
   /// Bytes of memory for its weights and the logits of `max_rows` rows. Reads no weights. Throws as
   /// the constructor does.
   static std::uint64_t needed_bytes(const ModelFiles& files, const ModelConfig& config,
-                                    std::uint32_t max_rows);
+                                    std::uint32_t max_rows, LoadType type = LoadType::as_is);
+  /// Whether loading it as `type` gives other weights than those of the file.
+  static bool is_changed_by(LoadType type, const ModelFiles& files, const ModelConfig& config);
 
   LmHead(LmHead&&) noexcept;
   LmHead& operator=(LmHead&&) noexcept;

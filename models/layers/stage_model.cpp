@@ -32,7 +32,7 @@ struct StageModel::State {
   State(const ModelConfig& model, const StageOptions& stage)
       : config(model),
         options(stage),
-        workspace(model, stage.threads, stage.max_rows, stage.form) {}
+        workspace(model, stage.threads, stage.max_rows, stage.form, stage.load_type) {}
 
   void forward(std::span<const RowContext> rows, std::span<float> hidden) {
     Position last = 0;
@@ -99,10 +99,10 @@ std::uint64_t StageModel::stored_bytes(const ModelFiles& files, const ModelConfi
 }
 
 std::uint64_t StageModel::needed_bytes(const ModelFiles& files, const ModelConfig& config,
-                                       LayerRange layers, std::uint32_t max_rows) {
+                                       LayerRange layers, std::uint32_t max_rows, LoadType type) {
   std::uint64_t bytes = layers.first == 0 ? find_embedding(files, config).data.size() : 0;
   for (std::uint32_t layer = layers.first; layer < layers.end; ++layer)
-    bytes += DecoderLayer::needed_bytes(files, config, layer);
+    bytes += DecoderLayer::needed_bytes(files, config, layer, type);
   return bytes + Workspace::bytes(config, max_rows);
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "models/base/types.hpp"
+#include "models/formats/load_type.hpp"
 #include "models/kv/kv_cache.hpp"
 #include "models/ops/linear_form.hpp"
 
@@ -31,6 +32,9 @@ struct StageOptions {
   KvType kv_type = KvType::f32;
   /// What multiplies by float32 matrices.
   LinearForm form = LinearForm::automatic;
+  /// What the matrices become. Stages of a target keep them as they are, or the text would be
+  /// another one.
+  LoadType load_type = LoadType::as_is;
 };
 
 /// A range of decoder layers of a model, with the token embedding if the range starts at layer 0.
@@ -55,7 +59,8 @@ class StageModel {
   /// Bytes of memory for the weights and the scratch memory of `max_rows` rows. The KV cache of
   /// each session comes on top.
   static std::uint64_t needed_bytes(const ModelFiles& files, const ModelConfig& config,
-                                    LayerRange layers, std::uint32_t max_rows);
+                                    LayerRange layers, std::uint32_t max_rows,
+                                    LoadType type = LoadType::as_is);
   StageModel(StageModel&&) noexcept;
   StageModel& operator=(StageModel&&) noexcept;
 

@@ -16,8 +16,8 @@ namespace flowspec {
 /// rows. Used by one thread at a time.
 struct Workspace {
   Workspace(const ModelConfig& config, unsigned threads, std::uint32_t rows,
-            LinearForm form = LinearForm::automatic)
-      : linears(threads, form),
+            LinearForm form = LinearForm::automatic, LoadType type = LoadType::as_is)
+      : linears(threads, form, type),
         rope(config.head_dim, config.rope_dims, static_cast<double>(config.rope_theta),
              config.rope_layout, config.rope_scaling),
         attention({config.heads, config.kv_heads, config.head_dim}, threads),

@@ -9,12 +9,16 @@
 namespace flowspec {
 
 struct LinearContext::State {
-  State(unsigned thread_count, LinearForm linear_form)
-      : dense(thread_count), form(linear_form), threads(std::max(thread_count, 1U)) {}
+  State(unsigned thread_count, LinearForm linear_form, LoadType load_type)
+      : dense(thread_count),
+        form(linear_form),
+        type(load_type),
+        threads(std::max(thread_count, 1U)) {}
 
   bool packs(const TensorInfo& tensor) const {
-    if (tensor.type != TensorType::f32)
-      return packed::Matrix::takes(tensor.type);
+    const TensorType loaded = loaded_type(tensor, type);
+    if (loaded != TensorType::f32)
+      return packed::Matrix::takes(loaded);
     const std::size_t inputs = tensor.shape.front();
     return form == LinearForm::packed ||
            (form == LinearForm::automatic &&
@@ -23,6 +27,7 @@ struct LinearContext::State {
 
   DnnlContext dense;
   LinearForm form;
+  LoadType type;
   unsigned threads;
   const packed::KernelSet& kernels = packed::kernels_in_use();
   packed::RowBuffer rows;
@@ -30,8 +35,8 @@ struct LinearContext::State {
   std::vector<float> part_out;
 };
 
-LinearContext::LinearContext(unsigned threads, LinearForm form)
-    : state_(std::make_shared<State>(threads, form)) {}
+LinearContext::LinearContext(unsigned threads, LinearForm form, LoadType type)
+    : state_(std::make_shared<State>(threads, form, type)) {}
 
 LinearContext::~LinearContext() = default;
 
@@ -46,7 +51,7 @@ Linear::Linear(const LinearContext& context, std::span<const TensorInfo* const> 
     Part part{outputs_, nullptr, nullptr};
     std::size_t end = first + 1;
     if (context_->packs(*parts[first])) {
-      part.packed = std::make_shared<packed::Matrix>(*parts[first]);
+      part.packed = std::make_shared<packed::Matrix>(*parts[first], context_->type);
       outputs_ += part.packed->outputs();
     } else {
       while (end < parts.size() && !context_->packs(*parts[end]))

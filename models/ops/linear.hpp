@@ -18,7 +18,9 @@ struct TensorInfo;
 /// quantised activations.
 class LinearContext {
  public:
-  explicit LinearContext(unsigned threads, LinearForm form = LinearForm::automatic);
+  /// @param type  what the matrices become that are loaded for this context.
+  explicit LinearContext(unsigned threads, LinearForm form = LinearForm::automatic,
+                         LoadType type = LoadType::as_is);
   ~LinearContext();
 
   /// Names of oneDNN's kernels in use that are slow or not known to be batch-invariant.
@@ -33,8 +35,9 @@ class LinearContext {
 /// y = x W^T. Several matrices with the same inputs are stacked into one: the outputs of the first
 /// come first. The linear layers of one context are used by one thread at a time.
 ///
-/// Weights stay in memory with the values of the file; see models/ops/packed for the products. Only
-/// float32 weights go through oneDNN, on CPUs where it is batch-invariant (AVX-512).
+/// Weights stay in memory with the values of the file, or are quantised to the type that the context
+/// asks for; see models/ops/packed for the products. Only float32 weights go through oneDNN, on CPUs
+/// where it is batch-invariant (AVX-512).
 class Linear {
  public:
   /// Reads and packs the weights.

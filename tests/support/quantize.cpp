@@ -6,36 +6,16 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "models/formats/block_quants.hpp"
 #include "tests/support/bytes_of.hpp"
 
 namespace flowspec::test {
 namespace {
 
-std::string convert_q8_0(std::span<const float> block) {
-  float largest = 0;
-  for (const float value : block)
-    largest = std::max(largest, std::abs(value));
-  const float scale = largest / 127;
-  std::string bytes = bytes_of(float_to_f16(scale));
-  for (const float value : block) {
-    const float q = scale == 0 ? 0 : std::round(value / scale);
-    bytes += static_cast<char>(static_cast<std::int8_t>(std::clamp(q, -127.0F, 127.0F)));
-  }
-  return bytes;
-}
-
-std::string convert_q4_0(std::span<const float> block) {
-  float extreme = 0;
-  for (const float value : block)
-    extreme = std::abs(value) > std::abs(extreme) ? value : extreme;
-  const float scale = extreme / -8;
-  const auto quantise = [scale](float value) {
-    const float q = scale == 0 ? 8 : std::round(value / scale) + 8;
-    return static_cast<std::uint8_t>(std::clamp(q, 0.0F, 15.0F));
-  };
-  std::string bytes = bytes_of(float_to_f16(scale));
-  for (std::size_t i = 0; i < 16; ++i)
-    bytes += static_cast<char>(quantise(block[i]) | quantise(block[i + 16]) << 4);
+template <void (*to_block)(const float*, std::byte*), std::size_t size>
+std::string block_of(std::span<const float> values) {
+  std::string bytes(size, 0);
+  to_block(values.data(), std::as_writable_bytes(std::span(bytes)).data());
   return bytes;
 }
 
@@ -88,7 +68,7 @@ std::string convert_with_minimum(std::span<const float> block, int most) {
 std::string convert_block_of_32(TensorType type, std::span<const float> block) {
   switch (type) {
     case TensorType::q4_0:
-      return convert_q4_0(block);
+      return block_of<to_q4_0_block, 18>(block);
     case TensorType::q4_1:
       return convert_with_minimum(block, 15);
     case TensorType::q5_0:
@@ -96,7 +76,7 @@ std::string convert_block_of_32(TensorType type, std::span<const float> block) {
     case TensorType::q5_1:
       return convert_with_minimum(block, 31);
     default:
-      return convert_q8_0(block);
+      return block_of<to_q8_0_block, 34>(block);
   }
 }
 
@@ -171,21 +151,6 @@ std::string convert_q6_k(std::span<const float> block) {
 }
 
 }  // namespace
-
-std::uint16_t float_to_f16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000);
-  const float magnitude = std::abs(value);
-  if (!(magnitude < 65520))  // too large, infinite or NaN
-    return sign | (std::isnan(value) ? 0x7e00 : 0x7c00);
-  // Halves below 2^-14 are multiples of 2^-24, the others of 2^-10 of their power of two.
-  const int exponent = std::max(magnitude > 0 ? std::ilogb(magnitude) : -14, -14);
-  const auto steps =
-      static_cast<std::uint32_t>(std::nearbyint(std::ldexp(magnitude, 10 - exponent)));
-  // Adding, not or-ing: rounding up to the next power of two carries into the exponent.
-  return sign +
-         static_cast<std::uint16_t>((static_cast<std::uint32_t>(exponent + 14) << 10) + steps);
-}
 
 std::string convert(TensorType type, std::span<const float> values) {
   std::string bytes;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <span>
 #include <string>
 
@@ -8,8 +7,8 @@
 
 namespace flowspec::test {
 
-/// Converts float32 to any supported type; ties round to even.
+/// Converts float32 to any supported type: to F16, BF16, Q8_0 and Q4_0 as every tool does, to the
+/// others so that the values come near.
 std::string convert(TensorType type, std::span<const float> values);
-std::uint16_t float_to_f16(float value);
 
 }  // namespace flowspec::test

@@ -202,7 +202,7 @@ BOOST_AUTO_TEST_CASE(every_half_is_converted_exactly) {
     }
     BOOST_REQUIRE_EQUAL(std::signbit(actual), (bits & 0x8000) != 0);
     if (!std::isnan(actual))
-      BOOST_REQUIRE_EQUAL(float_to_f16(actual), bits);  // the writer of the tests, too
+      BOOST_REQUIRE_EQUAL(float_to_f16(actual), bits);
   }
 }
 

@@ -209,10 +209,11 @@ std::optional<std::size_t> resident_pages(const TensorInfo& tensor) {
 }
 
 /// Loads layer 1 of 3 while nobody may read the others.
-void check_pages(const ModelFiles& files, const ModelConfig& config) {
+void check_pages(const ModelFiles& files, const ModelConfig& config,
+                 LoadType type = LoadType::as_is) {
   const Locked before(*files.find("blk.0.ffn_up.weight"));
   const Locked after(*files.find("blk.2.ffn_up.weight"));
-  const StageModel model(files, config, {{1, 2}});
+  const StageModel model(files, config, {.layers = {1, 2}, .load_type = type});
   const auto left = resident_pages(*files.find("blk.1.ffn_up.weight"));
   if (!left) {
     BOOST_TEST_MESSAGE("skipped: the system does not tell which pages are in memory");
@@ -321,6 +322,7 @@ BOOST_AUTO_TEST_CASE(a_stage_reads_only_its_own_layers_and_keeps_them_once) {
   write_llama_gguf(folder / "model.gguf", shape, {}, 1);
   const GgufFile file = GgufFile::open(folder / "model.gguf");
   check_pages(file, read_config(file));
+  check_pages(file, read_config(file), LoadType::q8_0);
   const HfWriter writer(file);
   for (const std::size_t shards : {1U, 3U}) {
     const std::string name = std::to_string(shards);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <vector>
 
 #include "models/base/aligned_floats.hpp"
 #include "models/formats/block_quants.hpp"
@@ -127,6 +128,40 @@ const Format* find_format(TensorType type) {
   return nullptr;
 }
 
+/// The rows of a tensor in blocks of the type that it gets.
+class BlockRows {
+ public:
+  BlockRows(const TensorInfo& tensor, TensorType type)
+      : tensor_(tensor), type_(type), stored_bytes_(tensor.row(0).size()) {
+    if (type == tensor.type)
+      return;
+    const BlockLayout layout = *block_layout(type);
+    floats_.resize(tensor.shape.front());
+    blocks_.resize(floats_.size() / layout.values * layout.bytes);
+  }
+
+  /// In the file.
+  std::size_t stored_bytes() const { return stored_bytes_; }
+
+  /// Valid until the next call.
+  const std::byte* row(std::size_t index) {
+    const auto stored = tensor_.data.subspan(index * stored_bytes_, stored_bytes_);
+    if (blocks_.empty())
+      return stored.data();
+    to_float(tensor_.type, stored, floats_);
+    quantise_row(type_, floats_, blocks_);
+    return blocks_.data();
+  }
+
+ private:
+  const TensorInfo& tensor_;
+  TensorType type_;
+  std::size_t stored_bytes_;
+  // Empty if the tensor keeps its type.
+  std::vector<float> floats_;
+  std::vector<std::byte> blocks_;
+};
+
 std::size_t front_size(const Format& format, std::size_t blocks) {
   return (blocks * format.front_bytes + cache_line - 1) / cache_line * cache_line;
 }
@@ -137,8 +172,8 @@ bool Matrix::takes(TensorType type) {
   return find_format(type) != nullptr;
 }
 
-std::uint64_t Matrix::bytes_for(const TensorInfo& tensor) {
-  const Format& format = *find_format(tensor.type);
+std::uint64_t Matrix::bytes_for(const TensorInfo& tensor, LoadType type) {
+  const Format& format = *find_format(loaded_type(tensor, type));
   const std::size_t inputs = tensor.shape.front();
   const std::size_t panels = (tensor.elements() / inputs + panel_outputs - 1) / panel_outputs;
   const std::size_t blocks = inputs / format.values;
@@ -149,8 +184,8 @@ std::size_t Matrix::block() const {
   return find_format(type_)->values;
 }
 
-Matrix::Matrix(const TensorInfo& tensor)
-    : type_(tensor.type),
+Matrix::Matrix(const TensorInfo& tensor, LoadType type)
+    : type_(loaded_type(tensor, type)),
       inputs_(tensor.shape.front()),
       outputs_(tensor.elements() / tensor.shape.front()) {
   const Format& format = *find_format(type_);
@@ -158,10 +193,11 @@ Matrix::Matrix(const TensorInfo& tensor)
   const std::size_t blocks = inputs_ / format.values;
   const std::size_t front = front_size(format, blocks);
   panel_bytes_ = front + blocks * format.body_bytes;
-  assert(panels() * panel_bytes_ == bytes_for(tensor));
+  assert(panels() * panel_bytes_ == bytes_for(tensor, type));
   const std::shared_ptr<float[]> memory =
       allocate_floats(panels() * panel_bytes_ / sizeof(float), true);
   panels_ = {memory, reinterpret_cast<std::byte*>(memory.get())};
+  BlockRows rows(tensor, type_);
   // Packed weights need not be in memory twice.
   constexpr std::size_t dropped_bytes = std::size_t{8} << 20;
   std::size_t dropped = 0;
@@ -171,14 +207,14 @@ Matrix::Matrix(const TensorInfo& tensor)
     const std::size_t count = std::min(panel_outputs, outputs_ - first);
     if (count < panel_outputs)
       std::memset(panel, 0, panel_bytes_);
-    const std::byte* block = tensor.data.data() + first * blocks * format.stored_bytes;
     for (std::size_t o = 0; o < count; ++o) {
+      const std::byte* block = rows.row(first + o);
       for (std::size_t b = 0; b < blocks; ++b, block += format.stored_bytes) {
         format.spread(block, o, panel + b * format.front_bytes,
                       panel + front + b * format.body_bytes);
       }
     }
-    const auto done = static_cast<std::size_t>(block - tensor.data.data());
+    const std::size_t done = (first + count) * rows.stored_bytes();
     if (done - dropped >= dropped_bytes || p + 1 == panels()) {
       tensor.drop_pages(dropped, done - dropped);
       dropped = done;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 
+#include "models/formats/load_type.hpp"
 #include "models/formats/tensor_type.hpp"
 #include "models/ops/packed/kernels.hpp"
 
@@ -14,9 +15,10 @@ struct TensorInfo;
 
 namespace packed {
 
-/// A weight matrix with the values of the file in another order: panels of 16 outputs, one after
-/// the other; missing outputs of the last panel are zero. A panel of a quantised type starts with
-/// the scales of all its blocks, padded to a cache line, so that everything is aligned:
+/// A weight matrix with the values of the file, or quantised from them, in another order: panels of
+/// 16 outputs, one after the other; missing outputs of the last panel are zero. A panel of a
+/// quantised type starts with the scales of all its blocks, padded to a cache line, so that
+/// everything is aligned:
 ///
 /// F32, F16, BF16  for each input 16 weights
 /// Q8_0  block of 32 inputs: 16 float16 scales | 8 groups of 4 inputs x 16 outputs x 4 int8
@@ -35,10 +37,11 @@ class Matrix {
  public:
   static bool takes(TensorType type);
   /// Bytes that the packed tensor takes; its type must be one that `takes` accepts.
-  static std::uint64_t bytes_for(const TensorInfo& tensor);
+  static std::uint64_t bytes_for(const TensorInfo& tensor, LoadType type = LoadType::as_is);
 
-  /// Copies the tensor, of shape {inputs, outputs}. Throws std::bad_alloc.
-  explicit Matrix(const TensorInfo& tensor);
+  /// Copies the tensor, of shape {inputs, outputs}; if it gets another type, row by row. Throws
+  /// std::bad_alloc.
+  explicit Matrix(const TensorInfo& tensor, LoadType type = LoadType::as_is);
 
   TensorType type() const { return type_; }
   std::size_t inputs() const { return inputs_; }
