@@ -52,6 +52,7 @@ Fields fields(const BenchSummary& summary, BenchClock clock) {
           {"temperature", fmt::format("{}", what.temperature)},
           {"link_mbps", number(what.link_mbps)},
           {"draft", draft_of(what)},
+          {"draft_type", name_of(what.draft_type)},
           {"stages", std::to_string(stage_count(summary))},
           {"clock", name_of(clock)},
           {"prompts", std::to_string(summary.prompts)},

@@ -66,7 +66,8 @@ Json json_of(const BenchCase& what) {
           {"profile", what.profile},
           {"temperature", decimal(what.temperature)},
           {"link_mbps", what.link_mbps},
-          {"draft", draft_of(what)}};
+          {"draft", draft_of(what)},
+          {"draft_type", name_of(what.draft_type)}};
 }
 
 Json json_of(const BenchSummary& summary, BenchClock clock) {

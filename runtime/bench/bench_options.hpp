@@ -24,6 +24,8 @@ struct BenchOptions {
   std::vector<float> temperatures;
   std::vector<double> link_mbps;
   std::vector<std::string> drafts;
+  /// Names of load types.
+  std::vector<std::string> draft_types;
   std::vector<std::string> ablations;
   /// "on", "off" or both.
   std::vector<std::string> coupled;

@@ -9,6 +9,7 @@
 
 #include "messages/types.hpp"
 #include "models/base/types.hpp"
+#include "models/formats/load_type.hpp"
 
 namespace flowspec {
 
@@ -27,6 +28,7 @@ struct BenchCase {
   /// As for `generate`; empty: the default.
   std::string model;
   std::string draft;
+  LoadType draft_type = LoadType::as_is;
   /// 0: as the profile says.
   std::uint32_t stages = 0;
   std::uint32_t max_tokens = 256;

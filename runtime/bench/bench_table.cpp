@@ -35,14 +35,16 @@ std::string rows(const BenchSummary& summary) {
       static_cast<double>(summary.rows_computed) / static_cast<double>(summary.rows_kept));
 }
 
-bool has_several_drafts(const Results& block) {
+/// Whether the lines have to name their drafts: several, or one that is not as its file is.
+bool names_drafts(const Results& block) {
   std::optional<std::string> first;
   for (const CellResult* result : block) {
     const BenchCase& cell = result->summary.what;
-    if (cell.mode != "ar" && first.value_or(cell.draft) != cell.draft)
+    if (cell.mode == "ar")
+      continue;
+    if (cell.draft_type != LoadType::as_is || first.value_or(cell.draft) != cell.draft)
       return true;
-    if (cell.mode != "ar")
-      first = cell.draft;
+    first = cell.draft;
   }
   return false;
 }
@@ -50,7 +52,7 @@ bool has_several_drafts(const Results& block) {
 std::string label(const BenchCase& cell, bool with_draft) {
   auto text = mode_of(cell);
   if (with_draft && cell.mode != "ar")
-    text += fmt::format(", draft {}", end_of(draft_of(cell), longest_draft));
+    text += fmt::format(", draft {}{}", end_of(draft_of(cell), longest_draft), suffix_of(cell));
   return text;
 }
 
@@ -135,7 +137,7 @@ std::string hops(const Results& block, bool with_draft) {
 
 std::string block_text(const Results& block) {
   const BenchSummary& first = block[0]->summary;
-  bool with_draft = has_several_drafts(block);
+  bool with_draft = names_drafts(block);
   auto text = wrap(
       fmt::format("{} (stages: {}, prompts: {}, tokens of each: up to {})\n",
                   setting_of(first.what), stage_count(first), first.prompts, first.what.max_tokens),

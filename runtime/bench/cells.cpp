@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "runtime/console/error.hpp"
+#include "runtime/run/run_spec.hpp"
 
 namespace flowspec {
 
@@ -22,6 +23,7 @@ struct Lists {
   std::vector<float> temperatures{0};
   std::vector<double> link_mbps{0};
   Names drafts{""};
+  std::vector<LoadType> draft_types{LoadType::as_is};
   Names ablations{""};
   std::vector<bool> coupled{true};
 };
@@ -33,7 +35,7 @@ const Names paper_profiles{"paper-7b", "paper-13b"};
 
 auto key(const BenchCase& cell) {
   return std::tie(cell.mode, cell.profile, cell.ablation, cell.temperature, cell.link_mbps,
-                  cell.draft, cell.coupled);
+                  cell.draft, cell.draft_type, cell.coupled);
 }
 
 class Cells {
@@ -69,13 +71,17 @@ class Cells {
   void add_variants(BenchCase cell, const Lists& lists) {
     static const Names no_draft{"none"};
     static const Names nothing_off{""};
+    static const std::vector<LoadType> as_it_is{LoadType::as_is};
     for (const std::string& draft : cell.mode == "ar" ? no_draft : lists.drafts)
-      for (const std::string& ablation : cell.mode == "flowspec" ? lists.ablations : nothing_off) {
-        cell.draft = draft;
-        cell.ablation = ablation;
-        for (bool coupled : lists.coupled)
-          add(cell, coupled);
-      }
+      for (LoadType type : may_have_weights(draft) ? lists.draft_types : as_it_is)
+        for (const std::string& ablation :
+             cell.mode == "flowspec" ? lists.ablations : nothing_off) {
+          cell.draft = draft;
+          cell.draft_type = type;
+          cell.ablation = ablation;
+          for (bool coupled : lists.coupled)
+            add(cell, coupled);
+        }
   }
 
   /// Without a draft there is nothing to couple.
@@ -143,6 +149,17 @@ Names ablations(const BenchOptions& options, const BenchNames& names) {
   return result;
 }
 
+std::vector<LoadType> draft_types(const BenchOptions& options) {
+  std::vector<LoadType> types;
+  for (const std::string& name : options.draft_types)
+    types.push_back(load_type_named(name).value());
+  if (std::ranges::any_of(types, [](LoadType type) { return type != LoadType::as_is; }) &&
+      !options.drafts.empty() && std::ranges::none_of(options.drafts, may_have_weights))
+    throw RuntimeError(
+        "--draft-type is for drafts with weights: add an EAGLE head or a model to --draft");
+  return types;
+}
+
 void add_lists(const BenchOptions& options, const BenchNames& names, Cells& cells) {
   Lists lists{.modes = options.modes, .profiles = options.profiles};
   if (lists.modes.empty())
@@ -160,6 +177,8 @@ void add_lists(const BenchOptions& options, const BenchNames& names, Cells& cell
     for (const std::string& value : options.coupled)
       lists.coupled.push_back(value == "on");
   }
+  if (!options.draft_types.empty())
+    lists.draft_types = draft_types(options);
   if (!options.ablations.empty()) {
     lists.ablations = ablations(options, names);
     if (std::ranges::find(lists.modes, "flowspec") == lists.modes.end())
@@ -218,9 +237,14 @@ std::string setting_of(const BenchCase& cell) {
 
 std::string title_of(const BenchCase& cell) {
   auto text = fmt::format("{}, {}", mode_of(cell), setting_of(cell));
-  if (!cell.draft.empty() && cell.mode != "ar")
-    text += fmt::format(", draft {}", cell.draft);
+  if (cell.mode != "ar" && (!cell.draft.empty() || cell.draft_type != LoadType::as_is))
+    text +=
+        fmt::format(", draft {}{}", cell.draft.empty() ? "default" : cell.draft, suffix_of(cell));
   return text;
+}
+
+std::string suffix_of(const BenchCase& cell) {
+  return cell.draft_type == LoadType::as_is ? "" : fmt::format(" ({})", name_of(cell.draft_type));
 }
 
 }  // namespace flowspec

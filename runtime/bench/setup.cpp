@@ -23,6 +23,7 @@ RunSpec spec_of(const BenchCase& what, const std::optional<DeviceProfile>& profi
   spec.mode = what.mode;
   spec.model = what.model;
   spec.draft = what.draft;
+  spec.draft_type = what.draft_type;
   spec.kv_type = what.kv_type;
   spec.shows_progress = false;
   if (what.stages != 0)
@@ -65,7 +66,7 @@ EmulationConfig emulation_of(const DeviceProfile& profile, const BenchCase& what
   }
   config.first_link = profile.first_link(what.link_mbps);
   config.control_link = profile.link(what.link_mbps);
-  config.draft = profile.draft();
+  config.draft = profile.draft(what.draft_type);
   config.head = profile.head();
   if (profile.draft_place == DraftPlace::first_stage)
     config.draft_on_stage = 0;

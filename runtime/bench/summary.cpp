@@ -71,7 +71,8 @@ bool are_comparable(const BenchCase& a, const BenchCase& b) {
     return std::tie(cell.profile, cell.temperature, cell.link_mbps, cell.stages, cell.max_tokens,
                     cell.seed);
   };
-  return key(a) == key(b) && (a.mode == "ar" || b.mode == "ar" || a.draft == b.draft);
+  const bool have_one_draft = a.draft == b.draft && a.draft_type == b.draft_type;
+  return key(a) == key(b) && (a.mode == "ar" || b.mode == "ar" || have_one_draft);
 }
 
 /// Over the cell of a mode with this coupling, or the other if there is only that.

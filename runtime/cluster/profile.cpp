@@ -29,6 +29,10 @@ std::uint64_t nanoseconds(double seconds) {
   return static_cast<std::uint64_t>(std::llround(std::clamp(seconds * 1e9, 0.0, most)));
 }
 
+std::uint64_t scaled(std::uint64_t ns, double by) {
+  return static_cast<std::uint64_t>(std::llround(static_cast<double>(ns) * by));
+}
+
 double seconds_of(const EmulatedForward& forward, std::size_t rows) {
   auto ns = std::max(forward.least_ns, forward.row_ns * rows) + forward.fixed_ns;
   return rows == 0 ? 0 : static_cast<double>(ns) * 1e-9;
@@ -181,12 +185,21 @@ EmulatedForward DeviceProfile::stage(double layers) const {
   return forward;
 }
 
-EmulatedForward DeviceProfile::draft() const {
+EmulatedForward DeviceProfile::draft(LoadType type) const {
   // The layer's input is a token's embedding and the target's features: 2 x hidden to hidden.
   double h = model.hidden;
   auto forward = roofline(draft_layers * model.layer_weights() + 2 * h * h + model.head_weights());
-  if (draft_ms)
-    forward = {nanoseconds(*draft_ms * 1e-3), forward.row_ns, 0};
+  // Nothing gets more bytes than it has.
+  const double ratio = std::min(
+      1.0, bytes_per_weight(type).value_or(model.bytes_per_weight) / model.bytes_per_weight);
+  if (draft_ms) {
+    const std::uint64_t whole = nanoseconds(*draft_ms * 1e-3);
+    if (ratio == 1)
+      return {whole, forward.row_ns, 0};
+    forward.least_ns = std::min(forward.least_ns, whole);
+    forward.fixed_ns = whole - forward.least_ns;
+  }
+  forward.least_ns = scaled(forward.least_ns, ratio);
   return forward;
 }
 
@@ -201,8 +214,8 @@ double DeviceProfile::stage_seconds(double layers, std::size_t rows) const {
   return seconds_of(stage(layers), rows);
 }
 
-double DeviceProfile::draft_seconds(std::size_t rows) const {
-  return seconds_of(draft(), rows);
+double DeviceProfile::draft_seconds(std::size_t rows, LoadType type) const {
+  return seconds_of(draft(type), rows);
 }
 
 double DeviceProfile::head_seconds(std::size_t rows) const {

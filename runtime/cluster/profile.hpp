@@ -8,6 +8,7 @@
 #include <string>
 
 #include "messages/types.hpp"
+#include "models/formats/load_type.hpp"
 
 namespace flowspec {
 
@@ -56,13 +57,16 @@ struct DeviceProfile {
   /// A stage with this many layers of the emulated model; not always a whole number, since a stage
   /// gets the same share of the emulated layers as it has of the real model's.
   EmulatedForward stage(double layers) const;
-  /// A forward of the draft head with its LM head; rows are the nodes that it expands.
-  EmulatedForward draft() const;
+  /// A forward of the draft head with its LM head; rows are the nodes that it expands. With a type
+  /// of fewer bytes per weight than the model's, reading the weights takes that much less; the rest
+  /// of the forward takes as long as before, and so do its rows. Of a measured time, the part that
+  /// is reading is what the formula says, or all of it if it is shorter.
+  EmulatedForward draft(LoadType type = LoadType::as_is) const;
   /// LM head and verification of returned rows.
   EmulatedForward head() const;
 
   double stage_seconds(double layers, std::size_t rows) const;
-  double draft_seconds(std::size_t rows) const;
+  double draft_seconds(std::size_t rows, LoadType type = LoadType::as_is) const;
   double head_seconds(std::size_t rows) const;
 
   /// Hidden states of one row, as float16.

@@ -25,6 +25,7 @@ void add_model_options(CLI::App& app, RunSpec& run, const std::string& context_h
   model->add_option("-d,--draft", run.draft,
                     "What guesses ahead: a folder with an EAGLE head, a model with the same "
                     "vocabulary, lookup (in the text so far), self (the model), none");
+  add_draft_type_option(*model, run.draft_type);
   model->add_option("--mode", run.mode, "How to decode (default flowspec)")
       ->check(CLI::IsMember(std::vector<std::string>(mode_names().begin(), mode_names().end())));
   model

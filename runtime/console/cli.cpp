@@ -24,6 +24,21 @@ void add_kv_type_option(CLI::App& app, KvType& type) {
       ->check(CLI::IsMember({"f16", "f32"}));
 }
 
+std::vector<std::string> draft_type_names() {
+  std::vector<std::string> names;
+  for (LoadType type : load_types)
+    names.emplace_back(name_of(type));
+  return names;
+}
+
+void add_draft_type_option(CLI::App& app, LoadType& type) {
+  app.add_option_function<std::string>(
+         "--draft-type",
+         [&type](const std::string& name) { type = load_type_named(name).value_or(type); },
+         draft_type_help)
+      ->check(CLI::IsMember(draft_type_names()));
+}
+
 std::optional<int> parse(CLI::App& app, int argc, const char* const* argv) {
   make_strict(app);
   try {

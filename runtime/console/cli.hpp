@@ -3,15 +3,25 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include "models/base/types.hpp"
+#include "models/formats/load_type.hpp"
 
 namespace flowspec {
 
 /// --kv-type, for the commands that compute layers; the default is the value of `type`.
 void add_kv_type_option(CLI::App& app, KvType& type);
+
+/// --draft-type, for the commands with one draft.
+void add_draft_type_option(CLI::App& app, LoadType& type);
+/// What it does, for help, and its values.
+inline constexpr const char* draft_type_help =
+    "What the draft's weights become when it is loaded: q8_0 and q4_0 make it faster and smaller, "
+    "and its guesses a little worse; no text changes (default as-is)";
+std::vector<std::string> draft_type_names();
 
 /// For the end of a help text.
 inline constexpr const char* exit_codes_text =

@@ -91,26 +91,38 @@ struct Engine::SharedHead {
 
 Engine::Engine(const RunSpec& spec)
     : head_(std::make_shared<SharedHead>()), threads_(spec.threads), kv_type_(spec.kv_type) {
-  bool is_embedded = spec.model.empty();
-  target_ = open_text_model(is_embedded ? embedded_file("target.gguf") : fs::path(spec.model));
+  target_ =
+      open_text_model(spec.model.empty() ? embedded_file("target.gguf") : fs::path(spec.model));
   set_context(spec.context);
+  open_draft(spec);
+}
 
+void Engine::open_draft(const RunSpec& spec) {
+  const bool is_embedded = spec.model.empty();
   draft_name_ = spec.draft;
   if (spec.mode == "ar")
     draft_name_ = "none";
   else if (draft_name_.empty())
     draft_name_ =
         is_embedded ? embedded_file("eagle/config.json").parent_path().string() : "lookup";
-  if (draft_name_ == "none" || draft_name_ == "lookup")
+  if (!may_have_weights(draft_name_)) {
+    if (spec.draft_type != LoadType::as_is && spec.mode != "ar")
+      throw RuntimeError(fmt::format(
+          "--draft-type {} is for the weights of a draft, and the draft \"{}\" has none: name an "
+          "EAGLE head or a model with --draft, or leave --draft-type out",
+          name_of(spec.draft_type), draft_name_));
     return;
+  }
   if (draft_name_ == "self") {
     draft_ = target_;
+    set_draft_type(spec.draft_type);
     return;
   }
   if (draft_kind(draft_name_) == DraftKind::eagle_head) {
     eagle_ = draft_name_;
     EagleHead::check(eagle_, target_->config);
     draft_name_ = eagle_.filename().string();
+    set_draft_type(spec.draft_type);
     return;
   }
   draft_ = open_text_model(draft_name_);
@@ -120,6 +132,21 @@ Engine::Engine(const RunSpec& spec)
         "model's own vocabulary.",
         draft_->files->path().string(), target_->files->path().string(), *problem));
   draft_name_ = draft_->files->path().filename().string();
+  set_draft_type(spec.draft_type);
+}
+
+void Engine::set_draft_type(LoadType type) {
+  if (type == LoadType::as_is)
+    return;
+  if (!draft_has_own_head(type) && draft_bytes(0, type) == draft_bytes(0, LoadType::as_is)) {
+    spdlog::warn(
+        "--draft-type {} changes nothing: the weights of {} are as small already, or their rows "
+        "are no whole blocks of 32",
+        name_of(type), draft_name_);
+    return;
+  }
+  draft_type_ = type;
+  draft_name_ += fmt::format(" ({})", name_of(type));
 }
 
 void Engine::set_context(std::uint32_t wanted) {
@@ -179,11 +206,22 @@ std::uint64_t Engine::needed_bytes(const std::vector<LayerRange>& stages, std::u
   std::uint64_t bytes = LmHead::needed_bytes(*target_->files, target_->config, max_rows);
   for (const LayerRange& layers : stages)
     bytes += StageModel::needed_bytes(*target_->files, target_->config, layers, max_rows);
-  if (draft_reads_features())
-    bytes += EagleHead::needed_bytes(eagle_, draft_rows);
-  else if (draft_ != nullptr)
-    bytes += SmallLm::needed_bytes(*draft_->files, draft_->config, draft_rows);
-  return bytes;
+  return bytes + draft_bytes(draft_rows, draft_type_);
+}
+
+std::uint64_t Engine::draft_bytes(std::uint32_t rows, LoadType type) const {
+  if (draft_reads_features()) {
+    // The EAGLE head counts its logits itself.
+    const auto head = draft_has_own_head(type)
+                          ? LmHead::needed_bytes(*target_->files, target_->config, 0, type)
+                          : 0;
+    return EagleHead::needed_bytes(eagle_, rows, type) + head;
+  }
+  return draft_ == nullptr ? 0 : SmallLm::needed_bytes(*draft_->files, draft_->config, rows, type);
+}
+
+bool Engine::draft_has_own_head(LoadType type) const {
+  return draft_reads_features() && LmHead::is_changed_by(type, *target_->files, target_->config);
 }
 
 DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar,
@@ -193,23 +231,26 @@ DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, Progr
   if (draft_name_ == "lookup")
     return [] { return load<DraftModel>([] { return std::make_unique<PromptLookupDraft>(); }); };
   if (draft_reads_features())
-    return [model = target_, head = head_, eagle = eagle_, threads, max_rows, form, memory] {
+    return [model = target_, head = head_, has_own = draft_has_own_head(draft_type_),
+            eagle = eagle_, threads, max_rows, form, type = draft_type_, memory] {
       return load<DraftModel>([&] {
-        return reserving(std::make_unique<EagleHead>(
-                             eagle, head->get(*model, threads, max_rows, form), threads, max_rows),
-                         memory);
+        auto output = has_own ? LmHead(*model->files, model->config, threads, max_rows, form, type)
+                              : head->get(*model, threads, max_rows, form);
+        return reserving(
+            std::make_unique<EagleHead>(eagle, std::move(output), threads, max_rows, type), memory);
       });
     };
   // The draft model may be as large as the target, or be the target itself; with the same KV type
   // it then guesses the target's rounding too.
-  return [model = draft_, threads, max_rows, kv_type = kv_type_,
-          vocab_size = target_->config.vocab_size, update = bar.part(), memory] {
-    return load<DraftModel>([&] {
-      return reserving(std::make_unique<SmallLm>(*model->files, model->config, threads, max_rows,
-                                                 update, kv_type, vocab_size),
-                       memory);
-    });
-  };
+  return
+      [model = draft_, threads, max_rows, kv_type = kv_type_,
+       vocab_size = target_->config.vocab_size, type = draft_type_, update = bar.part(), memory] {
+        return load<DraftModel>([&] {
+          return reserving(std::make_unique<SmallLm>(*model->files, model->config, threads,
+                                                     max_rows, update, kv_type, vocab_size, type),
+                           memory);
+        });
+      };
 }
 
 }  // namespace flowspec

@@ -30,7 +30,8 @@ class Engine {
   explicit Engine(const RunSpec& spec);
 
   const LanguageModel& target() const { return *target_; }
-  /// For the report: the name of a file or folder, "lookup", "self" or "none".
+  /// For the report: the name of a file or folder, "lookup", "self" or "none"; and the type that its
+  /// weights got, as "eagle (q8_0)", if that was asked for.
   const std::string& draft_name() const { return draft_name_; }
   /// Most tokens of prompt and answer together; never more than the model's sliding window, beyond
   /// which the result would not be the model's own.
@@ -65,15 +66,25 @@ class Engine {
   struct SharedHead;
 
   void set_context(std::uint32_t wanted);
+  void open_draft(const RunSpec& spec);
+  /// The weights of the draft become this type, and its name says so; a warning if that changes
+  /// nothing.
+  void set_draft_type(LoadType type);
+  /// Whether the draft computes with an LM head of its own: an EAGLE head does if the target's
+  /// would have another type, if it were loaded as the draft's weights are.
+  bool draft_has_own_head(LoadType type) const;
+  /// Memory of the draft with its LM head, if it has one of its own.
+  std::uint64_t draft_bytes(std::uint32_t rows, LoadType type) const;
 
   std::shared_ptr<const LanguageModel> target_;
-  /// Loaded once; shared by the verifier and an EAGLE head.
+  /// Loaded once; shared by the verifier and an EAGLE head, if that has none of its own.
   std::shared_ptr<SharedHead> head_;
   /// Null if the draft is not a model file.
   std::shared_ptr<const LanguageModel> draft_;
   /// Folder or file of an EAGLE head; empty: the draft is something else.
   std::filesystem::path eagle_;
   std::string draft_name_;
+  LoadType draft_type_ = LoadType::as_is;
   std::uint32_t context_ = 0;
   unsigned threads_ = 0;
   KvType kv_type_ = KvType::f32;

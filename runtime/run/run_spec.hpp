@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/base/types.hpp"
+#include "models/formats/load_type.hpp"
 #include "runtime/cluster/cluster.hpp"
 
 namespace flowspec {
@@ -18,6 +20,9 @@ struct RunSpec {
   std::string model;
   /// A file, "lookup", "self" or "none"; empty: the pair's draft, or "lookup".
   std::string draft;
+  /// What the matrices of the draft become when they are loaded. Other than `as_is` it is an error
+  /// for drafts without weights; `ar`, which has no draft, ignores it.
+  LoadType draft_type = LoadType::as_is;
   std::string mode = "flowspec";
   /// The controller adapts speculation, in the modes that support it.
   bool controller = true;
@@ -40,5 +45,10 @@ struct RunSpec {
   /// Shows a bar on the terminal while the run starts.
   bool shows_progress = true;
 };
+
+/// Whether such a draft (see RunSpec) has weights of its own; of an empty name, it may have.
+inline bool may_have_weights(std::string_view draft) {
+  return draft != "lookup" && draft != "none";
+}
 
 }  // namespace flowspec

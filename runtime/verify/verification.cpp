@@ -47,12 +47,19 @@ Verification::Verification(const VerifyOptions& options)
     options_.drafts = default_drafts(options_.model);
   if (options_.modes.empty())
     options_.modes.assign(mode_names().begin(), mode_names().end());
+  if (options_.draft_type != LoadType::as_is &&
+      std::ranges::none_of(options_.drafts, may_have_weights))
+    throw RuntimeError(
+        "--draft-type is for drafts with weights: add an EAGLE head or a model to "
+        "--draft, or leave --draft-type out");
   auto drafts = options_.drafts;
   drafts.emplace_back("none");  // what plain decoding in a pipeline uses, and the reference
   for (const std::string& draft : drafts) {
     RunSpec how;
     how.model = options_.model;
     how.draft = draft;
+    if (may_have_weights(draft))
+      how.draft_type = options_.draft_type;
     how.threads = options_.threads;
     how.kv_type = options_.kv_type;
     engines_.emplace(draft, std::make_unique<const Engine>(how));

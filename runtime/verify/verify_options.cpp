@@ -43,6 +43,7 @@ void add_what(CLI::App& app, VerifyOptions& options) {
                    "and the small model of the pair; for other models lookup and self)")
       ->take_all()
       ->allow_extra_args(false);
+  add_draft_type_option(*what, options.draft_type);
   add_kv_type_option(*what, options.kv_type);
   add_list(*what, "--modes", options.modes, "How to decode (default: all modes)")
       ->check(CLI::IsMember(std::vector<std::string>(mode_names().begin(), mode_names().end())));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/base/types.hpp"
+#include "models/formats/load_type.hpp"
 #include "models/sampling/filters.hpp"
 #include "runtime/cluster/network_options.hpp"
 
@@ -21,6 +22,8 @@ struct VerifyOptions {
   std::string model;
   /// Each as for `flowspec generate`.
   std::vector<std::string> drafts;
+  /// Of those drafts that have weights.
+  LoadType draft_type = LoadType::as_is;
   std::vector<std::string> modes;
   std::vector<std::uint32_t> stages;
   /// Empty: held-out prompts of the embedded pair, or built-in texts.

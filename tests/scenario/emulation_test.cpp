@@ -232,6 +232,33 @@ BOOST_AUTO_TEST_CASE(a_verification_pauses_a_draft_forward) {
   BOOST_TEST(pauses > 0U);
 }
 
+BOOST_AUTO_TEST_CASE(a_quantised_draft_takes_the_time_of_its_bytes_and_changes_no_text) {
+  for (const LoadType type : {LoadType::q8_0, LoadType::q4_0}) {
+    auto what = make_case("flowspec", 40);
+    what.draft_type = type;
+    auto outcome = run_case(what, 2);
+    BOOST_TEST((outcome.texts == speculative().texts));
+    BOOST_TEST((outcome.trace != speculative().trace));
+    auto profile = read_profile("paper-7b");
+    std::size_t forwards = 0;
+    double used = 0;
+    for (const TraceEvent& event : events(outcome, Kind::draft, "draft")) {
+      used += event.end_s - event.start_s;
+      if (event.rows == 0)  // interrupted
+        continue;
+      BOOST_TEST(same_time(used, profile.draft_seconds(event.rows, type)));
+      used = 0;
+      ++forwards;
+    }
+    BOOST_TEST(forwards > 0U);
+    auto sampled = make_case("flowspec", 40);
+    sampled.temperature = 1;
+    auto as_is = run_case(sampled);
+    sampled.draft_type = type;
+    BOOST_TEST((run_case(sampled).texts == as_is.texts));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(no_device_does_two_things_at_once) {
   for (const char* name : {"draft", "stage 0", "stage 1", "stage 2", "stage 3"})
     check_one_at_a_time(work_of(speculative(), {name}));

@@ -174,6 +174,19 @@ BOOST_AUTO_TEST_CASE(other_drafts_change_nothing) {
   for (const char* draft : {"none", "lookup", "self"})
     BOOST_CHECK_MESSAGE(tokens_of(common + Arguments{"--draft", draft}) == expected,
                         "OTHER TOKENS with --draft " << draft);
+  for (const char* type : {"as-is", "q8_0", "q4_0"})
+    for (const std::string& draft : {std::string("self"), (folder / "draft.gguf").string()})
+      BOOST_CHECK_MESSAGE(
+          tokens_of(common + Arguments{"--draft", draft, "--draft-type", type}) == expected,
+          "OTHER TOKENS with --draft " << draft << " --draft-type " << type);
+  Arguments small{"generate", "-n", "4", "--draft-type", "q8_0", "Once"};
+  auto embedded = (fs::path(FLOWSPEC_SOURCE_DIR) / "models/embedded/draft.gguf").string();
+  auto result = flowspec_program(small + Arguments{"--draft", embedded});
+  BOOST_CHECK_MESSAGE(result.exit_code == 0 && result.complains("changes nothing"), result.error);
+  result = flowspec_program(small);
+  BOOST_CHECK_MESSAGE(result.exit_code == 0 && !result.complains("changes nothing"), result.error);
+  // As --draft, it may stay where only the mode is changed.
+  BOOST_CHECK(tokens_of(common + Arguments{"--mode", "ar", "--draft-type", "q8_0"}) == expected);
 }
 
 BOOST_AUTO_TEST_CASE(reference_of_another_implementation) {

@@ -50,6 +50,11 @@ BOOST_AUTO_TEST_CASE(usage_errors_are_one_line) {
   check_refused({"generate", "hi", "--model", ""}, "--model: is empty");
   check_refused({"generate", "hi", "--seed", "-1"}, "--seed");
   check_refused({"generate", "hi", "--stop", "\xff"}, "--stop is no UTF-8");
+  check_refused({"generate", "hi", "--draft-type", "f16"}, "--draft-type");
+  for (const char* draft : {"lookup", "none"})
+    check_refused({"generate", "hi", "--draft", draft, "--draft-type", "q8_0"},
+                  std::string("the draft \"") + draft + "\" has none");
+  check_refused({"verify", "--draft", "lookup", "--draft-type", "q8_0"}, "drafts with weights");
   check_node_refused({"--prot", "1"}, 2, "there is no option --prot; is it --port?");
 }
 

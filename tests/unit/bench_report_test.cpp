@@ -94,6 +94,7 @@ BOOST_AUTO_TEST_CASE(json_has_the_keys_that_scripts_rely_on) {
                       {"temperature", 0.7},
                       {"link_mbps", 1000.0},
                       {"draft", "default"},
+                      {"draft_type", "as-is"},
                       {"stages", 2},
                       {"clock", "virtual"},
                       {"prompts", 2},
@@ -123,8 +124,10 @@ BOOST_AUTO_TEST_CASE(csv_has_a_line_per_cell_and_quotes_where_needed) {
   results.push_back({summarize(sample_run(what)), "failed"});
   auto csv = csv_text(results, BenchClock::real);
   BOOST_CHECK_EQUAL(std::ranges::count(csv, '\n'), 3);
-  BOOST_CHECK(csv.starts_with("mode,ablation,profile,temperature,link_mbps,draft,stages,clock,"));
-  BOOST_CHECK(contains(csv, "\r\nflowspec,,\"a \"\"b\"\", c\",0,0,plain,2,real,2,30,4,3.875,"));
+  BOOST_CHECK(csv.starts_with(
+      "mode,ablation,profile,temperature,link_mbps,draft,draft_type,stages,clock,"));
+  BOOST_CHECK(
+      contains(csv, "\r\nflowspec,,\"a \"\"b\"\", c\",0,0,plain,as-is,2,real,2,30,4,3.875,"));
   BOOST_CHECK(contains(csv, ",0.6 0.8,0.2 0.1,"));
 }
 

@@ -128,6 +128,21 @@ BOOST_AUTO_TEST_CASE(plain_decoding_has_no_draft_and_only_flowspec_has_ablations
   BOOST_TEST(titles({"--virtual", "--modes", "chunk-pp", "--modelled"}).size() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(only_drafts_with_weights_have_types) {
+  BOOST_CHECK((titles({"--modes", "ar,flowspec", "--draft-type", "as-is,q8_0"}) ==
+               Titles{"ar, this machine, T = 0", "flowspec, this machine, T = 0",
+                      "flowspec, this machine, T = 0, draft default (q8_0)"}));
+  BOOST_CHECK((titles({"--modes", "chunk-pp", "--draft", "lookup,self", "--draft-type", "q4_0"}) ==
+               Titles{"chunk-pp, this machine, T = 0, draft lookup",
+                      "chunk-pp, this machine, T = 0, draft self (q4_0)"}));
+  BOOST_CHECK_EQUAL(titles({"--virtual", "--draft-type", "q8_0"}).size(), names.modes.size());
+  check_error([] { titles({"--draft", "lookup", "--draft-type", "q8_0"}); }, "--draft-type is for");
+  check_error([] { parse_line({"--suite", "paper", "--draft-type", "q8_0"}); }, "--draft-type");
+  auto cells = plan_bench(options_of({"--modes", "flowspec", "--draft-type", "q8_0"}), names).cells;
+  BOOST_REQUIRE_EQUAL(cells.size(), 1U);
+  BOOST_CHECK(cells[0].draft_type == LoadType::q8_0);
+}
+
 BOOST_AUTO_TEST_CASE(the_suite_paper_has_all_modes_devices_temperatures_and_link_speeds) {
   auto all = titles({"--virtual"});
   BOOST_CHECK(all == titles({"--virtual", "--suite", "paper"}));

@@ -85,6 +85,39 @@ BOOST_AUTO_TEST_CASE(measurements_replace_the_formula) {
   BOOST_TEST(close(profile.head_seconds(64), 0.002));
 }
 
+BOOST_AUTO_TEST_CASE(a_quantised_draft_reads_less_and_does_everything_else_as_before) {
+  auto json = good();
+  auto profile = parse_profile(json.dump(), "p.json");
+  // 16e6 weights in 2 bytes at 50 GB/s, then 1 ms.
+  const double read = 16e6 * 2 / 50e9;
+  BOOST_TEST((profile.draft(LoadType::as_is) == profile.draft()));
+  BOOST_TEST(close(profile.draft_seconds(1, LoadType::q8_0), read * 34 / 64 + 0.001));
+  BOOST_TEST(close(profile.draft_seconds(1, LoadType::q4_0), read * 18 / 64 + 0.001));
+  // 100 rows take 1.6 ms of computing, whatever the type.
+  BOOST_TEST(close(profile.draft_seconds(100, LoadType::q4_0), 100 * 16e-6 + 0.001));
+  // Measured, with 2 ms besides reading.
+  json["measured"] = {{"draft_ms", 2.64}};
+  profile = parse_profile(json.dump(), "p.json");
+  BOOST_TEST(close(profile.draft_seconds(1), 0.00264));
+  BOOST_TEST(close(profile.draft_seconds(1, LoadType::q8_0), 0.002 + read * 34 / 64));
+  BOOST_TEST(close(profile.draft_seconds(100, LoadType::q8_0), 0.002 + 100 * 16e-6));
+  // Measured as less than the formula's reading: then all of it is reading.
+  json["measured"] = {{"draft_ms", 0.32}};
+  profile = parse_profile(json.dump(), "p.json");
+  BOOST_TEST(close(profile.draft_seconds(1, LoadType::q4_0), 0.00032 * 18 / 64));
+}
+
+BOOST_AUTO_TEST_CASE(a_draft_of_few_bytes_gets_no_more) {
+  auto json = good();
+  json["model"]["bytes_per_weight"] = 0.75;
+  auto profile = parse_profile(json.dump(), "p.json");
+  BOOST_TEST((profile.draft(LoadType::q8_0) == profile.draft()));
+  BOOST_TEST(close(profile.draft_seconds(1, LoadType::q4_0), 16e6 * 0.5625 / 50e9 + 0.001));
+  json["measured"] = {{"draft_ms", 3}};
+  profile = parse_profile(json.dump(), "p.json");
+  BOOST_TEST((profile.draft(LoadType::q8_0) == profile.draft()));
+}
+
 BOOST_AUTO_TEST_CASE(the_paper_s_7b_devices) {
   auto profile = read_profile("paper-7b");
   BOOST_TEST(profile.name == "paper-7b");
@@ -97,6 +130,9 @@ BOOST_AUTO_TEST_CASE(the_paper_s_7b_devices) {
   BOOST_CHECK_CLOSE(profile.stage_seconds(8, 200), 0.200 * 1.08 + 0.002, 0.5);
   BOOST_CHECK_CLOSE(profile.stage_seconds(16, 1), 0.160, 0.2);
   BOOST_CHECK_CLOSE(profile.draft_seconds(16), 0.024, 0.1);
+  // 17.9 of the 24 ms are reading.
+  BOOST_CHECK_CLOSE(profile.draft_seconds(16, LoadType::q8_0), 0.0156, 0.5);
+  BOOST_CHECK_CLOSE(profile.draft_seconds(16, LoadType::q4_0), 0.0111, 0.5);
   BOOST_TEST(profile.row_bytes() == 8192);
   BOOST_CHECK_CLOSE(profile.link_seconds(8192), 0.000265536, 0.1);
   // The formula alone is not far from the measurements.
@@ -114,6 +150,7 @@ BOOST_AUTO_TEST_CASE(the_paper_s_13b_devices) {
   BOOST_CHECK_CLOSE(profile.stage_seconds(10, 100), 0.578, 0.1);
   BOOST_CHECK_CLOSE(profile.stage_seconds(5, 1), 0.185, 0.1);
   BOOST_CHECK_CLOSE(profile.draft_seconds(16), 0.034, 0.1);
+  BOOST_CHECK_CLOSE(profile.draft_seconds(16, LoadType::q8_0), 0.0218, 0.5);
   BOOST_CHECK_CLOSE(profile.head_seconds(64), 0.010, 0.1);
   BOOST_TEST(profile.row_bytes() == 10240);
 }

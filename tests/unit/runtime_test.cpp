@@ -161,8 +161,13 @@ BOOST_AUTO_TEST_CASE(command_lines) {
   BOOST_CHECK(parse_line({"bench", "engine", "--kv-type", "f32"}).engine_bench->kv_type ==
               KvType::f32);
   BOOST_CHECK(parse_line({"generate", "--kv-type", "f16"}).generate->run.kv_type == KvType::f16);
+  BOOST_CHECK(parse_line({"generate"}).generate->run.draft_type == LoadType::as_is);
+  BOOST_CHECK(parse_line({"chat", "--draft-type", "q4_0"}).chat->run.draft_type == LoadType::q4_0);
+  BOOST_CHECK(parse_line({"verify", "--draft-type", "q8_0"}).verify->draft_type == LoadType::q8_0);
   for (std::vector<const char*> wrong :
        std::vector<std::vector<const char*>>{{},
+                                             {"generate", "a", "--draft-type", "q6_k"},
+                                             {"bench", "--draft-type", "q8_0,f16"},
                                              {"generate", "a", "--kv-type", "q8_0"},
                                              {"fly"},
                                              {"generate", "a", "b"},
