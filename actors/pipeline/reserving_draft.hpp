@@ -15,6 +15,12 @@ class ReservingDraft : public DraftModel {
       : model_(std::move(model)), memory_(std::move(memory)) {}
 
   std::uint32_t feature_size() const override { return model_->feature_size(); }
+  std::span<const std::uint32_t> taps() const override { return model_->taps(); }
+  std::uint32_t tap_size() const override { return model_->tap_size(); }
+  void read_taps(std::span<const float> values, std::size_t rows,
+                 std::span<float> features) override {
+    model_->read_taps(values, rows, features);
+  }
   std::uint32_t max_rows() const override { return model_->max_rows(); }
   float first_scale(float temperature) const override { return model_->first_scale(temperature); }
   /// Throws ModelError if there is not enough memory.

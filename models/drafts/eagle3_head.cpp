@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -101,13 +102,18 @@ struct Eagle3Head::State {
       lm_head.logits(normed, indices.size(), logits);
   }
 
-  /// Chooses among the draft's tokens and names them as the target does.
-  void choose(std::size_t row, std::uint32_t top_k, std::span<Candidate> candidates) const {
+  /// Chooses among the draft's tokens, named as the target does: its noise goes by these names.
+  void choose(std::size_t row, std::uint32_t top_k, const Guess& guess,
+              std::span<Candidate> candidates) {
     const std::size_t vocab = config.draft_vocab_size;
-    const std::size_t found =
-        top_k_log_probs(std::span(logits).subspan(row * vocab, vocab), top_k, candidates);
-    for (Candidate& candidate : candidates.first(draft_to_target.empty() ? 0 : found))
-      candidate.token = draft_to_target[static_cast<std::size_t>(candidate.token)];
+    std::span<const float> known = std::span(logits).subspan(row * vocab, vocab);
+    if (!draft_to_target.empty()) {
+      target_logits.assign(lm_head.vocab_size(), -std::numeric_limits<float>::infinity());
+      for (std::size_t i = 0; i < vocab; ++i)
+        target_logits[static_cast<std::size_t>(draft_to_target[i])] = known[i];
+      known = target_logits;
+    }
+    best_candidates(known, top_k, guess, candidates);
   }
 
   Eagle3Config config;
@@ -126,6 +132,8 @@ struct Eagle3Head::State {
   /// Nothing: the target's is used.
   std::optional<Linear> output;
   LmHead lm_head;
+  /// One row of logits by the target's tokens.
+  std::vector<float> target_logits;
   /// rows x (taps x target's hidden size)
   std::vector<float> joined;
   // For the rows that are computed: their indices in the part, contexts, inputs, results.
@@ -217,6 +225,11 @@ std::uint32_t Eagle3Head::max_rows() const {
   return state_->workspace.max_rows;
 }
 
+// Fitted to EAGLE heads of the kind in models/embedded.
+float Eagle3Head::first_scale(float temperature) const {
+  return 0.45F + 0.25F * std::min(temperature, 0.6F);
+}
+
 void Eagle3Head::forward(std::span<const DraftRow> rows, std::span<const float> features_in,
                          std::uint32_t top_k, std::span<Candidate> candidates,
                          std::span<float> features_out) {
@@ -243,7 +256,7 @@ void Eagle3Head::forward(std::span<const DraftRow> rows, std::span<const float> 
                           features_out.subspan(row * size).begin());
       }
       if (top_k > 0)
-        s.choose(i, top_k, candidates.subspan(row * top_k, top_k));
+        s.choose(i, top_k, rows[row].guess, candidates.subspan(row * top_k, top_k));
     }
   }
 }

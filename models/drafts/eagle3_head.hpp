@@ -53,6 +53,7 @@ class Eagle3Head : public DraftModel {
                  std::span<float> features) override;
   KvCache make_cache(std::uint32_t slots) const override;
   std::uint32_t max_rows() const override;
+  float first_scale(float temperature) const override;
   void forward(std::span<const DraftRow> rows, std::span<const float> features_in,
                std::uint32_t top_k, std::span<Candidate> candidates,
                std::span<float> features_out) override;

@@ -1,4 +1,3 @@
-#define BOOST_TEST_MODULE unit_eagle3
 // EAGLE-3 heads of every dialect against a plain reference.
 #include <algorithm>
 #include <cmath>
