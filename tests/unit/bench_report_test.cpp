@@ -125,9 +125,9 @@ BOOST_AUTO_TEST_CASE(csv_has_a_line_per_cell_and_quotes_where_needed) {
   auto csv = csv_text(results, BenchClock::real);
   BOOST_CHECK_EQUAL(std::ranges::count(csv, '\n'), 3);
   BOOST_CHECK(csv.starts_with(
-      "mode,ablation,profile,temperature,link_mbps,draft,draft_type,stages,clock,"));
+      "mode,ablation,coupled,profile,temperature,link_mbps,draft,draft_type,stages,clock,"));
   BOOST_CHECK(
-      contains(csv, "\r\nflowspec,,\"a \"\"b\"\", c\",0,0,plain,as-is,2,real,2,30,4,3.875,"));
+      contains(csv, "\r\nflowspec,,on,\"a \"\"b\"\", c\",0,0,plain,as-is,2,real,2,30,4,3.875,"));
   BOOST_CHECK(contains(csv, ",0.6 0.8,0.2 0.1,"));
 }
 

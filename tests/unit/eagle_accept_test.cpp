@@ -19,6 +19,7 @@
 #include "models/drafts/eagle_head.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/layers/stage_model.hpp"
+#include "models/sampling/sampler.hpp"
 
 using namespace flowspec;
 

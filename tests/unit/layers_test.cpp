@@ -11,7 +11,7 @@
 #include "models/formats/gguf.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
-#include "models/sampling/sampler.hpp"
+#include "models/sampling/candidates.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/reference_model.hpp"
 #include "tests/support/reference_run.hpp"
