@@ -13,14 +13,14 @@ struct ModelConfig;
 
 /// The best numerics that this process has: the version of our own kernels, whose bits are the same
 /// on every CPU, and the version of oneDNN if it multiplies by float32 weights. For instance
-/// "flowspec-2" or "flowspec-2+f32/onednn-2.6.3/avx512". A process that can compute with an id can
+/// "flowspec-3" or "flowspec-3+f32/onednn-2.6.3/avx512". A process that can compute with an id can
 /// also compute with the part before its plus, which leaves oneDNN out.
 ///
 /// Two processes that compute with the same id get the same bits, so all nodes of a run agree on
 /// one.
 std::string numerics_id();
 
-/// The part of an id that stands for our own kernels: "flowspec-2".
+/// The part of an id that stands for our own kernels: "flowspec-3".
 std::string own_numerics(std::string_view id);
 
 /// The best numerics that this process has for this model: oneDNN is left out if the model has no

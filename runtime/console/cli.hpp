@@ -31,7 +31,7 @@ inline constexpr const char* exit_codes_text =
 /// Throws RuntimeError with one line that names the mistake.
 std::optional<int> parse(CLI::App& app, int argc, const char* const* argv);
 
-/// "flowspec 0.1.0 (protocol 3, flowspec-2+...)".
+/// "flowspec 0.1.0 (protocol 3, flowspec-3+...)".
 std::string version_text(const char* program);
 
 }  // namespace flowspec

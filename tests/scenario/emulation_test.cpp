@@ -319,11 +319,14 @@ BOOST_AUTO_TEST_CASE(a_stage_drops_rows_that_died_while_they_waited) {
     BOOST_TEST(use.rows_kept == speculative().run.devices.front().rows_kept);
 }
 
-BOOST_AUTO_TEST_CASE(a_controller_without_anything_to_gain_changes_nothing) {
+BOOST_AUTO_TEST_CASE(a_controller_changes_the_speed_and_never_the_text) {
+  // Rows are free on these devices: there is nothing to switch off, but drafts can be wider.
   auto what = make_case("flowspec", 200);
   auto with = run_case(what, 4);
   what.controller = false;
-  BOOST_TEST((run_case(what, 4).trace == with.trace));
+  auto without = run_case(what, 4);
+  BOOST_TEST((without.texts == with.texts));
+  BOOST_TEST(with.run.seconds < without.run.seconds);
 }
 
 BOOST_AUTO_TEST_CASE(a_slower_link_takes_what_it_should) {

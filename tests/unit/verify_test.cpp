@@ -7,6 +7,7 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
+#include "models/sampling/sampler.hpp"
 #include "runtime/console/text_table.hpp"
 #include "runtime/verify/verify_report.hpp"
 #include "tests/support/command_lines.hpp"
