@@ -183,7 +183,7 @@ class Draft {
 
   /// To be called after every message.
   void handled() const {
-    assert(in_flight_.size() <= policy_.window);
+    assert(in_flight_.size() <= std::max(config_.policy.window, config_.policy.widest_window));
     assert(drafter_ == nullptr || !drafter_->broken_invariant());
     if (config_.probe != nullptr && drafter_ != nullptr)
       config_.probe->after_draft(*drafter_, in_flight_.size());
@@ -268,12 +268,24 @@ class Draft {
   }
 
   void send_segments() {
-    while (in_flight_.size() < policy_.window && (!policy_.late || at_first_stage_.empty())) {
+    while (has_room_in_flight() && (!policy_.late || at_first_stage_.empty())) {
       auto outgoing = drafter_->take_segment();
       if (outgoing.rows.empty())
         break;
       send_segment(std::move(outgoing));
     }
+  }
+
+  /// The stages have KV slots for the rows of `window` full segments of the policy.
+  bool has_room_in_flight() const {
+    const DraftPolicy& base = config_.policy;
+    if (in_flight_.size() < base.window)
+      return true;
+    std::uint64_t rows = base.segment_rows;
+    for (const auto& [id, sent] : in_flight_)
+      rows += sent.rows;
+    return in_flight_.size() < policy_.window &&
+           rows <= std::uint64_t{base.window} * base.segment_rows;
   }
 
   void send_segment(Drafter::Outgoing outgoing) {

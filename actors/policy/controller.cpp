@@ -185,12 +185,22 @@ std::uint32_t Controller::draft_width() const {
   double row = drafts_.slope();
   double room = row > 0 ? width_share * *draft_.get() / row : base_.widest_draft;
   return static_cast<std::uint32_t>(
-      std::min(base_.draft_width + room, static_cast<double>(base_.widest_draft)));
+      std::clamp(room, base_.draft_width / 2.0, static_cast<double>(base_.widest_draft)));
+}
+
+/// As many segments as the first stage computes in the time of a trip.
+std::uint32_t Controller::window() const {
+  if (!stage_.get() || *stage_.get() <= 0)
+    return base_.window;
+  double stages = std::min(std::round(shortest_trip_ / *stage_.get()),
+                           static_cast<double>(base_.widest_window));
+  return std::max(base_.window, static_cast<std::uint32_t>(stages));
 }
 
 void Controller::adjust() {
   policy_ = base_;
   policy_.draft_width = draft_width();
+  policy_.window = window();
   if (!speculating_) {
     policy_.mode = &plain_decoding();
     policy_.min_send_probability = 1;
@@ -198,8 +208,10 @@ void Controller::adjust() {
   } else {
     double rate = seconds_ > 0 ? tokens_ / seconds_ : 0;
     double worth = std::min(rate * forwards_.slope(), 1.0);
+    double worth_of_draft = std::min(rate * drafts_.slope(), 1.0);
     policy_.min_send_probability = std::max(base_.min_send_probability, worth);
-    policy_.min_expand_probability = std::max(base_.min_expand_probability, worth);
+    policy_.min_expand_probability =
+        std::max({base_.min_expand_probability, worth, worth_of_draft});
     if (stage_.get() && draft_.get() && *draft_.get() > 0)
       policy_.min_drafts_before_send = static_cast<std::uint32_t>(std::clamp(
           std::round(hold_share * *stage_.get() / *draft_.get()), 1.0, double{longest_hold}));

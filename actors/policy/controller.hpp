@@ -9,6 +9,7 @@
 ///
 ///     path probability >= tokens per second * seconds per row
 ///
+/// (and worth expanding, by the draft's seconds per row too,)
 /// so where rows are nearly free the tree is wide, and where every row costs it shrinks to a chain.
 /// And when tokens come hardly faster than one per shortest round trip, it measures plain decoding
 /// for a short stretch. The faster of the two is used until the next probe; each time it wins
@@ -126,6 +127,7 @@ class Controller {
   void speculate(bool on);
   void adjust();
   std::uint32_t draft_width() const;
+  std::uint32_t window() const;
 
   DraftPolicy base_;
   DraftPolicy policy_;

@@ -38,6 +38,10 @@ struct DraftPolicy {
 
   /// Segments that may be in flight.
   std::uint32_t window = 4;
+  /// The controller may let so many be in flight where a trip takes much longer than the stages'
+  /// work, as long as all of them together have no more than window * segment_rows rows; 0: it may
+  /// not.
+  std::uint32_t widest_window = 0;
   /// Most rows of a segment: as many as a stage computes nearly as fast as one.
   std::uint32_t segment_rows = 64;
   /// Draft forwards that have to end after the root moved before the next segment leaves, so that
@@ -51,8 +55,8 @@ struct DraftPolicy {
   double min_keep_probability = 0.0005;
   /// Nodes that one draft forward expands, and children that each gets.
   std::uint32_t draft_width = 16;
-  /// The controller may widen forwards up to this where further nodes cost next to nothing; 0: it
-  /// may not.
+  /// The controller may widen forwards up to this where further nodes cost next to nothing, and
+  /// halves them where nodes cost much; 0: it may not.
   std::uint32_t widest_draft = 0;
   std::uint32_t top_k = 10;
   std::uint32_t max_depth = 14;

@@ -64,7 +64,8 @@ struct StageModel::State {
 StageModel::StageModel(const ModelFiles& files, const ModelConfig& config,
                        const StageOptions& options, const LoadProgress& progress) {
   const LayerRange range = options.layers;
-  if (range.first >= range.end || range.end > config.layers) {
+  const bool is_empty = range.first == range.end && range.first > 0;
+  if ((range.first >= range.end && !is_empty) || range.end > config.layers) {
     throw ModelError(files.path().string() + ": there are no layers " +
                      std::to_string(range.first) + " to " + std::to_string(range.end) +
                      ", the model has " + std::to_string(config.layers) +

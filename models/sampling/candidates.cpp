@@ -68,6 +68,7 @@ std::vector<Runner> best_runners(const LogitRow& row, const Guess& guess, Filter
     std::vector<Runner> runners(count);
     runners.resize(find_winners(row, guess.sampling.temperature, noise, filter.last(), runners));
     std::vector<RankedToken> ranked;
+    ranked.reserve(runners.size());
     for (const Runner& runner : runners)
       ranked.push_back({row.logits()[static_cast<std::size_t>(runner.token)], runner.token});
     std::ranges::sort(ranked, comes_first);

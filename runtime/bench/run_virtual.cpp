@@ -46,6 +46,7 @@ class VirtualWorld {
     PlacementRequest request;
     request.layers = engine_.target().config.layers;
     request.stages = spec_of(what, profile_).stages;
+    request.empty_stages = true;
     places_ = place_stages(request);
     policy_ = policy_of(what, static_cast<std::uint32_t>(places_.size()));
     emulation_.emplace(system_,

@@ -53,17 +53,33 @@ DraftPolicy policy_of(const BenchCase& what, std::uint32_t stages) {
   return *ablated;
 }
 
+namespace {
+
+/// Layers of the emulated model that a stage has: as the profile splits them, or else as great a
+/// part as it has of the real model's, if each stage has a part.
+double emulated_layers(const DeviceProfile& profile, const std::vector<StagePlace>& places,
+                       std::size_t stage, std::uint32_t real_layers) {
+  if (profile.split.size() == places.size())
+    return profile.split[stage];
+  const double all = profile.model.layers;
+  if (places.size() > real_layers)
+    return all / static_cast<double>(places.size());
+  const LayerRange layers = places[stage].layers;
+  return all * (layers.end - layers.first) / real_layers;
+}
+
+}  // namespace
+
 EmulationConfig emulation_of(const DeviceProfile& profile, const BenchCase& what,
                              const std::vector<StagePlace>& places, std::uint32_t layers,
                              EmulationRecorder* recorder) {
   EmulationConfig config;
   auto lead = std::chrono::duration<double, std::milli>(profile.ready_lead_ms);
-  for (const StagePlace& place : places) {
-    double share = static_cast<double>(place.layers.end - place.layers.first) / layers;
+  for (std::size_t stage = 0; stage < places.size(); ++stage)
     config.stages.push_back(
-        {profile.stage(share * profile.model.layers), profile.link(what.link_mbps),
+        {profile.stage(emulated_layers(profile, places, stage, layers)),
+         profile.link(what.link_mbps),
          static_cast<std::uint64_t>(std::chrono::round<EmulationSpan>(lead).count())});
-  }
   config.first_link = profile.first_link(what.link_mbps);
   config.control_link = profile.link(what.link_mbps);
   config.draft = profile.draft(what.draft_type);

@@ -19,6 +19,25 @@ std::vector<std::uint32_t> near_equal(std::uint32_t total, std::uint32_t parts) 
   return sizes;
 }
 
+/// One layer for as many stages as there are layers, as far from each other as possible; the first
+/// stage has one.
+std::vector<std::uint32_t> spread(std::uint32_t layers, std::uint32_t stages) {
+  std::vector<std::uint32_t> sizes;
+  std::uint32_t placed = 0;
+  for (std::uint64_t stage = 1; stage <= stages; ++stage) {
+    auto end = static_cast<std::uint32_t>((stage * layers + stages - 1) / stages);
+    sizes.push_back(end - placed);
+    placed = end;
+  }
+  return sizes;
+}
+
+std::vector<std::uint32_t> split_of(const PlacementRequest& request, std::uint32_t stages) {
+  if (stages > request.layers)
+    return spread(request.layers, stages);
+  return request.split.empty() ? near_equal(request.layers, stages) : request.split;
+}
+
 std::uint32_t count_stages(const PlacementRequest& request) {
   // Two stages even in one process: while the one verifies, the other computes.
   constexpr std::uint32_t local_default = 2;
@@ -34,7 +53,7 @@ std::uint32_t count_stages(const PlacementRequest& request) {
   }
   if (count == 0)
     throw RuntimeError("there has to be a stage at least");
-  if (count > request.layers)
+  if (count > request.layers && !request.empty_stages)
     throw RuntimeError(fmt::format("{} stages for a model of {} layers: every stage needs a layer",
                                    count, request.layers));
   if (count < request.nodes)
@@ -49,12 +68,12 @@ std::uint32_t count_stages(const PlacementRequest& request) {
 
 std::vector<StagePlace> place_stages(const PlacementRequest& request) {
   auto count = count_stages(request);
-  auto split = request.split.empty() ? near_equal(request.layers, count) : request.split;
+  auto split = split_of(request, count);
   auto sum = std::accumulate(split.begin(), split.end(), std::uint64_t{0});
   if (sum != request.layers)
     throw RuntimeError(
         fmt::format("the split has {} layers, the model has {}", sum, request.layers));
-  if (std::ranges::find(split, 0U) != split.end())
+  if (!request.empty_stages && std::ranges::find(split, 0U) != split.end())
     throw RuntimeError("every stage of the split needs a layer");
 
   std::vector<StagePlace> places;

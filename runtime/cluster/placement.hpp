@@ -24,6 +24,9 @@ struct PlacementRequest {
   std::optional<std::uint32_t> stages = {};
   /// Layers of every stage; empty: as equal as possible.
   std::vector<std::uint32_t> split = {};
+  /// There may be more stages than layers: beyond the first, some then have none. For emulated
+  /// devices, which take the time of another model.
+  bool empty_stages = false;
 };
 
 /// Cuts the layers into stages, and assigns the stages to the nodes: if there are more stages than

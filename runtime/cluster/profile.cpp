@@ -99,6 +99,24 @@ class Section {
 constexpr double most_ms = 60'000;
 constexpr double least_ms = 1e-6;
 
+std::vector<std::uint32_t> read_split(const Json& json, const DeviceProfile& profile,
+                                      const std::string& name) {
+  std::vector<std::uint32_t> split;
+  std::uint64_t sum = 0;
+  for (const Json& layers : json.is_array() ? json : Json::array()) {
+    bool fits = layers.is_number_unsigned() && layers.get<std::uint64_t>() > 0 &&
+                layers.get<std::uint64_t>() <= profile.model.layers;
+    split.push_back(fits ? layers.get<std::uint32_t>() : 0);
+    sum += split.back();
+  }
+  if (split.size() != profile.stages || sum != profile.model.layers ||
+      std::ranges::find(split, 0U) != split.end())
+    throw RuntimeError(
+        fmt::format("{}: \"split\" is {}, not the layers of {} stages, which are {} together", name,
+                    json.dump(), profile.stages, profile.model.layers));
+  return split;
+}
+
 EmulatedShape read_shape(const Json& json, const std::string& what) {
   Section section(json, what,
                   {"hidden", "layers", "ffn", "heads", "kv_heads", "vocab", "bytes_per_weight"});
@@ -246,7 +264,7 @@ DeviceProfile parse_profile(const std::string& text, const std::string& name) {
     throw RuntimeError(fmt::format("{} is no JSON: {}", name, e.what()));
   }
   Section file(json, name, {"device", "model", "stages", "draft", "link"},
-               {"ready_lead_ms", "measured"});
+               {"split", "ready_lead_ms", "measured"});
   DeviceProfile profile;
   profile.name = name;
 
@@ -259,6 +277,8 @@ DeviceProfile parse_profile(const std::string& text, const std::string& name) {
 
   profile.model = read_shape(file["model"], name + ": \"model\"");
   profile.stages = file.count("stages", profile.model.layers);
+  if (file.has("split"))
+    profile.split = read_split(file["split"], profile, name);
   Section draft(file["draft"], name + ": \"draft\"", {"layers"}, {"on_stage"});
   profile.draft_layers = draft.count("layers", limits::layers);
   if (draft.has("on_stage"))

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "messages/types.hpp"
 #include "models/formats/load_type.hpp"
@@ -41,6 +42,8 @@ struct DeviceProfile {
   EmulatedShape model;
   /// The number of stages that the profile was made for; a run may have more or fewer.
   std::uint32_t stages = 1;
+  /// Layers of each of these stages; empty: equal parts.
+  std::vector<std::uint32_t> split;
   /// Decoder layers of the draft head.
   std::uint32_t draft_layers = 1;
   DraftPlace draft_place = DraftPlace::own_device;

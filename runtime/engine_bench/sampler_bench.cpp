@@ -55,9 +55,9 @@ std::vector<SamplerTime> measure_sampler() {
     std::vector<std::vector<float>> rows;
     for (int i = 0; i < 4; ++i)
       rows.push_back(random_row(size, random));
-    for (const auto& [name, options] : ways)
-      times.push_back({name, size, median_us([&](Position position) {
-                         sample(rows[position % rows.size()], options, position);
+    for (const auto& way : ways)
+      times.push_back({way.first, size, median_us([&](Position position) {
+                         sample(rows[position % rows.size()], way.second, position);
                        })});
     std::vector<Candidate> guesses(10);
     times.push_back({"10 guesses at T = 1", size, median_us([&](Position position) {

@@ -384,9 +384,9 @@ void PipelineWorld::after_hop(const HopSessions& hop) {
 
 void PipelineWorld::after_draft(const Drafter& drafter, std::size_t in_flight) {
   auto broken = drafter.broken_invariant();
-  if (!broken && in_flight > options_.policy.window)
-    broken =
-        fmt::format("{} segments in flight, the window is {}", in_flight, options_.policy.window);
+  auto window = std::max(options_.policy.window, options_.policy.widest_window);
+  if (!broken && in_flight > window)
+    broken = fmt::format("{} segments in flight, the window is {}", in_flight, window);
   if (broken && !broken_)
     broken_ = broken;
 }

@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(draft_forwards_are_wide_where_nodes_are_free_and_only_there
     std::uint32_t most;
   };
   for (const Case& c :
-       {Case{0, widest, widest}, {0.0001, usual + 8, widest - 8}, {0.01, usual, usual + 2}}) {
+       {Case{0, widest, widest}, {0.0001, usual + 2, widest - 8}, {0.01, usual / 2, usual / 2}}) {
     World world;
     for (int i = 0; i < 20; ++i) {
       const std::uint32_t rows = i % 2 == 0 ? 10 : 30;
@@ -161,6 +161,36 @@ BOOST_AUTO_TEST_CASE(draft_forwards_are_wide_where_nodes_are_free_and_only_there
     world.controller.drafted(16, Seconds(0.02));
   world.run(3);
   BOOST_TEST(world.controller.policy().draft_width == usual);
+}
+
+BOOST_AUTO_TEST_CASE(a_guess_is_expanded_where_it_is_worth_the_draft_s_time) {
+  World world;
+  for (int i = 0; i < 20; ++i) {
+    const std::uint32_t rows = i % 2 == 0 ? 10 : 30;
+    world.controller.drafted(rows, Seconds(0.02 + 0.001 * rows));
+  }
+  world.run(100);
+  BOOST_TEST(world.controller.policy().min_expand_probability == world.tokens / world.now * 0.001,
+             boost::test_tools::tolerance(0.2));
+  BOOST_TEST(world.controller.policy().min_send_probability ==
+             mode_policy("flowspec", 4)->min_send_probability);
+}
+
+BOOST_AUTO_TEST_CASE(more_segments_are_in_flight_where_trips_are_longer_than_the_stages_work) {
+  struct Case {
+    double trip;
+    std::uint32_t window;
+  };
+  for (const Case& c : {Case{0.08, 4}, {0.085, 4}, {0.2, 10}, {10, 16}}) {
+    World world;
+    for (int i = 0; i < 20; ++i) {
+      world.now += c.trip;
+      world.controller.first_stage(8, Seconds(0.02));
+      world.controller.verified(8, Seconds(c.trip));
+      world.controller.accepted(4, Seconds(world.now));
+    }
+    BOOST_TEST(world.controller.policy().window == c.window);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_run_that_has_measured_both_spares_the_next_one) {

@@ -194,6 +194,19 @@ BOOST_AUTO_TEST_CASE(the_draft_has_a_device_of_its_own_or_a_stage_s) {
   BOOST_TEST((parse_profile(json.dump(), "p.json").draft_place == DraftPlace::last_stage));
 }
 
+BOOST_AUTO_TEST_CASE(stages_have_equal_parts_or_those_of_a_split) {
+  auto json = good();
+  BOOST_TEST(parse_profile(json.dump(), "p.json").split.empty());
+  json["split"] = {3, 7};
+  BOOST_TEST((parse_profile(json.dump(), "p.json").split == std::vector<std::uint32_t>{3, 7}));
+  for (const Json& wrong : {Json{3, 6}, Json{10}, Json{0, 10}, Json{-3, 13}, Json(10), Json{"3", 7},
+                            Json{4294967295U, 11}}) {
+    json["split"] = wrong;
+    check_refused(json,
+                  "\"split\" is " + wrong.dump() + ", not the layers of 2 stages, which are 10");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(links_have_the_profile_s_rate_or_another) {
   auto profile = read_profile("paper-7b");
   BOOST_TEST((profile.link() == EmulatedLink{1'000'000'000, 200'000, 8192}));

@@ -127,6 +127,10 @@ BOOST_AUTO_TEST_CASE(placement_without_a_split_is_near_equal) {
 
 BOOST_AUTO_TEST_CASE(placement_follows_a_split_and_refuses_what_does_not_fit) {
   BOOST_CHECK((sizes({.layers = 8, .split = {5, 1, 2}}) == Sizes{5, 1, 2}));
+  std::vector<std::uint32_t> sizes;
+  for (const StagePlace& place : place_stages({.layers = 3, .stages = 7, .empty_stages = true}))
+    sizes.push_back(place.layers.size());
+  BOOST_TEST((sizes == std::vector<std::uint32_t>{1, 0, 1, 0, 1, 0, 0}));
   check_error([] { place_stages({.layers = 8, .split = {5, 1}}); }, "6 layers, the model has 8");
   check_error([] { place_stages({.layers = 8, .split = {8, 0}}); }, "needs a layer");
   check_error([] { place_stages({.layers = 8, .stages = 3, .split = {4, 4}}); }, "2 parts");

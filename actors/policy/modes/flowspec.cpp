@@ -24,6 +24,7 @@ DraftPolicy flowspec_policy(std::uint32_t stages) {
   static const Flowspec mode;
   DraftPolicy policy{.mode = &mode};
   policy.window = stages;
+  policy.widest_window = 4 * stages;
   policy.adaptive = true;
   policy.widest_draft = 64;
   policy.min_expand_probability = 0.001;
