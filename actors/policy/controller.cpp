@@ -36,9 +36,9 @@ constexpr std::uint32_t longest_hold = 6;
 constexpr double link_share = 0.08;
 constexpr double least_rows = 16;
 
-/// How much longer a wide draft forward may take than one of the usual width, as a fraction of its
-/// time.
-constexpr double width_share = 0.1;
+/// How much longer a draft forward may take than one of half the usual width, as a fraction of the
+/// mean time.
+constexpr double width_share = 0.15;
 
 }  // namespace
 
@@ -185,7 +185,7 @@ std::uint32_t Controller::draft_width() const {
   double row = drafts_.slope();
   double room = row > 0 ? width_share * *draft_.get() / row : base_.widest_draft;
   return static_cast<std::uint32_t>(
-      std::clamp(room, base_.draft_width / 2.0, static_cast<double>(base_.widest_draft)));
+      std::min(base_.draft_width / 2.0 + room, static_cast<double>(base_.widest_draft)));
 }
 
 /// As many segments as the first stage computes in the time of a trip.

@@ -195,7 +195,7 @@ std::vector<DraftTree::Choice> DraftTree::best_to_expand(std::size_t count, doub
     if (node.expanded_at != never) {
       if (!refresh || node.expanded_at <= node.depth)
         continue;
-      value *= 0.5 * std::min(1.0, (node.expanded_at - node.depth) / 3.0);
+      value *= 0.1 * std::min(1.0, (node.expanded_at - node.depth) / 3.0);
     }
     choices.push_back({i, value});
   }

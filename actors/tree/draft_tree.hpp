@@ -80,7 +80,8 @@ class DraftTree {
   /// Up to `count` nodes that are worth expanding, best first. The value of a node that was never
   /// expanded is its path probability p. With `refresh` expanded nodes may be expanded again, since
   /// the draft knows more of the target's features by now: one that was expanded e levels below the
-  /// root and is now at depth d has the value 0.5 * p * min(1, (e - d) / 3).
+  /// root and is now at depth d has the value 0.1 * p * min(1, (e - d) / 3): mostly, it takes the
+  /// rows of a forward that are left over.
   std::vector<Choice> best_to_expand(std::size_t count, double min_probability,
                                      std::uint32_t max_depth, bool refresh = false) const;
   /// Up to `count` unexpanded nodes of one level, by path probability.

@@ -28,7 +28,7 @@ DraftPolicy chain_policy(std::uint32_t stages) {
   auto policy = guess_chain_policy(mode, stages);
   policy.max_depth = 8;
   // Found on the published 7B devices, for temperatures 0 and 1.
-  policy.min_expand_probability = 0.05;
+  policy.min_expand_probability = 0.1;
   return policy;
 }
 

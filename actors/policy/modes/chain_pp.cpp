@@ -23,7 +23,7 @@ DraftPolicy chain_pp_policy(std::uint32_t stages) {
   // A guess that was not sent yet, and turns out right, keeps what is below it.
   policy.adopt = true;
   // Found on the published 7B devices, for temperatures 0 and 1.
-  policy.max_depth = 10;
+  policy.max_depth = 14;
   policy.min_drafts_before_send = 1;
   return policy;
 }
