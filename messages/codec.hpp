@@ -46,12 +46,13 @@ FLOWSPEC_FOR_EACH_MESSAGE(FLOWSPEC_CODEC)
 
 // The parts that a SegmentWriter encodes by itself.
 std::size_t words_of_rows(std::size_t rows);
-std::size_t words_of_tensor(std::size_t values);
+std::size_t words_of_tensor(std::size_t values, HiddenType type);
 std::size_t words_of(std::span<const Prune> prunes);
 void encode(std::span<const Row> rows, capnp::List<schema::Row>::Builder out);
 void encode(std::span<const Prune> prunes, capnp::List<schema::Prune>::Builder out);
-/// A tensor of zeros, and where its values lie in the message.
-std::span<float> init_tensor(schema::Tensor::Builder out, std::size_t rows, std::size_t columns);
+/// A tensor of zeros, and where its values lie in the message; aligned to 8 bytes.
+std::uint8_t* init_tensor(schema::Tensor::Builder out, std::size_t rows, std::size_t columns,
+                          HiddenType type);
 
 /// A message breaks one of the bounds.
 class DecodeError : public std::runtime_error {

@@ -4,6 +4,7 @@
 
 #include "messages/codec.hpp"
 #include "messages/limits.hpp"
+#include "messages/tensor_values.hpp"
 
 /// Everything here reads bytes that may come from anyone. Cap'n Proto checks memory accesses; the
 /// code here checks the values, before it allocates anything by them. Each list and string of a
@@ -99,6 +100,20 @@ std::vector<Prune> prunes(capnp::List<schema::Prune>::Reader in) {
   return out;
 }
 
+HiddenType hidden_type(schema::HiddenType type) {
+  check(type <= schema::HiddenType::BF16, "an unknown type of hidden states");
+  return static_cast<HiddenType>(type);
+}
+
+/// The values of 16 bits as float32, in memory of their own.
+Tensor unpacked(Tensor tensor, const std::uint8_t* bytes, std::size_t count) {
+  std::shared_ptr<float[]> values(new float[count]);
+  unpack(tensor.type, bytes, {values.get(), count});
+  tensor.values = {values.get(), count};
+  tensor.owner = std::move(values);
+  return tensor;
+}
+
 /// A tensor of `rows` rows, or an empty one.
 Tensor tensor(schema::Tensor::Reader in, std::size_t rows, const Owner& owner, const char* what) {
   const auto values = in.getValues();
@@ -112,13 +127,16 @@ Tensor tensor(schema::Tensor::Reader in, std::size_t rows, const Owner& owner, c
   if (columns == 0)
     throw DecodeError(name + ": no columns");
   count(columns, limits::columns, what);
-  if (values.size() != rows * columns * sizeof(float))
+  const auto type = hidden_type(in.getType());
+  if (values.size() != rows * columns * bytes_of_value(type))
     throw DecodeError(name + ": " + std::to_string(values.size()) + " bytes for " +
                       std::to_string(rows) + " x " + std::to_string(columns) + " values");
-  return {.rows = in.getRows(),
-          .columns = in.getColumns(),
-          .values = {reinterpret_cast<const float*>(values.begin()), rows * columns},
-          .owner = owner};
+  Tensor out{
+      .rows = in.getRows(), .columns = in.getColumns(), .values = {}, .owner = owner, .type = type};
+  if (bytes_of_value(type) != sizeof(float))
+    return unpacked(std::move(out), values.begin(), rows * columns);
+  out.values = {reinterpret_cast<const float*>(values.begin()), rows * columns};
+  return out;
 }
 
 SamplingParams sampling(schema::SamplingParams::Reader in) {
@@ -302,6 +320,7 @@ void decode(schema::StageSpec::Reader in, const Owner&, StageSpec& out) {
     out.emulation = emulated_stage(in.getEmulation());
   check(in.getKvType() <= schema::KvType::F16, "an unknown type of keys and values");
   out.kv_type = static_cast<KvType>(in.getKvType());
+  out.hidden_type = hidden_type(in.getHiddenType());
 }
 
 void decode(schema::NodeInfo::Reader in, const Owner&, NodeInfo& out) {

@@ -7,6 +7,7 @@
 
 #include "messages/codec.hpp"
 #include "messages/limits.hpp"
+#include "messages/tensor_values.hpp"
 
 namespace flowspec {
 
@@ -18,7 +19,7 @@ namespace {
 // size that is too small: the builder refuses to grow.
 constexpr std::size_t row_words = 4;
 constexpr std::size_t prune_words = 2 + 2 + row_words;
-constexpr std::size_t tensor_words = 1 + 1;
+constexpr std::size_t tensor_words = 2 + 1;
 constexpr std::size_t path_node_words = 3;
 constexpr std::size_t walk_words = 3 + 1;
 constexpr std::size_t emulated_stage_words = 7;
@@ -72,9 +73,9 @@ void encode(const Row& row, schema::Row::Builder out) {
 void encode(const Tensor& tensor, schema::Tensor::Builder out) {
   out.setRows(tensor.rows);
   out.setColumns(tensor.columns);
-  auto bytes = out.initValues(static_cast<capnp::uint>(tensor.values.size_bytes()));
-  if (!tensor.values.empty())
-    std::memcpy(bytes.begin(), tensor.values.data(), tensor.values.size_bytes());
+  out.setType(static_cast<schema::HiddenType>(tensor.type));
+  auto size = tensor.values.size() * bytes_of_value(tensor.type);
+  pack(tensor.type, tensor.values, out.initValues(static_cast<capnp::uint>(size)).begin());
 }
 
 void encode(const EmulatedStage& x, schema::EmulatedStage::Builder out) {
@@ -99,7 +100,7 @@ bool present(const Tensor& tensor) {
 }
 
 std::size_t words_of(const Tensor& tensor) {
-  return words_of_tensor(tensor.values.size());
+  return words_of_tensor(tensor.values.size(), tensor.type);
 }
 
 }  // namespace
@@ -119,8 +120,8 @@ std::size_t words_of_rows(std::size_t rows) {
   return list_tag + rows * row_words;
 }
 
-std::size_t words_of_tensor(std::size_t values) {
-  return tensor_words + words_of_bytes(values * sizeof(float));
+std::size_t words_of_tensor(std::size_t values, HiddenType type) {
+  return tensor_words + words_of_bytes(values * bytes_of_value(type));
 }
 
 std::size_t words_of(std::span<const Prune> prunes) {
@@ -145,11 +146,12 @@ void encode(std::span<const Prune> prunes, capnp::List<schema::Prune>::Builder o
   }
 }
 
-std::span<float> init_tensor(schema::Tensor::Builder out, std::size_t rows, std::size_t columns) {
+std::uint8_t* init_tensor(schema::Tensor::Builder out, std::size_t rows, std::size_t columns,
+                          HiddenType type) {
   out.setRows(static_cast<std::uint32_t>(rows));
   out.setColumns(static_cast<std::uint32_t>(columns));
-  auto bytes = out.initValues(static_cast<capnp::uint>(rows * columns * sizeof(float)));
-  return {reinterpret_cast<float*>(bytes.begin()), rows * columns};
+  out.setType(static_cast<schema::HiddenType>(type));
+  return out.initValues(static_cast<capnp::uint>(rows * columns * bytes_of_value(type))).begin();
 }
 
 std::size_t variable_words(const Segment& x) {
@@ -348,6 +350,7 @@ void encode(const StageSpec& x, schema::StageSpec::Builder out) {
   if (x.emulation)
     encode(*x.emulation, out.initEmulation());
   out.setKvType(static_cast<schema::KvType>(x.kv_type));
+  out.setHiddenType(static_cast<schema::HiddenType>(x.hidden_type));
 }
 
 std::size_t variable_words(const NodeInfo& x) {

@@ -8,7 +8,7 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("flowspec::schema");
 
-const protocolVersion :UInt32 = 3;
+const protocolVersion :UInt32 = 4;
 
 struct Row {
   # One tree node on its way through the pipeline.
@@ -19,11 +19,19 @@ struct Row {
   position @4 :UInt32;
 }
 
+enum HiddenType {
+  # How the values of hidden states travel, and what they are rounded to after every layer.
+  f32 @0;
+  f16 @1;                  # IEEE binary16
+  bf16 @2;
+}
+
 struct Tensor {
-  # A row-major matrix of float32. Absent where there is none.
+  # A row-major matrix. Absent where there is none.
   rows @0 :UInt32;
   columns @1 :UInt32;
-  values @2 :Data;         # rows * columns floats, little-endian
+  values @2 :Data;         # rows * columns values, little-endian
+  type @3 :HiddenType;
 }
 
 struct Prune {
@@ -206,6 +214,7 @@ struct StageSpec {
   maxRows @8 :UInt32;      # >= 1
   emulation @9 :EmulatedStage;  # absent: as fast as the machine is
   kvType @10 :KvType;
+  hiddenType @11 :HiddenType;  # of the segments that come and go, too
 }
 
 struct NodeInfo {

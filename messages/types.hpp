@@ -28,7 +28,7 @@ inline constexpr TreeNodeId first_fresh_node = TreeNodeId{1} << 63;
 /// `Fault::stage` if the fault is not a stage's.
 inline constexpr std::uint32_t not_a_stage = std::numeric_limits<std::uint32_t>::max();
 /// Raised with every change of the schema that an older node would misread.
-inline constexpr std::uint32_t protocol_version = 3;
+inline constexpr std::uint32_t protocol_version = 4;
 
 /// One tree node on its way through the pipeline.
 struct Row {
@@ -40,13 +40,19 @@ struct Row {
   friend bool operator==(const Row&, const Row&) = default;
 };
 
-/// A row-major matrix of float32 that borrows the memory of the message it came in.
+/// How hidden states travel. models/types.hpp says what there is; 0 is float32.
+enum class HiddenType : std::uint8_t;
+
+/// A row-major matrix of float32. It borrows the memory of the message it came in if its values
+/// travelled as float32, else it has memory of its own.
 struct Tensor {
   std::uint32_t rows = 0;
   std::uint32_t columns = 0;
   std::span<const float> values;
   /// Keeps the memory alive; empty when `values` is owned by someone else.
   std::shared_ptr<const void> owner;
+  /// Values of 16 bits have to be rounded to the type before they are sent.
+  HiddenType type{};
 
   std::span<const float> row(std::size_t i) const { return values.subspan(i * columns, columns); }
 };
@@ -259,7 +265,7 @@ struct EmulatedLink {
   /// 0: no limit.
   std::uint64_t bits_per_second = 0;
   std::uint64_t latency_ns = 0;
-  /// What a segment's row counts; messages without rows count as many bytes as they have.
+  /// What a segment's row counts: the bytes of its hidden states. Messages without rows count as many bytes as they have.
   std::uint32_t row_bytes = 0;
   friend bool operator==(const EmulatedLink&, const EmulatedLink&) = default;
 };
@@ -294,6 +300,7 @@ struct StageSpec {
   /// None: as fast as the machine is.
   std::optional<EmulatedStage> emulation;
   KvType kv_type{};
+  HiddenType hidden_type{};
   friend bool operator==(const StageSpec&, const StageSpec&) = default;
 };
 

@@ -48,6 +48,14 @@ std::string numerics_id(const ModelFiles& files, const ModelConfig& config) {
   return multiplies_by_f32(files, config) ? id : own_numerics(id);
 }
 
+std::string with_hidden_type(std::string_view id, HiddenType type) {
+  std::string result = own_numerics(id);
+  const std::string_view rest = id.substr(result.size());
+  if (type != HiddenType::f32)
+    result.append("/").append(name_of(type));
+  return result.append(rest);
+}
+
 std::optional<std::string> common_numerics(const std::string& a, const std::string& b) {
   if (a == b)
     return a;

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "models/base/types.hpp"
 #include "models/ops/linear_form.hpp"
 
 namespace flowspec {
@@ -26,6 +27,10 @@ std::string own_numerics(std::string_view id);
 /// The best numerics that this process has for this model: oneDNN is left out if the model has no
 /// float32 matrices.
 std::string numerics_id(const ModelFiles& files, const ModelConfig& config);
+
+/// The same id for hidden states that are rounded after every layer: "flowspec-3/bf16". Those of
+/// float32 change nothing. A process can compute with every type.
+std::string with_hidden_type(std::string_view id, HiddenType type);
 
 /// The best id that both processes can compute with; nothing if their own kernels differ.
 std::optional<std::string> common_numerics(const std::string& a, const std::string& b);

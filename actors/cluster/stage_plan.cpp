@@ -30,7 +30,7 @@ LinearForm check_agreement(const Node& node, const StageSpec& spec) {
   if (spec.protocol != protocol_version)
     throw ModelError(fmt::format("speaks protocol version {}, the coordinator speaks {}",
                                  protocol_version, spec.protocol));
-  auto form = form_of_numerics(spec.numerics, node.numerics());
+  auto form = form_of_numerics(spec.numerics, with_hidden_type(node.numerics(), spec.hidden_type));
   if (!form)
     throw ModelError(
         fmt::format("computes with numerics {}, the coordinator with {}: the text would depend on "
@@ -135,7 +135,8 @@ struct Loading {
                          std::min(spec.threads, node->options().threads),
                          spec.max_rows,
                          spec.kv_type,
-                         form};
+                         form,
+                         spec.hidden_type};
     auto stage =
         std::make_unique<StageModel>(*model.files, model.config, options,
                                      [this](std::uint64_t, std::uint64_t) { stop_if_unwanted(); });

@@ -36,7 +36,7 @@ Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
   pipeline.verifier =
       spawn_verifier(system,
                      {config.stages, config.max_rows, config.load_head, verifier_peers.pruner,
-                      verifier_peers.draft, config.send_features, config.probe},
+                      verifier_peers.draft, config.send_features, config.probe, config.hidden_type},
                      config.mode);
   auto next = pipeline.verifier;
   for (auto hop = config.stages; hop-- > 0;) {

@@ -50,6 +50,8 @@ struct PipelineConfig {
   LinkMaker link;
   PipelineProbe* probe = nullptr;
   DraftMemory memory{};
+  /// How the last stage sends hidden states to the verifier.
+  HiddenType hidden_type = HiddenType::f32;
 };
 
 struct Pipeline {

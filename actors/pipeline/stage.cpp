@@ -119,6 +119,9 @@ class Stage : public HopActor {
           segment.hidden.columns != model_->hidden_size())
         return fmt::format("hidden states of {} x {}, expected {} x {}", segment.hidden.rows,
                            segment.hidden.columns, segment.rows.size(), model_->hidden_size());
+      if (segment.hidden.type != model_->hidden_type())
+        return fmt::format("hidden states in {}, {} was agreed", name_of(segment.hidden.type),
+                           name_of(model_->hidden_type()));
       return std::nullopt;
     }
     for (const Row& row : segment.rows)
@@ -169,8 +172,9 @@ class Stage : public HopActor {
       begin = ends[i];
     }
 
-    SegmentWriter writer{segment.id,          rows_, model_->hidden_size(),
-                         sessions_.applied(), 0,     segment.awaits_more};
+    SegmentWriter writer{segment.id,           rows_, model_->hidden_size(),
+                         sessions_.applied(),  0,     segment.awaits_more,
+                         model_->hidden_type()};
     about_to_compute();
     if (stage_ == 0) {
       tokens_.clear();

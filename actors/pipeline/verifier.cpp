@@ -113,6 +113,9 @@ class Verifier : public HopActor {
         segment.hidden.columns != head_->hidden_size())
       return fmt::format("hidden states of {} x {}, expected {} x {}", segment.hidden.rows,
                          segment.hidden.columns, segment.rows.size(), head_->hidden_size());
+    if (segment.hidden.type != config_.hidden_type)
+      return fmt::format("hidden states in {}, {} was agreed", name_of(segment.hidden.type),
+                         name_of(config_.hidden_type));
     return std::nullopt;
   }
 

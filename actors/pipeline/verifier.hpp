@@ -27,6 +27,8 @@ struct VerifierConfig {
   /// The draft model reads the target's hidden states.
   bool send_features = false;
   PipelineProbe* probe = nullptr;
+  /// How hidden states come from the last stage.
+  HiddenType hidden_type = HiddenType::f32;
 };
 
 PipelineActor spawn_verifier(caf::actor_system& system, VerifierConfig config, SpawnMode mode);

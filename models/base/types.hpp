@@ -29,4 +29,19 @@ constexpr std::string_view name_of(KvType type) {
   return type == KvType::f16 ? "f16" : "f32";
 }
 
+/// What the hidden states are rounded to after every layer, and what a hop carries. float32 is not
+/// rounded. The numbers are those of messages/flowspec.capnp.
+enum class HiddenType : std::uint8_t { f32 = 0, f16 = 1, bf16 = 2 };
+
+constexpr std::string_view name_of(HiddenType type) {
+  if (type == HiddenType::f32)
+    return "f32";
+  return type == HiddenType::f16 ? "f16" : "bf16";
+}
+
+/// On the wire.
+constexpr std::uint32_t bytes_of(HiddenType type) {
+  return type == HiddenType::f32 ? 4 : 2;
+}
+
 }  // namespace flowspec

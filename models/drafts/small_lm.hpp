@@ -16,10 +16,11 @@ class SmallLm : public DraftModel {
   /// Throws ModelError as `StageModel` does.
   /// @param target_vocab_size  vocabulary size of the target; 0: the same as this model's.
   /// @param type  what the matrices become; the embedding stays as it is.
+  /// @param hidden_type  what hidden states are rounded to after every layer.
   SmallLm(const ModelFiles& files, const ModelConfig& config, unsigned threads = 1,
           std::uint32_t max_rows = 64, const LoadProgress& progress = {},
           KvType kv_type = KvType::f32, std::uint32_t target_vocab_size = 0,
-          LoadType type = LoadType::as_is);
+          LoadType type = LoadType::as_is, HiddenType hidden_type = HiddenType::f32);
   /// Bytes of memory that the model takes, without KV. Throws as the constructor does.
   static std::uint64_t needed_bytes(const ModelFiles& files, const ModelConfig& config,
                                     std::uint32_t max_rows, LoadType type = LoadType::as_is);

@@ -9,6 +9,7 @@
 #include "models/base/error.hpp"
 #include "models/config/config.hpp"
 #include "models/formats/model_files.hpp"
+#include "models/kernels/rounding.hpp"
 #include "models/layers/decoder_layer.hpp"
 #include "models/layers/layer_tensors.hpp"
 #include "models/layers/workspace.hpp"
@@ -47,9 +48,12 @@ struct StageModel::State {
       const auto part =
           rows.subspan(first, std::min<std::size_t>(options.max_rows, rows.size() - first));
       for (std::uint32_t i = 0; i < layers.size(); ++i) {
-        layers[i].forward(
-            workspace, part, i,
-            hidden.subspan(first * config.hidden_size, part.size() * config.hidden_size));
+        const std::span<float> residual =
+            hidden.subspan(first * config.hidden_size, part.size() * config.hidden_size);
+        layers[i].forward(workspace, part, i, residual);
+        // After every layer, not only the last one of a stage: the text must not depend on the
+        // split.
+        kernels::round_to(options.hidden_type, residual);
       }
     }
   }
@@ -140,6 +144,10 @@ void StageModel::forward(std::span<const float> hidden, std::span<const RowConte
 
 std::uint32_t StageModel::hidden_size() const {
   return state_->config.hidden_size;
+}
+
+HiddenType StageModel::hidden_type() const {
+  return state_->options.hidden_type;
 }
 
 LayerRange StageModel::layers() const {

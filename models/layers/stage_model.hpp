@@ -32,6 +32,8 @@ struct StageOptions {
   KvType kv_type = KvType::f32;
   /// What multiplies by float32 matrices.
   LinearForm form = LinearForm::automatic;
+  /// What hidden states are rounded to after every layer.
+  HiddenType hidden_type = HiddenType::f32;
   /// What the matrices become. Stages of a target keep them as they are, or the text would be
   /// another one.
   LoadType load_type = LoadType::as_is;
@@ -79,6 +81,7 @@ class StageModel {
                std::span<float> out);
 
   std::uint32_t hidden_size() const;
+  HiddenType hidden_type() const;
   LayerRange layers() const;
   std::uint32_t max_rows() const;
   /// Names of oneDNN kernels in use that are slow, or not known to be batch-invariant, for a

@@ -76,6 +76,7 @@ Fields fields(const BenchSummary& summary, BenchClock clock) {
           {"stage_wasted", shares(summary, &DeviceShares::wasted)},
           {"stage_idle", shares(summary, &DeviceShares::idle)},
           {"hop_seconds", hops(summary)},
+          {"hidden_type", std::string(name_of(summary.hidden_type))},
           {"modelled", summary.modelled_devices > 0 ? "yes" : "no"}};
 }
 

@@ -79,6 +79,7 @@ Json json_of(const BenchSummary& summary, BenchClock clock) {
                    {"seed", summary.what.seed},
                    {"controller", summary.what.controller},
                    {"kv_type", name_of(summary.what.kv_type)},
+                   {"hidden_type", name_of(summary.hidden_type)},
                    {"prompts", summary.prompts},
                    {"prompt_tokens", summary.prompt_tokens},
                    {"tokens", summary.tokens},

@@ -77,6 +77,8 @@ void add_what(CLI::App& app, BenchOptions& options) {
                  "Add what tensor parallelism (Megatron, Galaxy) would bring on the emulated "
                  "devices: computed, not run; chunk-pp has to be among the modes");
   add_kv_type_option(*what, options.kv_type);
+  add_hidden_type_option(*what, "as the profile says, else f32",
+                         [&options](HiddenType type) { options.hidden_type = type; });
 }
 
 void add_text(CLI::App& app, BenchOptions& options) {

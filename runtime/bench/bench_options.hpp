@@ -44,6 +44,8 @@ struct BenchOptions {
   /// Adds rows that are computed from the profile, see tensor_parallel.hpp.
   bool modelled = false;
   KvType kv_type = KvType::f16;
+  /// None: as the profile says, else float32.
+  std::optional<HiddenType> hidden_type;
 
   bool is_virtual = false;
   std::string cluster_file;

@@ -4,6 +4,7 @@
 /// or the virtual one of emulated devices.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ struct BenchCase {
   std::uint64_t seed = 0;
   bool controller = true;
   KvType kv_type = KvType::f16;
+  /// None: as the profile says, else float32.
+  std::optional<HiddenType> hidden_type;
 };
 
 struct PromptRun {
@@ -75,6 +78,7 @@ struct HopUse {
 
 struct BenchRun {
   BenchCase what;
+  HiddenType hidden_type = HiddenType::f32;
   std::vector<PromptRun> prompts;
   std::vector<DeviceUse> devices;
   std::vector<HopUse> hops;

@@ -48,6 +48,7 @@ class Cells {
     common_.model = options.model;
     common_.controller = options.controller;
     common_.kv_type = options.kv_type;
+    common_.hidden_type = options.hidden_type;
   }
 
   void add(const Lists& lists) {

@@ -100,6 +100,7 @@ BenchRun run_real(const BenchCase& what, const std::vector<BenchPrompt>& prompts
     };
   BenchRun run;
   run.what = what;
+  run.hidden_type = spec.hidden_type;
   with_system(spec.cluster, nodes.network, [&](caf::actor_system& system) {
     measure(system, engine, spec, changes, prompts, extras, recording, run);
   });

@@ -65,6 +65,7 @@ class VirtualWorld {
 
   EmulationTime now() const { return scheduler_.clock().now(); }
   const Recording& recording() const { return recording_; }
+  HiddenType hidden_type() const { return engine_.hidden_type(); }
 
   /// Runs one session to its end.
   Report run(const BenchPrompt& prompt, std::size_t index) {
@@ -164,6 +165,7 @@ BenchRun run_virtual(const BenchCase& what, const std::vector<BenchPrompt>& prom
   VirtualWorld world(what);
   BenchRun run;
   run.what = what;
+  run.hidden_type = world.hidden_type();
   auto zero = world.now();
   std::vector<DecodeWindow> windows;
   for (std::size_t i = 0; i < prompts.size(); ++i) {

@@ -15,7 +15,9 @@ namespace flowspec {
 std::optional<DeviceProfile> profile_of(const BenchCase& what) {
   if (what.profile.empty())
     return std::nullopt;
-  return read_profile(what.profile);
+  auto profile = read_profile(what.profile);
+  profile.hidden_type = what.hidden_type.value_or(profile.hidden_type);
+  return profile;
 }
 
 RunSpec spec_of(const BenchCase& what, const std::optional<DeviceProfile>& profile) {
@@ -25,6 +27,7 @@ RunSpec spec_of(const BenchCase& what, const std::optional<DeviceProfile>& profi
   spec.draft = what.draft;
   spec.draft_type = what.draft_type;
   spec.kv_type = what.kv_type;
+  spec.hidden_type = profile ? profile->hidden_type : what.hidden_type.value_or(HiddenType::f32);
   spec.shows_progress = false;
   if (what.stages != 0)
     spec.stages = what.stages;

@@ -19,7 +19,7 @@
 
 namespace flowspec {
 
-/// The case's profile, if it has one. Throws RuntimeError.
+/// The case's profile, if it has one, with the case's type of hidden states. Throws RuntimeError.
 std::optional<DeviceProfile> profile_of(const BenchCase& what);
 
 /// The models, and where they compute. The number of stages is the case's, else the profile's.

@@ -115,6 +115,7 @@ bool is_stage(const std::string& device) {
 BenchSummary summarize(const BenchRun& run) {
   BenchSummary summary;
   summary.what = run.what;
+  summary.hidden_type = run.hidden_type;
   summary.devices = run.devices;
   summary.seconds = run.seconds;
   add_prompts(run.prompts, summary);

@@ -40,6 +40,7 @@ struct BenchSummary {
   /// Not 0: nothing was run, and the figures of this many devices are computed from the profile.
   /// Those that it does not tell are 0.
   std::uint32_t modelled_devices = 0;
+  HiddenType hidden_type = HiddenType::f32;
   std::uint32_t prompts = 0;
   std::uint64_t prompt_tokens = 0;
   std::uint64_t tokens = 0;

@@ -27,14 +27,16 @@ CellResult modelled(TensorScheme scheme, const BenchSummary& base) {
   BenchSummary& summary = result.summary;
   summary.what = base.what;
   summary.what.mode = name_of(scheme);
+  summary.hidden_type = base.hidden_type;
   summary.modelled_devices = static_cast<std::uint32_t>(stage_count(base));
   summary.prompts = base.prompts;
   summary.prompt_tokens = base.prompt_tokens;
   summary.tokens = base.tokens;
   summary.accept_length = base.accept_length;
   summary.accept_lengths = base.accept_lengths;
-  auto round = tensor_round_seconds(scheme, read_profile(base.what.profile), base.what.link_mbps,
-                                    summary.modelled_devices);
+  auto profile = read_profile(base.what.profile);
+  profile.hidden_type = base.hidden_type;
+  auto round = tensor_round_seconds(scheme, profile, base.what.link_mbps, summary.modelled_devices);
   summary.decode_rate = base.accept_length / round;
   summary.decode_rates = {base.accept_lengths.mean / round, base.accept_lengths.sd / round};
   return result;

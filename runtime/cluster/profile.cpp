@@ -264,7 +264,7 @@ DeviceProfile parse_profile(const std::string& text, const std::string& name) {
     throw RuntimeError(fmt::format("{} is no JSON: {}", name, e.what()));
   }
   Section file(json, name, {"device", "model", "stages", "draft", "link"},
-               {"split", "ready_lead_ms", "measured"});
+               {"hidden_type", "split", "ready_lead_ms", "measured"});
   DeviceProfile profile;
   profile.name = name;
 
@@ -285,6 +285,13 @@ DeviceProfile parse_profile(const std::string& text, const std::string& name) {
     profile.draft_place = draft.word("on_stage", {"first", "last"}) == "first"
                               ? DraftPlace::first_stage
                               : DraftPlace::last_stage;
+
+  if (file.has("hidden_type")) {
+    auto type = file.word("hidden_type", {"f32", "f16", "bf16"});
+    for (auto known : {HiddenType::f32, HiddenType::f16, HiddenType::bf16})
+      if (type == name_of(known))
+        profile.hidden_type = known;
+  }
 
   Section link(file["link"], name + ": \"link\"", {"mbps", "latency_ms"});
   profile.link_mbps = link.number("mbps", 1e-2, 1e7);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "messages/types.hpp"
+#include "models/base/types.hpp"
 #include "models/formats/load_type.hpp"
 
 namespace flowspec {
@@ -47,6 +48,8 @@ struct DeviceProfile {
   /// Decoder layers of the draft head.
   std::uint32_t draft_layers = 1;
   DraftPlace draft_place = DraftPlace::own_device;
+  /// What the hidden states are rounded to, and what the links carry.
+  HiddenType hidden_type = HiddenType::f32;
   double link_mbps = 0;
   double link_latency_ms = 0;
   double ready_lead_ms = 0;
@@ -72,8 +75,8 @@ struct DeviceProfile {
   double draft_seconds(std::size_t rows, LoadType type = LoadType::as_is) const;
   double head_seconds(std::size_t rows) const;
 
-  /// Hidden states of one row, as float16.
-  std::uint32_t row_bytes() const { return model.hidden * 2; }
+  /// Hidden states of one row.
+  std::uint32_t row_bytes() const { return model.hidden * bytes_of(hidden_type); }
   /// From stage to stage. `mbps` replaces the profile's rate unless it is 0.
   EmulatedLink link(double mbps = 0) const;
   /// To the first stage: a row has its ids, token and position.

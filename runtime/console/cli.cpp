@@ -39,6 +39,21 @@ void add_draft_type_option(CLI::App& app, LoadType& type) {
       ->check(CLI::IsMember(draft_type_names()));
 }
 
+void add_hidden_type_option(CLI::App& app, const std::string& usual,
+                            const std::function<void(HiddenType)>& set) {
+  app.add_option_function<std::string>(
+         "--hidden-type",
+         [set](const std::string& name) {
+           for (auto type : {HiddenType::f32, HiddenType::f16, HiddenType::bf16})
+             if (name == name_of(type))
+               set(type);
+         },
+         fmt::format("What hidden states are rounded to after every layer: f16 and bf16 halve what "
+                     "goes from stage to stage, f32 rounds nothing (default {})",
+                     usual))
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+}
+
 std::optional<int> parse(CLI::App& app, int argc, const char* const* argv) {
   make_strict(app);
   try {

@@ -1,6 +1,7 @@
 #pragma once
 /// Options that both programs have.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,10 @@ namespace flowspec {
 
 /// --kv-type, for the commands that compute layers; the default is the value of `type`.
 void add_kv_type_option(CLI::App& app, KvType& type);
+/// The option `--hidden-type`.
+/// @param usual  the default, for the help.
+void add_hidden_type_option(CLI::App& app, const std::string& usual,
+                            const std::function<void(HiddenType)>& set);
 
 /// --draft-type, for the commands with one draft.
 void add_draft_type_option(CLI::App& app, LoadType& type);
@@ -31,7 +36,7 @@ inline constexpr const char* exit_codes_text =
 /// Throws RuntimeError with one line that names the mistake.
 std::optional<int> parse(CLI::App& app, int argc, const char* const* argv);
 
-/// "flowspec 0.1.0 (protocol 3, flowspec-3+...)".
+/// "flowspec 0.1.0 (protocol 4, flowspec-3+...)".
 std::string version_text(const char* program);
 
 }  // namespace flowspec

@@ -15,6 +15,7 @@ PipelineConfig pipeline_config(const Assembly& assembly, std::size_t stages) {
   config.load_head = engine.head_loader(threads, policy.segment_rows, form);
   config.mode = mode;
   config.memory = draft_memory;
+  config.hidden_type = engine.hidden_type();
   return config;
 }
 

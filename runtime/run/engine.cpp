@@ -90,7 +90,10 @@ struct Engine::SharedHead {
 };
 
 Engine::Engine(const RunSpec& spec)
-    : head_(std::make_shared<SharedHead>()), threads_(spec.threads), kv_type_(spec.kv_type) {
+    : head_(std::make_shared<SharedHead>()),
+      threads_(spec.threads),
+      kv_type_(spec.kv_type),
+      hidden_type_(spec.hidden_type) {
   target_ =
       open_text_model(spec.model.empty() ? embedded_file("target.gguf") : fs::path(spec.model));
   set_context(spec.context);
@@ -177,7 +180,9 @@ unsigned Engine::threads(std::size_t stages) const {
 
 StageLoader Engine::stage_loader(LayerRange layers, unsigned threads, std::uint32_t max_rows,
                                  ProgressBar& bar) const {
-  return [model = target_, options = StageOptions{layers, threads, max_rows, kv_type_},
+  return [model = target_,
+          options = StageOptions{layers, threads, max_rows, kv_type_, LinearForm::automatic,
+                                 hidden_type_},
           update = bar.part()] {
     return load<StageModel>([&] {
       return std::make_unique<StageModel>(*model->files, model->config, options, update);
@@ -240,14 +245,14 @@ DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, Progr
             std::make_unique<EagleHead>(eagle, std::move(output), threads, max_rows, type), memory);
       });
     };
-  // The draft model may be as large as the target, or be the target itself; with the same KV type
-  // it then guesses the target's rounding too.
+  // The draft model may be as large as the target, or be the target itself; with the same
+  // types it then guesses the target's rounding too.
   return
-      [model = draft_, threads, max_rows, kv_type = kv_type_,
+      [model = draft_, threads, max_rows, kv_type = kv_type_, hidden_type = hidden_type_,
        vocab_size = target_->config.vocab_size, type = draft_type_, update = bar.part(), memory] {
         return load<DraftModel>([&] {
           return reserving(std::make_unique<SmallLm>(*model->files, model->config, threads,
-                                                     max_rows, update, kv_type, vocab_size, type),
+                                                     max_rows, update, kv_type, vocab_size, type, hidden_type),
                            memory);
         });
       };

@@ -41,6 +41,7 @@ class Engine {
 
   /// The type of all stages' KV, wherever they run.
   KvType kv_type() const { return kv_type_; }
+  HiddenType hidden_type() const { return hidden_type_; }
 
   StageLoader stage_loader(LayerRange layers, unsigned threads, std::uint32_t max_rows,
                            ProgressBar& bar) const;
@@ -88,6 +89,7 @@ class Engine {
   std::uint32_t context_ = 0;
   unsigned threads_ = 0;
   KvType kv_type_ = KvType::f32;
+  HiddenType hidden_type_ = HiddenType::f32;
 };
 
 }  // namespace flowspec

@@ -33,7 +33,8 @@ Run::Run(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
     : system_(system),
       engine_(engine),
       spec_(spec),
-      numerics_(numerics_id(*engine.target().files, engine.target().config)) {
+      numerics_(with_hidden_type(numerics_id(*engine.target().files, engine.target().config),
+                                 engine.hidden_type())) {
   const Cluster& cluster = spec.cluster;
   PlacementRequest request;
   request.layers = engine.target().config.layers;
@@ -124,7 +125,8 @@ std::string Run::model_name() const {
 
 void Run::agree_on_numerics() {
   for (const RemoteNode& node : nodes_) {
-    auto common = common_numerics(numerics_, node.info.numerics);
+    auto common =
+        common_numerics(numerics_, with_hidden_type(node.info.numerics, engine_.hidden_type()));
     if (!common)
       throw RuntimeError(ErrorCode::does_not_fit,
                          fmt::format("node {} computes with numerics {}, this machine with {}: the "
@@ -132,7 +134,8 @@ void Run::agree_on_numerics() {
                                      node.label(), node.info.numerics, numerics_));
     numerics_ = *common;
   }
-  form_ = form_of_numerics(numerics_, numerics_id()).value();
+  form_ =
+      form_of_numerics(numerics_, with_hidden_type(numerics_id(), engine_.hidden_type())).value();
 }
 
 Assembly Run::assembly() {
@@ -170,6 +173,7 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
   spec.threads = spec_.threads != 0 || threads_ == 1 ? threads_ : limits::threads;
   spec.max_rows = policy_.segment_rows;
   spec.kv_type = engine_.kv_type();
+  spec.hidden_type = engine_.hidden_type();
   if (emulation_)
     spec.emulation = emulation_->stage(index);
 

@@ -32,6 +32,8 @@ struct RunSpec {
   std::uint32_t context = 0;
   /// Type of the keys and values of every stage.
   KvType kv_type = KvType::f16;
+  /// What every stage rounds the hidden states to after each layer, and sends.
+  HiddenType hidden_type = HiddenType::f32;
 
   /// No nodes: everything runs in this process.
   Cluster cluster;

@@ -9,9 +9,10 @@
 namespace flowspec {
 
 PlainDecoder::PlainDecoder(const LanguageModel& model, unsigned threads, std::uint32_t length,
-                           KvType kv_type, LinearForm form)
+                           KvType kv_type, LinearForm form, HiddenType hidden_type)
     : tokenizer_(model.tokenizer),
-      layers_(*model.files, model.config, {{0, model.config.layers}, threads, 1, kv_type, form}),
+      layers_(*model.files, model.config,
+              {{0, model.config.layers}, threads, 1, kv_type, form, hidden_type}),
       head_(*model.files, model.config, threads, 1, form),
       cache_(layers_.make_cache(length)),
       slots_(length),

@@ -19,7 +19,7 @@ class PlainDecoder {
  public:
   /// `length`: most tokens of a text, prompt included. Throws ModelError.
   PlainDecoder(const LanguageModel& model, unsigned threads, std::uint32_t length, KvType kv_type,
-               LinearForm form = LinearForm::automatic);
+               LinearForm form = LinearForm::automatic, HiddenType hidden_type = HiddenType::f32);
 
   /// Continues the prompt by `count` tokens, or fewer if the text ends.
   std::vector<Token> decode(std::span<const Token> prompt, std::uint32_t count,

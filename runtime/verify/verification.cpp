@@ -62,6 +62,7 @@ Verification::Verification(const VerifyOptions& options)
       how.draft_type = options_.draft_type;
     how.threads = options_.threads;
     how.kv_type = options_.kv_type;
+    how.hidden_type = options_.hidden_type;
     engines_.emplace(draft, std::make_unique<const Engine>(how));
   }
   auto stages = verify_stages(options_, model().config.layers, cluster_.nodes.size());
@@ -109,6 +110,7 @@ RunSpec Verification::run_spec(const VerifyCase& what) const {
   spec.coupled = options_.coupled;
   spec.threads = options_.threads;
   spec.kv_type = options_.kv_type;
+  spec.hidden_type = options_.hidden_type;
   spec.load_limit = options_.load_limit;
   spec.shows_progress = !options_.quiet;
   spec.cluster = cluster_;
@@ -204,7 +206,8 @@ VerifyReport Verification::run(caf::actor_system& system, const LanguageModel& r
   auto start = std::chrono::steady_clock::now();
   VerifyReport report;
   report.model = model().files->path().filename().string();
-  report.numerics = numerics_id(*model().files, model().config);
+  report.numerics =
+      with_hidden_type(numerics_id(*model().files, model().config), options_.hidden_type);
   report.sampling = options_.sampling;
   report.prompts = prompt_texts_;
 
@@ -220,8 +223,8 @@ VerifyReport Verification::run(caf::actor_system& system, const LanguageModel& r
       return;
     form = wanted;
     plain.emplace(reference, engine("none").threads(1),
-                  static_cast<std::uint32_t>(longest) + options_.max_tokens, options_.kv_type,
-                  form);
+                  static_cast<std::uint32_t>(longest) + options_.max_tokens, options_.kv_type, form,
+                  options_.hidden_type);
     expect(*plain);
   };
   if (cluster_.nodes.empty())

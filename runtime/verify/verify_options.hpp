@@ -47,6 +47,7 @@ struct VerifyOptions {
   unsigned threads = 0;
   /// Of every stage, and of plain decoding.
   KvType kv_type = KvType::f16;
+  HiddenType hidden_type = HiddenType::f32;
   std::chrono::seconds progress_limit{60};
   std::chrono::seconds load_limit{600};
 

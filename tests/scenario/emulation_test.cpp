@@ -72,10 +72,12 @@ bool same_time(double a, double b) {
   return std::abs(a - b) < 1e-9;
 }
 
-std::vector<Token> plain_text(const BenchPrompt& prompt, std::size_t count) {
+/// In f16, as paper-7b says.
+std::vector<Token> plain_text(const BenchPrompt& prompt, std::size_t count,
+                              HiddenType type = HiddenType::f16) {
   auto file = embedded_file("target.gguf");
   auto tokens = Tokenizer::from_gguf(GgufFile::open(file)).encode(prompt.text);
-  return test::plain_decoding(file, tokens, count, {});
+  return test::plain_decoding(file, tokens, count, {}, type);
 }
 
 /// The devices of paper-7b, but draft and verifier share that of the first or last stage.
@@ -368,6 +370,22 @@ BOOST_AUTO_TEST_CASE(a_slower_link_takes_what_it_should) {
   BOOST_TEST(std::abs(outcome.run.seconds - fast.run.seconds - 5 * slower) < 1e-6);
 }
 
+BOOST_AUTO_TEST_CASE(links_count_what_hidden_states_take_on_the_wire) {
+  auto what = make_case("ar", 6);
+  BOOST_TEST((run_case(what).run.hidden_type == HiddenType::f16));
+  for (auto type : {HiddenType::f32, HiddenType::f16, HiddenType::bf16}) {
+    what.hidden_type = type;
+    auto outcome = run_case(what);
+    BOOST_TEST((outcome.run.hidden_type == type));
+    for (const TraceEvent& event : events(outcome, Kind::transfer, "stage 1", "stage 2"))
+      BOOST_TEST(same_time(event.end_s - event.start_s,
+                           event.rows * 4096 * bytes_of(type) * 8 / 1e9 + 0.0002));
+    const auto& text = outcome.texts.at(0);
+    BOOST_TEST(text == plain_text(prompts(1)[0], text.size(), type),
+               boost::test_tools::per_element());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(stages_of_another_number_have_their_share_of_the_layers) {
   auto what = make_case("ar", 3);
   what.stages = 2;
@@ -424,8 +442,9 @@ BOOST_AUTO_TEST_CASE(under_the_real_clock_the_text_is_the_same) {
   what.profile.clear();
   Outcome plain;
   plain.run = run_real(what, prompts(1), {}, {&plain.trace, &plain.texts});
-  BOOST_TEST(plain.texts.at(0) == plain_text(prompts(1)[0], plain.texts.at(0).size()),
-             boost::test_tools::per_element());
+  BOOST_TEST(
+      plain.texts.at(0) == plain_text(prompts(1)[0], plain.texts.at(0).size(), HiddenType::f32),
+      boost::test_tools::per_element());
   BOOST_TEST(plain.trace.empty());
   BOOST_TEST(plain.run.devices.size() >= 2U);
 }

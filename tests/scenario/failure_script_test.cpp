@@ -209,6 +209,29 @@ BOOST_FIXTURE_TEST_CASE(hidden_states_of_another_size_end_the_session_they_belon
   check_story(world, second);
 }
 
+BOOST_AUTO_TEST_CASE(hidden_states_of_another_type_end_the_session_they_belong_to) {
+  for (const std::string channel : {"stage 0 > stage 1", "stage 1 > verifier"})
+    BOOST_TEST_CONTEXT(channel) {
+      TwoSessions here;
+      auto& [world, first, second] = here;
+      world.deliver("pruner > draft");
+      for (const char* hop : {"draft > stage 0", "stage 0 > stage 1", "stage 1 > verifier"}) {
+        world.deliver(hop);  // Open of the first session
+        if (hop == channel)
+          break;
+      }
+      Row row{first, 1, no_node, 1, 0};
+      SegmentWriter writer{1000000, {&row, 1}, 16, {}, 0, false, HiddenType::bf16};
+      caf::anon_send(world.channel(channel), std::move(writer).finish());
+      world.run();
+      BOOST_REQUIRE(world.report(first).has_value());
+      BOOST_TEST((world.report(first)->finish == Finish::failed));
+      BOOST_TEST(world.report(first)->error.find("hidden states in bf16, f32 was agreed") !=
+                 std::string::npos);
+      check_story(world, second);
+    }
+}
+
 BOOST_FIXTURE_TEST_CASE(a_repeated_node_id_ends_the_session_it_belongs_to, TwoSessions) {
   world.deliver("draft > stage 0");
   Segment twice;

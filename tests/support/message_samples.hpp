@@ -37,11 +37,11 @@ inline std::vector<Prune> sample_prunes() {
   return {{.session = 7, .version = 3, .path = {4, 5, biggest}, .root = sample_rows()[0]},
           {.session = 8, .version = biggest, .path = {}, .root = sample_rows()[1]}};
 }
-inline Tensor sample_tensor(std::uint32_t rows, std::uint32_t columns) {
+inline Tensor sample_tensor(std::uint32_t rows, std::uint32_t columns, HiddenType type = {}) {
   auto memory = std::make_shared<std::vector<float>>(std::size_t{rows} * columns);
   for (std::size_t i = 0; i < memory->size(); ++i)
     (*memory)[i] = 0.5F - static_cast<float>(i);
-  return {.rows = rows, .columns = columns, .values = *memory, .owner = memory};
+  return {.rows = rows, .columns = columns, .values = *memory, .owner = memory, .type = type};
 }
 
 template <>
@@ -50,7 +50,7 @@ inline Segment sample() {
           .rows = sample_rows(),
           .prunes = sample_prunes(),
           .hidden = sample_tensor(3, 5),
-          .taps = {sample_tensor(3, 5), sample_tensor(3, 7)},
+          .taps = {sample_tensor(3, 5), sample_tensor(3, 7, HiddenType{2})},
           .awaits_more = true};
 }
 template <>
@@ -144,7 +144,8 @@ inline StageSpec sample() {
           .emulation = EmulatedStage{.forward = {79'000'000, 1'080'000, 2'000'000},
                                      .link = {1'000'000'000, 200'000, 8192},
                                      .ready_lead_ns = 3'000'000},
-          .kv_type = KvType{1}};
+          .kv_type = KvType{1},
+          .hidden_type = HiddenType{2}};
 }
 template <>
 inline NodeInfo sample() {
@@ -163,7 +164,8 @@ inline StageStats sample() {
 }
 
 inline bool same(const Tensor& a, const Tensor& b) {
-  return a.rows == b.rows && a.columns == b.columns && std::ranges::equal(a.values, b.values);
+  return a.rows == b.rows && a.columns == b.columns && a.type == b.type &&
+         std::ranges::equal(a.values, b.values);
 }
 template <class T>
 bool same(const T& a, const T& b) {

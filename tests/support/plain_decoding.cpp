@@ -10,10 +10,13 @@
 namespace flowspec::test {
 
 std::vector<Token> plain_decoding(const std::filesystem::path& model, std::span<const Token> prompt,
-                                  std::size_t count, const SamplerOptions& sampling) {
+                                  std::size_t count, const SamplerOptions& sampling,
+                                  HiddenType hidden_type) {
   auto file = GgufFile::open(model);
   auto config = read_config(file);
-  StageModel stage{file, config, {{0, config.layers}, 1, 1}};
+  StageOptions options{.layers = {0, config.layers}, .max_rows = 1};
+  options.hidden_type = hidden_type;
+  StageModel stage{file, config, options};
   LmHead head{file, config, 1, 1};
   auto length = static_cast<std::uint32_t>(prompt.size() + count);
   auto cache = stage.make_cache(length);

@@ -12,6 +12,7 @@ namespace flowspec::test {
 /// Decodes with the model alone: one token at a time, all layers in one place, no actors. Returns
 /// `count` tokens after the prompt.
 std::vector<Token> plain_decoding(const std::filesystem::path& model, std::span<const Token> prompt,
-                                  std::size_t count, const SamplerOptions& sampling = {});
+                                  std::size_t count, const SamplerOptions& sampling = {},
+                                  HiddenType hidden_type = HiddenType::f32);
 
 }  // namespace flowspec::test

@@ -87,6 +87,38 @@ BOOST_AUTO_TEST_CASE(the_same_over_nodes) {
   BOOST_CHECK_MESSAGE(result.output.find("PASSED: 6 of 6") != std::string::npos, result.output);
 }
 
+BOOST_AUTO_TEST_CASE(hidden_states_of_16_bits_are_as_exact) {
+  std::vector<std::unique_ptr<NodeProcess>> nodes;
+  for (const char* name : {"a", "b"})
+    nodes.push_back(std::make_unique<NodeProcess>(name, model_folder()));
+  TempFolder folder;
+  auto json_file = (folder / "verify.json").string();
+  for (const std::string type : {"f16", "bf16"}) {
+    Arguments what{"verify",
+                   "--model",
+                   (model_folder() / "target.gguf").string(),
+                   "--draft",
+                   "lookup",
+                   "--modes",
+                   "ar,flowspec",
+                   "--stages",
+                   "1,2",
+                   "-n",
+                   "8",
+                   "--draws",
+                   "60",
+                   "--hidden-type",
+                   type,
+                   "--json",
+                   json_file};
+    for (const auto& result :
+         {flowspec_program(what), flowspec_program(what + node_arguments(nodes))})
+      BOOST_CHECK_MESSAGE(result.exit_code == 0, result.output << result.error);
+    auto numerics = read_json(json_file).at("numerics").get<std::string>();
+    BOOST_CHECK_MESSAGE(numerics.find("/" + type) != std::string::npos, numerics);
+  }
+}
+
 // Where the CPU has AVX-512, only the first node multiplies the model's F32 matrices with oneDNN.
 BOOST_AUTO_TEST_CASE(nodes_of_different_cpus_agree_on_what_all_can_compute_with) {
   std::vector<std::unique_ptr<NodeProcess>> nodes;

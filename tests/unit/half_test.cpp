@@ -11,6 +11,7 @@
 
 #include "models/formats/tensor_type.hpp"
 #include "models/kernels/kernels.hpp"
+#include "models/kernels/rounding.hpp"
 #include "models/ops/attention_kernels.hpp"
 
 using namespace flowspec;
@@ -96,6 +97,65 @@ BOOST_AUTO_TEST_CASE(rows_of_any_length_are_rounded_and_no_more) {
     for (std::size_t i = 0; i < y.size(); ++i)
       BOOST_TEST(f16_to_float(static_cast<std::uint16_t>(y[i])) == (i < size ? x[i] : 0.0F));
   }
+}
+
+float rounded(HiddenType type, float x) {
+  kernels::round_to(type, {&x, 1});
+  return x;
+}
+
+/// The number with these bits.
+float number(HiddenType type, std::uint32_t bits) {
+  return type == HiddenType::bf16 ? std::bit_cast<float>(bits << 16)
+                                  : f16_to_float(static_cast<std::uint16_t>(bits));
+}
+
+constexpr std::uint32_t largest_of(HiddenType type) {
+  return type == HiddenType::bf16 ? 0x7f7f : largest;
+}
+
+void check_rounding(HiddenType type, float x, float expected) {
+  BOOST_TEST(
+      std::bit_cast<std::uint32_t>(rounded(type, x)) == std::bit_cast<std::uint32_t>(expected), x);
+  BOOST_TEST(rounded(type, -x) == -expected, -x);
+}
+
+BOOST_AUTO_TEST_CASE(hidden_states_round_to_the_nearest_and_ties_to_even) {
+  for (const HiddenType type : {HiddenType::f16, HiddenType::bf16}) {
+    for (std::uint32_t below = 0; below < largest_of(type); ++below) {
+      const float a = number(type, below);
+      const float b = number(type, below + 1);
+      check_rounding(type, a, a);
+      // Exact in float32 but for the two smallest numbers of bfloat16.
+      const float middle = a + (b - a) / 2;
+      if (middle <= a || middle >= b)
+        continue;
+      check_rounding(type, middle, below % 2 == 0 ? a : b);
+      check_rounding(type, std::nextafter(middle, 0.0F), a);
+      check_rounding(type, std::nextafter(middle, infinity), b);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(hidden_states_beyond_the_range_stay_finite_and_no_number_stays_none) {
+  const float most = std::numeric_limits<float>::max();
+  for (const float x : {65504.0F, 65519.99F, 65520.0F, 1e30F, most})
+    check_rounding(HiddenType::f16, x, 65504.0F);
+  check_rounding(HiddenType::bf16, most, number(HiddenType::bf16, largest_of(HiddenType::bf16)));
+  check_rounding(HiddenType::bf16, 65520.0F, 65536.0F);
+  for (const HiddenType type : {HiddenType::f16, HiddenType::bf16}) {
+    check_rounding(type, infinity, infinity);
+    BOOST_TEST(std::isnan(rounded(type, std::numeric_limits<float>::quiet_NaN())));
+    BOOST_TEST(std::isnan(rounded(type, std::bit_cast<float>(0x7f800001U))));
+  }
+  BOOST_TEST(rounded(HiddenType::f32, 1.0F / 3) == 1.0F / 3);
+}
+
+BOOST_AUTO_TEST_CASE(hidden_states_too_small_become_zero_with_their_sign) {
+  const float tiny = 0x1p-26F;
+  BOOST_TEST(std::bit_cast<std::uint32_t>(rounded(HiddenType::f16, -tiny)) == 0x80000000U);
+  BOOST_TEST(std::bit_cast<std::uint32_t>(rounded(HiddenType::bf16, -tiny)) ==
+             std::bit_cast<std::uint32_t>(-tiny));
 }
 
 }  // namespace

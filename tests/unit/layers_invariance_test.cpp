@@ -9,6 +9,7 @@
 
 #include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
+#include "models/kernels/rounding.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
 #include "models/numerics.hpp"
@@ -25,8 +26,9 @@ namespace {
 
 /// A model of five layers, and two trees whose every node has been computed alone.
 struct Fixture {
-  explicit Fixture(const LlamaShape& shape, const LlamaTypes& types = {}, KvType kv = KvType::f32)
-      : kv_type(kv) {
+  explicit Fixture(const LlamaShape& shape, const LlamaTypes& types = {}, KvType kv = KvType::f32,
+                   HiddenType hidden = HiddenType::f32)
+      : kv_type(kv), hidden_type(hidden) {
     write_llama_gguf(folder / "model.gguf", shape, types, 3);
     file = std::make_unique<GgufFile>(GgufFile::open(folder / "model.gguf"));
     config = read_config(*file);
@@ -41,7 +43,12 @@ struct Fixture {
     std::uint32_t first = 0;
     for (const std::uint32_t size : sizes) {
       result.emplace_back(*file, config,
-                          StageOptions{{first, first + size}, threads, max_rows, kv_type});
+                          StageOptions{{first, first + size},
+                                       threads,
+                                       max_rows,
+                                       kv_type,
+                                       LinearForm::automatic,
+                                       hidden_type});
       first += size;
     }
     return result;
@@ -59,6 +66,7 @@ struct Fixture {
   }
 
   KvType kv_type;
+  HiddenType hidden_type;
   TempFolder folder;
   std::mt19937 random{5};
   std::unique_ptr<GgufFile> file;
@@ -153,6 +161,32 @@ BOOST_AUTO_TEST_CASE(the_split_of_the_layers_does_not_matter) {
       BOOST_TEST(fixture.differences(split, plan) == 0U, split.size() << " stages");
     }
   });
+}
+
+BOOST_AUTO_TEST_CASE(nor_with_hidden_states_that_are_rounded) {
+  const Fixture exact(shapes()[0]);
+  for (const HiddenType type : {HiddenType::f16, HiddenType::bf16}) {
+    BOOST_TEST_CONTEXT(name_of(type) << " hidden states") {
+      Fixture fixture(shapes()[0], {}, KvType::f16, type);
+      for (const auto& split : std::vector<std::vector<std::uint32_t>>{{2, 3}, {1, 1, 1, 1, 1}}) {
+        TestPlan plan = shuffled_plan(fixture.random, fixture.trees, 40);
+        permute_slots(fixture.random, fixture.trees, plan);
+        BOOST_TEST(fixture.differences(split, plan) == 0U, split.size() << " stages");
+      }
+      // They are rounded, and what a segment carries is exact.
+      BOOST_TEST(differing_nodes(exact.expected, fixture.expected) > 100U);
+      for (const std::vector<float>& hidden : fixture.expected[0]) {
+        std::vector<float> again = hidden;
+        kernels::round_to(type, again);
+        BOOST_TEST((again == hidden));
+      }
+      for (std::size_t node = 0; node < exact.expected[0].size(); ++node) {
+        const std::vector<float>& expected = exact.expected[0][node];
+        BOOST_TEST(relative_error(fixture.expected[0][node], {expected.begin(), expected.end()}) <
+                   (type == HiddenType::f16 ? 5e-3 : 3e-2));
+      }
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(threads_do_not_matter) {

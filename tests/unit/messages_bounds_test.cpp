@@ -281,6 +281,8 @@ BOOST_AUTO_TEST_CASE(a_peer_cannot_name_a_file_outside_the_model_folders) {
   check_refused<StageSpec>(
       "StageSpec", "type of keys and values", [](auto& x) { x.kv_type = KvType{2}; });
   check_refused<StageSpec>(
+      "StageSpec", "type of hidden states", [](auto& x) { x.hidden_type = HiddenType{3}; });
+  check_refused<StageSpec>(
       "StageSpec", "nanoseconds of the emulated device",
       [](auto& x) { x.emulation->forward.row_ns = biggest; });
   check_refused<StageSpec>(

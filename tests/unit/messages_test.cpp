@@ -1,6 +1,9 @@
 /// Messages keep every field on their way and share memory inside a process.
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
 #include <stdexcept>
 
 #include <boost/test/unit_test.hpp>
@@ -21,6 +24,24 @@ bool is_inside(std::span<const float> values, std::span<const std::uint64_t> wor
   const auto* first = reinterpret_cast<const char*>(words.data());
   const auto* begin = reinterpret_cast<const char*>(values.data());
   return begin >= first && begin + values.size_bytes() <= first + words.size_bytes();
+}
+
+constexpr HiddenType f16{1};
+constexpr HiddenType bf16{2};
+
+/// By the types' definitions.
+float number_of(HiddenType type, std::uint16_t bits) {
+  if (type == bf16)
+    return std::bit_cast<float>(std::uint32_t{bits} << 16U);
+  const auto exponent = static_cast<int>((bits >> 10U) & 0x1fU);
+  const auto fraction = static_cast<int>(bits & 0x3ffU);
+  float magnitude = std::ldexp(static_cast<float>(fraction), -24);
+  if (exponent == 31)
+    magnitude = fraction == 0 ? std::numeric_limits<float>::infinity()
+                              : std::numeric_limits<float>::quiet_NaN();
+  else if (exponent > 0)
+    magnitude = std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
+  return std::copysign(magnitude, (bits & 0x8000U) != 0 ? -1.0F : 1.0F);
 }
 
 template <class T>
@@ -96,11 +117,74 @@ BOOST_AUTO_TEST_CASE(read_tensors_lie_in_the_message_and_outlive_it) {
   auto message = SegmentMessage(sample<Segment>());
   const auto content = *message.read();
   BOOST_TEST(is_inside(content.hidden.values, message.words()));
-  BOOST_TEST(is_inside(content.taps[1].values, message.words()));
+  BOOST_TEST(is_inside(content.taps[0].values, message.words()));
   BOOST_TEST(reinterpret_cast<std::uintptr_t>(content.hidden.values.data()) % 8 == 0U);
   message = SegmentMessage();
   BOOST_TEST(same(content.hidden, sample_tensor(3, 5)));
   BOOST_TEST(content.hidden.row(2)[1] == 0.5F - 11.0F);
+  // Values of 16 bits have memory of their own.
+  BOOST_TEST(same(content.taps[1], sample_tensor(3, 7, bf16)));
+}
+
+BOOST_AUTO_TEST_CASE(hidden_states_of_16_bits_take_half_the_bytes_and_come_back_as_they_were) {
+  for (const auto type : {f16, bf16}) {
+    Segment segment{.id = 1, .rows = sample_rows(), .prunes = {}, .hidden = {}, .taps = {}};
+    segment.hidden = sample_tensor(3, 100);
+    const auto wide = SegmentMessage(segment).bytes();
+    segment.hidden.type = type;
+    const SegmentMessage message(segment);
+    BOOST_TEST(message.bytes() == wide - 3 * 100 * 2);
+    BOOST_TEST(same(*message.read(), segment));
+    BOOST_TEST(same(*receive<Segment>(to_bytes(message)), segment));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(every_number_of_16_bits_survives_the_way) {
+  for (const auto type : {f16, bf16}) {
+    // Every pattern as a message has it; unpacking is checked against its definition.
+    std::vector<float> values(1U << 16U);
+    for (std::uint32_t bits = 0; bits < values.size(); ++bits)
+      values[bits] = number_of(type, static_cast<std::uint16_t>(bits));
+    Segment segment{.id = 1, .rows = {sample_rows()[0]}, .prunes = {}, .hidden = {}, .taps = {}};
+    segment.hidden = {1, limits::columns, values, nullptr, type};
+    const auto content = *SegmentMessage(segment).read();
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const bool is_right = std::isnan(values[i])
+                                ? std::isnan(content.hidden.values[i])
+                                : std::bit_cast<std::uint32_t>(values[i]) ==
+                                      std::bit_cast<std::uint32_t>(content.hidden.values[i]);
+      wrong += is_right ? 0 : 1;
+    }
+    BOOST_TEST(wrong == 0U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(no_number_stays_none_when_its_last_bits_are_cut_off) {
+  const std::vector<float> values{std::bit_cast<float>(0x7f800001U),
+                                  std::bit_cast<float>(0xff800001U),
+                                  std::numeric_limits<float>::quiet_NaN()};
+  for (const auto type : {f16, bf16}) {
+    Segment segment{.id = 1, .rows = {sample_rows()[0]}, .prunes = {}, .hidden = {}, .taps = {}};
+    segment.hidden = {1, 3, values, nullptr, type};
+    const auto content = *SegmentMessage(segment).read();
+    for (const float value : content.hidden.values)
+      BOOST_TEST(std::isnan(value));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_stage_writes_floats_where_the_segment_carries_16_bits) {
+  for (const auto type : {f16, bf16}) {
+    auto expected = sample<Segment>();
+    expected.hidden.type = type;
+    expected.taps = {sample_tensor(3, 5, type)};
+    SegmentWriter writer(expected.id, expected.rows, 5, expected.prunes, 1, expected.awaits_more,
+                         type);
+    BOOST_REQUIRE(writer.hidden().size() == 15U);
+    std::ranges::copy(expected.hidden.values, writer.hidden().begin());
+    std::ranges::copy(expected.taps[0].values, writer.tap(0).begin());
+    BOOST_TEST(same(*std::move(writer).finish().read(), expected));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_stage_writes_hidden_states_straight_into_the_segment) {

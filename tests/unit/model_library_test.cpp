@@ -229,4 +229,17 @@ BOOST_AUTO_TEST_CASE(a_stage_multiplies_as_the_run_has_agreed) {
     StageModel expected(file, config, {{0, config.layers}, 1, spec.max_rows, spec.kv_type, form});
     BOOST_TEST((hidden_of(**stage) == hidden_of(expected)), numerics);
   }
+  // The id says how hidden states are rounded; both have to say the same.
+  spec.hidden_type = HiddenType::bf16;
+  const auto given_up = std::make_shared<std::atomic<bool>>(false);
+  BOOST_TEST(!plan_stage(node, spec, given_up).engaged());
+  spec.numerics = with_hidden_type(node->numerics(), spec.hidden_type);
+  const auto plan = plan_stage(node, spec, given_up);
+  BOOST_REQUIRE(plan.engaged());
+  const auto stage = plan->load();
+  BOOST_REQUIRE(stage.engaged());
+  StageOptions options_there{.layers = {0, config.layers}, .max_rows = spec.max_rows};
+  options_there.hidden_type = HiddenType::bf16;
+  StageModel expected(file, config, options_there);
+  BOOST_TEST((hidden_of(**stage) == hidden_of(expected)));
 }

@@ -40,6 +40,24 @@ BOOST_AUTO_TEST_CASE(a_process_computes_with_its_own_kernels_when_asked_to) {
   BOOST_TEST(!form_of_numerics("", own).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(rounded_hidden_states_are_part_of_the_id) {
+  const auto bf16 = [](const std::string& id) { return with_hidden_type(id, HiddenType::bf16); };
+  BOOST_TEST(with_hidden_type(own, HiddenType::f32) == own);
+  BOOST_TEST(with_hidden_type(with_dnnl, HiddenType::f32) == with_dnnl);
+  BOOST_TEST(bf16(own) == "flowspec-7/bf16");
+  BOOST_TEST(bf16(with_dnnl) == "flowspec-7/bf16+f32/onednn-2.6.3/avx512");
+  BOOST_TEST(with_hidden_type(own, HiddenType::f16) == "flowspec-7/f16");
+  // Nodes agree within a type, and never across types.
+  BOOST_TEST(common_numerics(bf16(own), bf16(with_dnnl)).value() == bf16(own));
+  BOOST_TEST((form_of_numerics(bf16(own), bf16(with_dnnl)) == LinearForm::packed));
+  BOOST_TEST((form_of_numerics(bf16(with_dnnl), bf16(with_dnnl)) == LinearForm::automatic));
+  for (const auto& other : {with_dnnl, with_hidden_type(with_dnnl, HiddenType::f16)}) {
+    BOOST_TEST(!common_numerics(bf16(with_dnnl), other).has_value());
+    BOOST_TEST(!form_of_numerics(bf16(with_dnnl), other).has_value());
+    BOOST_TEST(!form_of_numerics(bf16(own), other).has_value());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(only_models_with_f32_matrices_depend_on_onednn) {
   const TempFolder folder;
   const auto id_of = [&](const LlamaShape& shape, const LlamaTypes& types) {

@@ -65,9 +65,10 @@ void write_converted(const GgufFile& file, const std::filesystem::path& path, Te
 
 /// Mean of -log p over the tokens of all texts but their first.
 double loss(const GgufFile& file, const std::vector<std::vector<Token>>& texts,
-            KvType kv_type = KvType::f32) {
+            KvType kv_type = KvType::f32, HiddenType hidden_type = HiddenType::f32) {
   const ModelConfig config = read_config(file);
-  StageModel model(file, config, {.layers = {0, config.layers}, .kv_type = kv_type});
+  StageModel model(file, config,
+                   {.layers = {0, config.layers}, .kv_type = kv_type, .hidden_type = hidden_type});
   LmHead head(file, config, 1, 64);
   std::vector<Slot> slots(config.context_length);
   std::iota(slots.begin(), slots.end(), Slot{0});
@@ -129,6 +130,22 @@ BOOST_AUTO_TEST_CASE(keys_and_values_of_16_bits_keep_the_perplexity) {
   const double ratio = std::exp(loss(file, texts, KvType::f16) - loss(file, texts)) - 1;
   BOOST_TEST_MESSAGE("F16 keys and values: perplexity " << 100 * ratio << " % more");
   BOOST_TEST(std::abs(ratio) < 0.001);
+}
+
+BOOST_AUTO_TEST_CASE(hidden_states_of_16_bits_keep_the_perplexity) {
+  const GgufFile file = GgufFile::open(folder / "target.gguf");
+  const auto texts = stories(file);
+  const double exact = loss(file, texts);
+  BOOST_TEST_MESSAGE("F32 hidden states: perplexity " << std::exp(exact));
+  for (const auto& [type, most] :
+       {std::pair{HiddenType::f16, 0.001}, std::pair{HiddenType::bf16, 0.01}}) {
+    const double rounded = loss(file, texts, KvType::f32, type);
+    const double ratio = std::exp(rounded - exact) - 1;
+    BOOST_TEST_MESSAGE(name_of(type) << " hidden states: perplexity " << std::exp(rounded) << ", "
+                                     << 100 * ratio << " % more");
+    BOOST_TEST(rounded != exact);
+    BOOST_TEST(std::abs(ratio) < most);
+  }
 }
 
 }  // namespace

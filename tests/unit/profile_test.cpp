@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <tuple>
 
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
@@ -68,7 +69,7 @@ BOOST_AUTO_TEST_CASE(a_forward_reads_its_weights_or_computes_its_rows) {
   BOOST_TEST(profile.stage_seconds(5, 0) == 0);
   BOOST_TEST(close(profile.head_seconds(1), 5e6 * 2 / 50e9 + 0.001));
   BOOST_TEST(close(profile.draft_seconds(1), (9e6 + 2e6 + 5e6) * 2 / 50e9 + 0.001));
-  BOOST_TEST(profile.row_bytes() == 2000);
+  BOOST_TEST(profile.row_bytes() == 4000);
   BOOST_TEST(close(profile.link_seconds(2000), 0.00016 + 0.001));
 }
 
@@ -207,6 +208,21 @@ BOOST_AUTO_TEST_CASE(stages_have_equal_parts_or_those_of_a_split) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(links_carry_hidden_states_of_the_profile_s_type) {
+  auto json = good();
+  for (const auto& [name, type, bytes] : {std::tuple{"f32", HiddenType::f32, 4000},
+                                          {"f16", HiddenType::f16, 2000},
+                                          {"bf16", HiddenType::bf16, 2000}}) {
+    json["hidden_type"] = name;
+    auto profile = parse_profile(json.dump(), "p.json");
+    BOOST_TEST((profile.hidden_type == type));
+    BOOST_TEST(profile.link().row_bytes == static_cast<std::uint32_t>(bytes));
+    BOOST_TEST(profile.first_link().row_bytes == 24U);
+  }
+  for (const char* name : {"paper-7b", "paper-13b", "desk-8b", "home-8b", "wan-8b"})
+    BOOST_TEST((read_profile(name).hidden_type == HiddenType::f16), name);
+}
+
 BOOST_AUTO_TEST_CASE(links_have_the_profile_s_rate_or_another) {
   auto profile = read_profile("paper-7b");
   BOOST_TEST((profile.link() == EmulatedLink{1'000'000'000, 200'000, 8192}));
@@ -250,6 +266,7 @@ BOOST_AUTO_TEST_CASE(mistakes_are_named) {
   check_refused("draft", "on_stage", 3, "\"on_stage\" is 3, not one of [\"first\",\"last\"]");
   check_refused("draft", "on_stage", "middle", "\"on_stage\" is \"middle\"");
   check_refused("draft", "onstage", "last", "unknown key \"onstage\"");
+  check_refused(nullptr, "hidden_type", "f8", "\"hidden_type\" is \"f8\"");
   check_refused("link", "mbps", 0, "\"mbps\" is 0");
   check_refused("link", "latency_ms", -1, "\"latency_ms\" is -1");
   check_refused(nullptr, "ready_lead_ms", 1e9, "\"ready_lead_ms\"");

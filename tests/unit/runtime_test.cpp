@@ -168,6 +168,13 @@ BOOST_AUTO_TEST_CASE(command_lines) {
   BOOST_CHECK(parse_line({"generate"}).generate->run.draft_type == LoadType::as_is);
   BOOST_CHECK(parse_line({"chat", "--draft-type", "q4_0"}).chat->run.draft_type == LoadType::q4_0);
   BOOST_CHECK(parse_line({"verify", "--draft-type", "q8_0"}).verify->draft_type == LoadType::q8_0);
+  BOOST_CHECK(parse_line({"generate"}).generate->run.hidden_type == HiddenType::f32);
+  BOOST_CHECK(parse_line({"generate", "--hidden-type", "bf16"}).generate->run.hidden_type ==
+              HiddenType::bf16);
+  BOOST_CHECK(parse_line({"verify", "--hidden-type", "f16"}).verify->hidden_type ==
+              HiddenType::f16);
+  BOOST_CHECK(!parse_line({"bench"}).bench->hidden_type);
+  BOOST_CHECK(parse_line({"bench", "--hidden-type", "f32"}).bench->hidden_type == HiddenType::f32);
   for (std::vector<const char*> wrong :
        std::vector<std::vector<const char*>>{{},
                                              {"generate", "a", "--draft-type", "q6_k"},

@@ -22,7 +22,7 @@ DeviceProfile devices_of(const char* draft = R"({"layers": 1})") {
     "device": {"memory_gb_per_s": 1, "memory_efficiency": 1, "tflops": 1, "overhead_ms": 5},
     "model": {"hidden": 1000, "layers": 8, "ffn": 1000, "heads": 1, "kv_heads": 1, "vocab": 1000,
               "bytes_per_weight": 2},
-    "stages": 4, "link": {"mbps": 1000, "latency_ms": 1},
+    "stages": 4, "hidden_type": "f16", "link": {"mbps": 1000, "latency_ms": 1},
     "measured": {"stage_ms": 100, "stage_ms_per_row": 10, "draft_ms": 3, "head_ms": 2},
     "draft": )") + draft + "}",
                        "p.json");
