@@ -16,6 +16,7 @@
 #include "actors/pipeline/verifier.hpp"
 #include "actors/policy/policy.hpp"
 #include "actors/support/spawn_mode.hpp"
+#include "models/base/types.hpp"
 
 namespace flowspec {
 

@@ -9,6 +9,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/support/spawn_mode.hpp"
+#include "models/base/types.hpp"
 #include "models/layers/lm_head.hpp"
 
 namespace flowspec {

@@ -34,6 +34,14 @@ std::string shares(const BenchSummary& summary, double DeviceShares::*share) {
   return text;
 }
 
+/// Right guesses of those reached, for depths 1, 2, ...
+std::string guesses(const BenchSummary& summary) {
+  std::string text;
+  for (const GuessUse& use : summary.guesses)
+    text.append(text.empty() ? "" : " ").append(fmt::format("{}/{}", use.right, use.reached));
+  return text;
+}
+
 std::string hops(const BenchSummary& summary) {
   std::string text;
   for (const HopTime& hop : summary.hops)
@@ -77,7 +85,9 @@ Fields fields(const BenchSummary& summary, BenchClock clock) {
           {"stage_idle", shares(summary, &DeviceShares::idle)},
           {"hop_seconds", hops(summary)},
           {"hidden_type", std::string(name_of(summary.hidden_type))},
-          {"modelled", summary.modelled_devices > 0 ? "yes" : "no"}};
+          {"modelled", summary.modelled_devices > 0 ? "yes" : "no"},
+          {"useful_share", number(summary.useful_share)},
+          {"guesses_by_depth", guesses(summary)}};
 }
 
 }  // namespace

@@ -49,6 +49,13 @@ Json devices(const BenchSummary& summary) {
   return list;
 }
 
+Json guesses(const BenchSummary& summary) {
+  auto list = Json::array();
+  for (const GuessUse& use : summary.guesses)
+    list.push_back({{"depth", list.size() + 1}, {"reached", use.reached}, {"right", use.right}});
+  return list;
+}
+
 Json hops(const BenchSummary& summary) {
   auto list = Json::array();
   for (const HopTime& hop : summary.hops)
@@ -97,6 +104,8 @@ Json json_of(const BenchSummary& summary, BenchClock clock) {
                    {"rows_computed", summary.rows_computed},
                    {"rows_kept", summary.rows_kept},
                    {"rows_dropped", summary.rows_dropped},
+                   {"useful_share", optional(summary.useful_share)},
+                   {"guesses_by_depth", guesses(summary)},
                    {"stage_busy", stage_shares(summary, &DeviceShares::busy)},
                    {"stage_wasted", stage_shares(summary, &DeviceShares::wasted)},
                    {"stage_idle", stage_shares(summary, &DeviceShares::idle)},

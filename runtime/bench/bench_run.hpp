@@ -76,6 +76,16 @@ struct HopUse {
   friend bool operator==(const HopUse&, const HopUse&) = default;
 };
 
+/// Guesses one or more levels below the root, when the root moved in an answer.
+struct GuessUse {
+  /// All that is between the root and this level was right, so that the model's own token of this
+  /// level was found.
+  std::uint64_t reached = 0;
+  /// That token had been guessed and sent.
+  std::uint64_t right = 0;
+  friend bool operator==(const GuessUse&, const GuessUse&) = default;
+};
+
 struct BenchRun {
   BenchCase what;
   HiddenType hidden_type = HiddenType::f32;
@@ -86,6 +96,8 @@ struct BenchRun {
   double seconds = 0;
   /// Segments that reached the verifier while tokens were generated.
   std::uint64_t returned_segments = 0;
+  /// Level 1, 2, ... below the root.
+  std::vector<GuessUse> guesses;
 };
 
 /// Something that a device did. The trace of a run is ordered by `start_s`.

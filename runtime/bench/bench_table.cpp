@@ -16,6 +16,8 @@ using Results = std::vector<const CellResult*>;
 
 /// Most characters of a draft's name in the first column.
 constexpr std::size_t longest_draft = 12;
+/// Most levels of guesses.
+constexpr std::size_t deepest_shown = 8;
 
 std::string factor(const std::optional<double>& value) {
   return value ? fmt::format("{:.2f}", *value) : "-";
@@ -25,6 +27,14 @@ std::string rate(double total, const Spread& spread) {
   // Slow devices generate less than a token per second.
   return fmt::format("{0:.{3}f} ({1:.{3}f} ± {2:.{3}f})", total, spread.mean, spread.sd,
                      total < 100 ? 2 : 0);
+}
+
+std::string percent(const std::optional<double>& share) {
+  return share ? fmt::format("{:.0f} %", *share * 100) : "-";
+}
+
+double share_of(const GuessUse& use) {
+  return use.reached > 0 ? static_cast<double>(use.right) / static_cast<double>(use.reached) : 0;
 }
 
 std::string rows(const BenchSummary& summary) {
@@ -62,8 +72,8 @@ std::string figures(const Results& block, bool with_draft) {
   std::vector<std::string> headings{"mode", "decode\ntokens/s", "over\nchunk-pp", "over\nar"};
   if (with_ablations)
     headings.emplace_back("over\nflowspec");
-  for (const char* heading :
-       {"prefill\ntokens/s", "accept\nlength", "tokens/\nsegment", "rows computed/\nkept"})
+  for (const char* heading : {"prefill\ntokens/s", "accept\nlength", "tokens/\nsegment",
+                              "rows computed/\nkept", "useful\nshare"})
     headings.emplace_back(heading);
   TextTable table(headings);
   for (const CellResult* result : block) {
@@ -80,6 +90,7 @@ std::string figures(const Results& block, bool with_draft) {
         fmt::format("{:.2f} ± {:.2f}", summary.accept_length, summary.accept_lengths.sd));
     line.push_back(is_modelled ? "-" : fmt::format("{:.2f}", summary.tokens_per_segment));
     line.push_back(is_modelled ? "-" : rows(summary));
+    line.push_back(percent(summary.useful_share));
     table.add(std::move(line));
   }
   return table.text();
@@ -125,6 +136,17 @@ std::string devices(const Results& block, bool with_draft) {
   return table.text();
 }
 
+std::string guesses(const Results& block, bool with_draft) {
+  FiguresByName table("right guesses by\ndepth (%)");
+  for (const CellResult* result : block) {
+    table.begin_line(label(result->summary.what, with_draft));
+    const auto& uses = result->summary.guesses;
+    for (std::size_t i = 0; i < std::min(uses.size(), deepest_shown); ++i)
+      table.add(std::to_string(i + 1), fmt::format("{:.0f}", 100 * share_of(uses[i])));
+  }
+  return table.text();
+}
+
 std::string hops(const Results& block, bool with_draft) {
   FiguresByName table("hop\n(ms per segment)");
   for (const CellResult* result : block) {
@@ -143,8 +165,8 @@ std::string block_text(const Results& block) {
                   setting_of(first.what), stage_count(first), first.prompts, first.what.max_tokens,
                   name_of(first.hidden_type)),
       usual_columns);
-  for (const auto& part :
-       {figures(block, with_draft), devices(block, with_draft), hops(block, with_draft)})
+  for (const auto& part : {figures(block, with_draft), guesses(block, with_draft),
+                           devices(block, with_draft), hops(block, with_draft)})
     text.append(part.empty() ? "" : "\n").append(part);
   return text;
 }

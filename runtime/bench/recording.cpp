@@ -65,14 +65,22 @@ void Recording::worked(const EmulatedWork& work) {
 void Recording::sent(SegmentId segment, const std::vector<Row>& rows) {
   std::lock_guard lock(mutex_);
   for (const Row& row : rows)
-    segment_of_.emplace(std::pair{row.session, row.id}, segment);
+    sent_.emplace(std::pair{row.session, row.id}, SentRow{segment, row.position});
+  // A session whose root never moves counts among the sessions too.
+  for (const Row& row : rows)
+    moves_.try_emplace(row.session);
 }
 
 void Recording::committed(SessionId session, const std::vector<TreeNodeId>& path) {
   std::lock_guard lock(mutex_);
   for (TreeNodeId node : path)
-    if (auto sent = segment_of_.find({session, node}); sent != segment_of_.end())
-      ++kept_[sent->second];
+    if (auto sent = sent_.find({session, node}); sent != sent_.end())
+      ++kept_[sent->second.segment];
+  if (path.empty())
+    return;
+  if (auto root = sent_.find({session, path.front()}); root != sent_.end())
+    moves_[session].push_back({root->second.position, static_cast<std::uint32_t>(path.size()),
+                               path.front() < first_fresh_node});
 }
 
 std::uint32_t Recording::rows_kept(const std::vector<SegmentId>& segments) const {
@@ -124,6 +132,28 @@ void Recording::count(std::span<const DecodeWindow> windows, BenchRun& run) cons
   std::ranges::sort(run.devices, {}, [](const DeviceUse& use) {
     return std::pair{use.name.size(), use.name};
   });
+  count_guesses(run);
+}
+
+/// Each node of a move's path but the first was a right guess. Whether the token after the last one
+/// had been guessed is told by the next move, which begins with it.
+void Recording::count_guesses(BenchRun& run) const {
+  auto prompt = run.prompts.begin();
+  for (const auto& [session, moves] : moves_) {
+    if (prompt == run.prompts.end())
+      return;
+    auto answer = prompt++->prompt_tokens;
+    for (std::size_t i = 0; i + 1 < moves.size(); ++i) {
+      const Move& move = moves[i];
+      if (move.root < answer)
+        continue;
+      run.guesses.resize(std::max<std::size_t>(run.guesses.size(), move.length));
+      for (std::uint32_t level = 0; level < move.length; ++level) {
+        ++run.guesses[level].reached;
+        run.guesses[level].right += level + 1 < move.length || moves[i + 1].was_guessed ? 1 : 0;
+      }
+    }
+  }
 }
 
 std::vector<TraceEvent> Recording::trace(EmulationTime zero) const {

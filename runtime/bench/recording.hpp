@@ -26,19 +26,33 @@ class Recording : public EmulationRecorder {
   void sent(SegmentId segment, const std::vector<Row>& rows) override;
   void committed(SessionId session, const std::vector<TreeNodeId>& path) override;
 
-  /// Fills in `devices`, `hops` and `returned_segments`. Windows are in order and do not overlap.
+  /// Fills in `devices`, `hops`, `returned_segments` and `guesses`. Windows are in order and do not
+  /// overlap. `run.prompts` are the prompts of the recorded sessions, in order of their numbers.
   void count(std::span<const DecodeWindow> windows, BenchRun& run) const;
   /// The whole recording, prefill too, ordered by start; times are seconds after `zero`.
   std::vector<TraceEvent> trace(EmulationTime zero) const;
 
  private:
+  struct SentRow {
+    SegmentId segment;
+    Position position;
+  };
+  /// A move of the root: the part of its path that had been sent.
+  struct Move {
+    Position root;
+    std::uint32_t length;
+    /// The root had been guessed and sent before the move that made it the root.
+    bool was_guessed;
+  };
+
   std::uint32_t rows_kept(const std::vector<SegmentId>& segments) const;
+  void count_guesses(BenchRun& run) const;
   std::vector<const EmulatedWork*> by_start() const;
 
   mutable std::mutex mutex_;
   std::vector<EmulatedWork> works_;
-  /// The segment of each sent row, until it is known whether the row is kept.
-  std::map<std::pair<SessionId, TreeNodeId>, SegmentId> segment_of_;
+  std::map<std::pair<SessionId, TreeNodeId>, SentRow> sent_;
+  std::map<SessionId, std::vector<Move>> moves_;
   std::map<SegmentId, std::uint32_t> kept_;
 };
 

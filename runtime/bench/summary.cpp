@@ -51,6 +51,8 @@ void add_prompts(const std::vector<PromptRun>& prompts, BenchSummary& summary) {
 }
 
 void add_devices(const BenchRun& run, BenchSummary& summary) {
+  double useful_s = 0;
+  std::uint32_t stages = 0;
   for (const DeviceUse& device : run.devices) {
     DeviceShares shares{.name = device.name,
                         .busy = ratio(device.busy_s, run.seconds),
@@ -59,10 +61,14 @@ void add_devices(const BenchRun& run, BenchSummary& summary) {
     summary.shares.push_back(shares);
     if (!is_stage(device.name))
       continue;
+    ++stages;
+    useful_s += device.busy_s - device.wasted_s;
     summary.rows_computed += device.rows_computed;
     summary.rows_kept += device.rows_kept;
     summary.rows_dropped += device.rows_dropped;
   }
+  if (summary.rows_kept > 0 && run.seconds > 0)
+    summary.useful_share = useful_s / (run.seconds * stages);
 }
 
 /// True for cells that differ only in mode and ablation. `ar` has no draft to compare.
@@ -117,6 +123,7 @@ BenchSummary summarize(const BenchRun& run) {
   summary.what = run.what;
   summary.hidden_type = run.hidden_type;
   summary.devices = run.devices;
+  summary.guesses = run.guesses;
   summary.seconds = run.seconds;
   add_prompts(run.prompts, summary);
   add_devices(run, summary);

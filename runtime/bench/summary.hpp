@@ -59,6 +59,11 @@ struct BenchSummary {
   std::uint64_t rows_computed = 0;
   std::uint64_t rows_kept = 0;
   std::uint64_t rows_dropped = 0;
+  /// Of all the stages' time, idle or not, the part spent on segments of which a row was kept; none
+  /// if it is not known what was kept, as of devices that are not emulated.
+  std::optional<double> useful_share;
+  /// Level 1, 2, ... below the root; empty if not known.
+  std::vector<GuessUse> guesses;
   std::vector<DeviceUse> devices;
   /// One for each of `devices`, in the same order.
   std::vector<DeviceShares> shares;

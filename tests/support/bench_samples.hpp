@@ -24,6 +24,7 @@ inline BenchRun sample_run(const BenchCase& what) {
   run.hops = {{"draft", "stage 0", 12, 0.6}, {"stage 0", "stage 1", 0, 0}};
   run.seconds = 10;
   run.returned_segments = 10;
+  run.guesses = {{12, 9}, {6, 3}};
   return run;
 }
 

@@ -106,6 +106,10 @@ BOOST_AUTO_TEST_CASE(json_has_the_keys_that_scripts_rely_on) {
                       {"tokens_per_segment", 2.8},
                       {"rows_computed", 190},
                       {"rows_kept", 40},
+                      {"useful_share", 0.55},
+                      {"guesses_by_depth",
+                       {{{"depth", 1}, {"reached", 12}, {"right", 9}},
+                        {{"depth", 2}, {"reached", 6}, {"right", 3}}}},
                       {"stage_busy", {0.6, 0.8}},
                       {"stage_wasted", {0.2, 0.1}}};
   for (const auto& [key, value] : expected.items()) {
@@ -129,14 +133,15 @@ BOOST_AUTO_TEST_CASE(csv_has_a_line_per_cell_and_quotes_where_needed) {
   BOOST_CHECK(
       contains(csv, "\r\nflowspec,,on,\"a \"\"b\"\", c\",0,0,plain,as-is,2,real,2,30,4,3.875,"));
   BOOST_CHECK(contains(csv, ",0.6 0.8,0.2 0.1,"));
+  BOOST_CHECK(contains(csv, ",9/12 3/6\r\n"));
 }
 
 BOOST_AUTO_TEST_CASE(the_table_says_everything_for_people) {
   auto table = table_text(sample_results(case_of("paper-7b")), BenchClock::virtual_time);
   BOOST_TEST_MESSAGE(table);
-  for (const char* part :
-       {"virtual clock: exact", "hidden states: f32)", "4.00 (3.88 ± 1.24)", "10.00 (10.00 ± 0.00)",
-        "2.00", "2.50 ± 0.00", "2.80", "190/40 = 4.8", "80, 10, 20", "draft →", "50.00"})
+  for (const char* part : {"virtual clock: exact", "hidden states: f32)", "4.00 (3.88 ± 1.24)",
+                           "10.00 (10.00 ± 0.00)", "2.00", "2.50 ± 0.00", "2.80", "190/40 = 4.8",
+                           "55 %", "75  50", "80, 10, 20", "draft →", "50.00"})
     BOOST_CHECK_MESSAGE(contains(table, part), part);
   BOOST_CHECK(contains(table_text({}, BenchClock::real), "real clock"));
   BOOST_CHECK(contains(table, "chunk-pp    ar  ") && !contains(table, "ar  flowspec"));
