@@ -265,7 +265,7 @@ struct EmulatedLink {
   /// 0: no limit.
   std::uint64_t bits_per_second = 0;
   std::uint64_t latency_ns = 0;
-  /// What a segment's row counts: the bytes of its hidden states. Messages without rows count as many bytes as they have.
+  /// What a row of a segment counts: its hidden states. Messages without rows count their bytes.
   std::uint32_t row_bytes = 0;
   friend bool operator==(const EmulatedLink&, const EmulatedLink&) = default;
 };

@@ -11,7 +11,13 @@ SmallLm::SmallLm(const ModelFiles& files, const ModelConfig& config, unsigned th
                  std::uint32_t max_rows, const LoadProgress& progress, KvType kv_type,
                  std::uint32_t target_vocab_size, LoadType type, HiddenType hidden_type)
     : model_(files, config,
-             {{0, config.layers}, threads, max_rows, kv_type, LinearForm::automatic, hidden_type, type},
+             {{0, config.layers},
+              threads,
+              max_rows,
+              kv_type,
+              LinearForm::automatic,
+              hidden_type,
+              type},
              progress),
       head_(files, config, threads, max_rows, LinearForm::automatic, type),
       common_vocab_size_(target_vocab_size == 0 ? config.vocab_size

@@ -77,8 +77,9 @@ void add_what(CLI::App& app, BenchOptions& options) {
                  "Add what tensor parallelism (Megatron, Galaxy) would bring on the emulated "
                  "devices: computed, not run; chunk-pp has to be among the modes");
   add_kv_type_option(*what, options.kv_type);
-  add_hidden_type_option(*what, "as the profile says, else f32",
-                         [&options](HiddenType type) { options.hidden_type = type; });
+  add_list(*what, "--hidden-type", options.hidden_types,
+           fmt::format("{} (default: as the profile says, else f32)", hidden_type_help))
+      ->check(CLI::IsMember(hidden_type_names()));
 }
 
 void add_text(CLI::App& app, BenchOptions& options) {

@@ -45,7 +45,7 @@ struct BenchOptions {
   bool modelled = false;
   KvType kv_type = KvType::f16;
   /// None: as the profile says, else float32.
-  std::optional<HiddenType> hidden_type;
+  std::vector<std::string> hidden_types;
 
   bool is_virtual = false;
   std::string cluster_file;

@@ -161,9 +161,11 @@ std::string block_text(const Results& block) {
   const BenchSummary& first = block[0]->summary;
   bool with_draft = names_drafts(block);
   auto text = wrap(
-      fmt::format("{} (stages: {}, prompts: {}, tokens of each: up to {}, hidden states: {})\n",
+      fmt::format("{} (stages: {}, prompts: {}, tokens of each: up to {}{})\n",
                   setting_of(first.what), stage_count(first), first.prompts, first.what.max_tokens,
-                  name_of(first.hidden_type)),
+                  first.what.hidden_type
+                      ? ""
+                      : fmt::format(", hidden states: {}", name_of(first.hidden_type))),
       usual_columns);
   for (const auto& part : {figures(block, with_draft), guesses(block, with_draft),
                            devices(block, with_draft), hops(block, with_draft)})

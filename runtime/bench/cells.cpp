@@ -1,12 +1,14 @@
 #include "runtime/bench/cells.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "runtime/console/cli.hpp"
 #include "runtime/console/error.hpp"
 #include "runtime/run/run_spec.hpp"
 
@@ -15,6 +17,7 @@ namespace flowspec {
 namespace {
 
 using Names = std::vector<std::string>;
+using HiddenTypes = std::vector<std::optional<HiddenType>>;
 
 /// Every combination of these becomes a cell.
 struct Lists {
@@ -26,6 +29,8 @@ struct Lists {
   std::vector<LoadType> draft_types{LoadType::as_is};
   Names ablations{""};
   std::vector<bool> coupled{true};
+  /// Unless the user names them. None: as the profile says.
+  HiddenTypes hidden_types{std::nullopt};
 };
 
 /// The link speed of the published measurements, and the speeds of their repetitions.
@@ -35,7 +40,7 @@ const Names paper_profiles{"paper-7b", "paper-13b"};
 
 auto key(const BenchCase& cell) {
   return std::tie(cell.mode, cell.profile, cell.ablation, cell.temperature, cell.link_mbps,
-                  cell.draft, cell.draft_type, cell.coupled);
+                  cell.draft, cell.draft_type, cell.coupled, cell.hidden_type);
 }
 
 class Cells {
@@ -48,7 +53,8 @@ class Cells {
     common_.model = options.model;
     common_.controller = options.controller;
     common_.kv_type = options.kv_type;
-    common_.hidden_type = options.hidden_type;
+    for (const std::string& name : options.hidden_types)
+      hidden_types_.emplace_back(hidden_type_named(name));
   }
 
   void add(const Lists& lists) {
@@ -59,9 +65,9 @@ class Cells {
           cell.profile = profile;
           cell.temperature = temperature;
           cell.link_mbps = mbps;
-          for (const std::string& mode : lists.modes) {
-            cell.mode = mode;
-            add_variants(cell, lists);
+          for (auto type : hidden_types_.empty() ? lists.hidden_types : hidden_types_) {
+            cell.hidden_type = type;
+            add_modes(cell, lists);
           }
         }
   }
@@ -69,6 +75,13 @@ class Cells {
   std::vector<BenchCase> take() { return std::move(cells_); }
 
  private:
+  void add_modes(BenchCase cell, const Lists& lists) {
+    for (const std::string& mode : lists.modes) {
+      cell.mode = mode;
+      add_variants(cell, lists);
+    }
+  }
+
   void add_variants(BenchCase cell, const Lists& lists) {
     static const Names no_draft{"none"};
     static const Names nothing_off{""};
@@ -94,6 +107,8 @@ class Cells {
   }
 
   BenchCase common_;
+  /// Those that the user names.
+  HiddenTypes hidden_types_;
   std::vector<BenchCase> cells_;
 };
 
@@ -127,6 +142,11 @@ void add_suite(const std::string& suite, const BenchNames& names, Cells& cells) 
                .temperatures = {0, 1},
                .link_mbps = {paper_mbps}});
     cells.add({.modes = modes, .profiles = paper_profiles, .link_mbps = slow_mbps});
+    // What the profiles' 16 bits are worth.
+    cells.add({.modes = known({"chunk-pp", "flowspec"}, names),
+               .profiles = paper_profiles,
+               .link_mbps = {paper_mbps},
+               .hidden_types = {HiddenType::f32}});
   }
 }
 
@@ -233,6 +253,8 @@ std::string setting_of(const BenchCase& cell) {
                           cell.temperature);
   if (cell.link_mbps > 0)
     text += fmt::format(", {} Mb/s", cell.link_mbps);
+  if (cell.hidden_type)
+    text += fmt::format(", {} hidden states", name_of(*cell.hidden_type));
   return text;
 }
 

@@ -75,7 +75,7 @@ void add_devices(const BenchRun& run, BenchSummary& summary) {
 bool are_comparable(const BenchCase& a, const BenchCase& b) {
   auto key = [](const BenchCase& cell) {
     return std::tie(cell.profile, cell.temperature, cell.link_mbps, cell.stages, cell.max_tokens,
-                    cell.seed);
+                    cell.seed, cell.hidden_type);
   };
   const bool have_one_draft = a.draft == b.draft && a.draft_type == b.draft_type;
   return key(a) == key(b) && (a.mode == "ar" || b.mode == "ar" || have_one_draft);

@@ -35,7 +35,7 @@ void add_model_options(CLI::App& app, RunSpec& run, const std::string& context_h
   add_coupled_option(*model, run.coupled);
   model->add_option("--context", run.context, context_help);
   add_kv_type_option(*model, run.kv_type);
-  add_hidden_type_option(*model, "f32", [&run](HiddenType type) { run.hidden_type = type; });
+  add_hidden_type_option(*model, run.hidden_type);
 }
 
 void add_place_options(CLI::App& app, AnswerOptions& options) {

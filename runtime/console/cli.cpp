@@ -39,19 +39,24 @@ void add_draft_type_option(CLI::App& app, LoadType& type) {
       ->check(CLI::IsMember(draft_type_names()));
 }
 
-void add_hidden_type_option(CLI::App& app, const std::string& usual,
-                            const std::function<void(HiddenType)>& set) {
+const std::vector<std::string>& hidden_type_names() {
+  static const std::vector<std::string> names{"f32", "f16", "bf16"};
+  return names;
+}
+
+HiddenType hidden_type_named(const std::string& name) {
+  auto type = HiddenType::f32;
+  for (auto known : {HiddenType::f16, HiddenType::bf16})
+    if (name == name_of(known))
+      type = known;
+  return type;
+}
+
+void add_hidden_type_option(CLI::App& app, HiddenType& type) {
   app.add_option_function<std::string>(
-         "--hidden-type",
-         [set](const std::string& name) {
-           for (auto type : {HiddenType::f32, HiddenType::f16, HiddenType::bf16})
-             if (name == name_of(type))
-               set(type);
-         },
-         fmt::format("What hidden states are rounded to after every layer: f16 and bf16 halve what "
-                     "goes from stage to stage, f32 rounds nothing (default {})",
-                     usual))
-      ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+         "--hidden-type", [&type](const std::string& name) { type = hidden_type_named(name); },
+         fmt::format("{} (default f32)", hidden_type_help))
+      ->check(CLI::IsMember(hidden_type_names()));
 }
 
 std::optional<int> parse(CLI::App& app, int argc, const char* const* argv) {

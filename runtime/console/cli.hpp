@@ -1,7 +1,6 @@
 #pragma once
 /// Options that both programs have.
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,10 +14,16 @@ namespace flowspec {
 
 /// --kv-type, for the commands that compute layers; the default is the value of `type`.
 void add_kv_type_option(CLI::App& app, KvType& type);
-/// The option `--hidden-type`.
-/// @param usual  the default, for the help.
-void add_hidden_type_option(CLI::App& app, const std::string& usual,
-                            const std::function<void(HiddenType)>& set);
+/// --hidden-type, for the commands that compute with one.
+void add_hidden_type_option(CLI::App& app, HiddenType& type);
+/// What it does, for help, and its values.
+inline constexpr const char* hidden_type_help =
+    "What hidden states are rounded to after every layer: f16 and bf16 halve what goes from stage "
+    "to "
+    "stage, f32 rounds nothing";
+const std::vector<std::string>& hidden_type_names();
+/// One of these values.
+HiddenType hidden_type_named(const std::string& name);
 
 /// --draft-type, for the commands with one draft.
 void add_draft_type_option(CLI::App& app, LoadType& type);

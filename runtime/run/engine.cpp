@@ -247,15 +247,15 @@ DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, Progr
     };
   // The draft model may be as large as the target, or be the target itself; with the same
   // types it then guesses the target's rounding too.
-  return
-      [model = draft_, threads, max_rows, kv_type = kv_type_, hidden_type = hidden_type_,
-       vocab_size = target_->config.vocab_size, type = draft_type_, update = bar.part(), memory] {
-        return load<DraftModel>([&] {
-          return reserving(std::make_unique<SmallLm>(*model->files, model->config, threads,
-                                                     max_rows, update, kv_type, vocab_size, type, hidden_type),
-                           memory);
-        });
-      };
+  return [model = draft_, threads, max_rows, kv_type = kv_type_, hidden_type = hidden_type_,
+          vocab_size = target_->config.vocab_size, type = draft_type_, update = bar.part(),
+          memory] {
+    return load<DraftModel>([&] {
+      return reserving(std::make_unique<SmallLm>(*model->files, model->config, threads, max_rows,
+                                                 update, kv_type, vocab_size, type, hidden_type),
+                       memory);
+    });
+  };
 }
 
 }  // namespace flowspec

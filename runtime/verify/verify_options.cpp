@@ -45,7 +45,7 @@ void add_what(CLI::App& app, VerifyOptions& options) {
       ->allow_extra_args(false);
   add_draft_type_option(*what, options.draft_type);
   add_kv_type_option(*what, options.kv_type);
-  add_hidden_type_option(*what, "f32", [&options](HiddenType type) { options.hidden_type = type; });
+  add_hidden_type_option(*what, options.hidden_type);
   add_list(*what, "--modes", options.modes, "How to decode (default: all modes)")
       ->check(CLI::IsMember(std::vector<std::string>(mode_names().begin(), mode_names().end())));
   what->add_option("--controller", options.controller,

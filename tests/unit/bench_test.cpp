@@ -143,14 +143,28 @@ BOOST_AUTO_TEST_CASE(only_drafts_with_weights_have_types) {
   BOOST_CHECK(cells[0].draft_type == LoadType::q8_0);
 }
 
+BOOST_AUTO_TEST_CASE(hidden_states_are_rounded_as_the_profile_says_unless_a_type_is_named) {
+  for (const BenchCase& cell : plan_bench(options_of({"--profile", "paper-7b"}), names).cells)
+    BOOST_TEST(!cell.hidden_type.has_value());
+  BOOST_CHECK((titles({"--modes", "ar", "--hidden-type", "f16,f32,f16"}) ==
+               Titles{"ar, this machine, T = 0, f16 hidden states",
+                      "ar, this machine, T = 0, f32 hidden states"}));
+  // A suite is measured with each type.
+  auto smoke = titles({"--suite", "smoke"});
+  auto both = titles({"--suite", "smoke", "--hidden-type", "f32,bf16"});
+  BOOST_CHECK_EQUAL(both.size(), 2 * smoke.size());
+  BOOST_CHECK_EQUAL(count(both, "bf16 hidden states"), smoke.size());
+}
+
 BOOST_AUTO_TEST_CASE(the_suite_paper_has_all_modes_devices_temperatures_and_link_speeds) {
   auto all = titles({"--virtual"});
   BOOST_CHECK(all == titles({"--virtual", "--suite", "paper"}));
-  BOOST_CHECK_EQUAL(all.size(), 5U * 2 * 2 + 5U * 2 * 3);
+  BOOST_CHECK_EQUAL(all.size(), 5U * 2 * 2 + 5U * 2 * 3 + 2U * 2);
   BOOST_CHECK_EQUAL(std::set<std::string>(all.begin(), all.end()).size(), all.size());
   for (const char* speed : {"125", "250", "500"})
     BOOST_CHECK_EQUAL(count(all, std::string("T = 0, ") + speed + " Mb/s"), 10U);
   BOOST_CHECK_EQUAL(count(all, "paper-13b, T = 1, 1000 Mb/s"), 5U);
+  BOOST_CHECK_EQUAL(count(all, "T = 0, 1000 Mb/s, f32 hidden states"), 4U);
   auto plan = plan_bench(options_of({"--virtual"}), names);
   BOOST_CHECK(plan.prompts == 60 && plan.cells[0].max_tokens == 256);
 }

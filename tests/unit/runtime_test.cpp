@@ -173,13 +173,15 @@ BOOST_AUTO_TEST_CASE(command_lines) {
               HiddenType::bf16);
   BOOST_CHECK(parse_line({"verify", "--hidden-type", "f16"}).verify->hidden_type ==
               HiddenType::f16);
-  BOOST_CHECK(!parse_line({"bench"}).bench->hidden_type);
-  BOOST_CHECK(parse_line({"bench", "--hidden-type", "f32"}).bench->hidden_type == HiddenType::f32);
+  BOOST_CHECK(parse_line({"bench"}).bench->hidden_types.empty());
+  BOOST_TEST(parse_line({"bench", "--hidden-type", "f32,bf16"}).bench->hidden_types.size() == 2U);
   for (std::vector<const char*> wrong :
        std::vector<std::vector<const char*>>{{},
                                              {"generate", "a", "--draft-type", "q6_k"},
                                              {"bench", "--draft-type", "q8_0,f16"},
                                              {"generate", "a", "--kv-type", "q8_0"},
+                                             {"generate", "a", "--hidden-type", "q8_0"},
+                                             {"bench", "--hidden-type", "f16,f8"},
                                              {"fly"},
                                              {"generate", "a", "b"},
                                              {"generate", "a", "--mode", "x"},
