@@ -77,6 +77,20 @@ BOOST_AUTO_TEST_CASE(a_starved_channel_costs_rows_never_the_text) {
         });
 }
 
+BOOST_AUTO_TEST_CASE(a_head_that_knows_the_dice_gives_the_text_in_any_order) {
+  for_all_modes(
+      seeds(),
+      [](std::uint64_t seed) {
+        return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 3),
+                            .tokens = 12,
+                            .sampled = true,
+                            .features = true,
+                            .adaptive = seed % 2 == 0,
+                            .knowledge = Knowledge::head,
+                            .order = seed % 4 == 3 ? Order::ranked : Order::random};
+      });
+}
+
 BOOST_AUTO_TEST_CASE(two_starved_channels) {
   // Another pair for every seed.
   for_all_modes(seeds(), [](std::uint64_t seed) {

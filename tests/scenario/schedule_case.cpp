@@ -79,12 +79,15 @@ OracleDraft::Skill skill_of(Knowledge knowledge) {
     case Knowledge::nothing:
       return {0, 0};
     case Knowledge::usual:
+    case Knowledge::head:
       break;
   }
   return {};
 }
 
 const Story& story_of(const ScheduleCase& c) {
+  if (c.knowledge == Knowledge::head)
+    return embedded_story(c.sampled);
   return c.ends ? ending_story(c.sampled) : tiny_story(c.sampled);
 }
 
@@ -110,7 +113,9 @@ WorldOptions world_options(const ScheduleCase& c) {
   options.policy.min_drafts_before_send = random() % 3;
   options.policy.adaptive = options.policy.adaptive && c.adaptive;
   auto skill_seed = random();
-  if (options.policy.mode->speculates())
+  if (c.knowledge == Knowledge::head && options.policy.mode->speculates())
+    options.draft = embedded_head;
+  else if (options.policy.mode->speculates())
     options.draft = [&story, skill_seed, skill = skill_of(c.knowledge),
                      size = c.features ? story.hidden_size : 0] {
       return std::make_unique<OracleDraft>(story.text, story.vocab_size, skill_seed, skill, size);
@@ -233,7 +238,7 @@ std::optional<std::string> failure(const ScheduleCase& c) {
 
 std::string describe(const ScheduleCase& c) {
   constexpr const char* orders[] = {"random", "newest", "oldest", "ranked"};
-  constexpr const char* knowledge[] = {"usual", "all", "nothing"};
+  constexpr const char* knowledge[] = {"usual", "all", "nothing", "head"};
   std::string text = fmt::format(
       "{{.seed = {}, .mode = \"{}\", .ablation = \"{}\", .stages = {}, .sessions = {}, .tokens = "
       "{}, .turns = {}, .late = {}, .sampled = {}, "

@@ -20,8 +20,9 @@ enum class Order {
   ranked,
 };
 
-/// How well the draft knows the text.
-enum class Knowledge { usual, all, nothing };
+/// How well the draft knows the text. `head`: the embedded pair, whose EAGLE head guesses with the
+/// noise of each position; needs `features`.
+enum class Knowledge { usual, all, nothing, head };
 
 /// One run of the fuzzer: what is run, and in which order.
 struct ScheduleCase {

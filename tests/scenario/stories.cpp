@@ -8,6 +8,10 @@
 #include <unistd.h>
 
 #include "actors/support/sampler_options.hpp"
+#include "models/config/config.hpp"
+#include "models/drafts/eagle_head.hpp"
+#include "models/formats/gguf.hpp"
+#include "models/layers/lm_head.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/plain_decoding.hpp"
 
@@ -76,6 +80,24 @@ struct Ending {
   }
 };
 
+constexpr const char* embedded = FLOWSPEC_SOURCE_DIR "/models/embedded";
+
+Story make_embedded_story(bool sampled) {
+  const auto path = std::filesystem::path(embedded) / "target.gguf";
+  const auto config = read_config(GgufFile::open(path));
+  Story story;
+  story.model = path;
+  story.vocab_size = static_cast<Token>(config.vocab_size);
+  story.hidden_size = config.hidden_size;
+  story.prompt = {1};
+  if (sampled)
+    story.sampling = {.temperature = 1, .seed = 42, .min_p = 0.01F};
+  auto tokens = plain_decoding(path, story.prompt, story.length, sampler_options(story.sampling));
+  story.text = story.prompt;
+  story.text.insert(story.text.end(), tokens.begin(), tokens.end());
+  return story;
+}
+
 const ModelFile& endless_file() {
   static const ModelFile file(2);
   return file;
@@ -93,6 +115,20 @@ const Story& long_story(bool sampled) {
   static const Story greedy = make_story(endless_file(), false, long_prompt);
   static const Story at_random = make_story(endless_file(), true, long_prompt);
   return sampled ? at_random : greedy;
+}
+
+const Story& embedded_story(bool sampled) {
+  static const Story greedy = make_embedded_story(false);
+  static const Story at_random = make_embedded_story(true);
+  return sampled ? at_random : greedy;
+}
+
+std::unique_ptr<DraftModel> embedded_head() {
+  static const auto file = GgufFile::open(std::filesystem::path(embedded) / "target.gguf");
+  static const auto config = read_config(file);
+  constexpr std::uint32_t rows = 16;
+  return std::make_unique<EagleHead>(std::filesystem::path(embedded) / "eagle",
+                                     LmHead(file, config, 1, rows), 1, rows);
 }
 
 const Story& ending_story(bool sampled) {

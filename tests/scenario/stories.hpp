@@ -1,9 +1,11 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "messages/types.hpp"
+#include "models/drafts/draft_model.hpp"
 
 namespace flowspec::test {
 
@@ -27,5 +29,10 @@ const Story& tiny_story(bool sampled);
 const Story& long_story(bool sampled);
 /// The tiny story with an end after some ten tokens.
 const Story& ending_story(bool sampled);
+
+/// The embedded target writes from its first token on, greedily or at temperature 1.
+const Story& embedded_story(bool sampled);
+/// Its EAGLE head.
+std::unique_ptr<DraftModel> embedded_head();
 
 }  // namespace flowspec::test

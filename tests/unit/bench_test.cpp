@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(the_other_suites) {
 }
 
 BOOST_AUTO_TEST_CASE(a_picture_shows_a_single_run) {
-  check_error([] { titles({"--virtual", "--plot", "a.svg"}); }, "make 50");
+  check_error([] { titles({"--virtual", "--plot", "a.svg"}); }, "make 54");
   check_error([] { titles({"-t", "0,1", "--modes", "ar", "--trace", "a"}); }, "--trace a");
   BOOST_CHECK_EQUAL(titles({"--modes", "ar", "--plot", "a.svg", "--trace", "b"}).size(), 1U);
 }
@@ -314,10 +314,10 @@ BOOST_AUTO_TEST_CASE(the_output_does_not_depend_on_the_number_of_jobs) {
   };
   auto one = run_bench({"--virtual", "--prompt-count", "2", "-j", "1"}, runner);
   auto four = run_bench({"--virtual", "--prompt-count", "2", "-j", "4"}, runner);
-  BOOST_CHECK_EQUAL(calls, 100);
+  BOOST_CHECK_EQUAL(calls, 108);
   BOOST_CHECK(one.code == ExitCode::ok && one.out == four.out);
   BOOST_CHECK(one.out.find("virtual clock") != std::string::npos);
-  BOOST_CHECK(four.progress.find("[50/50]") != std::string::npos);
+  BOOST_CHECK(four.progress.find("[54/54]") != std::string::npos);
   BOOST_CHECK(run_bench({"--modes", "ar", "-q", "--prompt-count", "2"}, runner).progress.empty());
 }
 

@@ -52,7 +52,24 @@ BOOST_AUTO_TEST_CASE(unfit_tensors_are_named) {
   wrong.layers = 3;
   check_error(load(wrong, {2, 3}), {path.string(), "blk.2.attn_norm.weight", "missing"});
   check_error(load(config, {1, 3}), {path.string(), "1 to 3", "2"});
-  check_error(load(config, {1, 1}), {path.string(), "1 to 1"});
+  check_error(load(config, {0, 0}), {path.string(), "0 to 0"});
+  check_error(load(config, {2, 1}), {path.string(), "2 to 1"});
+}
+
+BOOST_AUTO_TEST_CASE(a_stage_without_layers_passes_hidden_states_on) {
+  const TempFolder folder;
+  const std::filesystem::path path = folder / "model.gguf";
+  write_llama_gguf(path, {}, {}, 1);
+  const GgufFile file = GgufFile::open(path);
+  StageModel stage(file, read_config(file), {{1, 1}});
+  KvCache cache = stage.make_cache(4);
+  const std::vector<Slot> tail{0};
+  const std::vector<RowContext> rows{{&cache, 0, 0, {}, tail}};
+  std::vector<float> hidden(stage.hidden_size());
+  std::iota(hidden.begin(), hidden.end(), -3.0F);
+  std::vector<float> out(hidden.size());
+  stage.forward(hidden, rows, out);
+  BOOST_TEST(out == hidden, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(tensors_that_nobody_reads_are_refused) {
