@@ -144,8 +144,9 @@ BOOST_AUTO_TEST_CASE(draft_forwards_are_wide_where_nodes_are_free_and_only_there
     std::uint32_t least;
     std::uint32_t most;
   };
-  for (const Case& c :
-       {Case{0, widest, widest}, {0.0001, usual + 2, widest - 8}, {0.01, usual / 2, usual / 2 + 4}}) {
+  for (const Case& c : {Case{0, widest, widest},
+                        {0.0001, usual + 2, widest - 8},
+                        {0.01, usual / 2, usual / 2 + 4}}) {
     World world;
     for (int i = 0; i < 20; ++i) {
       const std::uint32_t rows = i % 2 == 0 ? 10 : 30;
