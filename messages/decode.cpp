@@ -179,12 +179,6 @@ void decode(schema::Segment::Reader in, const Owner& owner, Segment& out) {
   check(!out.rows.empty(), "no rows");
   out.prunes = prunes(in.getPrunes());
   out.hidden = tensor(in.getHidden(), out.rows.size(), owner, "hidden");
-  auto taps = in.getTaps();
-  out.taps.reserve(count(taps.size(), limits::taps, "taps"));
-  for (auto tap : taps) {
-    out.taps.push_back(tensor(tap, out.rows.size(), owner, "tap"));
-    check(out.taps.back().rows != 0, "an empty tap");
-  }
   out.awaits_more = in.getAwaitsMore();
 }
 
@@ -253,6 +247,8 @@ void decode(schema::Features::Reader in, const Owner& owner, Features& out) {
   out.session = in.getSession();
   out.nodes = nodes(in.getNodes(), limits::rows, "nodes");
   out.hidden = tensor(in.getHidden(), out.nodes.size(), owner, "hidden");
+  out.tap = in.getTap();
+  check(out.tap < limits::taps, "a tap beyond the last");
 }
 
 void decode(schema::Ready::Reader in, const Owner&, Ready& out) {
@@ -321,6 +317,13 @@ void decode(schema::StageSpec::Reader in, const Owner&, StageSpec& out) {
   check(in.getKvType() <= schema::KvType::F16, "an unknown type of keys and values");
   out.kv_type = static_cast<KvType>(in.getKvType());
   out.hidden_type = hidden_type(in.getHiddenType());
+  auto taps = in.getTaps();
+  out.taps.reserve(count(taps.size(), limits::taps, "taps"));
+  for (auto tap : taps) {
+    check(tap <= limits::layers, "a tap beyond the last layer");
+    check(out.taps.empty() || out.taps.back() < tap, "taps that do not rise");
+    out.taps.push_back(tap);
+  }
 }
 
 void decode(schema::NodeInfo::Reader in, const Owner&, NodeInfo& out) {

@@ -155,10 +155,7 @@ std::uint8_t* init_tensor(schema::Tensor::Builder out, std::size_t rows, std::si
 }
 
 std::size_t variable_words(const Segment& x) {
-  auto words = words_of_rows(x.rows.size()) + words_of(x.prunes) + words_of(x.hidden) + list_tag;
-  for (const auto& tap : x.taps)
-    words += words_of(tap);
-  return words;
+  return words_of_rows(x.rows.size()) + words_of(x.prunes) + words_of(x.hidden);
 }
 
 void encode(const Segment& x, schema::Segment::Builder out) {
@@ -167,9 +164,6 @@ void encode(const Segment& x, schema::Segment::Builder out) {
   encode(x.prunes, out.initPrunes(x.prunes.size()));
   if (present(x.hidden))
     encode(x.hidden, out.initHidden());
-  auto taps = out.initTaps(x.taps.size());
-  for (std::size_t i = 0; i < x.taps.size(); ++i)
-    encode(x.taps[i], taps[static_cast<capnp::uint>(i)]);
   out.setAwaitsMore(x.awaits_more);
 }
 
@@ -271,6 +265,7 @@ void encode(const Features& x, schema::Features::Builder out) {
   copy(x.nodes, out.initNodes(x.nodes.size()));
   if (present(x.hidden))
     encode(x.hidden, out.initHidden());
+  out.setTap(x.tap);
 }
 
 std::size_t variable_words(const Ready&) {
@@ -334,7 +329,7 @@ void encode(const Fault& x, schema::Fault::Builder out) {
 
 std::size_t variable_words(const StageSpec& x) {
   return words_of_text(x.model_file) + words_of_text(x.model_hash) + words_of_text(x.numerics) +
-         (x.emulation ? emulated_stage_words : 0);
+         (x.emulation ? emulated_stage_words : 0) + (x.taps.size() + 1) / 2;
 }
 
 void encode(const StageSpec& x, schema::StageSpec::Builder out) {
@@ -351,6 +346,7 @@ void encode(const StageSpec& x, schema::StageSpec::Builder out) {
     encode(*x.emulation, out.initEmulation());
   out.setKvType(static_cast<schema::KvType>(x.kv_type));
   out.setHiddenType(static_cast<schema::HiddenType>(x.hidden_type));
+  copy(x.taps, out.initTaps(static_cast<capnp::uint>(x.taps.size())));
 }
 
 std::size_t variable_words(const NodeInfo& x) {

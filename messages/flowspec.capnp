@@ -48,8 +48,7 @@ struct Segment {
   rows @1 :List(Row);
   prunes @2 :List(Prune);  # what the sender applied since its last segment
   hidden @3 :Tensor;       # rows x hidden size; absent on the way to the first stage
-  taps @4 :List(Tensor);   # hidden states of chosen layers, each with a row per row
-  awaitsMore @5 :Bool;     # the tree goes on in the next segment, and is verified as a whole
+  awaitsMore @4 :Bool;     # the tree goes on in the next segment, and is verified as a whole
 }
 
 struct Prunes {
@@ -125,10 +124,11 @@ struct SentRows {
 }
 
 struct Features {
-  # Verifier to draft: the target's hidden states by node.
+  # Verifier or stage to draft: the target's hidden states by node.
   session @0 :UInt64;
   nodes @1 :List(UInt64);  # never 0
   hidden @2 :Tensor;       # a row per node, or absent
+  tap @3 :UInt32;          # which of the hidden states that the draft reads; below 64
 }
 
 struct Ready {
@@ -215,6 +215,7 @@ struct StageSpec {
   emulation @9 :EmulatedStage;  # absent: as fast as the machine is
   kvType @10 :KvType;
   hiddenType @11 :HiddenType;  # of the segments that come and go, too
+  taps @12 :List(UInt32);  # the layers whose inputs the draft reads, rising; at most 64
 }
 
 struct NodeInfo {

@@ -10,8 +10,8 @@ namespace flowspec::limits {
 inline constexpr std::size_t rows = 4096;
 /// Columns of a tensor (the hidden size).
 inline constexpr std::size_t columns = 65536;
-/// Feature taps of one segment.
-inline constexpr std::size_t taps = 8;
+/// Hidden states of the target that a draft reads for one token.
+inline constexpr std::size_t taps = 64;
 /// Prunes, or accepted paths, in one message.
 inline constexpr std::size_t prunes = 4096;
 /// Ended segments in one message.

@@ -77,8 +77,6 @@ struct Segment {
   std::vector<Prune> prunes;
   /// Hidden states, rows x hidden size; empty on the way to the first stage.
   Tensor hidden;
-  /// Hidden states of chosen layers (for EAGLE-3 heads), each rows x hidden size.
-  std::vector<Tensor> taps;
   /// The tree of its rows continues in the next segment, and is to be verified as a whole.
   bool awaits_more = false;
 };
@@ -181,11 +179,14 @@ struct SentRows {
   friend bool operator==(const SentRows&, const SentRows&) = default;
 };
 
-/// From the verifier to the draft: the target's hidden states (after the final norm) by node.
+/// To the draft: the target's hidden states by node. From the verifier, what leaves the final norm;
+/// from a stage, the residual stream that enters one of the layers that the draft reads.
 struct Features {
   SessionId session = 0;
   std::vector<TreeNodeId> nodes;
   Tensor hidden;
+  /// Which of the hidden states that the draft reads, from 0; a node's feature is made of all.
+  std::uint32_t tap = 0;
 };
 
 /// From the first stage to the draft.
@@ -301,6 +302,9 @@ struct StageSpec {
   std::optional<EmulatedStage> emulation;
   KvType kv_type{};
   HiddenType hidden_type{};
+  /// The layers whose inputs the draft reads, in rising order, wherever they are; the number of
+  /// layers stands for what leaves the last one. The stage sends those that it computes.
+  std::vector<std::uint32_t> taps;
   friend bool operator==(const StageSpec&, const StageSpec&) = default;
 };
 

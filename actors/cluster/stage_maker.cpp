@@ -67,6 +67,7 @@ class StageMaker {
       StageConfig config;
       config.stage = spec->stage;
       config.vocab_size = plan->vocab_size;
+      config.taps = spec->taps;
       config.kv_limit = node_->options().kv_limit;
       config.memory = node_->memory();
       config.load = std::move(plan->load);

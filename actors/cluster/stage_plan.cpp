@@ -44,6 +44,10 @@ void check_layers(const StageSpec& spec, const OpenModel& model) {
     throw ModelError(fmt::format("{} has {} layers, there are no layers {} to {}",
                                  model.files->path().string(), model.config.layers,
                                  spec.first_layer, spec.end_layer));
+  if (!spec.taps.empty() && spec.taps.back() > model.config.layers)
+    throw ModelError(fmt::format("{} has {} layers, the draft cannot read what enters layer {}",
+                                 model.files->path().string(), model.config.layers,
+                                 spec.taps.back()));
 }
 
 /// The models with that name that the stage could be made from. If there are none, throws the error

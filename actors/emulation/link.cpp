@@ -41,6 +41,12 @@ class Link {
     pass_on(arrival, caf::make_message(message));
   }
 
+  void features(const FeaturesMessage& message) {
+    auto features = message.read();
+    auto rows = features ? features->nodes.size() : 0;
+    pass_on(arrive(rows * config_.link.row_bytes), caf::make_message(message));
+  }
+
   void prunes(const PrunesMessage& message) {
     auto arrival = arrive(message.bytes());
     if (config_.recorder != nullptr)
@@ -77,8 +83,9 @@ class Link {
   }
 
   void deliver(caf::message message) {
-    bool urgent =
-        message.match_elements<PrunesMessage>() || message.match_elements<CancelMessage>();
+    bool urgent = message.match_elements<PrunesMessage>() ||
+                  message.match_elements<CancelMessage>() ||
+                  message.match_elements<FeaturesMessage>();
     if (urgent)
       self_->send<caf::message_priority::high>(config_.target, std::move(message));
     else
@@ -114,6 +121,7 @@ caf::behavior emulated_link(caf::stateful_actor<Link>* self, LinkConfig config) 
       [&state](tick_a) { state.arrived(); },
       [&state](const SegmentMessage& message) { state.segment(message); },
       [&state](const PrunesMessage& message) { state.prunes(message); },
+      [&state](const FeaturesMessage& message) { state.features(message); },
       [pass](const CancelMessage& message) { pass(message); },
       [pass](const OpenMessage& message) { pass(message); },
       [pass](const CloseMessage& message) { pass(message); },

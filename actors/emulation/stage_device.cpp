@@ -3,6 +3,7 @@
 #include <deque>
 #include <optional>
 #include <variant>
+#include <vector>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
@@ -65,9 +66,14 @@ class StageDevice {
 
   void ready(const ReadyMessage&) { ready_ = true; }
 
+  /// The device has them when it has the result.
+  void features(const FeaturesMessage& message) { features_.push_back(message); }
+
   void timer(std::uint32_t what) {
     if (what == say_ready)
       return send_ready(end_ - now());
+    for (const FeaturesMessage& message : std::exchange(features_, {}))
+      self_->send<caf::message_priority::high>(config_.draft, message);
     self_->send(config_.link, *std::exchange(result_, std::nullopt));
     end_job();
   }
@@ -186,6 +192,7 @@ class StageDevice {
   SegmentId segment_ = 0;
   std::uint32_t rows_in_ = 0;
   std::optional<SegmentMessage> result_;
+  std::vector<FeaturesMessage> features_;
   bool ready_ = false;
   EmulationSpan busy_for_{};
 };
@@ -201,6 +208,7 @@ caf::behavior stage_device(caf::stateful_actor<StageDevice>* self, DeviceConfig 
       [&state](const PrunesMessage& message) { state.urgent(message); },
       [&state](const CancelMessage& message) { state.urgent(message); },
       [&state](const ReadyMessage& message) { state.ready(message); },
+      [&state](const FeaturesMessage& message) { state.features(message); },
       [&state, self](const SegmentEndMessage& message) { self->send(state.pruner(), message); },
       [&state, self](const FaultMessage& message) { self->send(state.pruner(), message); },
       [&state](step_a) { state.take_next(); },

@@ -44,7 +44,8 @@ struct PipelineConfig {
   DraftLoader load_draft;
   LmHeadLoader load_head;
   std::uint32_t max_rows = 64;
-  /// The draft model reads the target's hidden states.
+  /// The draft model reads the target's last hidden states, which the verifier sends. What it reads
+  /// of other layers is sent by stages (StageConfig::taps).
   bool send_features = false;
   SpawnMode mode = SpawnMode::detached;
   /// Empty: senders and receivers are connected directly.

@@ -1,6 +1,7 @@
 #include "actors/pipeline/stage.hpp"
 
 #include <chrono>
+#include <map>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
@@ -33,6 +34,9 @@ class Stage : public HopActor {
       return model.error();
     model_ = std::move(*model);
     input_.resize(std::size_t{model_->max_rows()} * model_->hidden_size());
+    for (std::size_t i = 0; i < config_.taps.size(); ++i)
+      if (model_->has_tap(config_.taps[i]))
+        taps_.push_back({static_cast<std::uint32_t>(i), config_.taps[i], {}});
     return stats();
   }
 
@@ -145,6 +149,7 @@ class Stage : public HopActor {
       auto out = forward(segment, live);
       auto busy = std::chrono::nanoseconds{self_->clock().now() - start};
       sessions_.count_computed(live.size(), static_cast<std::uint64_t>(busy.count()));
+      send_features();
       self_->send(config_.peers.next, std::move(out));
     } catch (const std::exception& e) {
       refuse(segment, fmt::format("could not compute: {}", e.what()));
@@ -172,21 +177,52 @@ class Stage : public HopActor {
       begin = ends[i];
     }
 
-    SegmentWriter writer{segment.id,           rows_, model_->hidden_size(),
-                         sessions_.applied(),  0,     segment.awaits_more,
+    SegmentWriter writer{segment.id,
+                         rows_,
+                         model_->hidden_size(),
+                         sessions_.applied(),
+                         segment.awaits_more,
                          model_->hidden_type()};
+    std::vector<LayerTap> taps;
+    for (Tap& tap : taps_) {
+      tap.values.resize(live.size() * model_->hidden_size());
+      taps.push_back({tap.layer, tap.values});
+    }
     about_to_compute();
     if (stage_ == 0) {
       tokens_.clear();
       for (const Row& row : rows_)
         tokens_.push_back(row.token);
-      model_->forward_tokens(tokens_, contexts_, writer.hidden());
+      model_->forward_tokens(tokens_, contexts_, writer.hidden(), taps);
     } else {
-      model_->forward(input(segment, live), contexts_, writer.hidden());
+      model_->forward(input(segment, live), contexts_, writer.hidden(), taps);
     }
     auto out = std::move(writer).finish();
     sessions_.forget_applied();
     return out;
+  }
+
+  /// Sends what was copied of `rows_` straight to the draft, which needs it once the rows are
+  /// accepted. No later stage passes it on.
+  void send_features() {
+    auto size = model_->hidden_size();
+    for (const Tap& tap : taps_) {
+      std::map<SessionId, std::pair<Features, std::vector<float>>> by_session;
+      for (std::size_t i = 0; i < rows_.size(); ++i) {
+        auto& [message, values] = by_session[rows_[i].session];
+        message.nodes.push_back(rows_[i].id);
+        auto row = std::span<const float>(tap.values).subspan(i * size, size);
+        values.insert(values.end(), row.begin(), row.end());
+      }
+      for (auto& [id, entry] : by_session) {
+        auto& [message, values] = entry;
+        message.session = id;
+        message.tap = tap.number;
+        message.hidden = {static_cast<std::uint32_t>(message.nodes.size()), size, values, nullptr};
+        // As urgent as the prune that makes the draft wait for it.
+        self_->send<caf::message_priority::high>(config_.peers.draft, FeaturesMessage{message});
+      }
+    }
   }
 
   /// The hidden states of the live rows; copied only if dead rows lie between them.
@@ -201,8 +237,17 @@ class Stage : public HopActor {
     return {input_.data(), live.size() * model_->hidden_size()};
   }
 
+  /// Something that the draft reads and this stage computes.
+  struct Tap {
+    std::uint32_t number;
+    std::uint32_t layer;
+    /// Of the rows of the last forward: rows x hidden size.
+    std::vector<float> values;
+  };
+
   StageConfig config_;
   std::unique_ptr<StageModel> model_;
+  std::vector<Tap> taps_;
   // Scratch memory, kept from call to call.
   std::vector<Row> rows_;
   std::vector<RowContext> contexts_;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include <caf/expected.hpp>
 #include <caf/fwd.hpp>
@@ -26,7 +27,7 @@ struct StagePeers {
   /// The next stage, or the verifier.
   PipelineActor next;
   TreePrunerActor pruner;
-  /// Receives Ready from stage 0.
+  /// Receives Ready from stage 0, and Features from stages with taps.
   DraftActor draft;
 };
 
@@ -34,6 +35,8 @@ struct StageConfig {
   /// Position in the pipeline; stage 0 takes tokens.
   std::uint32_t stage = 0;
   std::uint32_t vocab_size = 0;
+  /// The layers whose inputs the draft reads, of the whole model, rising: see StageSpec.
+  std::vector<std::uint32_t> taps = {};
   /// Memory for the KV of all sessions together, in bytes.
   std::uint64_t kv_limit = std::uint64_t{4} << 30;
   /// Where the KV of a session is reserved; empty: no reservation.

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
 #include "actors/support/sampler_options.hpp"
 
 namespace flowspec {
@@ -67,6 +65,7 @@ std::optional<std::string> Drafter::reroot(const Prune& prune) {
   session.cancelled = error.has_value();
   if (session.tree.version() == version)
     return error;
+  session.taps.keep_if([&](TreeNodeId id) { return session.tree.awaits_feature(id); });
   // A root that is not in the pipeline begins a new tree; any other root continues the present one.
   bool sent = session.tree.node(session.tree.root()).sent;
   session.progress = sent ? DraftProgress{0, session.progress.level, session.progress.chunks_left}
@@ -95,15 +94,9 @@ std::optional<std::string> Drafter::learn(const Features& features) {
   auto found = sessions_.find(features.session);
   if (found == sessions_.end() || found->second.cancelled || !reads_features())
     return std::nullopt;
-  if (features.hidden.rows != features.nodes.size() ||
-      features.hidden.columns != model_->feature_size()) {
-    found->second.cancelled = true;
-    return fmt::format("features of {} x {}, expected {} x {}", features.hidden.rows,
-                       features.hidden.columns, features.nodes.size(), model_->feature_size());
-  }
-  for (std::size_t i = 0; i < features.nodes.size(); ++i)
-    found->second.tree.learn_feature(features.nodes[i], features.hidden.row(i));
-  return std::nullopt;
+  auto error = found->second.taps.learn(features, found->second.tree, *model_);
+  found->second.cancelled = error.has_value();
+  return error;
 }
 
 /// Nodes of one session that the next forward may expand, best first.

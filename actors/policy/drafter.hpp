@@ -14,6 +14,7 @@
 #include "actors/policy/fair_share.hpp"
 #include "actors/policy/modes/mode.hpp"
 #include "actors/policy/policy.hpp"
+#include "actors/policy/tap_join.hpp"
 #include "actors/tree/draft_tree.hpp"
 #include "models/drafts/draft_model.hpp"
 
@@ -50,7 +51,8 @@ class Drafter {
   /// Moves the root. Returns an error text, and cancels the session, if the prune does not fit.
   std::optional<std::string> reroot(const Prune& prune);
 
-  /// Stores the target's hidden states. Returns an error text, and cancels the session, if they do
+  /// Stores the target's hidden states. If the draft reads several of them for each token, a node's
+  /// feature is known once all have come. Returns an error text, and cancels the session, if they do
   /// not fit the draft model.
   std::optional<std::string> learn(const Features& features);
 
@@ -89,6 +91,7 @@ class Drafter {
     SamplerOptions sampling;
     bool cancelled = false;
     DraftProgress progress{};
+    TapJoin taps{};
   };
 
   /// A node in one of the trees.

@@ -58,6 +58,8 @@ class DraftKv {
   /// All committed rows are exact.
   bool committed_rows_done() const { return exact_rows_ == committed_; }
 
+  /// The node was committed before its feature came.
+  bool awaits_feature(TreeNodeId id) const { return awaited_.contains(id); }
   /// Stores the target's feature of a node that was committed before its feature came; false for
   /// other nodes.
   bool learn_committed(TreeNodeId id, std::span<const float> feature);

@@ -360,6 +360,11 @@ void DraftTree::learn_feature(TreeNodeId id, std::span<const float> feature) {
   }
 }
 
+bool DraftTree::awaits_feature(TreeNodeId id) const {
+  auto index = find(id);
+  return index != none ? !nodes_[index].draft.feature_is_exact : kv_.awaits_feature(id);
+}
+
 std::span<const float> DraftTree::parent_feature(Index index) const {
   const Node& node = nodes_[index];
   return node.parent != none ? nodes_[node.parent].draft.feature : feature_before(node.position);

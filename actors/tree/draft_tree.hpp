@@ -108,6 +108,8 @@ class DraftTree {
   void guess_feature(Index index, std::span<const float> feature);
   /// The target's feature of a node that is live or was committed lately; other nodes are ignored.
   void learn_feature(TreeNodeId id, std::span<const float> feature);
+  /// Whether `learn_feature` would tell something new.
+  bool awaits_feature(TreeNodeId id) const;
 
   /// The next committed position whose draft row can be computed exactly, if there is one.
   std::optional<Position> next_committed_row() const { return kv_.next_committed_row(); }

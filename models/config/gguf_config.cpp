@@ -114,7 +114,9 @@ std::string read_architecture(const GgufFile& file) {
   }
   std::string architecture = file.require_string("general.architecture");
   if (architecture == "eagle3")
-    config_rules::refuse_eagle3(file.path(), "general.architecture 'eagle3'");
+    fail(
+        "holds an EAGLE-3 head (general.architecture 'eagle3'), expected a whole language model. "
+        "Give it with --draft, and its target with --model.");
   if (std::ranges::find(architectures, architecture) == std::end(architectures)) {
     fail("has the architecture '" + printable(architecture) +
          "', supported are: llama (also Mistral), qwen2, qwen3. Use a model of one of these.");

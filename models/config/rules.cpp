@@ -1,7 +1,5 @@
 #include "models/config/rules.hpp"
 
-#include "models/base/error.hpp"
-
 namespace flowspec::config_rules {
 
 void apply_architecture(ModelConfig& config) {
@@ -50,12 +48,6 @@ std::optional<std::string> find_head_problem(const ModelConfig& config, const st
            ", expected an even number up to the head size " + std::to_string(config.head_dim);
   }
   return std::nullopt;
-}
-
-void refuse_eagle3(const std::filesystem::path& file, const std::string& sign) {
-  throw ModelError(file.string() + ": is an EAGLE-3 head (" + sign +
-                   "), which is not supported yet. Use an EAGLE-1 or EAGLE-2 head of the model, a "
-                   "small model with its vocabulary, or --draft lookup.");
 }
 
 }  // namespace flowspec::config_rules

@@ -2,7 +2,6 @@
 /// Rules for configurations from every source. Internal to models/config and drafts.
 
 #include <cstdint>
-#include <filesystem>
 #include <limits>
 #include <optional>
 #include <string>
@@ -18,10 +17,6 @@ inline constexpr std::uint64_t max_context = std::numeric_limits<std::int32_t>::
 
 /// Sets the defaults of the architecture; the file may override them.
 void apply_architecture(ModelConfig& config);
-
-/// Throws a ModelError that says what to use instead.
-/// @param sign  what it was recognised by.
-[[noreturn]] void refuse_eagle3(const std::filesystem::path& file, const std::string& sign);
 
 /// The shape of an EAGLE-3 head's own layers: the keys and tensors are those of a model. Throws
 /// ModelError as `read_config` does.

@@ -1,11 +1,14 @@
 #include "models/drafts/draft_files.hpp"
 
+#include <optional>
 #include <string>
 #include <system_error>
 
 #include "models/base/error.hpp"
-#include "models/config/rules.hpp"
 #include "models/drafts/eagle_config.hpp"
+#include "models/formats/gguf.hpp"
+#include "models/formats/gguf_parts.hpp"
+#include "models/formats/hf_folder.hpp"
 #include "models/formats/safetensors.hpp"
 #include "models/formats/text_file.hpp"
 
@@ -13,30 +16,38 @@ namespace flowspec {
 
 namespace {
 
+namespace fs = std::filesystem;
+
 /// Either file may be missing.
-void refuse_eagle3_in(const std::filesystem::path& config, const std::filesystem::path& weights) {
-  if (has_entry(config)) {
-    if (const auto sign = find_eagle3_sign(config))
-      config_rules::refuse_eagle3(config, *sign);
-  }
-  if (has_entry(weights)) {
-    if (const auto sign = find_eagle3_sign(SafetensorsFile::open(weights)))
-      config_rules::refuse_eagle3(weights, *sign);
-  }
+bool is_eagle3_in(const fs::path& config, const fs::path& weights) {
+  return (has_entry(config) && is_eagle3(config)) ||
+         (has_entry(weights) && is_eagle3(SafetensorsFile::open(weights)));
+}
+
+bool is_eagle3_gguf(const fs::path& file) {
+  std::error_code ignored;  // opening it reports the error
+  return file.extension() == ".gguf" && fs::exists(file, ignored) &&
+         GgufFile::open(file).find_string("general.architecture") == "eagle3";
+}
+
+DraftKind kind_of_file(const fs::path& path) {
+  std::error_code ignored;
+  const bool is_safetensors = path.extension() == ".safetensors";
+  if ((is_safetensors && fs::exists(path, ignored) &&
+       is_eagle3_in(path.parent_path() / "config.json", path)) ||
+      is_eagle3_gguf(path))
+    return DraftKind::eagle3_head;
+  return is_safetensors || path.extension() == ".bin" ? DraftKind::eagle_head : DraftKind::model;
 }
 
 }  // namespace
 
-DraftKind draft_kind(const std::filesystem::path& path) {
-  namespace fs = std::filesystem;
-  std::error_code ignored;  // opening it reports the error
-  if (!fs::is_directory(path, ignored)) {
-    const bool is_safetensors = path.extension() == ".safetensors";
-    if (is_safetensors && fs::exists(path, ignored))
-      refuse_eagle3_in(path.parent_path() / "config.json", path);
-    return is_safetensors || path.extension() == ".bin" ? DraftKind::eagle_head : DraftKind::model;
-  }
-  refuse_eagle3_in(path / "config.json", path / "model.safetensors");
+DraftKind draft_kind(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored))
+    return kind_of_file(path);
+  if (is_eagle3_in(path / "config.json", path / "model.safetensors"))
+    return DraftKind::eagle3_head;
   const auto has = [&](const char* name) { return has_entry(path / name); };
   if (has("model.safetensors")) {
     const SafetensorsFile file = SafetensorsFile::open(path / "model.safetensors");
@@ -49,12 +60,13 @@ DraftKind draft_kind(const std::filesystem::path& path) {
                      "tensor 'model.norm.weight'). Give one of these as the draft.");
   }
   // Heads are published as such a file; EagleHead reports how to convert it.
-  const bool is_unread_head = has("pytorch_model.bin") && !has("model.safetensors.index.json");
-  return is_unread_head ? DraftKind::eagle_head : DraftKind::model;
+  if (has("pytorch_model.bin") && !has("model.safetensors.index.json"))
+    return DraftKind::eagle_head;
+  const auto gguf = HfFolder::has_weights(path) ? std::nullopt : find_gguf_in(path);
+  return gguf && is_eagle3_gguf(*gguf) ? DraftKind::eagle3_head : DraftKind::model;
 }
 
-std::filesystem::path find_head_weights(const std::filesystem::path& path) {
-  namespace fs = std::filesystem;
+fs::path find_head_weights(const fs::path& path) {
   std::error_code ignored;  // opening it reports the error
   const bool is_folder = fs::is_directory(path, ignored);
   fs::path safetensors = is_folder ? path / "model.safetensors" : path;

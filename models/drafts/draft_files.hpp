@@ -4,12 +4,13 @@
 
 namespace flowspec {
 
-enum class DraftKind { eagle_head, model };
+enum class DraftKind { eagle_head, eagle3_head, model };
 
-/// The kind of draft at a path. In a folder the tensor names decide: an EAGLE head has `fc`, a
-/// language model has a final norm. A single safetensors or PyTorch file is taken for an EAGLE
-/// head, any other file for a model. Throws ModelError for a folder that is neither, and for
-/// EAGLE-3 heads.
+/// The kind of draft at a path. EAGLE-3 heads are known by their config.json, by their tensors, or
+/// as a GGUF file by its architecture. In other folders the tensor names decide: an EAGLE-1 or
+/// EAGLE-2 head has `fc`, a language model has a final norm. Any other single safetensors or PyTorch
+/// file is taken for an EAGLE-1 or EAGLE-2 head, any other file for a model. Throws ModelError for a
+/// folder that is none of these.
 DraftKind draft_kind(const std::filesystem::path& path);
 
 /// The safetensors file of the EAGLE head at `path`, a folder or that file. Throws ModelError, with

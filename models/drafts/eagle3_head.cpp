@@ -14,18 +14,19 @@
 #include "models/layers/workspace.hpp"
 #include "models/ops/embedding.hpp"
 #include "models/ops/linear.hpp"
+#include "models/ops/packed/matrix.hpp"
 #include "models/ops/rms_norm.hpp"
 
 namespace flowspec {
 
 struct Eagle3Head::State {
   State(const Eagle3Tensors& tensors, const OpenEagle3& head, LmHead target_head, unsigned threads,
-        std::uint32_t rows)
+        std::uint32_t rows, LoadType type)
       : config(head.config),
         model(tensors.model),
         taps(tensors.taps),
         draft_to_target(tensors.draft_to_target),
-        workspace(model, threads, rows),
+        workspace(model, threads, rows, LinearForm::automatic, type),
         embedding(*tensors.embedding),
         embedding_norm(*tensors.embedding_norm, model.rms_eps),
         feature_norm(*tensors.feature_norm, model.rms_eps),
@@ -149,11 +150,11 @@ struct Eagle3Head::State {
 
 Eagle3Head::Eagle3Head(const std::filesystem::path& path, const ModelFiles& target_files,
                        const ModelConfig& target, LmHead lm_head, unsigned threads,
-                       std::uint32_t max_rows) {
+                       std::uint32_t max_rows, LoadType type) {
   const OpenEagle3 head = open_eagle3(path);
   const Eagle3Tensors tensors(head, target_files, target);
   state_ = std::make_unique<State>(tensors, head, std::move(lm_head), std::max(threads, 1U),
-                                   std::max(max_rows, 1U));
+                                   std::max(max_rows, 1U), type);
   head.files->check_unchanged();
   if (!tensors.has_own_embedding)
     target_files.check_unchanged();
@@ -161,24 +162,29 @@ Eagle3Head::Eagle3Head(const std::filesystem::path& path, const ModelFiles& targ
 
 Eagle3Head::~Eagle3Head() = default;
 
-std::vector<std::uint32_t> Eagle3Head::check(const std::filesystem::path& path,
-                                             const ModelFiles& target_files,
-                                             const ModelConfig& target) {
-  return Eagle3Tensors(open_eagle3(path), target_files, target).taps;
+Eagle3Head::Reads Eagle3Head::check(const std::filesystem::path& path,
+                                    const ModelFiles& target_files, const ModelConfig& target) {
+  const OpenEagle3 head = open_eagle3(path);
+  const Eagle3Tensors tensors(head, target_files, target);
+  return {tensors.taps, tensors.output == nullptr};
 }
 
 std::uint64_t Eagle3Head::needed_bytes(const std::filesystem::path& path,
                                        const ModelFiles& target_files, const ModelConfig& target,
-                                       std::uint32_t max_rows) {
+                                       std::uint32_t max_rows, LoadType type) {
   const OpenEagle3 head = open_eagle3(path);
   const Eagle3Tensors tensors(head, target_files, target);
   // Besides the layers' memory: taps, inputs, results and logits.
   const std::uint64_t per_row =
       tensors.taps.size() * std::uint64_t{head.config.target_hidden_size} +
       6 * std::uint64_t{tensors.model.hidden_size} + head.config.draft_vocab_size;
-  return head.files->file_size() +
-         (tensors.has_own_embedding ? 0 : tensors.embedding->data.size()) +
-         Workspace::bytes(tensors.model, max_rows) + max_rows * per_row * sizeof(float);
+  std::uint64_t bytes = tensors.embedding->data.size() + Workspace::bytes(tensors.model, max_rows) +
+                        max_rows * per_row * sizeof(float);
+  for (const TensorInfo* matrix : {tensors.join, tensors.output})
+    bytes += matrix != nullptr ? packed::Matrix::bytes_for(*matrix, type) : 0;
+  for (const LayerTensors& layer : tensors.layers)
+    bytes += DecoderLayer::needed_bytes(layer, type);
+  return bytes;
 }
 
 std::uint32_t Eagle3Head::feature_size() const {

@@ -30,21 +30,26 @@ class Eagle3Head : public DraftModel {
   /// @param path  see `open_eagle3`.
   /// @param target_files  not needed after the call.
   /// @param lm_head  the target's, as `LmHead::share` makes it.
+  /// @param type  what the head's own matrices become; the embedding stays as it is.
   /// Throws ModelError, which names file and tensor.
   Eagle3Head(const std::filesystem::path& path, const ModelFiles& target_files,
              const ModelConfig& target, LmHead lm_head, unsigned threads = 1,
-             std::uint32_t max_rows = 64);
+             std::uint32_t max_rows = 64, LoadType type = LoadType::as_is);
   ~Eagle3Head() override;
-  /// The taps that a head would have. Throws what the constructor would throw, without reading
-  /// weights.
-  static std::vector<std::uint32_t> check(const std::filesystem::path& path,
-                                          const ModelFiles& target_files,
-                                          const ModelConfig& target);
+  /// What a head would read of the target, besides its embedding.
+  struct Reads {
+    std::vector<std::uint32_t> taps;
+    /// The head has no output matrix of its own.
+    bool lm_head = false;
+  };
+  /// Throws what the constructor would throw, without reading weights.
+  static Reads check(const std::filesystem::path& path, const ModelFiles& target_files,
+                     const ModelConfig& target);
   /// Bytes of memory that a head takes, without KV and without the target's LM head. Throws as the
   /// constructor does.
   static std::uint64_t needed_bytes(const std::filesystem::path& path,
                                     const ModelFiles& target_files, const ModelConfig& target,
-                                    std::uint32_t max_rows);
+                                    std::uint32_t max_rows, LoadType type = LoadType::as_is);
 
   std::uint32_t feature_size() const override;
   std::span<const std::uint32_t> taps() const override;

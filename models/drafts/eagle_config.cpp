@@ -1,11 +1,10 @@
 #include "models/drafts/eagle_config.hpp"
 
-#include <array>
+#include <algorithm>
 #include <string>
 
 #include "models/config/json_config.hpp"
 #include "models/config/rules.hpp"
-#include "models/formats/error_text.hpp"
 #include "models/formats/safetensors.hpp"
 
 namespace flowspec {
@@ -14,7 +13,7 @@ namespace {
 constexpr const char* advice = "Give the config.json that came with the EAGLE head.";
 
 /// "LlamaForCausalLMEagle3", "eagle3", "Eagle3DraftModel", "EAGLE-3".
-bool is_eagle3(const std::string& name) {
+bool has_eagle3_name(const std::string& name) {
   std::string letters;
   for (const char c : name)
     if (c != '-' && c != '_')
@@ -24,33 +23,29 @@ bool is_eagle3(const std::string& name) {
 
 }  // namespace
 
-std::optional<std::string> find_eagle3_sign(const std::filesystem::path& config) {
+bool is_eagle3(const std::filesystem::path& config) {
   const JsonConfig json(config, advice);
   for (const char* key : {"draft_vocab_size", "eagle_aux_hidden_state_layer_ids", "eagle_config",
                           "target_hidden_size", "norm_before_residual"})
     if (json.has(key))
-      return json.quoted(key);
+      return true;
   for (const char* key : {"architectures", "model_type", "speculators_model_type"}) {
-    for (const std::string& value : json.any_texts(key))
-      if (is_eagle3(value))
-        return json.quoted(key) + " '" + printable(value) + "'";
+    const auto values = json.any_texts(key);
+    if (std::ranges::any_of(values, has_eagle3_name))
+      return true;
   }
-  return std::nullopt;
+  return false;
 }
 
-std::optional<std::string> find_eagle3_sign(const SafetensorsFile& file) {
+bool is_eagle3(const SafetensorsFile& file) {
   for (const TensorInfo& tensor : file.tensors())
     if (tensor.name == "d2t" || tensor.name == "t2d" || tensor.name.starts_with("midlayer.") ||
         tensor.name.ends_with("hidden_norm.weight"))
-      return "tensor '" + printable(tensor.name) + "'";
+      return true;
   // An EAGLE-3 head joins the hidden states of three layers; older heads join one with an
   // embedding.
   const TensorInfo* join = file.find("fc.weight");
-  if (join != nullptr && join->shape.size() == 2 && join->shape[0] == 3 * join->shape[1]) {
-    return "tensor 'fc.weight' of shape " +
-           describe_shape(std::array{join->shape[1], join->shape[0]});
-  }
-  return std::nullopt;
+  return join != nullptr && join->shape.size() == 2 && join->shape[0] == 3 * join->shape[1];
 }
 
 EagleConfig read_eagle_config(const std::filesystem::path& path) {

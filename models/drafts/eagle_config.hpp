@@ -1,8 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
-#include <string>
 
 #include "models/config/config.hpp"
 
@@ -18,12 +16,12 @@ struct EagleConfig {
   bool has_bias = true;
 };
 
-/// What shows, in a config.json, that a head is of EAGLE-3, for messages: "'draft_vocab_size'";
-/// nothing if it is not. Throws ModelError for a file that is no JSON object.
-std::optional<std::string> find_eagle3_sign(const std::filesystem::path& config);
+/// Whether a config.json is that of an EAGLE-3 head. Throws ModelError for a file that is no JSON
+/// object.
+bool is_eagle3(const std::filesystem::path& config);
 
-/// The same for the tensors of a head.
-std::optional<std::string> find_eagle3_sign(const SafetensorsFile& file);
+/// Whether the tensors are those of an EAGLE-3 head.
+bool is_eagle3(const SafetensorsFile& file);
 
 /// Reads a head's config.json, with the defaults of Hugging Face's LLaMA for keys that are missing.
 /// Throws ModelError for unsupported features that would change the result, and for values that

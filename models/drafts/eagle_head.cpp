@@ -58,7 +58,7 @@ struct Tensors {
         throw ModelError(file.path().string() + ": tensor '" + printable(tensor.name) +
                          "' has no place in an EAGLE-1 or EAGLE-2 head of this configuration" +
                          (tensor.name == "fc.bias" ? ", which says \"bias\": false" : "") +
-                         ". Other kinds (EAGLE-3, Medusa) are not supported.");
+                         ". Other kinds (Medusa) are not supported.");
       }
     }
   }

@@ -35,7 +35,8 @@ struct StageModel::State {
         options(stage),
         workspace(model, stage.threads, stage.max_rows, stage.form, stage.load_type) {}
 
-  void forward(std::span<const RowContext> rows, std::span<float> hidden) {
+  void forward(std::span<const RowContext> rows, std::span<float> hidden,
+               std::span<const LayerTap> taps) {
     Position last = 0;
     for (const RowContext& row : rows) {
       assert(is_sound(row, options.layers.size()));
@@ -47,14 +48,21 @@ struct StageModel::State {
     for (std::size_t first = 0; first < rows.size(); first += options.max_rows) {
       const auto part =
           rows.subspan(first, std::min<std::size_t>(options.max_rows, rows.size() - first));
+      const std::size_t at = first * config.hidden_size;
+      const std::span<float> stream = hidden.subspan(at, part.size() * config.hidden_size);
+      const auto copy_taps = [&](std::uint32_t layer) {
+        for (const LayerTap& tap : taps)
+          if (tap.layer == layer)
+            std::ranges::copy(stream, tap.out.subspan(at).begin());
+      };
       for (std::uint32_t i = 0; i < layers.size(); ++i) {
-        const std::span<float> residual =
-            hidden.subspan(first * config.hidden_size, part.size() * config.hidden_size);
-        layers[i].forward(workspace, part, i, residual);
+        copy_taps(options.layers.first + i);
+        layers[i].forward(workspace, part, i, stream);
         // After every layer, not only the last one of a stage: the text must not depend on the
         // split.
-        kernels::round_to(options.hidden_type, residual);
+        kernels::round_to(options.hidden_type, stream);
       }
+      copy_taps(options.layers.end);
     }
   }
 
@@ -126,20 +134,20 @@ std::size_t StageModel::cache_bytes(std::uint32_t slots) const {
 }
 
 void StageModel::forward_tokens(std::span<const Token> tokens, std::span<const RowContext> rows,
-                                std::span<float> out) {
+                                std::span<float> out, std::span<const LayerTap> taps) {
   assert(state_->embedding && tokens.size() == rows.size());
   assert(out.size() >= rows.size() * hidden_size());
   state_->embedding->apply(tokens, out);
-  state_->forward(rows, out);
+  state_->forward(rows, out, taps);
 }
 
 void StageModel::forward(std::span<const float> hidden, std::span<const RowContext> rows,
-                         std::span<float> out) {
+                         std::span<float> out, std::span<const LayerTap> taps) {
   const std::size_t size = rows.size() * hidden_size();
   assert(hidden.size() >= size && out.size() >= size);
   if (hidden.data() != out.data())
     std::copy_n(hidden.begin(), size, out.begin());
-  state_->forward(rows, out);
+  state_->forward(rows, out, taps);
 }
 
 std::uint32_t StageModel::hidden_size() const {
@@ -152,6 +160,12 @@ HiddenType StageModel::hidden_type() const {
 
 LayerRange StageModel::layers() const {
   return state_->options.layers;
+}
+
+bool StageModel::has_tap(std::uint32_t layer) const {
+  const LayerRange& range = state_->options.layers;
+  const bool is_last = range.end == state_->config.layers && range.first < range.end;
+  return layer >= range.first && (layer < range.end || (is_last && layer == range.end));
 }
 
 std::uint32_t StageModel::max_rows() const {

@@ -39,6 +39,14 @@ struct StageOptions {
   LoadType load_type = LoadType::as_is;
 };
 
+/// Where a forward copies the residual stream on its way.
+struct LayerTap {
+  /// What enters this layer; the end of a range stands for what leaves its last layer.
+  std::uint32_t layer = 0;
+  /// rows x hidden_size.
+  std::span<float> out;
+};
+
 /// A range of decoder layers of a model, with the token embedding if the range starts at layer 0.
 /// Reads only the pages of its own layers' tensors, once; the `ModelFiles` are not needed after
 /// that.
@@ -72,17 +80,21 @@ class StageModel {
 
   /// First stage only: rows are tokens (0 <= token < vocabulary), tokens.size() == rows.size().
   /// Writes the keys and values of every row to its slot, and rows x hidden_size to `out`.
+  /// @param taps  of layers in the range.
   void forward_tokens(std::span<const Token> tokens, std::span<const RowContext> rows,
-                      std::span<float> out);
+                      std::span<float> out, std::span<const LayerTap> taps = {});
 
   /// The same for hidden states (rows x hidden_size) that came from the stage before;
   /// `out` may be `hidden`.
   void forward(std::span<const float> hidden, std::span<const RowContext> rows,
-               std::span<float> out);
+               std::span<float> out, std::span<const LayerTap> taps = {});
 
   std::uint32_t hidden_size() const;
   HiddenType hidden_type() const;
   LayerRange layers() const;
+  /// Whether it computes what enters this layer, or, with the number of the model's layers, what
+  /// leaves the last one. Of the stages of a model exactly one does.
+  bool has_tap(std::uint32_t layer) const;
   std::uint32_t max_rows() const;
   /// Names of oneDNN kernels in use that are slow, or not known to be batch-invariant, for a
   /// warning. Should be empty.

@@ -227,6 +227,7 @@ class Chat {
     answering_ = no_session;
     summary.mode = options_.run.mode;
     summary.draft = engine_.draft_name();
+    summary.draft_taps = engine_.draft_taps();
     remember(request, summary);
     show(summary);
   }

@@ -75,6 +75,7 @@ ExitCode run_session(caf::actor_system& system, const Engine& engine,
 
   summary.mode = options.run.mode;
   summary.draft = engine.draft_name();
+  summary.draft_taps = engine.draft_taps();
   summary.hops = run.hops();
   add_statistics(self, run.coordinator(), summary);
   return print_outcome(options, summary);

@@ -8,12 +8,14 @@
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include "actors/pipeline/reserving_draft.hpp"
 #include "actors/support/machine.hpp"
 #include "actors/support/text_error.hpp"
 #include "models/drafts/draft_files.hpp"
+#include "models/drafts/eagle3_files.hpp"
 #include "models/drafts/eagle_head.hpp"
 #include "models/drafts/prompt_lookup_draft.hpp"
 #include "models/drafts/small_lm.hpp"
@@ -47,7 +49,8 @@ std::unique_ptr<DraftModel> reserving(std::unique_ptr<DraftModel> draft,
   return memory ? std::make_unique<ReservingDraft>(std::move(draft), *memory) : std::move(draft);
 }
 
-/// Names a file's content: its hash if that is known or soon found, else its identity.
+/// Names a file's content: its hash if that is known or soon found, else its
+/// identity.
 std::string file_key(const fs::path& file) {
   constexpr std::uint64_t soon_hashed = std::uint64_t{64} << 20;
   auto identity = FileIdentity::of(file);
@@ -110,10 +113,11 @@ void Engine::open_draft(const RunSpec& spec) {
         is_embedded ? embedded_file("eagle/config.json").parent_path().string() : "lookup";
   if (!may_have_weights(draft_name_)) {
     if (spec.draft_type != LoadType::as_is && spec.mode != "ar")
-      throw RuntimeError(fmt::format(
-          "--draft-type {} is for the weights of a draft, and the draft \"{}\" has none: name an "
-          "EAGLE head or a model with --draft, or leave --draft-type out",
-          name_of(spec.draft_type), draft_name_));
+      throw RuntimeError(
+          fmt::format("--draft-type {} is for the weights of a draft, and the draft \"{}\" "
+                      "has none: name an "
+                      "EAGLE head or a model with --draft, or leave --draft-type out",
+                      name_of(spec.draft_type), draft_name_));
     return;
   }
   if (draft_name_ == "self") {
@@ -121,19 +125,23 @@ void Engine::open_draft(const RunSpec& spec) {
     set_draft_type(spec.draft_type);
     return;
   }
-  if (draft_kind(draft_name_) == DraftKind::eagle_head) {
+  if (auto kind = draft_kind(draft_name_); kind != DraftKind::model) {
     eagle_ = draft_name_;
-    EagleHead::check(eagle_, target_->config);
+    if (kind == DraftKind::eagle3_head)
+      check_eagle3();
+    else
+      EagleHead::check(eagle_, target_->config);
     draft_name_ = eagle_.filename().string();
     set_draft_type(spec.draft_type);
     return;
   }
   draft_ = open_text_model(draft_name_);
   if (auto problem = difference(target_->tokenizer, draft_->tokenizer))
-    throw RuntimeError(fmt::format(
-        "the draft {} has another vocabulary than the model {}: {}. A draft has to have the "
-        "model's own vocabulary.",
-        draft_->files->path().string(), target_->files->path().string(), *problem));
+    throw RuntimeError(
+        fmt::format("the draft {} has another vocabulary than "
+                    "the model {}: {}. A draft has to have the "
+                    "model's own vocabulary.",
+                    draft_->files->path().string(), target_->files->path().string(), *problem));
   draft_name_ = draft_->files->path().filename().string();
   set_draft_type(spec.draft_type);
 }
@@ -143,13 +151,23 @@ void Engine::set_draft_type(LoadType type) {
     return;
   if (!draft_has_own_head(type) && draft_bytes(0, type) == draft_bytes(0, LoadType::as_is)) {
     spdlog::warn(
-        "--draft-type {} changes nothing: the weights of {} are as small already, or their rows "
+        "--draft-type {} changes nothing: the weights of {} are as "
+        "small already, or their rows "
         "are no whole blocks of 32",
         name_of(type), draft_name_);
     return;
   }
   draft_type_ = type;
   draft_name_ += fmt::format(" ({})", name_of(type));
+}
+
+void Engine::check_eagle3() {
+  eagle3_ = Eagle3Head::check(eagle_, *target_->files, target_->config);
+  // A head that was made for other layers guesses wrong, and nothing else shows
+  // it.
+  if (const auto& taps = eagle3_->taps; !taps.empty())
+    spdlog::warn("{}: the EAGLE-3 head reads what enters layer{} {} of {}", eagle_.string(),
+                 taps.size() == 1 ? "" : "s", fmt::join(taps, ", "), target_->config.layers);
 }
 
 void Engine::set_context(std::uint32_t wanted) {
@@ -159,7 +177,8 @@ void Engine::set_context(std::uint32_t wanted) {
     return;
   if (wanted != 0)
     throw RuntimeError(fmt::format(
-        "the model {} attends to the last {} tokens (sliding window), and longer texts "
+        "the model {} attends to the last {} tokens (sliding window), and "
+        "longer texts "
         "are not supported with it: --context can be at most {}, not {}",
         target_->files->path().string(), config.attention_window, config.attention_window, wanted));
   context_ = config.attention_window;
@@ -200,7 +219,7 @@ LmHeadLoader Engine::head_loader(unsigned threads, std::uint32_t max_rows, Linea
 std::string Engine::pair_name() const {
   auto draft = draft_name_;
   if (draft_reads_features())
-    draft = file_key(fs::is_directory(eagle_) ? eagle_ / "model.safetensors" : eagle_);
+    draft = file_key(eagle3_ ? open_eagle3(eagle_).files->path() : find_head_weights(eagle_));
   else if (draft_ != nullptr)
     draft = file_key(draft_->files->parts().front());
   return file_key(target_->files->parts().front()) + "+" + draft;
@@ -220,13 +239,16 @@ std::uint64_t Engine::draft_bytes(std::uint32_t rows, LoadType type) const {
     const auto head = draft_has_own_head(type)
                           ? LmHead::needed_bytes(*target_->files, target_->config, 0, type)
                           : 0;
-    return EagleHead::needed_bytes(eagle_, rows, type) + head;
+    return head +
+           (eagle3_ ? Eagle3Head::needed_bytes(eagle_, *target_->files, target_->config, rows, type)
+                    : EagleHead::needed_bytes(eagle_, rows, type));
   }
   return draft_ == nullptr ? 0 : SmallLm::needed_bytes(*draft_->files, draft_->config, rows, type);
 }
 
 bool Engine::draft_has_own_head(LoadType type) const {
-  return draft_reads_features() && LmHead::is_changed_by(type, *target_->files, target_->config);
+  return draft_reads_features() && (!eagle3_ || eagle3_->lm_head) &&
+         LmHead::is_changed_by(type, *target_->files, target_->config);
 }
 
 DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar,
@@ -237,12 +259,19 @@ DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, Progr
     return [] { return load<DraftModel>([] { return std::make_unique<PromptLookupDraft>(); }); };
   if (draft_reads_features())
     return [model = target_, head = head_, has_own = draft_has_own_head(draft_type_),
-            eagle = eagle_, threads, max_rows, form, type = draft_type_, memory] {
+            eagle = eagle_, is_eagle3 = eagle3_.has_value(), threads, max_rows, form,
+            type = draft_type_, memory] {
       return load<DraftModel>([&] {
-        auto output = has_own ? LmHead(*model->files, model->config, threads, max_rows, form, type)
+        const auto& [files, config] = static_cast<const OpenModel&>(*model);
+        auto output = has_own ? LmHead(*files, config, threads, max_rows, form, type)
                               : head->get(*model, threads, max_rows, form);
-        return reserving(
-            std::make_unique<EagleHead>(eagle, std::move(output), threads, max_rows, type), memory);
+        std::unique_ptr<DraftModel> draft;
+        if (is_eagle3)
+          draft = std::make_unique<Eagle3Head>(eagle, *files, config, std::move(output), threads,
+                                               max_rows, type);
+        else
+          draft = std::make_unique<EagleHead>(eagle, std::move(output), threads, max_rows, type);
+        return reserving(std::move(draft), memory);
       });
     };
   // The draft model may be as large as the target, or be the target itself; with the same

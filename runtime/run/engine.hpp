@@ -10,6 +10,7 @@
 #include "actors/pipeline/stage.hpp"
 #include "actors/pipeline/verifier.hpp"
 #include "actors/support/memory_ledger.hpp"
+#include "models/drafts/eagle3_head.hpp"
 #include "models/open_model.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "runtime/console/progress_bar.hpp"
@@ -62,6 +63,10 @@ class Engine {
   std::string pair_name() const;
   /// Whether the draft reads the target's hidden states.
   bool draft_reads_features() const { return !eagle_.empty(); }
+  /// The layers whose inputs an EAGLE-3 head reads, see `DraftModel::taps`; empty for other drafts.
+  std::vector<std::uint32_t> draft_taps() const {
+    return eagle3_ ? eagle3_->taps : std::vector<std::uint32_t>{};
+  }
 
  private:
   struct SharedHead;
@@ -76,6 +81,7 @@ class Engine {
   bool draft_has_own_head(LoadType type) const;
   /// Memory of the draft with its LM head, if it has one of its own.
   std::uint64_t draft_bytes(std::uint32_t rows, LoadType type) const;
+  void check_eagle3();
 
   std::shared_ptr<const LanguageModel> target_;
   /// Loaded once; shared by the verifier and an EAGLE head, if that has none of its own.
@@ -84,6 +90,8 @@ class Engine {
   std::shared_ptr<const LanguageModel> draft_;
   /// Folder or file of an EAGLE head; empty: the draft is something else.
   std::filesystem::path eagle_;
+  /// Of an EAGLE-3 head; nothing for other drafts.
+  std::optional<Eagle3Head::Reads> eagle3_;
   std::string draft_name_;
   LoadType draft_type_ = LoadType::as_is;
   std::uint32_t context_ = 0;

@@ -1,6 +1,7 @@
 #include "runtime/run/report.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 namespace flowspec {
@@ -75,6 +76,18 @@ Json json_of(const HopPlace& hop, const StageStats& stats, const Report& report)
   return json;
 }
 
+/// What to check about a head that reads several layers; such a head hardly ever fits the model.
+std::string head_remark(const Summary& summary, std::uint64_t guesses) {
+  constexpr std::uint64_t enough = 200;
+  if (summary.draft_taps.empty() || guesses < enough)
+    return {};
+  return fmt::format(
+      ": this EAGLE-3 head hardly ever fits this model. Check that it was trained for this very "
+      "model and not for another fine-tune of it, that prompts have the model's own chat template, "
+      "and that the head was made for what enters layers {} (eagle_aux_hidden_state_layer_ids)",
+      fmt::join(summary.draft_taps, ", "));
+}
+
 /// A remark on a draft whose guesses are hardly ever right, once there are enough of them, or that
 /// makes no guesses. Look-up makes none if the text does not repeat itself.
 std::string draft_remark(const Summary& summary) {
@@ -93,9 +106,10 @@ std::string draft_remark(const Summary& summary) {
     auto share = static_cast<double>(stats.right_guesses) / static_cast<double>(stats.guesses);
     if (stats.guesses >= enough && share < least_share)
       return fmt::format(
-          "\nthe draft ({}) is of little use here: {} of {} tokens ({:.0f} %) were among its "
-          "guesses",
-          summary.draft, stats.right_guesses, stats.guesses, 100 * share);
+                 "\nthe draft ({}) is of little use here: {} of {} tokens ({:.0f} %) were among "
+                 "its guesses",
+                 summary.draft, stats.right_guesses, stats.guesses, 100 * share) +
+             head_remark(summary, stats.guesses);
   }
   return {};
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ struct Summary {
   std::uint32_t cached_tokens = 0;
   std::string mode;
   std::string draft;
+  /// The layers whose inputs the draft reads.
+  std::vector<std::uint32_t> draft_taps;
   std::vector<HopPlace> hops;
   /// Statistics of the hops, in pipeline order; empty if they could not be asked.
   std::vector<StageStats> stats;

@@ -174,6 +174,7 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
   spec.max_rows = policy_.segment_rows;
   spec.kv_type = engine_.kv_type();
   spec.hidden_type = engine_.hidden_type();
+  spec.taps = engine_.draft_taps();
   if (emulation_)
     spec.emulation = emulation_->stage(index);
 

@@ -221,7 +221,7 @@ BOOST_AUTO_TEST_CASE(hidden_states_of_another_type_end_the_session_they_belong_t
           break;
       }
       Row row{first, 1, no_node, 1, 0};
-      SegmentWriter writer{1000000, {&row, 1}, 16, {}, 0, false, HiddenType::bf16};
+      SegmentWriter writer{1000000, {&row, 1}, 16, {}, false, HiddenType::bf16};
       caf::anon_send(world.channel(channel), std::move(writer).finish());
       world.run();
       BOOST_REQUIRE(world.report(first).has_value());

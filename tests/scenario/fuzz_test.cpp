@@ -91,6 +91,25 @@ BOOST_AUTO_TEST_CASE(a_head_that_knows_the_dice_gives_the_text_in_any_order) {
       });
 }
 
+BOOST_AUTO_TEST_CASE(what_several_stages_say_of_a_token_is_joined_in_any_order) {
+  for (std::uint32_t stages : {1U, 2U, 3U, 5U})
+    for_all_modes(seeds() / 2 + 1, [stages](std::uint64_t seed) {
+      return ScheduleCase{.stages = stages,
+                          .sessions = 1 + static_cast<std::uint32_t>(seed % 2),
+                          .turns = 1 + static_cast<std::uint32_t>(seed % 3),
+                          .sampled = seed % 2 == 0,
+                          .features = true,
+                          .taps = true,
+                          .order = seed % 4 == 3 ? Order::ranked : Order::random,
+                          .cancel_after = seed % 5 == 4 ? seed * 17 : 0};
+    });
+  for (const std::string channel : {"stage 0 > draft", "stage 1 > draft", "pruner > draft"})
+    for_all_modes(seeds() / 4 + 1, [&](std::uint64_t seed) {
+      return ScheduleCase{
+          .sampled = seed % 2 == 1, .features = true, .taps = true, .starved = {channel}};
+    });
+}
+
 BOOST_AUTO_TEST_CASE(two_starved_channels) {
   // Another pair for every seed.
   for_all_modes(seeds(), [](std::uint64_t seed) {

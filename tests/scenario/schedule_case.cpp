@@ -95,6 +95,12 @@ const Story& story_of(const ScheduleCase& c, SessionId id) {
   return c.late > 0 && id == 1 ? long_story(c.sampled) : story_of(c);
 }
 
+/// In the story's five layers: the beginning, the middle and the very end.
+std::vector<std::uint32_t> taps_of(const ScheduleCase& c) {
+  return c.features && c.taps ? std::vector<std::uint32_t>{0, 2, 3, 5}
+                              : std::vector<std::uint32_t>{};
+}
+
 WorldOptions world_options(const ScheduleCase& c) {
   std::mt19937_64 random{c.seed};
   const Story& story = story_of(c);
@@ -117,10 +123,14 @@ WorldOptions world_options(const ScheduleCase& c) {
     options.draft = embedded_head;
   else if (options.policy.mode->speculates())
     options.draft = [&story, skill_seed, skill = skill_of(c.knowledge),
-                     size = c.features ? story.hidden_size : 0] {
-      return std::make_unique<OracleDraft>(story.text, story.vocab_size, skill_seed, skill, size);
+                     size = c.features ? story.hidden_size : 0, taps = taps_of(c)] {
+      auto draft =
+          std::make_unique<OracleDraft>(story.text, story.vocab_size, skill_seed, skill, size);
+      draft->set_taps(taps);
+      return draft;
     };
-  options.send_features = c.features;
+  options.send_features = c.features && !c.taps;
+  options.taps = taps_of(c);
   return options;
 }
 
@@ -242,9 +252,10 @@ std::string describe(const ScheduleCase& c) {
   std::string text = fmt::format(
       "{{.seed = {}, .mode = \"{}\", .ablation = \"{}\", .stages = {}, .sessions = {}, .tokens = "
       "{}, .turns = {}, .late = {}, .sampled = {}, "
-      ".ends = {}, .features = {}, .adaptive = {}, .knowledge = Knowledge::{}, .order = Order::{}",
+      ".ends = {}, .features = {}, .taps = {}, .adaptive = {}, .knowledge = Knowledge::{}, .order "
+      "= Order::{}",
       c.seed, c.mode, c.ablation, c.stages, c.sessions, c.tokens, c.turns, c.late, c.sampled,
-      c.ends, c.features, c.adaptive, knowledge[static_cast<int>(c.knowledge)],
+      c.ends, c.features, c.taps, c.adaptive, knowledge[static_cast<int>(c.knowledge)],
       orders[static_cast<int>(c.order)]);
   if (!c.starved.empty())
     text += fmt::format(", .starved = {{\"{}\"}}", fmt::join(c.starved, "\", \""));
@@ -272,6 +283,7 @@ ScheduleCase shrink(ScheduleCase failing) {
     with(c.tokens > 1, [](Case& x) { --x.tokens; });
     with(c.sampled, [](Case& x) { x.sampled = false; });
     with(c.ends, [](Case& x) { x.ends = false; });
+    with(c.taps, [](Case& x) { x.taps = false; });
     with(c.features, [](Case& x) { x.features = false; });
     with(c.adaptive, [](Case& x) { x.adaptive = false; });
     with(!c.starved.empty(), [](Case& x) { x.starved.pop_back(); });

@@ -43,6 +43,8 @@ struct ScheduleCase {
   bool ends = false;
   /// The draft reads the target's hidden states.
   bool features = false;
+  /// With `features`: those of several layers, which the stages send.
+  bool taps = false;
   /// In modes with a controller, it changes the policy while the clock advances by random steps.
   bool adaptive = false;
   Knowledge knowledge = Knowledge::usual;

@@ -26,9 +26,18 @@ class FeatureReader : public DraftModel {
     float feature;
   };
 
-  explicit FeatureReader(std::vector<Asked>& asked) : asked_(asked) {}
+  explicit FeatureReader(std::vector<Asked>& asked, std::vector<std::uint32_t> taps = {})
+      : asked_(asked), taps_(std::move(taps)) {}
 
   std::uint32_t feature_size() const override { return 2; }
+  std::span<const std::uint32_t> taps() const override { return taps_; }
+  std::uint32_t tap_size() const override { return taps_.empty() ? 0 : 1; }
+  /// Two taps of one float each are the feature.
+  void read_taps(std::span<const float> values, std::size_t rows,
+                 std::span<float> features) override {
+    BOOST_REQUIRE(values.size() == 2 * rows);
+    std::copy(values.begin(), values.end(), features.begin());
+  }
   KvCache make_cache(std::uint32_t) const override { return {}; }
   std::uint32_t max_rows() const override { return 64; }
   void forward(std::span<const DraftRow> rows, std::span<const float> features_in,
@@ -48,12 +57,14 @@ class FeatureReader : public DraftModel {
 
  private:
   std::vector<Asked>& asked_;
+  std::vector<std::uint32_t> taps_;
 };
 
 struct Fixture {
-  explicit Fixture(DraftPolicy policy) {
+  explicit Fixture(DraftPolicy policy, std::vector<std::uint32_t> taps = {}) {
     policy.top_k = std::min(policy.top_k, 2U);
-    drafter = std::make_unique<Drafter>(policy, std::make_unique<FeatureReader>(asked));
+    drafter =
+        std::make_unique<Drafter>(policy, std::make_unique<FeatureReader>(asked, std::move(taps)));
     Open open;
     open.session = 1;
     open.root = 1;
@@ -76,6 +87,20 @@ struct Fixture {
     }
     features.hidden = {static_cast<std::uint32_t>(rows.size()), 2, values, nullptr};
     BOOST_TEST(drafter->learn(features).value_or("") == "");
+  }
+
+  /// One of the two taps of these rows; the first is `exact` + position, the second does not matter.
+  std::string learn_tap(const std::vector<Row>& rows, std::uint32_t tap) {
+    Features features;
+    features.session = 1;
+    features.tap = tap;
+    std::vector<float> values;
+    for (const Row& row : rows) {
+      features.nodes.push_back(row.id);
+      values.push_back(tap == 0 ? exact + static_cast<float>(row.position) : 7);
+    }
+    features.hidden = {static_cast<std::uint32_t>(rows.size()), 1, values, nullptr};
+    return drafter->learn(features).value_or("");
   }
 
   /// Commits these nodes; the new root is the node of that id, or a fresh one.
@@ -116,6 +141,10 @@ using Texts = std::vector<std::string>;
 
 struct Flowspec : Fixture {
   Flowspec() : Fixture(*mode_policy("flowspec", 4)) {}
+};
+
+struct TwoTaps : Fixture {
+  TwoTaps() : Fixture(*mode_policy("flowspec", 4), {3, 8}) {}
 };
 
 }  // namespace flowspec::test

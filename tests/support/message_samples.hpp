@@ -50,7 +50,6 @@ inline Segment sample() {
           .rows = sample_rows(),
           .prunes = sample_prunes(),
           .hidden = sample_tensor(3, 5),
-          .taps = {sample_tensor(3, 5), sample_tensor(3, 7, HiddenType{2})},
           .awaits_more = true};
 }
 template <>
@@ -97,7 +96,7 @@ inline SentRows sample() {
 }
 template <>
 inline Features sample() {
-  return {.session = 7, .nodes = {4, 5}, .hidden = sample_tensor(2, 9)};
+  return {.session = 7, .nodes = {4, 5}, .hidden = sample_tensor(2, 9), .tap = 2};
 }
 template <>
 inline Ready sample() {
@@ -145,7 +144,8 @@ inline StageSpec sample() {
                                      .link = {1'000'000'000, 200'000, 8192},
                                      .ready_lead_ns = 3'000'000},
           .kv_type = KvType{1},
-          .hidden_type = HiddenType{2}};
+          .hidden_type = HiddenType{2},
+          .taps = {2, 5, 7}};
 }
 template <>
 inline NodeInfo sample() {
@@ -173,12 +173,10 @@ bool same(const T& a, const T& b) {
 }
 inline bool same(const Segment& a, const Segment& b) {
   return a.id == b.id && a.rows == b.rows && a.prunes == b.prunes && same(a.hidden, b.hidden) &&
-         a.awaits_more == b.awaits_more &&
-         std::ranges::equal(
-             a.taps, b.taps, [](auto& x, auto& y) { return same(x, y); });
+         a.awaits_more == b.awaits_more;
 }
 inline bool same(const Features& a, const Features& b) {
-  return a.session == b.session && a.nodes == b.nodes && same(a.hidden, b.hidden);
+  return a.session == b.session && a.nodes == b.nodes && same(a.hidden, b.hidden) && a.tap == b.tap;
 }
 
 template <class T>

@@ -25,6 +25,13 @@ void OracleDraft::forward(std::span<const DraftRow> rows, std::span<const float>
   std::fill(features_out.begin(), features_out.end(), 0.0F);
 }
 
+void OracleDraft::read_taps(std::span<const float> values, std::size_t rows,
+                            std::span<float> features) {
+  std::fill(features.begin(), features.end(), 0.0F);
+  for (std::size_t i = 0; i < rows * taps_.size() * feature_size_; ++i)
+    features[i / (taps_.size() * feature_size_) * feature_size_ + i % feature_size_] += values[i];
+}
+
 void OracleDraft::propose(const DraftRow& row, bool informed, std::span<Candidate> out) const {
   auto position = row.context.position;
   // The same row always gets the same answer.

@@ -23,8 +23,15 @@ class OracleDraft : public DraftModel {
   /// it guesses differently; 0: it asks for none.
   OracleDraft(std::vector<Token> text, Token vocab_size, std::uint64_t seed, Skill skill,
               std::uint32_t feature_size = 0);
+  /// It asks for these hidden states instead of the last, each of `feature_size`.
+  void set_taps(std::vector<std::uint32_t> taps) { taps_ = std::move(taps); }
 
   std::uint32_t feature_size() const override { return feature_size_; }
+  std::span<const std::uint32_t> taps() const override { return taps_; }
+  std::uint32_t tap_size() const override { return taps_.empty() ? 0 : feature_size_; }
+  /// The feature is the sum.
+  void read_taps(std::span<const float> values, std::size_t rows,
+                 std::span<float> features) override;
   KvCache make_cache(std::uint32_t) const override { return {}; }
   std::uint32_t max_rows() const override { return 64; }
   void forward(std::span<const DraftRow> rows, std::span<const float> features_in,
@@ -39,6 +46,7 @@ class OracleDraft : public DraftModel {
   std::uint64_t seed_;
   Skill skill_;
   std::uint32_t feature_size_;
+  std::vector<std::uint32_t> taps_;
 };
 
 }  // namespace flowspec::test

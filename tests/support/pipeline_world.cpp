@@ -141,6 +141,7 @@ PipelineWorld::PipelineWorld(WorldOptions options)
         auto stage = share_of(file, model, index, options_.stages, rows);
         stage.peers = peers;
         stage.probe = this;
+        stage.taps = options_.taps;
         auto actor = spawn_stage(world.system, std::move(stage), SpawnMode::pooled);
         if (options_.has_relays) {
           world.relays.push_back(spawn_control_relay(world.system, actor));

@@ -31,6 +31,8 @@ struct WorldOptions {
   std::function<std::unique_ptr<DraftModel>()> draft;
   /// The draft reads the target's hidden states.
   bool send_features = false;
+  /// It reads what enters these layers instead, which the stages send.
+  std::vector<std::uint32_t> taps = {};
   /// Sessions know the tokens that end a text.
   bool knows_end = false;
   /// The draft's steps wait in a channel "draft > draft": two messages for each forward.

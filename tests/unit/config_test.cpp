@@ -115,8 +115,9 @@ BOOST_AUTO_TEST_CASE(unsupported_features_are_named) {
                 add_string("general.architecture", "phi3"));
   check_refused("is of the kind 'adapter' (general.type)", "",
                 add_string("general.type", "adapter"));
-  check_refused("is an EAGLE-3 head (general.architecture 'eagle3'), which is not supported yet",
-                "general.architecture", add_string("general.architecture", "eagle3"));
+  check_refused(
+      "holds an EAGLE-3 head (general.architecture 'eagle3'), expected a whole language model",
+      "general.architecture", add_string("general.architecture", "eagle3"));
   check_refused("'longrope'", "", add_string("llama.rope.scaling.type", "longrope"));
   check_refused("8 experts", "", add_uint("llama.expert_count", 8));
   check_refused("should end with '-00001-of-00003.gguf'", "", add_uint("split.count", 3));

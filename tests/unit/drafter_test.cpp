@@ -149,4 +149,79 @@ BOOST_FIXTURE_TEST_CASE(features_of_another_size_end_the_session, Flowspec) {
   BOOST_TEST(!drafter->can_draft());
 }
 
+BOOST_FIXTURE_TEST_CASE(a_feature_is_known_when_all_its_taps_have_come, TwoTaps) {
+  auto prompt = send();
+  reroot({1, 2, 3}, no_node, 4, 3);
+  BOOST_TEST(draft() == Texts{"0:1:0"}, boost::test_tools::per_element());
+  BOOST_TEST(learn_tap(prompt, 1) == "");
+  BOOST_TEST(!drafter->can_draft());
+  BOOST_TEST(learn_tap({prompt[0], prompt[2]}, 0) == "");
+  // The row of token 3 needs what is known of token 2, which is not all.
+  BOOST_TEST(draft() == Texts{"1:2:1000"}, boost::test_tools::per_element());
+  BOOST_TEST(!drafter->can_draft());
+  BOOST_TEST(learn_tap({prompt[1]}, 0) == "");
+  Texts expected{"2:3:1001", "3:4:1002"};
+  BOOST_TEST(draft() == expected, boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(taps_of_dead_nodes_are_ignored, TwoTaps) {
+  auto prompt = send();
+  learn_tap(prompt, 0);
+  learn_tap(prompt, 1);
+  reroot({1, 2, 3}, no_node, 4, 3);
+  draft();
+  auto rows = send();
+  BOOST_REQUIRE(rows.size() == 3);  // 4, 41, 42
+  BOOST_TEST(learn_tap(rows, 0) == "");
+  reroot({rows[0].id}, rows[2].id, 42, 4);
+  BOOST_TEST(learn_tap({rows[1], rows[0]}, 1) == "");
+  BOOST_TEST(draft() == Texts{"4:42:1003"}, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(taps_take_memory_for_tokens_of_the_text_and_the_tree_only) {
+  std::vector<FeatureReader::Asked> asked;
+  FeatureReader model(asked, {3, 8});
+  Open open;
+  open.session = open.root = 1;
+  open.prompt = {1, 2, 3};
+  DraftTree tree{open, 16, 8, true};
+  TapJoin join;
+  const auto learn = [&](TreeNodeId first, TreeNodeId end) {
+    Features features;
+    for (TreeNodeId id = first; id < end; ++id)
+      features.nodes.push_back(id);
+    const std::vector<float> values(features.nodes.size(), 1);
+    features.hidden = {static_cast<std::uint32_t>(values.size()), 1, values, nullptr};
+    BOOST_TEST(join.learn(features, tree, model).value_or("") == "");
+  };
+  for (int again = 0; again < 3; ++again) {
+    learn(1, 5);  // 4 is nobody
+    learn(1000, 5000);
+    learn(first_fresh_node, first_fresh_node + 4000);
+    BOOST_TEST(join.waiting() == 3U);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_tap_that_the_draft_does_not_read_ends_the_session, TwoTaps) {
+  auto prompt = send();
+  BOOST_TEST(learn_tap(prompt, 2) == "features of tap 2, the draft reads 2");
+  BOOST_TEST(!drafter->can_draft());
+}
+
+BOOST_AUTO_TEST_CASE(taps_come_in_any_order_and_leave_nothing_behind) {
+  TapJoin join;
+  const std::vector<float> values{1, 2, 3, 4, 5, 6};
+  auto tap = [&](std::size_t i) { return std::span(values).subspan(2 * i, 2); };
+  std::vector<float> out;
+  BOOST_TEST(!join.add(1, 2, 3, tap(2), out));
+  BOOST_TEST(!join.add(2, 0, 3, tap(0), out));
+  BOOST_TEST(!join.add(1, 0, 3, tap(0), out));
+  BOOST_TEST(!join.add(1, 0, 3, tap(0), out));  // again
+  BOOST_TEST(join.add(1, 1, 3, tap(1), out));
+  BOOST_TEST(out == values, boost::test_tools::per_element());
+  BOOST_TEST(join.waiting() == 1U);
+  join.keep_if([](TreeNodeId id) { return id != 2; });
+  BOOST_TEST(join.waiting() == 0U);
+}
+
 }  // namespace flowspec::test

@@ -232,6 +232,53 @@ BOOST_AUTO_TEST_CASE(taps_in_the_wrong_order_give_other_candidates) {
   BOOST_TEST((candidates_for() != expected));
 }
 
+BOOST_AUTO_TEST_CASE(a_quantised_head_takes_less_memory_and_guesses_otherwise) {
+  // Rows of whole blocks, whose panels need no padding.
+  const Eagle3Shape shape{.hidden_size = 128,
+                          .target_hidden_size = 128,
+                          .ffn_size = 256,
+                          .draft_vocab_size = 96,
+                          .taps = {1, 3}};
+  const Eagle3Target target(shape);
+  const TempFolder folder;
+  const Eagle3Files files(Eagle3Dialect::specforge, shape, 3);
+  files.write(folder.path());
+  std::uint64_t weights = 0;
+  for (const auto& [name, tensor] : files.tensors)
+    if (tensor.shape.size() == 2 && name != "embed_tokens.weight")
+      weights += tensor.values.size();
+  const auto needed = [&](LoadType type) {
+    return Eagle3Head::needed_bytes(folder.path(), target.files(), target.config(), 16, type);
+  };
+  // The file holds halves.
+  BOOST_TEST(needed(LoadType::as_is) - needed(LoadType::q8_0) == weights * 2 - weights / 32 * 34);
+  BOOST_TEST(needed(LoadType::as_is) - needed(LoadType::q4_0) == weights * 2 - weights / 32 * 18);
+
+  std::mt19937 random(17);
+  const auto taps = random_taps(random, 1, 256)[0];
+  const auto feature = [&](LoadType type) {
+    Eagle3Head head(folder.path(), target.files(), target.config(), target.lm_head(), 1, 8, type);
+    return feature_of(head, taps);
+  };
+  const auto as_is = feature(LoadType::as_is);
+  const auto q8 = feature(LoadType::q8_0);
+  BOOST_TEST((q8 != as_is));
+  for (std::size_t i = 0; i < as_is.size(); ++i)
+    BOOST_TEST(std::abs(q8[i] - as_is[i]) < 0.1F);
+}
+
+BOOST_AUTO_TEST_CASE(a_head_tells_what_it_reads_of_the_target) {
+  for (const bool own_output : {true, false}) {
+    const Eagle3Shape shape{.draft_vocab_size = 320, .taps = {0, 8}, .own_output = own_output};
+    const Eagle3Target target(shape);
+    const TempFolder folder;
+    Eagle3Files(Eagle3Dialect::speculators, shape, 3).write(folder.path());
+    const auto reads = Eagle3Head::check(folder.path(), target.files(), target.config());
+    BOOST_TEST((reads.taps == std::vector<std::uint32_t>{0, 8}));
+    BOOST_TEST(reads.lm_head == !own_output);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_first_token_has_no_row) {
   const Eagle3Shape shape;
   const Eagle3Target target(shape);

@@ -201,44 +201,50 @@ BOOST_AUTO_TEST_CASE(a_tokenizer_beyond_the_model_is_refused) {
   check_vocabulary(model, open_tokenizer(folder / "less.gguf"));
 }
 
-BOOST_AUTO_TEST_CASE(eagle_3_heads_are_called_so) {
+BOOST_AUTO_TEST_CASE(eagle_3_heads_are_known_by_any_of_their_signs) {
   const TempFolder folder;
   const EagleFiles good({}, 1);
   std::size_t number = 0;
-  const auto refused = [&](const EagleFiles& files, const std::string& sign) {
+  const auto check = [&](const EagleFiles& files, const std::string& sign) {
     const std::filesystem::path head = folder / std::to_string(number++);
     std::filesystem::create_directory(head);
     files.write(head, TensorType::f32);
     for (const auto& path : {head, head / "model.safetensors"})
-      check_refused([&] { draft_kind(path); },
-                    {"is an EAGLE-3 head (", sign, "not supported yet. Use an EAGLE-1 or EAGLE-2"});
+      BOOST_TEST((draft_kind(path) == DraftKind::eagle3_head), sign);
   };
-  for (const auto& [key, value, sign] : std::vector<std::array<std::string, 3>>{
-           {"draft_vocab_size", "32000", "'draft_vocab_size'"},
-           {"target_hidden_size", "64", "'target_hidden_size'"},
-           {"eagle_config", R"({"eagle_aux_hidden_state_layer_ids": [1, 2]})", "'eagle_config'"},
-           {"eagle_aux_hidden_state_layer_ids", "[1]", "'eagle_aux_hidden_state_layer_ids'"},
-           {"norm_before_residual", "true", "'norm_before_residual'"},
-           {"speculators_model_type", R"("eagle3")", "'speculators_model_type' 'eagle3'"},
-           {"architectures", R"(["LlamaForCausalLMEagle3"])", "LlamaForCausalLMEagle3"},
-           {"architectures", R"(["Eagle3Speculator"])", "Eagle3Speculator"},
-           {"architectures", R"(["Eagle3DraftModel"])", "Eagle3DraftModel"}}) {
+  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
+           {"draft_vocab_size", "32000"},
+           {"target_hidden_size", "64"},
+           {"eagle_config", R"({"eagle_aux_hidden_state_layer_ids": [1, 2]})"},
+           {"eagle_aux_hidden_state_layer_ids", "[1]"},
+           {"norm_before_residual", "true"},
+           {"speculators_model_type", R"("eagle3")"},
+           {"architectures", R"(["LlamaForCausalLMEagle3"])"},
+           {"architectures", R"(["Eagle3Speculator"])"},
+           {"architectures", R"(["Eagle3DraftModel"])"}}) {
     EagleFiles files = good;
     files.config[key] = value;
-    refused(files, sign);
+    check(files, key);
   }
   for (const std::string name :
        {"d2t", "t2d", "midlayer.hidden_norm.weight", "layers.0.hidden_norm.weight"}) {
     EagleFiles files = good;
     files.tensors[name] = {{1}, {0}};
-    refused(files, "tensor '" + name + "'");
+    check(files, name);
   }
   EagleFiles files = good;
   files.tensors["fc.weight"] = {{64, 192}, std::vector<float>(64 * 192)};
-  refused(files, "tensor 'fc.weight' of shape [64, 192]");
+  check(files, "fc.weight");
   // A checkpoint of PyTorch too, by its configuration.
   std::filesystem::rename(folder / "0/model.safetensors", folder / "0/pytorch_model.bin");
-  check_refused([&] { draft_kind(folder / "0"); }, {"is an EAGLE-3 head"});
+  BOOST_TEST((draft_kind(folder / "0") == DraftKind::eagle3_head));
+  // And a GGUF file, by itself or in its folder.
+  GgufWriter writer;
+  writer.add_string("general.architecture", "eagle3");
+  std::filesystem::create_directory(folder / "gguf");
+  writer.write(folder / "gguf/head.gguf");
+  BOOST_TEST((draft_kind(folder / "gguf") == DraftKind::eagle3_head));
+  BOOST_TEST((draft_kind(folder / "gguf/head.gguf") == DraftKind::eagle3_head));
 }
 
 BOOST_AUTO_TEST_CASE(folders_that_are_no_models_are_told) {

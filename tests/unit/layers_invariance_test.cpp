@@ -189,6 +189,58 @@ BOOST_AUTO_TEST_CASE(nor_with_hidden_states_that_are_rounded) {
   }
 }
 
+/// What the stages of a split, together, copy of `taps` of a text: by tap, tokens x hidden size.
+std::vector<std::vector<float>> copied_taps(const Fixture& fixture,
+                                            const std::vector<std::uint32_t>& sizes,
+                                            const std::vector<std::uint32_t>& taps) {
+  constexpr std::size_t rows = 11;  // in three parts
+  const std::size_t size = rows * fixture.config.hidden_size;
+  std::vector<std::vector<float>> copies(taps.size(), std::vector<float>(size));
+  std::vector<Token> tokens;
+  std::vector<Slot> slots;
+  for (std::size_t i = 0; i < rows; ++i) {
+    tokens.push_back(static_cast<Token>(7 * i + 3));
+    slots.push_back(static_cast<Slot>(i));
+  }
+  std::vector<float> hidden(size);
+  for (StageModel& stage : fixture.stages(sizes, 1, 4)) {
+    KvCache cache = stage.make_cache(rows);
+    std::vector<RowContext> contexts;
+    for (std::size_t i = 0; i < rows; ++i)
+      contexts.push_back(
+          {&cache, static_cast<Position>(i), slots[i], {}, std::span(slots).first(i + 1)});
+    std::vector<LayerTap> wanted;
+    for (std::size_t i = 0; i < taps.size(); ++i)
+      if (stage.has_tap(taps[i]))
+        wanted.push_back({taps[i], copies[i]});
+    if (stage.layers().first == 0)
+      stage.forward_tokens(tokens, contexts, hidden, wanted);
+    else
+      stage.forward(hidden, contexts, hidden, wanted);
+  }
+  return copies;
+}
+
+BOOST_AUTO_TEST_CASE(taps_are_what_enters_a_layer_wherever_the_layers_are_split) {
+  const Fixture fixture(shapes()[0]);
+  const std::vector<std::uint32_t> taps{0, 1, 3, 5};
+  const auto expected = copied_taps(fixture, {5}, taps);
+  for (const std::vector<std::uint32_t>& sizes :
+       {std::vector<std::uint32_t>{1, 4}, {3, 2}, {1, 2, 2}, {1, 1, 1, 1, 1}})
+    BOOST_TEST((copied_taps(fixture, sizes, taps) == expected));
+  // Tap j is what layers 0 to j - 1 give by themselves.
+  for (std::size_t i = 1; i < taps.size(); ++i) {
+    StageModel stage(*fixture.file, fixture.config, {{0, taps[i]}});
+    KvCache cache = stage.make_cache(1);
+    const std::vector<Slot> slot{0};
+    const RowContext first{&cache, 0, 0, {}, slot};
+    const std::vector<Token> token{3};
+    std::vector<float> hidden(fixture.config.hidden_size);
+    stage.forward_tokens(token, {&first, 1}, hidden);
+    BOOST_TEST((std::ranges::equal(hidden, std::span(expected[i]).first(hidden.size()))));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(threads_do_not_matter) {
   for_each_kv_type(
       shapes()[0],

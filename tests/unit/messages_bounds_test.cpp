@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <random>
 
 #include <boost/test/unit_test.hpp>
@@ -208,12 +209,20 @@ BOOST_AUTO_TEST_CASE(tensors_of_wrong_size_are_refused) {
       "Segment", "hidden: 65537, at most", [](auto& x) { x.hidden.columns = 65537; });
   refused(
       "Segment", "hidden: 56 bytes", [](auto& x) { x.hidden.values = x.hidden.values.first(14); });
-  refused(
-      "Segment", "tap: 4 rows", [](auto& x) { x.taps[1].rows = 4; });
-  refused(
-      "Segment", "an empty tap", [](auto& x) { x.taps[1] = {}; });
-  refused(
-      "Segment", "taps: 9, at most 8", [](auto& x) { x.taps.resize(9, x.taps[0]); });
+  check_refused<Features>("Features", "a tap beyond the last", [](auto& x) { x.tap = 64; });
+  check_refused<StageSpec>(
+      "StageSpec", "taps: 65, at most 64",
+      [](auto& x) {
+        x.taps.resize(65);
+        std::iota(x.taps.begin(), x.taps.end(), 0U);
+      });
+  check_refused<StageSpec>(
+      "StageSpec", "a tap beyond the last layer", [](auto& x) { x.taps.back() = 4097; });
+  check_refused<StageSpec>(
+      "StageSpec", "taps that do not rise",
+      [](auto& x) {
+        x.taps = {2, 2};
+      });
   check_refused<Features>("Features", "hidden: 2 rows instead of 3",
                           [](auto& x) { x.nodes.push_back(6); });
 }

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 
 #include <boost/test/unit_test.hpp>
@@ -117,18 +118,15 @@ BOOST_AUTO_TEST_CASE(read_tensors_lie_in_the_message_and_outlive_it) {
   auto message = SegmentMessage(sample<Segment>());
   const auto content = *message.read();
   BOOST_TEST(is_inside(content.hidden.values, message.words()));
-  BOOST_TEST(is_inside(content.taps[0].values, message.words()));
   BOOST_TEST(reinterpret_cast<std::uintptr_t>(content.hidden.values.data()) % 8 == 0U);
   message = SegmentMessage();
   BOOST_TEST(same(content.hidden, sample_tensor(3, 5)));
   BOOST_TEST(content.hidden.row(2)[1] == 0.5F - 11.0F);
-  // Values of 16 bits have memory of their own.
-  BOOST_TEST(same(content.taps[1], sample_tensor(3, 7, bf16)));
 }
 
 BOOST_AUTO_TEST_CASE(hidden_states_of_16_bits_take_half_the_bytes_and_come_back_as_they_were) {
   for (const auto type : {f16, bf16}) {
-    Segment segment{.id = 1, .rows = sample_rows(), .prunes = {}, .hidden = {}, .taps = {}};
+    Segment segment{.id = 1, .rows = sample_rows(), .prunes = {}, .hidden = {}};
     segment.hidden = sample_tensor(3, 40);  // exact in both types
     const auto wide = SegmentMessage(segment).bytes();
     segment.hidden.type = type;
@@ -145,7 +143,7 @@ BOOST_AUTO_TEST_CASE(every_number_of_16_bits_survives_the_way) {
     std::vector<float> values(1U << 16U);
     for (std::uint32_t bits = 0; bits < values.size(); ++bits)
       values[bits] = number_of(type, static_cast<std::uint16_t>(bits));
-    Segment segment{.id = 1, .rows = {sample_rows()[0]}, .prunes = {}, .hidden = {}, .taps = {}};
+    Segment segment{.id = 1, .rows = {sample_rows()[0]}, .prunes = {}, .hidden = {}};
     segment.hidden = {1, limits::columns, values, nullptr, type};
     const auto content = *SegmentMessage(segment).read();
     std::size_t wrong = 0;
@@ -165,7 +163,7 @@ BOOST_AUTO_TEST_CASE(no_number_stays_none_when_its_last_bits_are_cut_off) {
                                   std::bit_cast<float>(0xff800001U),
                                   std::numeric_limits<float>::quiet_NaN()};
   for (const auto type : {f16, bf16}) {
-    Segment segment{.id = 1, .rows = {sample_rows()[0]}, .prunes = {}, .hidden = {}, .taps = {}};
+    Segment segment{.id = 1, .rows = {sample_rows()[0]}, .prunes = {}, .hidden = {}};
     segment.hidden = {1, 3, values, nullptr, type};
     const auto content = *SegmentMessage(segment).read();
     for (const float value : content.hidden.values)
@@ -177,31 +175,26 @@ BOOST_AUTO_TEST_CASE(a_stage_writes_floats_where_the_segment_carries_16_bits) {
   for (const auto type : {f16, bf16}) {
     auto expected = sample<Segment>();
     expected.hidden.type = type;
-    expected.taps = {sample_tensor(3, 5, type)};
-    SegmentWriter writer(expected.id, expected.rows, 5, expected.prunes, 1, expected.awaits_more,
+    SegmentWriter writer(expected.id, expected.rows, 5, expected.prunes, expected.awaits_more,
                          type);
     BOOST_REQUIRE(writer.hidden().size() == 15U);
     std::ranges::copy(expected.hidden.values, writer.hidden().begin());
-    std::ranges::copy(expected.taps[0].values, writer.tap(0).begin());
     BOOST_TEST(same(*std::move(writer).finish().read(), expected));
   }
 }
 
 BOOST_AUTO_TEST_CASE(a_stage_writes_hidden_states_straight_into_the_segment) {
   const auto expected = sample<Segment>();
-  SegmentWriter writer(expected.id, expected.rows, 5, expected.prunes, 1, expected.awaits_more);
+  SegmentWriter writer(expected.id, expected.rows, 5, expected.prunes, expected.awaits_more);
   BOOST_REQUIRE(writer.hidden().size() == 15U);
   std::ranges::copy(expected.hidden.values, writer.hidden().begin());
-  std::ranges::copy(expected.taps[0].values, writer.tap(0).begin());
   const auto* area = writer.hidden().data();
   const auto message = std::move(writer).finish();
   const auto content = *message.read();
   BOOST_TEST(content.hidden.values.data() == area);
   BOOST_TEST(is_inside(content.hidden.values, message.words()));
-  auto one_tap = expected;
-  one_tap.taps.pop_back();
-  BOOST_TEST(same(content, one_tap));
-  BOOST_TEST(same(*receive<Segment>(to_bytes(message)), one_tap));
+  BOOST_TEST(same(content, expected));
+  BOOST_TEST(same(*receive<Segment>(to_bytes(message)), expected));
 }
 
 BOOST_AUTO_TEST_CASE(a_segment_writer_without_hidden_size_makes_a_segment_of_rows) {
@@ -210,7 +203,6 @@ BOOST_AUTO_TEST_CASE(a_segment_writer_without_hidden_size_makes_a_segment_of_row
   const auto content = *std::move(writer).finish().read();
   BOOST_TEST((content.rows == sample_rows()));
   BOOST_TEST(content.hidden.rows == 0U);
-  BOOST_TEST(content.taps.empty());
 }
 
 BOOST_AUTO_TEST_CASE(lists_of_many_lengths_fit_the_space_computed_for_them) {
@@ -223,6 +215,8 @@ BOOST_AUTO_TEST_CASE(lists_of_many_lengths_fit_the_space_computed_for_them) {
     spec.model_file = std::string(n + 1, 'm');
     spec.model_hash = std::string(n, 'a');
     spec.numerics = std::string(2 * n, 'x');
+    spec.taps.resize(std::min(n, limits::taps));
+    std::iota(spec.taps.begin(), spec.taps.end(), 0U);
     BOOST_TEST(same(*StageSpecMessage(spec).read(), spec));
     Prunes prunes{.prunes = {n, sample_prunes()[0]}, .ended = std::vector<SegmentId>(n, 4)};
     for (auto& prune : prunes.prunes)
@@ -237,7 +231,6 @@ BOOST_AUTO_TEST_CASE(lists_of_many_lengths_fit_the_space_computed_for_them) {
     segment.rows.resize(n + 1, sample_rows()[0]);
     const auto columns = static_cast<std::uint32_t>(2 * n + 1);
     segment.hidden = sample_tensor(static_cast<std::uint32_t>(n + 1), columns);
-    segment.taps.assign(n % 9, segment.hidden);
     BOOST_TEST(same(*SegmentMessage(segment).read(), segment));
   }
 }
