@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -20,24 +19,27 @@
 namespace flowspec {
 
 struct Eagle3Head::State {
-  State(const Eagle3Tensors& tensors, const OpenEagle3& head, LmHead target_head, unsigned threads,
+  State(const Eagle3Tensors& tensors, const OpenEagle3& head, DraftOutput lm_head, unsigned threads,
         std::uint32_t rows, LoadType type)
       : config(head.config),
         model(tensors.model),
         taps(tensors.taps),
-        draft_to_target(tensors.draft_to_target),
         workspace(model, threads, rows, LinearForm::automatic, type),
         embedding(*tensors.embedding),
         embedding_norm(*tensors.embedding_norm, model.rms_eps),
         feature_norm(*tensors.feature_norm, model.rms_eps),
         output_norm(*tensors.output_norm, model.rms_eps),
-        lm_head(std::move(target_head)),
+        target_output(std::move(lm_head)),
+        vocabulary(tensors.output == nullptr
+                       ? target_output.vocabulary()
+                       : DraftVocabulary(tensors.draft_to_target,
+                                         target_output.vocabulary().target_size())),
         inputs(std::size_t{rows} * 2 * model.hidden_size),
         embedded(std::size_t{rows} * model.hidden_size),
         features(std::size_t{rows} * model.hidden_size),
         hidden(std::size_t{rows} * model.hidden_size),
         normed(std::size_t{rows} * model.hidden_size),
-        logits(std::size_t{rows} * config.draft_vocab_size) {
+        logits(std::size_t{rows} * vocabulary.size()) {
     if (tensors.join != nullptr)
       join.emplace(workspace.linears, std::array{tensors.join});
     if (tensors.joined_norm != nullptr)
@@ -100,27 +102,12 @@ struct Eagle3Head::State {
     if (output)
       output->apply(normed, indices.size(), logits);
     else
-      lm_head.logits(normed, indices.size(), logits);
-  }
-
-  /// Chooses among the draft's tokens, named as the target does: its noise goes by these names.
-  void choose(std::size_t row, std::uint32_t top_k, const Guess& guess,
-              std::span<Candidate> candidates) {
-    const std::size_t vocab = config.draft_vocab_size;
-    std::span<const float> known = std::span(logits).subspan(row * vocab, vocab);
-    if (!draft_to_target.empty()) {
-      target_logits.assign(lm_head.vocab_size(), -std::numeric_limits<float>::infinity());
-      for (std::size_t i = 0; i < vocab; ++i)
-        target_logits[static_cast<std::size_t>(draft_to_target[i])] = known[i];
-      known = target_logits;
-    }
-    best_candidates(known, top_k, guess, candidates);
+      target_output.logits(normed, indices.size(), logits);
   }
 
   Eagle3Config config;
   ModelConfig model;
   std::vector<std::uint32_t> taps;
-  std::vector<Token> draft_to_target;
   Workspace workspace;
   Embedding embedding;
   std::optional<RmsNorm> joined_norm;
@@ -132,9 +119,8 @@ struct Eagle3Head::State {
   RmsNorm output_norm;
   /// Nothing: the target's is used.
   std::optional<Linear> output;
-  LmHead lm_head;
-  /// One row of logits by the target's tokens.
-  std::vector<float> target_logits;
+  DraftOutput target_output;
+  DraftVocabulary vocabulary;
   /// rows x (taps x target's hidden size)
   std::vector<float> joined;
   // For the rows that are computed: their indices in the part, contexts, inputs, results.
@@ -149,11 +135,11 @@ struct Eagle3Head::State {
 };
 
 Eagle3Head::Eagle3Head(const std::filesystem::path& path, const ModelFiles& target_files,
-                       const ModelConfig& target, LmHead lm_head, unsigned threads,
+                       const ModelConfig& target, DraftOutput target_output, unsigned threads,
                        std::uint32_t max_rows, LoadType type) {
   const OpenEagle3 head = open_eagle3(path);
   const Eagle3Tensors tensors(head, target_files, target);
-  state_ = std::make_unique<State>(tensors, head, std::move(lm_head), std::max(threads, 1U),
+  state_ = std::make_unique<State>(tensors, head, std::move(target_output), std::max(threads, 1U),
                                    std::max(max_rows, 1U), type);
   head.files->check_unchanged();
   if (!tensors.has_own_embedding)
@@ -241,6 +227,7 @@ void Eagle3Head::forward(std::span<const DraftRow> rows, std::span<const float> 
                          std::span<float> features_out) {
   State& s = *state_;
   const std::size_t size = s.model.hidden_size;
+  const std::size_t vocab = s.vocabulary.size();
   assert(features_in.size() >= rows.size() * size);
   assert(candidates.size() >= rows.size() * top_k);
   assert(features_out.empty() || features_out.size() >= rows.size() * size);
@@ -262,7 +249,8 @@ void Eagle3Head::forward(std::span<const DraftRow> rows, std::span<const float> 
                           features_out.subspan(row * size).begin());
       }
       if (top_k > 0)
-        s.choose(i, top_k, rows[row].guess, candidates.subspan(row * top_k, top_k));
+        s.vocabulary.choose(std::span(s.logits).subspan(i * vocab, vocab), top_k, rows[row].guess,
+                            candidates.subspan(row * top_k, top_k));
     }
   }
 }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "models/drafts/draft_model.hpp"
-#include "models/layers/lm_head.hpp"
+#include "models/drafts/draft_output.hpp"
 
 namespace flowspec {
 
@@ -29,11 +29,12 @@ class Eagle3Head : public DraftModel {
  public:
   /// @param path  see `open_eagle3`.
   /// @param target_files  not needed after the call.
-  /// @param lm_head  the target's, as `LmHead::share` makes it.
+  /// @param target_output  used if the head has no output matrix of its own: the target's LM head, as
+  ///                       `LmHead::share` makes it, or a part of it.
   /// @param type  what the head's own matrices become; the embedding stays as it is.
   /// Throws ModelError, which names file and tensor.
   Eagle3Head(const std::filesystem::path& path, const ModelFiles& target_files,
-             const ModelConfig& target, LmHead lm_head, unsigned threads = 1,
+             const ModelConfig& target, DraftOutput target_output, unsigned threads = 1,
              std::uint32_t max_rows = 64, LoadType type = LoadType::as_is);
   ~Eagle3Head() override;
   /// What a head would read of the target, besides its embedding.

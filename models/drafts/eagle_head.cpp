@@ -84,7 +84,7 @@ void check_target(const fs::path& path, const ModelConfig& config, std::uint32_t
 }  // namespace
 
 struct EagleHead::State {
-  State(const Tensors& tensors, const ModelConfig& model, LmHead head, unsigned threads,
+  State(const Tensors& tensors, const ModelConfig& model, DraftOutput lm_head, unsigned threads,
         std::uint32_t rows, LoadType type)
       : config(model),
         workspace(model, threads, rows, LinearForm::automatic, type),
@@ -92,10 +92,10 @@ struct EagleHead::State {
         join(workspace.linears, std::array{tensors.join}),
         bias(tensors.join_bias != nullptr ? tensors.join_bias->floats() : std::vector<float>{}),
         layer(tensors.layer, model, workspace),
-        lm_head(std::move(head)),
+        output(std::move(lm_head)),
         joined(std::size_t{rows} * 2 * model.hidden_size),
         hidden(std::size_t{rows} * model.hidden_size),
-        logits(std::size_t{rows} * model.vocab_size) {
+        logits(std::size_t{rows} * output.vocabulary().size()) {
     indices.reserve(rows);
     contexts.reserve(rows);
   }
@@ -135,7 +135,7 @@ struct EagleHead::State {
   Linear join;
   std::vector<float> bias;
   DecoderLayer layer;
-  LmHead lm_head;
+  DraftOutput output;
   // For the rows that are computed: their indices in the part, contexts, joined embeddings and
   // features, results.
   std::vector<std::size_t> indices;
@@ -145,14 +145,15 @@ struct EagleHead::State {
   std::vector<float> logits;
 };
 
-EagleHead::EagleHead(const fs::path& path, LmHead lm_head, unsigned threads, std::uint32_t max_rows,
-                     LoadType type) {
+EagleHead::EagleHead(const fs::path& path, DraftOutput output, unsigned threads,
+                     std::uint32_t max_rows, LoadType type) {
   const fs::path weights = find_head_weights(path);
   const SafetensorsFile file = SafetensorsFile::open(weights);
   const EagleConfig config = read_eagle_config(weights.parent_path() / "config.json");
   const Tensors tensors(file, config);
-  check_target(weights, config.model, lm_head.hidden_size(), lm_head.vocab_size());
-  state_ = std::make_unique<State>(tensors, config.model, std::move(lm_head), std::max(threads, 1U),
+  check_target(weights, config.model, output.hidden_size(),
+               static_cast<std::uint32_t>(output.vocabulary().target_size()));
+  state_ = std::make_unique<State>(tensors, config.model, std::move(output), std::max(threads, 1U),
                                    std::max(max_rows, 1U), type);
   file.check_unchanged();
 }
@@ -204,7 +205,7 @@ void EagleHead::forward(std::span<const DraftRow> rows, std::span<const float> f
                         std::span<float> features_out) {
   State& s = *state_;
   const std::size_t size = s.config.hidden_size;
-  const std::size_t vocab = s.config.vocab_size;
+  const std::size_t vocab = s.output.vocabulary().size();
   assert(features_in.size() >= rows.size() * size);
   assert(candidates.size() >= rows.size() * top_k);
   assert(features_out.empty() || features_out.size() >= rows.size() * size);
@@ -218,7 +219,7 @@ void EagleHead::forward(std::span<const DraftRow> rows, std::span<const float> f
       continue;
     s.compute();
     if (top_k > 0)
-      s.lm_head.logits(s.hidden, s.indices.size(), s.logits);
+      s.output.logits(s.hidden, s.indices.size(), s.logits);
     for (std::size_t i = 0; i < s.indices.size(); ++i) {
       const std::size_t row = first + s.indices[i];
       if (!features_out.empty()) {
@@ -226,8 +227,8 @@ void EagleHead::forward(std::span<const DraftRow> rows, std::span<const float> f
                           features_out.subspan(row * size).begin());
       }
       if (top_k > 0) {
-        best_candidates(std::span(s.logits).subspan(i * vocab, vocab), top_k, rows[row].guess,
-                        candidates.subspan(row * top_k, top_k));
+        s.output.vocabulary().choose(std::span(s.logits).subspan(i * vocab, vocab), top_k,
+                                     rows[row].guess, candidates.subspan(row * top_k, top_k));
       }
     }
   }

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "models/drafts/draft_model.hpp"
-#include "models/layers/lm_head.hpp"
+#include "models/drafts/draft_output.hpp"
 
 namespace flowspec {
 
@@ -32,11 +32,11 @@ class EagleHead : public DraftModel {
  public:
   /// @param path  a folder with config.json and model.safetensors, or a safetensors file with a
   ///              config.json beside it; tensors are named as in the public checkpoints.
-  /// @param lm_head  the target's LM head. `LmHead::share` makes one without loading its weights
-  ///                 again.
+  /// @param output  the target's LM head, or a part of it. `LmHead::share` makes one without loading
+  ///                its weights again.
   /// @param type  what the head's own matrices become; the embedding stays as it is.
   /// Throws ModelError, which names file and tensor.
-  EagleHead(const std::filesystem::path& path, LmHead lm_head, unsigned threads = 1,
+  EagleHead(const std::filesystem::path& path, DraftOutput output, unsigned threads = 1,
             std::uint32_t max_rows = 64, LoadType type = LoadType::as_is);
   ~EagleHead() override;
   /// Throws what the constructor would throw, without reading weights.

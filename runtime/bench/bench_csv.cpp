@@ -61,6 +61,7 @@ Fields fields(const BenchSummary& summary, BenchClock clock) {
           {"link_mbps", number(what.link_mbps)},
           {"draft", draft_of(what)},
           {"draft_type", name_of(what.draft_type)},
+          {"draft_vocabulary", what.draft_vocabulary},
           {"stages", std::to_string(stage_count(summary))},
           {"clock", name_of(clock)},
           {"prompts", std::to_string(summary.prompts)},

@@ -74,7 +74,8 @@ Json json_of(const BenchCase& what) {
           {"temperature", decimal(what.temperature)},
           {"link_mbps", what.link_mbps},
           {"draft", draft_of(what)},
-          {"draft_type", name_of(what.draft_type)}};
+          {"draft_type", name_of(what.draft_type)},
+          {"draft_vocabulary", what.draft_vocabulary}};
 }
 
 Json json_of(const BenchSummary& summary, BenchClock clock) {

@@ -65,6 +65,9 @@ void add_what(CLI::App& app, BenchOptions& options) {
   add_list(*what, "-d,--draft", options.drafts, "What guesses ahead, as for generate");
   add_list(*what, "--draft-type", options.draft_types, draft_type_help)
       ->check(CLI::IsMember(draft_type_names()));
+  add_list(*what, "--draft-vocabulary", options.draft_vocabularies,
+           fmt::format("{}; all is no list", draft_vocabulary_help))
+      ->type_name("FILE");
   add_list(*what, "--ablation", options.ablations,
            "What of flowspec to switch off, one at a time; none is flowspec as it is, all is none "
            "and every name");
@@ -174,7 +177,8 @@ void add_bench(CLI::App& app, BenchOptions& options) {
 bool names_cells(const BenchOptions& options) {
   return !options.modes.empty() || !options.profiles.empty() || !options.temperatures.empty() ||
          !options.link_mbps.empty() || !options.drafts.empty() || !options.draft_types.empty() ||
-         !options.ablations.empty() || !options.coupled.empty() || !options.model.empty();
+         !options.draft_vocabularies.empty() || !options.ablations.empty() ||
+         !options.coupled.empty() || !options.model.empty();
 }
 
 void check(const BenchOptions& options) {
@@ -182,8 +186,9 @@ void check(const BenchOptions& options) {
   if (!options.suite.empty() && names_cells(options))
     throw RuntimeError(
         "--suite says itself what is measured: leave out --modes, --profile, --temperature, "
-        "--link-mbps, --model, --draft, --draft-type, --coupled and --ablation, or leave out "
-        "--suite");
+        "--link-mbps, --model, --draft, --draft-type, --draft-vocabulary, --coupled and "
+        "--ablation, "
+        "or leave out --suite");
   if (options.is_virtual && is_remote)
     throw RuntimeError(
         "--virtual runs in this process by a virtual clock: leave it out, or --node and --cluster");

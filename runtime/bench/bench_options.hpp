@@ -26,6 +26,8 @@ struct BenchOptions {
   std::vector<std::string> drafts;
   /// Names of load types.
   std::vector<std::string> draft_types;
+  /// Files, or "all".
+  std::vector<std::string> draft_vocabularies;
   std::vector<std::string> ablations;
   /// "on", "off" or both.
   std::vector<std::string> coupled;

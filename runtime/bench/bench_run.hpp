@@ -30,6 +30,8 @@ struct BenchCase {
   std::string model;
   std::string draft;
   LoadType draft_type = LoadType::as_is;
+  /// The list of tokens that an EAGLE head computes logits for; empty: all.
+  std::string draft_vocabulary;
   /// 0: as the profile says.
   std::uint32_t stages = 0;
   std::uint32_t max_tokens = 256;

@@ -52,7 +52,7 @@ bool names_drafts(const Results& block) {
     const BenchCase& cell = result->summary.what;
     if (cell.mode == "ar")
       continue;
-    if (cell.draft_type != LoadType::as_is || first.value_or(cell.draft) != cell.draft)
+    if (!suffix_of(cell).empty() || first.value_or(cell.draft) != cell.draft)
       return true;
     first = cell.draft;
   }

@@ -1,6 +1,7 @@
 #include "runtime/bench/cells.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -10,6 +11,7 @@
 
 #include "runtime/console/cli.hpp"
 #include "runtime/console/error.hpp"
+#include "runtime/run/embedded.hpp"
 #include "runtime/run/run_spec.hpp"
 
 namespace flowspec {
@@ -27,6 +29,7 @@ struct Lists {
   std::vector<double> link_mbps{0};
   Names drafts{""};
   std::vector<LoadType> draft_types{LoadType::as_is};
+  Names draft_vocabularies{""};
   Names ablations{""};
   std::vector<bool> coupled{true};
   /// Unless the user names them. None: as the profile says.
@@ -40,7 +43,8 @@ const Names paper_profiles{"paper-7b", "paper-13b"};
 
 auto key(const BenchCase& cell) {
   return std::tie(cell.mode, cell.profile, cell.ablation, cell.temperature, cell.link_mbps,
-                  cell.draft, cell.draft_type, cell.coupled, cell.hidden_type);
+                  cell.draft, cell.draft_type, cell.draft_vocabulary, cell.coupled,
+                  cell.hidden_type);
 }
 
 class Cells {
@@ -85,17 +89,21 @@ class Cells {
   void add_variants(BenchCase cell, const Lists& lists) {
     static const Names no_draft{"none"};
     static const Names nothing_off{""};
+    static const Names all_tokens{""};
     static const std::vector<LoadType> as_it_is{LoadType::as_is};
     for (const std::string& draft : cell.mode == "ar" ? no_draft : lists.drafts)
       for (LoadType type : may_have_weights(draft) ? lists.draft_types : as_it_is)
-        for (const std::string& ablation :
-             cell.mode == "flowspec" ? lists.ablations : nothing_off) {
-          cell.draft = draft;
-          cell.draft_type = type;
-          cell.ablation = ablation;
-          for (bool coupled : lists.coupled)
-            add(cell, coupled);
-        }
+        for (const std::string& vocabulary :
+             may_have_weights(draft) ? lists.draft_vocabularies : all_tokens)
+          for (const std::string& ablation :
+               cell.mode == "flowspec" ? lists.ablations : nothing_off) {
+            cell.draft = draft;
+            cell.draft_type = type;
+            cell.draft_vocabulary = vocabulary;
+            cell.ablation = ablation;
+            for (bool coupled : lists.coupled)
+              add(cell, coupled);
+          }
   }
 
   /// Without a draft there is nothing to couple.
@@ -136,6 +144,10 @@ void add_suite(const std::string& suite, const BenchNames& names, Cells& cells) 
                .profiles = paper_profiles,
                .link_mbps = {paper_mbps},
                .ablations = all_ablations(names)});
+    cells.add({.modes = known({"flowspec"}, names),
+               .profiles = paper_profiles,
+               .link_mbps = {paper_mbps},
+               .draft_vocabularies = {embedded_file("frequent.txt").string()}});
   } else {
     cells.add({.modes = modes,
                .profiles = paper_profiles,
@@ -200,6 +212,10 @@ void add_lists(const BenchOptions& options, const BenchNames& names, Cells& cell
   }
   if (!options.draft_types.empty())
     lists.draft_types = draft_types(options);
+  if (!options.draft_vocabularies.empty()) {
+    lists.draft_vocabularies = options.draft_vocabularies;
+    std::ranges::replace(lists.draft_vocabularies, "all", "");
+  }
   if (!options.ablations.empty()) {
     lists.ablations = ablations(options, names);
     if (std::ranges::find(lists.modes, "flowspec") == lists.modes.end())
@@ -260,14 +276,20 @@ std::string setting_of(const BenchCase& cell) {
 
 std::string title_of(const BenchCase& cell) {
   auto text = fmt::format("{}, {}", mode_of(cell), setting_of(cell));
-  if (cell.mode != "ar" && (!cell.draft.empty() || cell.draft_type != LoadType::as_is))
+  if (cell.mode != "ar" && (!cell.draft.empty() || !suffix_of(cell).empty()))
     text +=
         fmt::format(", draft {}{}", cell.draft.empty() ? "default" : cell.draft, suffix_of(cell));
   return text;
 }
 
 std::string suffix_of(const BenchCase& cell) {
-  return cell.draft_type == LoadType::as_is ? "" : fmt::format(" ({})", name_of(cell.draft_type));
+  Names parts;
+  if (cell.draft_type != LoadType::as_is)
+    parts.emplace_back(name_of(cell.draft_type));
+  if (!cell.draft_vocabulary.empty())
+    parts.push_back("tokens of " +
+                    std::filesystem::path(cell.draft_vocabulary).filename().string());
+  return parts.empty() ? "" : fmt::format(" ({})", fmt::join(parts, ", "));
 }
 
 }  // namespace flowspec

@@ -36,7 +36,8 @@ BenchPlan plan_bench(const BenchOptions& options, const BenchNames& names);
 std::string title_of(const BenchCase& cell);
 /// The part of it that is not the mode: "paper-7b, T = 0, 1000 Mb/s".
 std::string setting_of(const BenchCase& cell);
-/// " (q8_0)", to follow a draft's name; empty if its weights stay as they are.
+/// " (q8_0, tokens of frequent.txt)", to follow a draft's name; empty if its weights stay as they are,
+/// for all tokens.
 std::string suffix_of(const BenchCase& cell);
 /// "flowspec without expansion", "chunk-pp uncoupled".
 std::string mode_of(const BenchCase& cell);

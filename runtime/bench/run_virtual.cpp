@@ -49,8 +49,7 @@ class VirtualWorld {
     request.empty_stages = true;
     places_ = place_stages(request);
     policy_ = policy_of(what, static_cast<std::uint32_t>(places_.size()));
-    emulation_.emplace(system_,
-                       emulation_of(*profile_, what, places_, request.layers, &recording_));
+    emulation_.emplace(system_, emulation_of(*profile_, what, places_, engine_, &recording_));
     make_pipeline();
     try {
       load();

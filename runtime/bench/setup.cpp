@@ -26,6 +26,7 @@ RunSpec spec_of(const BenchCase& what, const std::optional<DeviceProfile>& profi
   spec.model = what.model;
   spec.draft = what.draft;
   spec.draft_type = what.draft_type;
+  spec.draft_vocabulary = what.draft_vocabulary;
   spec.kv_type = what.kv_type;
   spec.hidden_type = profile ? profile->hidden_type : what.hidden_type.value_or(HiddenType::f32);
   spec.shows_progress = false;
@@ -74,18 +75,18 @@ double emulated_layers(const DeviceProfile& profile, const std::vector<StagePlac
 }  // namespace
 
 EmulationConfig emulation_of(const DeviceProfile& profile, const BenchCase& what,
-                             const std::vector<StagePlace>& places, std::uint32_t layers,
+                             const std::vector<StagePlace>& places, const Engine& engine,
                              EmulationRecorder* recorder) {
   EmulationConfig config;
   auto lead = std::chrono::duration<double, std::milli>(profile.ready_lead_ms);
   for (std::size_t stage = 0; stage < places.size(); ++stage)
     config.stages.push_back(
-        {profile.stage(emulated_layers(profile, places, stage, layers)),
+        {profile.stage(emulated_layers(profile, places, stage, engine.target().config.layers)),
          profile.link(what.link_mbps),
          static_cast<std::uint64_t>(std::chrono::round<EmulationSpan>(lead).count())});
   config.first_link = profile.first_link(what.link_mbps);
   config.control_link = profile.link(what.link_mbps);
-  config.draft = profile.draft(what.draft_type);
+  config.draft = profile.draft(what.draft_type, engine.draft_vocabulary_share());
   config.head = profile.head();
   if (profile.draft_place == DraftPlace::first_stage)
     config.draft_on_stage = 0;

@@ -77,7 +77,8 @@ bool are_comparable(const BenchCase& a, const BenchCase& b) {
     return std::tie(cell.profile, cell.temperature, cell.link_mbps, cell.stages, cell.max_tokens,
                     cell.seed, cell.hidden_type);
   };
-  const bool have_one_draft = a.draft == b.draft && a.draft_type == b.draft_type;
+  const bool have_one_draft = a.draft == b.draft && a.draft_type == b.draft_type &&
+                              a.draft_vocabulary == b.draft_vocabulary;
   return key(a) == key(b) && (a.mode == "ar" || b.mode == "ar" || have_one_draft);
 }
 

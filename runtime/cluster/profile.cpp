@@ -203,13 +203,19 @@ EmulatedForward DeviceProfile::stage(double layers) const {
   return forward;
 }
 
-EmulatedForward DeviceProfile::draft(LoadType type) const {
+EmulatedForward DeviceProfile::draft(LoadType type, double vocabulary) const {
   // The layer's input is a token's embedding and the target's features: 2 x hidden to hidden.
   double h = model.hidden;
-  auto forward = roofline(draft_layers * model.layer_weights() + 2 * h * h + model.head_weights());
+  const double layers = draft_layers * model.layer_weights() + 2 * h * h;
+  const double weights = layers + model.head_weights();
+  // The share of the weights that is left of them.
+  const double part = (layers + vocabulary * model.head_weights()) / weights;
+  auto forward = roofline(weights);
+  forward.row_ns = scaled(forward.row_ns, part);
   // Nothing gets more bytes than it has.
-  const double ratio = std::min(
-      1.0, bytes_per_weight(type).value_or(model.bytes_per_weight) / model.bytes_per_weight);
+  const double ratio =
+      part * std::min(1.0, bytes_per_weight(type).value_or(model.bytes_per_weight) /
+                               model.bytes_per_weight);
   if (draft_ms) {
     const std::uint64_t whole = nanoseconds(*draft_ms * 1e-3);
     if (ratio == 1)
@@ -232,8 +238,8 @@ double DeviceProfile::stage_seconds(double layers, std::size_t rows) const {
   return seconds_of(stage(layers), rows);
 }
 
-double DeviceProfile::draft_seconds(std::size_t rows, LoadType type) const {
-  return seconds_of(draft(type), rows);
+double DeviceProfile::draft_seconds(std::size_t rows, LoadType type, double vocabulary) const {
+  return seconds_of(draft(type, vocabulary), rows);
 }
 
 double DeviceProfile::head_seconds(std::size_t rows) const {

@@ -67,12 +67,15 @@ struct DeviceProfile {
   /// of fewer bytes per weight than the model's, reading the weights takes that much less; the rest
   /// of the forward takes as long as before, and so do its rows. Of a measured time, the part that
   /// is reading is what the formula says, or all of it if it is shorter.
-  EmulatedForward draft(LoadType type = LoadType::as_is) const;
+  /// @param vocabulary  the part of the vocabulary that the draft computes logits for: its LM head has
+  ///                    as many fewer weights to read and to multiply by.
+  EmulatedForward draft(LoadType type = LoadType::as_is, double vocabulary = 1) const;
   /// LM head and verification of returned rows.
   EmulatedForward head() const;
 
   double stage_seconds(double layers, std::size_t rows) const;
-  double draft_seconds(std::size_t rows, LoadType type = LoadType::as_is) const;
+  double draft_seconds(std::size_t rows, LoadType type = LoadType::as_is,
+                       double vocabulary = 1) const;
   double head_seconds(std::size_t rows) const;
 
   /// Hidden states of one row.

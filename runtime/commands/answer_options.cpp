@@ -22,10 +22,13 @@ void add_model_options(CLI::App& app, RunSpec& run, const std::string& context_h
       "-m,--model", run.model,
       "GGUF file, or folder with config.json and safetensors (default: the small pair "
       "that comes with the program)");
-  model->add_option("-d,--draft", run.draft,
-                    "What guesses ahead: a folder with an EAGLE head, a model with the same "
-                    "vocabulary, lookup (in the text so far), self (the model), none");
+  model->add_option(
+      "-d,--draft", run.draft,
+      "What guesses ahead: a folder with an EAGLE or EAGLE-3 head, a model with the same "
+      "vocabulary, lookup (in the text so far), self (the model), none");
   add_draft_type_option(*model, run.draft_type);
+  model->add_option("--draft-vocabulary", run.draft_vocabulary, draft_vocabulary_help)
+      ->type_name("FILE");
   model->add_option("--mode", run.mode, "How to decode (default flowspec)")
       ->check(CLI::IsMember(std::vector<std::string>(mode_names().begin(), mode_names().end())));
   model

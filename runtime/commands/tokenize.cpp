@@ -1,8 +1,11 @@
 #include "runtime/commands/tokenize.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <functional>
 #include <iostream>
+#include <limits>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -31,6 +34,7 @@ Examples:
   flowspec tokenize "Once upon a time"
   flowspec tokenize --model model.gguf --file prompt.txt --ids
   flowspec tokenize --decode 1 403 407
+  flowspec tokenize --model model.gguf --file corpus.txt --most-frequent 8000 > frequent.txt
 
 Exit codes: 0 done, 2 wrong options or files.)";
 
@@ -126,6 +130,33 @@ Json describe(const Tokenizer& tokenizer, const std::vector<Token>& tokens) {
   return {{"ids", tokens}, {"tokens", list}};
 }
 
+/// The most frequent tokens of a text, the tokens that end a text first: one a line, with its text as
+/// a comment. Ties go to the lower token.
+std::string most_frequent(const Tokenizer& tokenizer, const std::vector<Token>& tokens,
+                          std::size_t count) {
+  std::vector<std::size_t> times(tokenizer.vocab_size());
+  for (const Token token : tokens)
+    ++times[static_cast<std::size_t>(token)];
+  std::vector<Token> order;
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    const auto token = static_cast<Token>(i);
+    if (tokenizer.is_end_of_text(token))
+      times[i] = std::numeric_limits<std::size_t>::max();
+    if (times[i] > 0)
+      order.push_back(token);
+  }
+  std::ranges::stable_sort(order, std::greater{},
+                           [&](Token token) { return times[static_cast<std::size_t>(token)]; });
+  order.resize(std::min(order.size(), count));
+  std::string list = fmt::format("# {} tokens\n", order.size());
+  for (const Token token : order) {
+    auto piece = tokenizer.piece(token);
+    list +=
+        fmt::format("{} # {}\n", token, piece.empty() ? tokenizer.text(token) : in_quotes(piece));
+  }
+  return list;
+}
+
 }  // namespace
 
 void add_tokenize(CLI::App& app, TokenizeOptions& options) {
@@ -137,12 +168,20 @@ void add_tokenize(CLI::App& app, TokenizeOptions& options) {
       "-m,--model", options.model,
       "GGUF file, or a folder with tokenizer.json or tokenizer.model (default: the small "
       "model that comes with the program)");
-  app.add_option("--decode", options.decode, "Token ids to turn into text, as 1 403 407 or 1,403")
-      ->expected(1, -1)
-      ->excludes(text)
-      ->excludes(file);
-  auto* ids = app.add_flag("--ids", options.ids, "Print only numbers, on one line");
-  app.add_flag("--json", options.json, "Print one JSON object")->excludes(ids);
+  auto* decode = app.add_option("--decode", options.decode,
+                                "Token ids to turn into text, as 1 403 407 or 1,403")
+                     ->expected(1, -1)
+                     ->excludes(text)
+                     ->excludes(file);
+  auto* frequent =
+      app.add_option("--most-frequent", options.most_frequent,
+                     "Print the N most frequent tokens instead, as --draft-vocabulary reads them")
+          ->type_name("N")
+          ->excludes(decode)
+          ->check(CLI::Range(1, 1 << 24));
+  auto* ids =
+      app.add_flag("--ids", options.ids, "Print only numbers, on one line")->excludes(frequent);
+  app.add_flag("--json", options.json, "Print one JSON object")->excludes(ids)->excludes(frequent);
   app.add_flag("--no-bos", options.no_bos, "Do not add the token that begins a text");
   app.add_flag("--special", options.special,
                "Read the texts of control tokens, as </s>, as these tokens");
@@ -165,8 +204,12 @@ ExitCode tokenize(const TokenizeOptions& options) {
     encode.add_bos = false;
   encode.parse_special = options.special;
   const auto text = read_text(options);
+  if (options.most_frequent)
+    encode.add_bos = encode.add_eos = false;
   const auto tokens = tokenizer.encode(text, encode);
-  if (options.json)
+  if (options.most_frequent)
+    print(most_frequent(tokenizer, tokens, *options.most_frequent));
+  else if (options.json)
     print(dump(describe(tokenizer, tokens)) + "\n");
   else if (options.ids)
     print(fmt::format("{}\n", fmt::join(tokens, " ")));

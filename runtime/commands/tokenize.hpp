@@ -21,6 +21,8 @@ struct TokenizeOptions {
   std::string model;
   /// Token ids to turn into text, as words that contain numbers; empty: text to tokens.
   std::vector<std::string> decode;
+  /// Count a text's tokens instead, and print this many of the most frequent.
+  std::optional<std::size_t> most_frequent;
   bool ids = false;
   bool json = false;
   bool no_bos = false;

@@ -33,6 +33,12 @@ inline constexpr const char* draft_type_help =
     "and its guesses a little worse; no text changes (default as-is)";
 std::vector<std::string> draft_type_names();
 
+/// What --draft-vocabulary does, for help.
+inline constexpr const char* draft_vocabulary_help =
+    "A list of tokens, as tokenize --most-frequent writes it: an EAGLE head guesses only these, "
+    "and "
+    "computes less; no text changes (default: all tokens)";
+
 /// For the end of a help text.
 inline constexpr const char* exit_codes_text =
     "Exit codes: 0 done, 1 the run failed, 2 wrong options or files, 130 cancelled (Ctrl-C).";

@@ -15,6 +15,8 @@
 #include "actors/support/machine.hpp"
 #include "actors/support/text_error.hpp"
 #include "models/drafts/draft_files.hpp"
+#include "models/drafts/draft_output.hpp"
+#include "models/drafts/draft_vocabulary.hpp"
 #include "models/drafts/eagle3_files.hpp"
 #include "models/drafts/eagle_head.hpp"
 #include "models/drafts/prompt_lookup_draft.hpp"
@@ -49,8 +51,7 @@ std::unique_ptr<DraftModel> reserving(std::unique_ptr<DraftModel> draft,
   return memory ? std::make_unique<ReservingDraft>(std::move(draft), *memory) : std::move(draft);
 }
 
-/// Names a file's content: its hash if that is known or soon found, else its
-/// identity.
+/// Names a file's content: its hash if that is known or soon found, else its identity.
 std::string file_key(const fs::path& file) {
   constexpr std::uint64_t soon_hashed = std::uint64_t{64} << 20;
   auto identity = FileIdentity::of(file);
@@ -101,6 +102,10 @@ Engine::Engine(const RunSpec& spec)
       open_text_model(spec.model.empty() ? embedded_file("target.gguf") : fs::path(spec.model));
   set_context(spec.context);
   open_draft(spec);
+  if (spec.mode == "ar")
+    return;
+  set_draft_vocabulary(spec.draft_vocabulary);
+  set_draft_type(spec.draft_type);
 }
 
 void Engine::open_draft(const RunSpec& spec) {
@@ -111,18 +116,10 @@ void Engine::open_draft(const RunSpec& spec) {
   else if (draft_name_.empty())
     draft_name_ =
         is_embedded ? embedded_file("eagle/config.json").parent_path().string() : "lookup";
-  if (!may_have_weights(draft_name_)) {
-    if (spec.draft_type != LoadType::as_is && spec.mode != "ar")
-      throw RuntimeError(
-          fmt::format("--draft-type {} is for the weights of a draft, and the draft \"{}\" "
-                      "has none: name an "
-                      "EAGLE head or a model with --draft, or leave --draft-type out",
-                      name_of(spec.draft_type), draft_name_));
+  if (!may_have_weights(draft_name_))
     return;
-  }
   if (draft_name_ == "self") {
     draft_ = target_;
-    set_draft_type(spec.draft_type);
     return;
   }
   if (auto kind = draft_kind(draft_name_); kind != DraftKind::model) {
@@ -132,27 +129,28 @@ void Engine::open_draft(const RunSpec& spec) {
     else
       EagleHead::check(eagle_, target_->config);
     draft_name_ = eagle_.filename().string();
-    set_draft_type(spec.draft_type);
     return;
   }
   draft_ = open_text_model(draft_name_);
   if (auto problem = difference(target_->tokenizer, draft_->tokenizer))
-    throw RuntimeError(
-        fmt::format("the draft {} has another vocabulary than "
-                    "the model {}: {}. A draft has to have the "
-                    "model's own vocabulary.",
-                    draft_->files->path().string(), target_->files->path().string(), *problem));
+    throw RuntimeError(fmt::format(
+        "the draft {} has another vocabulary than the model {}: {}. A draft has to have the "
+        "model's own vocabulary.",
+        draft_->files->path().string(), target_->files->path().string(), *problem));
   draft_name_ = draft_->files->path().filename().string();
-  set_draft_type(spec.draft_type);
 }
 
 void Engine::set_draft_type(LoadType type) {
   if (type == LoadType::as_is)
     return;
+  if (!may_have_weights(draft_name_))
+    throw RuntimeError(fmt::format(
+        "--draft-type {} is for the weights of a draft, and the draft \"{}\" has none: name an "
+        "EAGLE head or a model with --draft, or leave --draft-type out",
+        name_of(type), draft_name_));
   if (!draft_has_own_head(type) && draft_bytes(0, type) == draft_bytes(0, LoadType::as_is)) {
     spdlog::warn(
-        "--draft-type {} changes nothing: the weights of {} are as "
-        "small already, or their rows "
+        "--draft-type {} changes nothing: the weights of {} are as small already, or their rows "
         "are no whole blocks of 32",
         name_of(type), draft_name_);
     return;
@@ -161,10 +159,28 @@ void Engine::set_draft_type(LoadType type) {
   draft_name_ += fmt::format(" ({})", name_of(type));
 }
 
+void Engine::set_draft_vocabulary(const std::string& list) {
+  if (list.empty())
+    return;
+  if (!draft_reads_features() || (eagle3_ && !eagle3_->lm_head))
+    throw RuntimeError(fmt::format(
+        "--draft-vocabulary is for EAGLE heads that compute with the model's LM head, and the "
+        "draft "
+        "\"{}\" is none: leave --draft-vocabulary out, or name such a head with --draft",
+        draft_name_));
+  draft_vocabulary_ = read_token_list(list, target_->config.vocab_size);
+  draft_name_ += fmt::format(" ({} tokens)", draft_vocabulary_.size());
+}
+
+double Engine::draft_vocabulary_share() const {
+  if (draft_vocabulary_.empty())
+    return 1;
+  return static_cast<double>(draft_vocabulary_.size()) / target_->config.vocab_size;
+}
+
 void Engine::check_eagle3() {
   eagle3_ = Eagle3Head::check(eagle_, *target_->files, target_->config);
-  // A head that was made for other layers guesses wrong, and nothing else shows
-  // it.
+  // A head that was made for other layers guesses wrong, and nothing else shows it.
   if (const auto& taps = eagle3_->taps; !taps.empty())
     spdlog::warn("{}: the EAGLE-3 head reads what enters layer{} {} of {}", eagle_.string(),
                  taps.size() == 1 ? "" : "s", fmt::join(taps, ", "), target_->config.layers);
@@ -177,8 +193,7 @@ void Engine::set_context(std::uint32_t wanted) {
     return;
   if (wanted != 0)
     throw RuntimeError(fmt::format(
-        "the model {} attends to the last {} tokens (sliding window), and "
-        "longer texts "
+        "the model {} attends to the last {} tokens (sliding window), and longer texts "
         "are not supported with it: --context can be at most {}, not {}",
         target_->files->path().string(), config.attention_window, config.attention_window, wanted));
   context_ = config.attention_window;
@@ -236,9 +251,12 @@ std::uint64_t Engine::needed_bytes(const std::vector<LayerRange>& stages, std::u
 std::uint64_t Engine::draft_bytes(std::uint32_t rows, LoadType type) const {
   if (draft_reads_features()) {
     // The EAGLE head counts its logits itself.
-    const auto head = draft_has_own_head(type)
-                          ? LmHead::needed_bytes(*target_->files, target_->config, 0, type)
-                          : 0;
+    std::uint64_t head = 0;
+    if (!draft_vocabulary_.empty())
+      head = DraftOutput::needed_bytes(*target_->files, target_->config, draft_vocabulary_.size(),
+                                       type);
+    else if (draft_has_own_head(type))
+      head = LmHead::needed_bytes(*target_->files, target_->config, 0, type);
     return head +
            (eagle3_ ? Eagle3Head::needed_bytes(eagle_, *target_->files, target_->config, rows, type)
                     : EagleHead::needed_bytes(eagle_, rows, type));
@@ -259,12 +277,16 @@ DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, Progr
     return [] { return load<DraftModel>([] { return std::make_unique<PromptLookupDraft>(); }); };
   if (draft_reads_features())
     return [model = target_, head = head_, has_own = draft_has_own_head(draft_type_),
-            eagle = eagle_, is_eagle3 = eagle3_.has_value(), threads, max_rows, form,
-            type = draft_type_, memory] {
+            eagle = eagle_, is_eagle3 = eagle3_.has_value(), tokens = draft_vocabulary_, threads,
+            max_rows, form, type = draft_type_, memory] {
       return load<DraftModel>([&] {
         const auto& [files, config] = static_cast<const OpenModel&>(*model);
-        auto output = has_own ? LmHead(*files, config, threads, max_rows, form, type)
-                              : head->get(*model, threads, max_rows, form);
+        auto output = [&]() -> DraftOutput {
+          if (!tokens.empty())
+            return {*files, config, tokens, threads, max_rows, form, type};
+          return has_own ? LmHead(*files, config, threads, max_rows, form, type)
+                         : head->get(*model, threads, max_rows, form);
+        }();
         std::unique_ptr<DraftModel> draft;
         if (is_eagle3)
           draft = std::make_unique<Eagle3Head>(eagle, *files, config, std::move(output), threads,

@@ -61,6 +61,8 @@ class Engine {
   /// Names model and draft by the hashes of their files; large files only if their hashes are known,
   /// else by place and time.
   std::string pair_name() const;
+  /// The part of the vocabulary that an EAGLE head computes logits for.
+  double draft_vocabulary_share() const;
   /// Whether the draft reads the target's hidden states.
   bool draft_reads_features() const { return !eagle_.empty(); }
   /// The layers whose inputs an EAGLE-3 head reads, see `DraftModel::taps`; empty for other drafts.
@@ -76,6 +78,8 @@ class Engine {
   /// The weights of the draft become this type, and its name says so; a warning if that changes
   /// nothing.
   void set_draft_type(LoadType type);
+  /// An EAGLE head computes only the logits of the tokens in this list.
+  void set_draft_vocabulary(const std::string& list);
   /// Whether the draft computes with an LM head of its own: an EAGLE head does if the target's
   /// would have another type, if it were loaded as the draft's weights are.
   bool draft_has_own_head(LoadType type) const;
@@ -94,6 +98,8 @@ class Engine {
   std::optional<Eagle3Head::Reads> eagle3_;
   std::string draft_name_;
   LoadType draft_type_ = LoadType::as_is;
+  /// The tokens that an EAGLE head computes logits for, if not all.
+  std::vector<Token> draft_vocabulary_;
   std::uint32_t context_ = 0;
   unsigned threads_ = 0;
   KvType kv_type_ = KvType::f32;

@@ -23,6 +23,9 @@ struct RunSpec {
   /// What the matrices of the draft become when they are loaded. Other than `as_is` it is an error
   /// for drafts without weights; `ar`, which has no draft, ignores it.
   LoadType draft_type = LoadType::as_is;
+  /// A list of the tokens that an EAGLE head computes logits for, see `read_token_list`; empty: all.
+  /// It is an error for other drafts; `ar` ignores it.
+  std::string draft_vocabulary;
   std::string mode = "flowspec";
   /// The controller adapts speculation, in the modes that support it.
   bool controller = true;

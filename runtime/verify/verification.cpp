@@ -9,6 +9,7 @@
 
 #include "actors/policy/modes/modes.hpp"
 #include "messages/limits.hpp"
+#include "models/drafts/draft_files.hpp"
 #include "models/numerics.hpp"
 #include "runtime/bench/prompts.hpp"
 #include "runtime/console/error.hpp"
@@ -37,6 +38,10 @@ std::vector<std::string> default_drafts(const std::string& model) {
           embedded_file("draft.gguf").string()};
 }
 
+bool is_head(const std::string& draft) {
+  return may_have_weights(draft) && draft != "self" && draft_kind(draft) != DraftKind::model;
+}
+
 }  // namespace
 
 Verification::~Verification() = default;
@@ -52,6 +57,10 @@ Verification::Verification(const VerifyOptions& options)
     throw RuntimeError(
         "--draft-type is for drafts with weights: add an EAGLE head or a model to "
         "--draft, or leave --draft-type out");
+  if (!options_.draft_vocabulary.empty() && std::ranges::none_of(options_.drafts, is_head))
+    throw RuntimeError(
+        "--draft-vocabulary is for EAGLE heads: add one to --draft, or leave --draft-vocabulary "
+        "out");
   auto drafts = options_.drafts;
   drafts.emplace_back("none");  // what plain decoding in a pipeline uses, and the reference
   for (const std::string& draft : drafts) {
@@ -60,6 +69,8 @@ Verification::Verification(const VerifyOptions& options)
     how.draft = draft;
     if (may_have_weights(draft))
       how.draft_type = options_.draft_type;
+    if (is_head(draft))
+      how.draft_vocabulary = options_.draft_vocabulary;
     how.threads = options_.threads;
     how.kv_type = options_.kv_type;
     how.hidden_type = options_.hidden_type;

@@ -44,6 +44,8 @@ void add_what(CLI::App& app, VerifyOptions& options) {
       ->take_all()
       ->allow_extra_args(false);
   add_draft_type_option(*what, options.draft_type);
+  what->add_option("--draft-vocabulary", options.draft_vocabulary, draft_vocabulary_help)
+      ->type_name("FILE");
   add_kv_type_option(*what, options.kv_type);
   add_hidden_type_option(*what, options.hidden_type);
   add_list(*what, "--modes", options.modes, "How to decode (default: all modes)")

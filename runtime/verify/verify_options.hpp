@@ -24,6 +24,8 @@ struct VerifyOptions {
   std::vector<std::string> drafts;
   /// Of those drafts that have weights.
   LoadType draft_type = LoadType::as_is;
+  /// For all EAGLE heads among the drafts.
+  std::string draft_vocabulary;
   std::vector<std::string> modes;
   std::vector<std::uint32_t> stages;
   /// Empty: held-out prompts of the embedded pair, or built-in texts.

@@ -75,4 +75,18 @@ BOOST_AUTO_TEST_CASE(models_that_cannot_be_read) {
   BOOST_TEST(flowspec_program({"tokenize", "--file", "/nowhere"}).complains("/nowhere"));
 }
 
+BOOST_AUTO_TEST_CASE(the_most_frequent_tokens_of_a_text_make_a_draft_vocabulary) {
+  TempFolder folder;
+  write_file(folder / "tokenizer.json", small_tokenizer);
+  write_file(folder / "tokenizer_config.json",
+             R"({"bos_token": "<s>", "add_bos_token": true, "eos_token": "<s>"})");
+  write_file(folder / "text.txt", "bb ab b");
+  const Arguments count{"--model", folder.path().string(), "--file", folder / "text.txt"};
+  BOOST_TEST(tokenize(count + Arguments{"--most-frequent", "3"}) ==
+             "# 3 tokens\n4 # <s>\n1 # \"b\"\n3 # \" \"\n");
+  // Of the others the text has only one.
+  BOOST_TEST(tokenize(count + Arguments{"--most-frequent", "9"}) ==
+             "# 4 tokens\n4 # <s>\n1 # \"b\"\n3 # \" \"\n2 # \"ab\"\n");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -156,6 +156,21 @@ BOOST_AUTO_TEST_CASE(hidden_states_are_rounded_as_the_profile_says_unless_a_type
   BOOST_CHECK_EQUAL(count(both, "bf16 hidden states"), smoke.size());
 }
 
+BOOST_AUTO_TEST_CASE(only_drafts_with_weights_have_a_vocabulary) {
+  BOOST_CHECK((titles({"--modes", "ar,flowspec", "--draft-vocabulary", "all,lists/few.txt"}) ==
+               Titles{"ar, this machine, T = 0", "flowspec, this machine, T = 0",
+                      "flowspec, this machine, T = 0, draft default (tokens of few.txt)"}));
+  BOOST_CHECK((titles({"--modes", "flowspec", "--draft", "lookup,head", "--draft-type", "q8_0",
+                       "--draft-vocabulary", "few.txt"}) ==
+               Titles{"flowspec, this machine, T = 0, draft lookup",
+                      "flowspec, this machine, T = 0, draft head (q8_0, tokens of few.txt)"}));
+  check_error(
+      [] {
+        parse_line({"--suite", "paper", "--draft-vocabulary", "few.txt"});
+      },
+      "--draft-vocabulary");
+}
+
 BOOST_AUTO_TEST_CASE(the_suite_paper_has_all_modes_devices_temperatures_and_link_speeds) {
   auto all = titles({"--virtual"});
   BOOST_CHECK(all == titles({"--virtual", "--suite", "paper"}));
@@ -171,7 +186,8 @@ BOOST_AUTO_TEST_CASE(the_suite_paper_has_all_modes_devices_temperatures_and_link
 
 BOOST_AUTO_TEST_CASE(the_other_suites) {
   auto ablation = titles({"--virtual", "--suite", "ablation"});
-  BOOST_CHECK_EQUAL(ablation.size(), 2U * (3 + 2));
+  BOOST_CHECK_EQUAL(ablation.size(), 2U * (3 + 2 + 1));
+  BOOST_CHECK_EQUAL(count(ablation, "draft default (tokens of frequent.txt)"), 2U);
   BOOST_CHECK_EQUAL(count(ablation, "flowspec without pruning"), 2U);
   auto smoke = plan_bench(options_of({"--virtual", "--suite", "smoke"}), names);
   BOOST_CHECK(smoke.cells.size() <= 12 && smoke.prompts == 4 && smoke.cells[0].max_tokens == 64);

@@ -108,6 +108,21 @@ BOOST_AUTO_TEST_CASE(a_quantised_draft_reads_less_and_does_everything_else_as_be
   BOOST_TEST(close(profile.draft_seconds(1, LoadType::q4_0), 0.00032 * 18 / 64));
 }
 
+BOOST_AUTO_TEST_CASE(a_draft_of_fewer_tokens_reads_and_multiplies_less_of_its_lm_head) {
+  auto json = good();
+  auto profile = parse_profile(json.dump(), "p.json");
+  BOOST_TEST((profile.draft(LoadType::as_is, 1) == profile.draft()));
+  // Of 5e6 of the 16e6 weights a quarter is left.
+  BOOST_TEST(close(profile.draft_seconds(1, LoadType::as_is, 0.25), 12.25e6 * 2 / 50e9 + 0.001));
+  BOOST_TEST(close(profile.draft_seconds(100, LoadType::as_is, 0.25), 100 * 12.25e-6 + 0.001));
+  BOOST_TEST(
+      close(profile.draft_seconds(1, LoadType::q8_0, 0.25), 12.25e6 * 34 / 32 / 50e9 + 0.001));
+  // Measured, with 2 ms besides reading.
+  json["measured"] = {{"draft_ms", 2.64}};
+  profile = parse_profile(json.dump(), "p.json");
+  BOOST_TEST(close(profile.draft_seconds(1, LoadType::as_is, 0.25), 0.002 + 12.25e6 * 2 / 50e9));
+}
+
 BOOST_AUTO_TEST_CASE(a_draft_of_few_bytes_gets_no_more) {
   auto json = good();
   json["model"]["bytes_per_weight"] = 0.75;

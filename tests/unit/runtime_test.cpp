@@ -175,9 +175,18 @@ BOOST_AUTO_TEST_CASE(command_lines) {
               HiddenType::f16);
   BOOST_CHECK(parse_line({"bench"}).bench->hidden_types.empty());
   BOOST_TEST(parse_line({"bench", "--hidden-type", "f32,bf16"}).bench->hidden_types.size() == 2U);
+  BOOST_CHECK(
+      parse_line({"generate", "--draft-vocabulary", "a.txt"}).generate->run.draft_vocabulary ==
+      "a.txt");
+  BOOST_CHECK(parse_line({"verify", "--draft-vocabulary", "a.txt"}).verify->draft_vocabulary ==
+              "a.txt");
+  BOOST_CHECK(parse_line({"tokenize", "--most-frequent", "7"}).tokenize->most_frequent == 7U);
   for (std::vector<const char*> wrong :
        std::vector<std::vector<const char*>>{{},
                                              {"generate", "a", "--draft-type", "q6_k"},
+                                             {"tokenize", "--most-frequent", "0"},
+                                             {"tokenize", "--most-frequent", "3", "--ids"},
+                                             {"tokenize", "--most-frequent", "3", "--decode", "1"},
                                              {"bench", "--draft-type", "q8_0,f16"},
                                              {"generate", "a", "--kv-type", "q8_0"},
                                              {"generate", "a", "--hidden-type", "q8_0"},
