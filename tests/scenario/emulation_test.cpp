@@ -125,24 +125,13 @@ BOOST_AUTO_TEST_CASE(there_may_be_more_stages_than_the_small_model_has_layers) {
   auto what = make_case("ar", 20);
   what.stages = 16;
   auto outcome = run_case(what);
-  BOOST_TEST((outcome.texts == run_case(make_case("ar", 20)).texts));
   auto hop = profile.link_seconds(profile.row_bytes());
   auto per_token =
       profile.link_seconds(24) + 16 * (profile.stage_seconds(2, 1) + hop) + profile.head_seconds(1);
   BOOST_TEST(std::abs(outcome.run.prompts.at(0).decode_s - 19 * per_token) < 1e-6);
   what.mode = "flowspec";
   BOOST_TEST((run_case(what).texts == outcome.texts));
-}
-
-BOOST_AUTO_TEST_CASE(a_split_says_how_much_each_stage_takes) {
-  auto profile = read_profile("wan-8b");
-  auto what = make_case("ar", 20);
-  what.profile = "wan-8b";
-  auto outcome = run_case(what);
-  for (const TraceEvent& event : events(outcome, Kind::segment, "stage 0"))
-    BOOST_TEST(same_time(event.end_s - event.start_s, profile.stage_seconds(5, event.rows)));
-  for (const TraceEvent& event : events(outcome, Kind::segment, "stage 3"))
-    BOOST_TEST(same_time(event.end_s - event.start_s, profile.stage_seconds(9, event.rows)));
+  BOOST_TEST((run_case(make_case("ar", 20)).texts == outcome.texts));
 }
 
 BOOST_AUTO_TEST_CASE(plain_decoding_costs_every_stage_hop_and_head_to_the_microsecond) {
