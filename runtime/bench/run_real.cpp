@@ -96,7 +96,8 @@ BenchRun run_real(const BenchCase& what, const std::vector<BenchPrompt>& prompts
   changes.policy = [&](std::uint32_t stages) { return policy_of(what, stages); };
   if (profile)
     changes.emulation = [&](const std::vector<StagePlace>& places) {
-      return emulation_of(*profile, what, places, engine, &recording);
+      return emulation_of(*profile, what, places, engine.target().config.layers, &recording,
+                          engine.draft_vocabulary_share());
     };
   BenchRun run;
   run.what = what;

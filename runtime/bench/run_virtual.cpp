@@ -49,7 +49,8 @@ class VirtualWorld {
     request.empty_stages = true;
     places_ = place_stages(request);
     policy_ = policy_of(what, static_cast<std::uint32_t>(places_.size()));
-    emulation_.emplace(system_, emulation_of(*profile_, what, places_, engine_, &recording_));
+    emulation_.emplace(system_, emulation_of(*profile_, what, places_, request.layers, &recording_,
+                                             engine_.draft_vocabulary_share()));
     make_pipeline();
     try {
       load();

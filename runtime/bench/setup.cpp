@@ -75,18 +75,18 @@ double emulated_layers(const DeviceProfile& profile, const std::vector<StagePlac
 }  // namespace
 
 EmulationConfig emulation_of(const DeviceProfile& profile, const BenchCase& what,
-                             const std::vector<StagePlace>& places, const Engine& engine,
-                             EmulationRecorder* recorder) {
+                             const std::vector<StagePlace>& places, std::uint32_t layers,
+                             EmulationRecorder* recorder, double vocabulary) {
   EmulationConfig config;
   auto lead = std::chrono::duration<double, std::milli>(profile.ready_lead_ms);
   for (std::size_t stage = 0; stage < places.size(); ++stage)
     config.stages.push_back(
-        {profile.stage(emulated_layers(profile, places, stage, engine.target().config.layers)),
+        {profile.stage(emulated_layers(profile, places, stage, layers)),
          profile.link(what.link_mbps),
          static_cast<std::uint64_t>(std::chrono::round<EmulationSpan>(lead).count())});
   config.first_link = profile.first_link(what.link_mbps);
   config.control_link = profile.link(what.link_mbps);
-  config.draft = profile.draft(what.draft_type, engine.draft_vocabulary_share());
+  config.draft = profile.draft(what.draft_type, vocabulary);
   config.head = profile.head();
   if (profile.draft_place == DraftPlace::first_stage)
     config.draft_on_stage = 0;

@@ -28,11 +28,12 @@ RunSpec spec_of(const BenchCase& what, const std::optional<DeviceProfile>& profi
 /// The mode's policy with the ablation applied. Throws RuntimeError.
 DraftPolicy policy_of(const BenchCase& what, std::uint32_t stages);
 
-/// Devices and links for stages at these places of the engine's model: a stage gets the share of the
-/// emulated model that it has of the real one, and so does the draft of the vocabulary.
+/// Devices and links for stages at these places of a model of `layers` layers: a stage gets the
+/// share of the emulated model that it has of the real one.
+/// @param vocabulary  the part of the vocabulary that the draft computes logits for.
 EmulationConfig emulation_of(const DeviceProfile& profile, const BenchCase& what,
-                             const std::vector<StagePlace>& places, const Engine& engine,
-                             EmulationRecorder* recorder);
+                             const std::vector<StagePlace>& places, std::uint32_t layers,
+                             EmulationRecorder* recorder, double vocabulary = 1);
 
 /// The request for one prompt, without limits and client, which the caller sets. Throws
 /// RuntimeError if the prompt leaves no room for an answer.

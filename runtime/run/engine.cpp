@@ -280,16 +280,17 @@ DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, Progr
             eagle = eagle_, is_eagle3 = eagle3_.has_value(), tokens = draft_vocabulary_, threads,
             max_rows, form, type = draft_type_, memory] {
       return load<DraftModel>([&] {
-        const auto& [files, config] = static_cast<const OpenModel&>(*model);
+        const ModelFiles& files = *model->files;
+        const ModelConfig& config = model->config;
         auto output = [&]() -> DraftOutput {
           if (!tokens.empty())
-            return {*files, config, tokens, threads, max_rows, form, type};
-          return has_own ? LmHead(*files, config, threads, max_rows, form, type)
+            return {files, config, tokens, threads, max_rows, form, type};
+          return has_own ? LmHead(files, config, threads, max_rows, form, type)
                          : head->get(*model, threads, max_rows, form);
         }();
         std::unique_ptr<DraftModel> draft;
         if (is_eagle3)
-          draft = std::make_unique<Eagle3Head>(eagle, *files, config, std::move(output), threads,
+          draft = std::make_unique<Eagle3Head>(eagle, files, config, std::move(output), threads,
                                                max_rows, type);
         else
           draft = std::make_unique<EagleHead>(eagle, std::move(output), threads, max_rows, type);
