@@ -48,7 +48,8 @@ struct Segment {
   rows @1 :List(Row);
   prunes @2 :List(Prune);  # what the sender applied since its last segment
   hidden @3 :Tensor;       # rows x hidden size; absent on the way to the first stage
-  awaitsMore @4 :Bool;     # the tree goes on in the next segment, and is verified as a whole
+  unused4 @4 :List(Tensor);  # was hidden states of chosen layers
+  awaitsMore @5 :Bool;     # the tree goes on in the next segment, and is verified as a whole
 }
 
 struct Prunes {

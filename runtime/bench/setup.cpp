@@ -59,17 +59,14 @@ DraftPolicy policy_of(const BenchCase& what, std::uint32_t stages) {
 
 namespace {
 
-/// Layers of the emulated model that a stage has: as the profile splits them, or else as great a
-/// part as it has of the real model's, if each stage has a part.
-double emulated_layers(const DeviceProfile& profile, const std::vector<StagePlace>& places,
-                       std::size_t stage, std::uint32_t real_layers) {
-  if (profile.split.size() == places.size())
-    return profile.split[stage];
-  const double all = profile.model.layers;
+/// The part of the large model that a stage takes the time of: that of the real model which it has,
+/// if every stage has a part.
+double share_of(const std::vector<StagePlace>& places, std::size_t stage,
+                std::uint32_t real_layers) {
   if (places.size() > real_layers)
-    return all / static_cast<double>(places.size());
+    return 1.0 / static_cast<double>(places.size());
   const LayerRange layers = places[stage].layers;
-  return all * (layers.end - layers.first) / real_layers;
+  return static_cast<double>(layers.end - layers.first) / real_layers;
 }
 
 }  // namespace
@@ -81,7 +78,7 @@ EmulationConfig emulation_of(const DeviceProfile& profile, const BenchCase& what
   auto lead = std::chrono::duration<double, std::milli>(profile.ready_lead_ms);
   for (std::size_t stage = 0; stage < places.size(); ++stage)
     config.stages.push_back(
-        {profile.stage(emulated_layers(profile, places, stage, layers)),
+        {profile.stage(profile.stage_layers(stage, places.size(), share_of(places, stage, layers))),
          profile.link(what.link_mbps),
          static_cast<std::uint64_t>(std::chrono::round<EmulationSpan>(lead).count())});
   config.first_link = profile.first_link(what.link_mbps);

@@ -246,6 +246,10 @@ double DeviceProfile::head_seconds(std::size_t rows) const {
   return seconds_of(head(), rows);
 }
 
+double DeviceProfile::stage_layers(std::size_t stage, std::size_t of, double share) const {
+  return split.size() == of ? split[stage] : share * model.layers;
+}
+
 EmulatedLink DeviceProfile::link(double mbps) const {
   auto rate = (mbps > 0 ? mbps : link_mbps) * 1e6;
   return {static_cast<std::uint64_t>(std::llround(rate)), nanoseconds(link_latency_ms * 1e-3),

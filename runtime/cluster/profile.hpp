@@ -60,6 +60,9 @@ struct DeviceProfile {
   std::optional<double> draft_ms;
   std::optional<double> head_ms;
 
+  /// Layers of the emulated model that a stage of this many has: as `split` says for their number,
+  /// or else its share of all.
+  double stage_layers(std::size_t stage, std::size_t of, double share) const;
   /// A stage with this many layers of the emulated model; not always a whole number, since a stage
   /// gets the same share of the emulated layers as it has of the real model's.
   EmulatedForward stage(double layers) const;

@@ -15,7 +15,6 @@
 
 #include "actors/policy/modes/modes.hpp"
 #include "runtime/bench/bench_command.hpp"
-#include "runtime/bench/setup.hpp"
 #include "runtime/bench/summary.hpp"
 #include "tests/support/bench_samples.hpp"
 #include "tests/support/command_lines.hpp"
@@ -197,24 +196,6 @@ BOOST_AUTO_TEST_CASE(the_other_suites) {
   BOOST_CHECK(own.cells.empty());  // a program without any mode
   own = plan_bench(options_of({"--suite", "smoke", "-n", "5", "--stages", "3", "-s", "7"}), names);
   BOOST_CHECK(own.cells[0].max_tokens == 5 && own.cells[0].stages == 3 && own.cells[0].seed == 7);
-}
-
-BOOST_AUTO_TEST_CASE(emulated_stages_take_the_time_of_their_part_of_the_large_model) {
-  const auto profile = read_profile("wan-8b");
-  BenchCase what;
-  const auto forwards = [&](std::uint32_t stages) {
-    auto places = place_stages({.layers = 8, .stages = stages, .empty_stages = true});
-    std::vector<EmulatedForward> all;
-    for (const auto& stage : emulation_of(profile, what, places, 8, nullptr).stages)
-      all.push_back(stage.forward);
-    return all;
-  };
-  using Forwards = std::vector<EmulatedForward>;
-  // As the profile splits the model; with other numbers of stages, as the real model is split.
-  BOOST_TEST((forwards(4) ==
-              Forwards{profile.stage(5), profile.stage(9), profile.stage(9), profile.stage(9)}));
-  BOOST_TEST((forwards(3) == Forwards{profile.stage(8), profile.stage(12), profile.stage(12)}));
-  BOOST_TEST((forwards(16) == Forwards(16, profile.stage(2))));
 }
 
 BOOST_AUTO_TEST_CASE(a_picture_shows_a_single_run) {

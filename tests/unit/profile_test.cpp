@@ -215,6 +215,10 @@ BOOST_AUTO_TEST_CASE(stages_have_equal_parts_or_those_of_a_split) {
   BOOST_TEST(parse_profile(json.dump(), "p.json").split.empty());
   json["split"] = {3, 7};
   BOOST_TEST((parse_profile(json.dump(), "p.json").split == std::vector<std::uint32_t>{3, 7}));
+  auto profile = parse_profile(json.dump(), "p.json");
+  BOOST_TEST(profile.stage_layers(0, 2, 0.5) == 3);
+  BOOST_TEST(profile.stage_layers(1, 2, 0.5) == 7);
+  BOOST_TEST(profile.stage_layers(1, 4, 0.25) == 2.5);
   for (const Json& wrong : {Json{3, 6}, Json{10}, Json{0, 10}, Json{-3, 13}, Json(10), Json{"3", 7},
                             Json{4294967295U, 11}}) {
     json["split"] = wrong;
