@@ -49,7 +49,9 @@ std::vector<SamplerTime> measure_sampler() {
       {"T = 1, top-k 40", {.temperature = 1, .top_k = 40}},
       {"T = 1, top-p 0.95", {.temperature = 1, .top_p = 0.95F}},
       {"T = 1, min-p 0.05", {.temperature = 1, .min_p = 0.05F}}};
+  constexpr std::size_t sizes = 2;
   std::vector<SamplerTime> times;
+  times.reserve(sizes * (ways.size() + 1));
   for (const std::uint32_t size : {32'000U, 151'936U}) {
     std::mt19937 random(size);
     std::vector<std::vector<float>> rows;
