@@ -49,23 +49,23 @@ std::vector<SamplerTime> measure_sampler() {
       {"T = 1, top-k 40", {.temperature = 1, .top_k = 40}},
       {"T = 1, top-p 0.95", {.temperature = 1, .top_p = 0.95F}},
       {"T = 1, min-p 0.05", {.temperature = 1, .min_p = 0.05F}}};
-  constexpr std::size_t sizes = 2;
   std::vector<SamplerTime> times;
-  times.reserve(sizes * (ways.size() + 1));
   for (const std::uint32_t size : {32'000U, 151'936U}) {
     std::mt19937 random(size);
-    std::vector<std::vector<float>> rows;
-    for (int i = 0; i < 4; ++i)
-      rows.push_back(random_row(size, random));
+    std::vector<std::vector<float>> rows(4);
+    for (std::vector<float>& row : rows)
+      row = random_row(size, random);
+    const auto add = [&](const std::string& name, const auto& choose) {
+      times.push_back({name, size, median_us(choose)});
+    };
     for (const auto& way : ways)
-      times.push_back({way.first, size, median_us([&](Position position) {
-                         sample(rows[position % rows.size()], way.second, position);
-                       })});
+      add(way.first,
+          [&](Position position) { sample(rows[position % rows.size()], way.second, position); });
     std::vector<Candidate> guesses(10);
-    times.push_back({"10 guesses at T = 1", size, median_us([&](Position position) {
-                       best_candidates(rows[position % rows.size()], guesses.size(),
-                                       {{.temperature = 1}, position, true, 0.6F}, guesses);
-                     })});
+    add("10 guesses at T = 1", [&](Position position) {
+      best_candidates(rows[position % rows.size()], guesses.size(),
+                      {{.temperature = 1}, position, true, 0.6F}, guesses);
+    });
   }
   return times;
 }
