@@ -30,12 +30,13 @@ LinearForm check_agreement(const Node& node, const StageSpec& spec) {
   if (spec.protocol != protocol_version)
     throw ModelError(fmt::format("speaks protocol version {}, the coordinator speaks {}",
                                  protocol_version, spec.protocol));
-  auto form = form_of_numerics(spec.numerics, with_hidden_type(node.numerics(), spec.hidden_type));
+  auto own = with_hidden_type(node.numerics(), spec.hidden_type);
+  auto form = form_of_numerics(spec.numerics, own);
   if (!form)
     throw ModelError(
         fmt::format("computes with numerics {}, the coordinator with {}: the text would depend on "
                     "where the layers lie",
-                    node.numerics(), spec.numerics));
+                    own, spec.numerics));
   return *form;
 }
 

@@ -3,17 +3,20 @@
 /// of a segment costs, and switches between a wide tree, a chain and no speculation at all. Plain
 /// C++; the caller passes the time.
 ///
-/// Two rules. A row is worth sending if its path probability, which is its expected number of
+/// Its rules: a row is worth sending if its path probability, which is its expected number of
 /// tokens, is at least the number of tokens that come in the time the row adds to a stage's
 /// forward:
 ///
 ///     path probability >= tokens per second * seconds per row
 ///
-/// (and worth expanding, by the draft's seconds per row too,)
 /// so where rows are nearly free the tree is wide, and where every row costs it shrinks to a chain.
-/// And when tokens come hardly faster than one per shortest round trip, it measures plain decoding
-/// for a short stretch. The faster of the two is used until the next probe; each time it wins
-/// again, the number of tokens until the next probe doubles:
+/// A guess is worth expanding if the same is true of the draft's seconds per row. A draft forward
+/// is as wide as costs hardly more time. More segments are in flight where a trip takes longer than
+/// the stages' work.
+///
+/// When tokens come hardly faster than one per shortest round trip, it measures plain decoding for
+/// a short stretch. The faster of the two is used until the next probe; each time it wins again,
+/// the number of tokens until the next probe doubles:
 ///
 ///   guessing ── hardly faster than trips ──► probing plain ── plain is faster ──► plain
 ///     ▲  ▲                                         │                              │   ▲

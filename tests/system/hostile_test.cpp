@@ -160,6 +160,8 @@ BOOST_AUTO_TEST_CASE(a_node_refuses_stages_that_it_cannot_make) {
   peer.check_refused(with([](StageSpec& s) { s.numerics = "f16/other"; }), "numerics");
   peer.check_refused(with([](StageSpec& s) { s.end_layer = 7; }), "6 layers");
   peer.check_refused(with([](StageSpec& s) { s.end_layer = 0; }), "layers");
+  peer.check_refused(with([](StageSpec& s) { s.first_layer = s.end_layer; }), "no layers 2 to 2");
+  peer.check_refused(with([](StageSpec& s) { s.hidden_type = HiddenType{7}; }), "hidden states");
   peer.check_refused(with([](StageSpec& s) { s.model_file = "../../etc/passwd"; }), "file name");
   peer.check_refused(with([](StageSpec& s) { s.kv_type = KvType{7}; }), "keys and values");
   peer.check_refused(with([](StageSpec& s) { s.model_file = "other.gguf"; }), "other.gguf");
