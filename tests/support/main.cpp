@@ -1,3 +1,11 @@
 // The main function of every test program.
-#define BOOST_TEST_MODULE flowspec
 #include <boost/test/unit_test.hpp>
+
+int main(int argc, char* argv[]) {
+  return boost::unit_test::unit_test_main(
+      [] {
+        boost::unit_test::framework::master_test_suite().p_name.value = "flowspec";
+        return true;
+      },
+      argc, argv);
+}
