@@ -55,8 +55,8 @@ Filter::Filter(const LogitRow& row, const SamplerOptions& options)
     : row_(row), temperature_(options.temperature), last_(all_tokens) {
   if (options.top_k != 0 && options.top_k < row.logits().size())
     last_ = last_of_first(row, options);
-  else if (options.top_p < 1)
-    nucleus_ = options.top_p * row.sum_of_exp(1 / temperature_);
+  else
+    top_p_ = options.top_p;
   if (options.min_p <= 0)
     return;
   const double least = row.best().logit + temperature_ * portable::log(options.min_p);
@@ -66,9 +66,12 @@ Filter::Filter(const LogitRow& row, const SamplerOptions& options)
   last_ = comes_first(border, last_) ? border : last_;
 }
 
-bool Filter::keeps(const RankedToken& token) const {
-  return nucleus_ == 0 || token == row_.best() ||
-         row_.sum_of_exp(1 / temperature_, token) < nucleus_;
+bool Filter::keeps(const RankedToken& token) {
+  if (top_p_ >= 1 || token == row_.best())
+    return true;
+  if (nucleus_ == 0)
+    nucleus_ = top_p_ * row_.sum_of_exp(1 / temperature_);
+  return row_.sum_of_exp(1 / temperature_, token) < nucleus_;
 }
 
 }  // namespace flowspec

@@ -42,7 +42,7 @@ class Filter {
   const RankedToken& last() const { return last_; }
   /// Whether a token that does not come after `last` is kept. Takes a pass over the row for `top_p`
   /// without `top_k`: to sort a whole vocabulary would take far longer.
-  bool keeps(const RankedToken& token) const;
+  bool keeps(const RankedToken& token);
   /// To be called if a token is not kept: `last` is then one that comes before it.
   void cut_before(const RankedToken& token) { last_ = {token.logit, token.token - 1}; }
 
@@ -50,7 +50,9 @@ class Filter {
   const LogitRow& row_;
   double temperature_;
   RankedToken last_;
-  /// Weight that the shortest prefix has to reach, exp(0) being that of the first; 0: no limit.
+  /// 1: no limit, or `last` has it already.
+  double top_p_ = 1;
+  /// Weight that the shortest prefix has to reach, exp(0) being that of the first; 0: not yet known.
   double nucleus_ = 0;
 };
 

@@ -61,18 +61,21 @@ bool scan(std::span<const float> logits, std::span<float> maxima) {
   return any == 0;
 }
 
-/// Of the logits that are larger than `above`. Terms of one block of 512 are summed in float, in
-/// eight lanes.
+/// Of the logits that are larger than `above`, given each block's largest. Terms of 16 blocks are
+/// summed in float, in eight lanes.
 FLOWSPEC_CLONES
-double sum_of_exp_over(std::span<const float> logits, float largest, float factor, float above) {
+double sum_of_exp_over(std::span<const float> logits, std::span<const float> maxima, float largest,
+                       float factor, float above) {
   constexpr std::size_t blocks = 16;
   double total = 0;
-  for (std::size_t at = 0; at < logits.size();) {
+  for (std::size_t b = 0; b < maxima.size();) {
     simd::Float8 sums{};
-    const std::size_t end = std::min(logits.size(), at + blocks * noise_block);
-    for (; at < end; at += noise_block) {
+    const std::size_t end = std::min(maxima.size(), b + blocks);
+    for (; b < end; ++b) {
+      if (!(maxima[b] > above))
+        continue;
       Block block;
-      load_block(logits, at, block);
+      load_block(logits, b * noise_block, block);
       for (const simd::Float8& x : block.part) {
         const simd::Float8 scaled = (x - simd::fill(largest)) * simd::fill(factor);
         const simd::Float8 term = simd::exp(scaled);
@@ -146,14 +149,18 @@ std::vector<RankedToken> LogitRow::first(std::size_t count) const {
 }
 
 double LogitRow::sum_of_exp(double factor) const {
-  return sum_of_exp_over(logits_, best_.logit, finite_factor(factor), minus_infinity);
+  return sum_of_exp_over(logits_, maxima_, best_.logit, finite_factor(factor), minus_infinity);
 }
 
 double LogitRow::sum_of_exp(double factor, const RankedToken& before) const {
   const float scale = finite_factor(factor);
-  double sum = sum_of_exp_over(logits_, best_.logit, scale, before.logit);
-  const auto lower = logits_.first(static_cast<std::size_t>(before.token));
-  const auto equal = std::ranges::count(lower, before.logit);
+  double sum = sum_of_exp_over(logits_, maxima_, best_.logit, scale, before.logit);
+  std::ptrdiff_t equal = 0;
+  for (std::size_t b = 0; b * noise_block < static_cast<std::size_t>(before.token); ++b)
+    if (maxima_[b] >= before.logit) {
+      const auto lower = static_cast<std::size_t>(before.token) - b * noise_block;
+      equal += std::ranges::count(block(b).first(std::min(lower, block(b).size())), before.logit);
+    }
   if (equal > 0)
     sum +=
         static_cast<double>(equal) *
