@@ -218,7 +218,8 @@ class Stage : public HopActor {
         auto& [message, values] = entry;
         message.session = id;
         message.tap = tap.number;
-        message.hidden = {static_cast<std::uint32_t>(message.nodes.size()), size, values, nullptr};
+        message.hidden = {static_cast<std::uint32_t>(message.nodes.size()), size, values, nullptr,
+                          model_->hidden_type()};
         // As urgent as the prune that makes the draft wait for it.
         self_->send<caf::message_priority::high>(config_.peers.draft, FeaturesMessage{message});
       }
