@@ -30,6 +30,8 @@ std::optional<DraftPolicy> without(std::string_view mechanism, DraftPolicy polic
     policy.coupled = false;
   } else if (mechanism == "calibration") {
     policy.calibrated = false;
+  } else if (mechanism == "lookup") {
+    policy.lookup = false;
   } else {
     return std::nullopt;
   }
@@ -37,9 +39,9 @@ std::optional<DraftPolicy> without(std::string_view mechanism, DraftPolicy polic
 }
 
 const std::vector<std::string_view>& ablation_names() {
-  static const std::vector<std::string_view> names{"score-order", "pruning",  "context-aware",
-                                                   "score-aware", "adoption", "late-dispatch",
-                                                   "asynchrony",  "coupling", "calibration"};
+  static const std::vector<std::string_view> names{
+      "score-order",   "pruning",    "context-aware", "score-aware", "adoption",
+      "late-dispatch", "asynchrony", "coupling",      "calibration", "lookup"};
   return names;
 }
 

@@ -24,6 +24,7 @@ namespace flowspec {
 /// |                 | and with it the news of what has died                            |
 /// | `coupling`      | the draft guesses what is likely, without the target's noise      |
 /// | `calibration`   | guesses have the probability that the draft's logits say          |
+/// | `lookup`        | the tree has the draft's guesses only, none of prompt look-up     |
 std::optional<DraftPolicy> without(std::string_view mechanism, DraftPolicy policy,
                                    std::uint32_t stages);
 

@@ -73,14 +73,16 @@ std::optional<std::string> Drafter::reroot(const Prune& prune) {
   return error;
 }
 
-void Drafter::learn_from(const Session& session, const Prune& prune) {
+void Drafter::learn_from(Session& session, const Prune& prune) {
   for (const DraftTree::Outcome& outcome : session.tree.outcomes(prune)) {
-    bool right = std::ranges::find(outcome.proposals, outcome.chosen, &Candidate::token) !=
-                 outcome.proposals.end();
+    if (policy_.lookup)
+      session.lookup.learn(outcome.proposals, outcome.chosen);
+    const auto proposals = LookupBeside::by_draft(outcome.proposals);
+    bool right = std::ranges::find(proposals, outcome.chosen, &Candidate::token) != proposals.end();
     ++foresight_.asked;
     foresight_.right += right ? 1 : 0;
     if (policy_.calibrated)
-      calibration_->learn(session.sampling.temperature, outcome.proposals, outcome.chosen);
+      calibration_->learn(session.sampling.temperature, proposals, outcome.chosen);
   }
 }
 
@@ -190,12 +192,22 @@ std::size_t Drafter::begin() {
   candidates_.resize(rows_.size() * policy_.top_k);
   features_out_.resize(rows_.size() * model_->feature_size());
   model_->forward(rows_, features_in_, policy_.top_k, candidates_, features_out_);
+  look_up();
   for (const Planned& row : planned_)
     pending_.push_back({row.session->tree.session(), row.index != DraftTree::none
                                                          ? row.session->tree.node(row.index).serial
                                                          : 0});
   planned_.clear();  // sessions may close
   return rows_.size();
+}
+
+/// Puts the guesses of look-up beside those of the draft.
+void Drafter::look_up() {
+  for (Candidate& candidate : candidates_)
+    candidate.by_draft = candidate.log_prob;
+  for (std::size_t i = 0; policy_.lookup && i < planned_.size(); ++i)
+    planned_[i].session->lookup.blend(
+        rows_[i], std::span(candidates_).subspan(i * policy_.top_k, policy_.top_k));
 }
 
 std::set<SessionId> Drafter::abandon() {

@@ -12,6 +12,7 @@
 
 #include "actors/policy/calibration.hpp"
 #include "actors/policy/fair_share.hpp"
+#include "actors/policy/lookup_beside.hpp"
 #include "actors/policy/modes/mode.hpp"
 #include "actors/policy/policy.hpp"
 #include "actors/policy/tap_join.hpp"
@@ -92,6 +93,7 @@ class Drafter {
     bool cancelled = false;
     DraftProgress progress{};
     TapJoin taps{};
+    LookupBeside lookup{};
   };
 
   /// A node in one of the trees.
@@ -119,7 +121,8 @@ class Drafter {
 
   bool reads_features() const { return model_ != nullptr && model_->feature_size() > 0; }
   std::vector<DraftTree::Choice> choices(const Session& session, std::size_t count) const;
-  void learn_from(const Session& session, const Prune& prune);
+  void learn_from(Session& session, const Prune& prune);
+  void look_up();
   Guess guess(const Session& session, Position position) const;
   bool has_committed_row(const Session& session) const;
   bool can_draft(const Session& session) const;

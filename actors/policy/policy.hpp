@@ -29,6 +29,9 @@ struct DraftPolicy {
   bool coupled = true;
   /// The scale of the draft's guesses is learnt from what the target chooses; else it is 1.
   bool calibrated = true;
+  /// Guesses of prompt look-up stand beside the draft's in the tree. For drafts that have weights of
+  /// their own.
+  bool lookup = false;
   /// Draft forwards for one root; 0: no limit.
   std::uint32_t forwards_per_root = 0;
   /// Segments wait until the first stage can take them.

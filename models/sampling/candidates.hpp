@@ -14,6 +14,11 @@ struct Candidate {
   Token token = 0;
   /// Of its being the target's choice, as the draft judges it.
   float log_prob = 0;
+  /// Where look-up stands beside the draft, `log_prob` is of both: the log-probability that the
+  /// draft alone gave it (minus infinity: it did not propose it), and the probability that look-up
+  /// alone did.
+  float by_draft = 0;
+  float by_lookup = 0;
 
   friend bool operator==(const Candidate&, const Candidate&) = default;
 };

@@ -50,6 +50,7 @@ Run::Run(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
   policy_.adaptive = policy_.adaptive && spec.controller;
   if (!spec.coupled)
     policy_.coupled = policy_.calibrated = false;
+  policy_.lookup = policy_.lookup && may_have_weights(engine.draft_name());
   threads_ = engine.threads(cluster.nodes.empty() ? places_.size() : 0);
 
   coordinator_ = spawn_coordinator(system, {spec.load_limit});

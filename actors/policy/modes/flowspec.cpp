@@ -26,6 +26,7 @@ DraftPolicy flowspec_policy(std::uint32_t stages) {
   policy.window = stages;
   policy.widest_window = 4 * stages;
   policy.adaptive = true;
+  policy.lookup = true;
   policy.widest_draft = 64;
   policy.min_expand_probability = 0.001;
   // Deep enough for every stage to hold guesses of several levels.
