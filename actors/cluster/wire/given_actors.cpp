@@ -1,0 +1,52 @@
+#include "actors/cluster/wire/given_actors.hpp"
+
+#include <algorithm>
+
+namespace flowspec {
+
+void GivenActors::give(const NodeKey& peer, std::uint64_t actor, bool owned) {
+  std::lock_guard lock(mutex_);
+  Actors& actors = peers_[peer];
+  auto& owns = actors[actor];
+  owns = owns || owned;
+  if (actors.size() <= most_given_per_peer)
+    return;
+  auto oldest = std::ranges::find_if(actors, [](const auto& entry) { return !entry.second; });
+  actors.erase(oldest != actors.end() ? oldest : actors.begin());
+}
+
+bool GivenActors::is_given(std::uint64_t actor) const {
+  std::lock_guard lock(mutex_);
+  return std::ranges::any_of(peers_,
+                             [&](const auto& entry) { return entry.second.contains(actor); });
+}
+
+bool GivenActors::is_given_to(const NodeKey& peer, std::uint64_t actor) const {
+  std::lock_guard lock(mutex_);
+  auto found = peers_.find(peer);
+  return found != peers_.end() && found->second.contains(actor);
+}
+
+bool GivenActors::is_owned_by(const NodeKey& peer, std::uint64_t actor) const {
+  std::lock_guard lock(mutex_);
+  auto found = peers_.find(peer);
+  if (found == peers_.end())
+    return false;
+  auto owned = found->second.find(actor);
+  return owned != found->second.end() && owned->second;
+}
+
+void GivenActors::forget(const NodeKey& peer) {
+  std::lock_guard lock(mutex_);
+  peers_.erase(peer);
+}
+
+std::size_t GivenActors::size() const {
+  std::lock_guard lock(mutex_);
+  std::size_t size = 0;
+  for (const auto& [peer, actors] : peers_)
+    size += actors.size();
+  return size;
+}
+
+}  // namespace flowspec
