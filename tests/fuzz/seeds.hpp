@@ -15,5 +15,6 @@ Seeds safetensors_seeds();
 Seeds tokenizer_seeds();
 Seeds config_seeds();
 Seeds message_seeds();
+Seeds wire_seeds();
 
 }  // namespace flowspec::fuzz
