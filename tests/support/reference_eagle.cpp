@@ -2,24 +2,12 @@
 
 #include <cmath>
 
+#include "tests/support/reference_math.hpp"
+
 namespace flowspec::test {
 namespace {
 
 using Vector = ReferenceEagle::Vector;
-
-/// y[o] = sum over i of w[o][i] x[i]
-Vector product(const Vector& w, const Vector& x) {
-  Vector y(w.size() / x.size(), 0.0);
-  for (std::size_t o = 0; o < y.size(); ++o)
-    for (std::size_t i = 0; i < x.size(); ++i)
-      y[o] += w[o * x.size() + i] * x[i];
-  return y;
-}
-
-void add(Vector& x, const Vector& y) {
-  for (std::size_t i = 0; i < x.size(); ++i)
-    x[i] += y[i];
-}
 
 /// "rotate_half": component i of a head is rotated with component i + dim / 2.
 void turn(Vector& x, const ModelConfig& config, std::size_t position) {

@@ -4,24 +4,12 @@
 #include <cstddef>
 #include <utility>
 
+#include "tests/support/reference_math.hpp"
+
 namespace flowspec::test {
 namespace {
 
 using Vector = ReferenceEagle3::Vector;
-
-/// y[o] = sum over i of w[o][i] x[i]
-Vector product(const Vector& w, const Vector& x) {
-  Vector y(w.size() / x.size(), 0.0);
-  for (std::size_t o = 0; o < y.size(); ++o)
-    for (std::size_t i = 0; i < x.size(); ++i)
-      y[o] += w[o * x.size() + i] * x[i];
-  return y;
-}
-
-void add(Vector& x, const Vector& y) {
-  for (std::size_t i = 0; i < y.size(); ++i)
-    x[i] += y[i];
-}
 
 Vector part(const Vector& x, std::size_t begin, std::size_t size) {
   const auto first = x.begin() + static_cast<std::ptrdiff_t>(begin);

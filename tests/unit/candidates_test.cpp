@@ -4,43 +4,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <numeric>
 #include <random>
 
 #include <boost/test/unit_test.hpp>
 
 #include "models/sampling/noise.hpp"
 #include "models/sampling/sampler.hpp"
+#include "tests/support/logits.hpp"
 
 using namespace flowspec;
+using namespace flowspec::test;
 
 namespace {
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
-
-std::vector<float> random_logits(std::size_t count, std::uint32_t seed, float deviation = 3) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, deviation);
-  std::vector<float> logits(count);
-  std::ranges::generate(logits, [&] { return normal(random); });
-  return logits;
-}
-
-/// Tokens by score, larger first, then by number.
-std::vector<Token> ranking(const std::vector<double>& scores) {
-  std::vector<Token> order(scores.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, [&scores](Token a, Token b) {
-    return scores[static_cast<std::size_t>(a)] > scores[static_cast<std::size_t>(b)];
-  });
-  return order;
-}
-
-std::vector<Token> ranking(const std::vector<float>& logits) {
-  return ranking(std::vector<double>(logits.begin(), logits.end()));
-}
 
 /// The scores of all tokens, as `best_candidates` defines them.
 std::vector<double> plain_scores(const std::vector<float>& logits, const Guess& guess) {

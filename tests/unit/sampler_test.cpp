@@ -5,39 +5,18 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
-#include <random>
 #include <set>
 
 #include <boost/test/unit_test.hpp>
 
 #include "models/base/error.hpp"
 #include "models/sampling/noise.hpp"
+#include "tests/support/logits.hpp"
 
 using namespace flowspec;
+using namespace flowspec::test;
 
 namespace {
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
-
-std::vector<float> random_logits(std::size_t count, std::uint32_t seed, float deviation = 3) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, deviation);
-  std::vector<float> logits(count);
-  std::ranges::generate(logits, [&] { return normal(random); });
-  return logits;
-}
-
-/// Tokens by logit, larger first, then by number.
-std::vector<Token> ranking(const std::vector<float>& logits) {
-  std::vector<Token> order(logits.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, [&logits](Token a, Token b) {
-    return logits[static_cast<std::size_t>(a)] > logits[static_cast<std::size_t>(b)];
-  });
-  return order;
-}
 
 /// The tokens that the filters keep, by a full sort and in extended precision. Gives also how near
 /// the sums came to a border.
