@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "actors/cluster/wire/basp.hpp"
 #include "actors/cluster/wire/given_actors.hpp"
