@@ -95,6 +95,8 @@ using TreePrunerActor = caf::typed_actor<
 using NodeAgentActor = caf::typed_actor<
     // Who are you?
     replies_to<hello_a>::with<NodeInfoMessage>,
+    // To itself: your node has lost its neighbour in a pipeline, for this reason.
+    reacts_to<lost_a, std::string>,
     // What do all stages of your node do?
     replies_to<status_a>::with<std::vector<StageStatsMessage>>,
     // Connect your node directly with the one at this host and port, so that segments between them

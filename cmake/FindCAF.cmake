@@ -1,6 +1,6 @@
 # Finds CAF 0.17.x, for which Debian ships neither a CMake package nor a .pc file.
-#   find_package(CAF 0.17 REQUIRED COMPONENTS core io openssl)
-# gives the targets CAF::core, CAF::io, CAF::openssl and the variable CAF_VERSION.
+#   find_package(CAF 0.17 REQUIRED COMPONENTS core io)
+# gives the targets CAF::core, CAF::io and the variable CAF_VERSION.
 include(FindPackageHandleStandardArgs)
 if(NOT CAF_FIND_COMPONENTS)
   set(CAF_FIND_COMPONENTS core io)
@@ -43,10 +43,5 @@ if(CAF_FOUND)
   set_property(TARGET CAF::core APPEND PROPERTY INTERFACE_LINK_LIBRARIES Threads::Threads)
   if(TARGET CAF::io)
     set_property(TARGET CAF::io APPEND PROPERTY INTERFACE_LINK_LIBRARIES CAF::core)
-  endif()
-  if(TARGET CAF::openssl)
-    find_package(OpenSSL REQUIRED) # caf/openssl/session.hpp includes openssl/ssl.h
-    set_property(TARGET CAF::openssl APPEND PROPERTY INTERFACE_LINK_LIBRARIES CAF::io OpenSSL::SSL
-                                                     OpenSSL::Crypto)
   endif()
 endif()

@@ -335,6 +335,15 @@ void decode(schema::NodeInfo::Reader in, const Owner&, NodeInfo& out) {
   out.memory_bytes = in.getMemoryBytes();
   out.free_memory_bytes = in.getFreeMemoryBytes();
   out.stages = in.getStages();
+  auto connections = in.getConnections();
+  out.connections.reserve(count(connections.size(), limits::connections, "connections"));
+  for (auto connection : connections)
+    out.connections.push_back({text(connection.getName(), "name of a connection"),
+                               text(connection.getAddress(), "address of a connection"),
+                               connection.getBytesIn(), connection.getBytesOut(),
+                               connection.getBytesInPerS(), connection.getBytesOutPerS(),
+                               connection.getControlFrames(), connection.getDataFrames(),
+                               connection.getWaitingBytes(), connection.getRoundTripUs()});
 }
 
 void decode(schema::StageStats::Reader in, const Owner&, StageStats& out) {

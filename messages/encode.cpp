@@ -350,7 +350,11 @@ void encode(const StageSpec& x, schema::StageSpec::Builder out) {
 }
 
 std::size_t variable_words(const NodeInfo& x) {
-  return words_of_text(x.name) + words_of_text(x.version) + words_of_text(x.numerics);
+  auto words = words_of_text(x.name) + words_of_text(x.version) + words_of_text(x.numerics);
+  words += 1 + x.connections.size() * capnp::sizeInWords<schema::PeerConnection>();
+  for (const PeerConnection& connection : x.connections)
+    words += words_of_text(connection.name) + words_of_text(connection.address);
+  return words;
 }
 
 void encode(const NodeInfo& x, schema::NodeInfo::Builder out) {
@@ -362,6 +366,21 @@ void encode(const NodeInfo& x, schema::NodeInfo::Builder out) {
   out.setMemoryBytes(x.memory_bytes);
   out.setFreeMemoryBytes(x.free_memory_bytes);
   out.setStages(x.stages);
+  auto connections = out.initConnections(static_cast<capnp::uint>(x.connections.size()));
+  for (capnp::uint i = 0; i < connections.size(); ++i) {
+    const PeerConnection& connection = x.connections[i];
+    auto to = connections[i];
+    to.setName(kj::StringPtr(connection.name.c_str(), connection.name.size()));
+    to.setAddress(kj::StringPtr(connection.address.c_str(), connection.address.size()));
+    to.setBytesIn(connection.bytes_in);
+    to.setBytesOut(connection.bytes_out);
+    to.setBytesInPerS(connection.bytes_in_per_s);
+    to.setBytesOutPerS(connection.bytes_out_per_s);
+    to.setControlFrames(connection.control_frames);
+    to.setDataFrames(connection.data_frames);
+    to.setWaitingBytes(connection.waiting_bytes);
+    to.setRoundTripUs(connection.round_trip_us);
+  }
 }
 
 std::size_t variable_words(const StageStats&) {

@@ -8,7 +8,7 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("flowspec::schema");
 
-const protocolVersion :UInt32 = 4;
+const protocolVersion :UInt32 = 5;
 
 struct Row {
   # One tree node on its way through the pipeline.
@@ -229,6 +229,21 @@ struct NodeInfo {
   memoryBytes @5 :UInt64;
   freeMemoryBytes @6 :UInt64;
   stages @7 :UInt32;
+  connections @8 :List(PeerConnection);  # at most 4096
+}
+
+struct PeerConnection {
+  # A connection of a node with another process.
+  name @0 :Text;           # of the other
+  address @1 :Text;
+  bytesIn @2 :UInt64;
+  bytesOut @3 :UInt64;
+  bytesInPerS @4 :UInt64;  # lately
+  bytesOutPerS @5 :UInt64;
+  controlFrames @6 :UInt32;  # waiting to be sent
+  dataFrames @7 :UInt32;
+  waitingBytes @8 :UInt64;
+  roundTripUs @9 :UInt32;
 }
 
 struct StageStats {

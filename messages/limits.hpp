@@ -29,6 +29,8 @@ inline constexpr std::uint64_t emulated_ns = 3'600'000'000'000;
 /// Bytes of one row on an emulated link, and its least rate in bits per second.
 inline constexpr std::uint64_t emulated_row_bytes = std::uint64_t{1} << 20;
 inline constexpr std::uint64_t emulated_rate = 1000;
+/// Connections of a node.
+inline constexpr std::size_t connections = 4096;
 /// Compute threads of a stage.
 inline constexpr std::uint32_t threads = 1024;
 

@@ -39,6 +39,7 @@ CAF_ADD_ATOM(flowspec_messages, flowspec, bind_a, "bind")
 CAF_ADD_ATOM(flowspec_messages, flowspec, step_a, "step")
 CAF_ADD_ATOM(flowspec_messages, flowspec, done_a, "done")
 CAF_ADD_ATOM(flowspec_messages, flowspec, tick_a, "tick")
+CAF_ADD_ATOM(flowspec_messages, flowspec, lost_a, "lost")
 CAF_ADD_ATOM(flowspec_messages, flowspec, submit_a, "submit")
 CAF_ADD_ATOM(flowspec_messages, flowspec, progress_a, "progress")
 

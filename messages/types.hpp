@@ -28,7 +28,7 @@ inline constexpr TreeNodeId first_fresh_node = TreeNodeId{1} << 63;
 /// `Fault::stage` if the fault is not a stage's.
 inline constexpr std::uint32_t not_a_stage = std::numeric_limits<std::uint32_t>::max();
 /// Raised with every change of the schema that an older node would misread.
-inline constexpr std::uint32_t protocol_version = 4;
+inline constexpr std::uint32_t protocol_version = 5;
 
 /// One tree node on its way through the pipeline.
 struct Row {
@@ -308,6 +308,24 @@ struct StageSpec {
   friend bool operator==(const StageSpec&, const StageSpec&) = default;
 };
 
+/// A connection of a node with another process.
+struct PeerConnection {
+  /// The other's.
+  std::string name;
+  std::string address;
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;
+  /// Lately.
+  std::uint64_t bytes_in_per_s = 0;
+  std::uint64_t bytes_out_per_s = 0;
+  /// Waiting to be sent, by lane, and their bytes.
+  std::uint32_t control_frames = 0;
+  std::uint32_t data_frames = 0;
+  std::uint64_t waiting_bytes = 0;
+  std::uint32_t round_trip_us = 0;
+  friend bool operator==(const PeerConnection&, const PeerConnection&) = default;
+};
+
 /// What a node says about itself when asked.
 struct NodeInfo {
   std::uint32_t protocol = protocol_version;
@@ -318,6 +336,7 @@ struct NodeInfo {
   std::uint64_t memory_bytes = 0;
   std::uint64_t free_memory_bytes = 0;
   std::uint32_t stages = 0;
+  std::vector<PeerConnection> connections;
   friend bool operator==(const NodeInfo&, const NodeInfo&) = default;
 };
 

@@ -4,13 +4,12 @@
 
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
-#include <caf/openssl/all.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "actors/cluster/node.hpp"
 #include "actors/cluster/node_agent.hpp"
-#include "actors/cluster/tcp_probe.hpp"
+#include "actors/cluster/wire/transport_module.hpp"
 #include "models/formats/mapping_guard.hpp"
 #include "runtime/cluster/address.hpp"
 #include "runtime/cluster/ask.hpp"
@@ -37,29 +36,19 @@ Address own_address(const NodeProgramOptions& options) {
   return address;
 }
 
-/// CAF reports only that it could not listen, not why.
-std::string why_not(const Address& address, const std::string& otherwise) {
-  auto resolved = resolve(address.host, address.port);
-  auto problem = resolved.addresses.empty() ? "" : listen_problem(resolved.addresses.front());
-  return problem.empty() ? otherwise : problem;
-}
-
 void open_port(caf::actor_system& system, Address& address) {
   caf::scoped_actor self(system);
-  auto opener = system.has_openssl_manager() ? system.openssl_manager().actor_handle()
-                                             : system.middleman().actor_handle();
+  auto opener = transport_of(system).middleman();
   try {
     address.port = ask<std::uint16_t>(self, opener, std::chrono::seconds(10), caf::open_atom::value,
                                       address.port, address.host, true);
   } catch (const RuntimeError& e) {
-    throw RuntimeError(
-        fmt::format("cannot listen on {}: {}", address.text(), why_not(address, e.what())));
+    throw RuntimeError(fmt::format("cannot listen on {}: {}", address.text(), e.what()));
   }
 }
 
 int serve(const NodeProgramOptions& options) {
   auto address = own_address(options);
-  check_tls(options.network.tls);
   std::promise<int> stop;
   Signals signals([&stop, count = 0](int signal) mutable {
     if (count++ == 0)
@@ -67,14 +56,15 @@ int serve(const NodeProgramOptions& options) {
   });
   auto node = std::make_shared<Node>(options.node);
   SystemConfig config;
-  config.enable_network(options.network);
+  config.enable_network(options.network, options.node.name);
   add_node_agent(config, node);
   std::optional<ExitLimit> exit_limit;  // outlives the system
   caf::actor_system system(config);
   open_port(system, address);
   // Nobody has to read this line: the node serves all the same.
-  print(fmt::format("flowspec-node {} listens on {} ({})\n", options.node.name, address.text(),
-                    options.network.tls.enabled() ? "TLS" : "this machine only, without TLS"));
+  print(fmt::format(
+      "flowspec-node {} listens on {} ({})\n", options.node.name, address.text(),
+      options.network.tls.enabled() ? "certificates" : "this machine only, by the user's secret"));
   auto signal = stop.get_future().get();
   spdlog::info("leaves, signal {}", signal);
   exit_limit.emplace(2, 0);

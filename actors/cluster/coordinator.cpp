@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/cluster/stats_collector.hpp"
+#include "actors/cluster/wire/transport_module.hpp"
 #include "actors/support/end_actor.hpp"
 #include "actors/support/log_failures.hpp"
 #include "actors/support/text_error.hpp"
@@ -186,10 +187,12 @@ class Coordinator {
 
   void on_down(const caf::down_msg& down) {
     if (auto agent = agents_.find(down.source); agent != agents_.end()) {
-      bool gone = down.reason == caf::exit_reason::remote_link_unreachable;
+      bool is_gone = down.reason == caf::exit_reason::remote_link_unreachable;
       auto why =
-          gone ? "its connection broke, or it was silent for too long" : error_text(down.reason);
-      auto what = fmt::format("node {} was lost: {}", agent->second.node, why);
+          is_gone ? loss_of(self_->system(), agent->second.handle.node()) : error_text(down.reason);
+      auto what = !is_gone && error_code(down.reason) == ErrorCode::node_lost
+                      ? why
+                      : fmt::format("node {} was lost: {}", agent->second.node, why);
       agents_.erase(agent);
       return lose(what);
     }

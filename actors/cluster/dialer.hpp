@@ -15,10 +15,12 @@ namespace flowspec {
 
 using DialerActor = caf::typed_actor<
     // Connect to a node at host and port; answers with the node's id, or with the error.
-    replies_to<connect_a, std::string, std::uint16_t>::with<caf::node_id>>;
+    replies_to<connect_a, std::string, std::uint16_t>::with<caf::node_id>,
+    // From the wire: what became of dial n, the name of its connection or a problem.
+    reacts_to<done_a, std::uint32_t, std::string, std::string>>;
 
-/// Uses TLS if the actor system has it. Runs on its own thread, since looking up and trying an
-/// address blocks; every answer comes within `dial_limit`.
+/// For actor systems that have the wire. Runs on its own thread, since looking up a name blocks; every
+/// answer comes within `dial_limit`.
 DialerActor spawn_dialer(caf::actor_system& system);
 
 inline constexpr std::chrono::seconds dial_limit{25};

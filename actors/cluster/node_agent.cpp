@@ -1,5 +1,7 @@
 #include "actors/cluster/node_agent.hpp"
 
+#include <set>
+
 #include <caf/all.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -8,10 +10,13 @@
 #include "actors/cluster/node.hpp"
 #include "actors/cluster/stage_maker.hpp"
 #include "actors/cluster/stats_collector.hpp"
+#include "actors/cluster/wire/connection_info.hpp"
+#include "actors/cluster/wire/transport_module.hpp"
 #include "actors/support/end_actor.hpp"
 #include "actors/support/log_failures.hpp"
 #include "actors/support/text_error.hpp"
 #include "actors/type_ids.hpp"
+#include "messages/limits.hpp"
 
 namespace flowspec {
 
@@ -20,6 +25,7 @@ namespace {
 class NodeAgent {
  public:
   static constexpr const char* name = node_agent_name;
+  static constexpr std::chrono::milliseconds grace{200};
 
   void init(NodeAgentActor::pointer self, std::shared_ptr<Node> node, const caf::actor& owner) {
     self_ = self;
@@ -85,20 +91,59 @@ class NodeAgent {
     auto promise = self_->make_response_promise<Promise>();
     self_->request(maker_, caf::infinite, spawn_st_a_v, message, next, pruner, draft)
         .then(
-            [this, promise](const PipelineActor& stage, const ControlActor& control) mutable {
+            [this, promise, next](const PipelineActor& stage, const ControlActor& control) mutable {
               self_->monitor(stage);
+              watch(next);
               promise.deliver(stage, control);
             },
             [promise](const caf::error& error) mutable { promise.deliver(error); });
     return promise;
   }
 
-  NodeInfoMessage hello() const { return NodeInfoMessage{node_->info()}; }
+  void lost(const std::string& why) { self_->quit(text_error(ErrorCode::node_lost, why)); }
+
+  NodeInfoMessage hello() const {
+    auto info = node_->info();
+    for (const auto& from : transport_of(self_->system()).transport().connections()) {
+      if (info.connections.size() == limits::connections)
+        break;
+      info.connections.push_back({from.name, from.address, from.bytes_in, from.bytes_out,
+                                  from.in_rate, from.out_rate,
+                                  static_cast<std::uint32_t>(from.control_frames),
+                                  static_cast<std::uint32_t>(from.data_frames), from.waiting_bytes,
+                                  static_cast<std::uint32_t>(from.round_trip.count())});
+    }
+    return NodeInfoMessage{info};
+  }
 
  private:
+  /// Nobody else would tell the owner that this node has lost its neighbour: the owner may well reach
+  /// both.
+  void watch(const PipelineActor& next) {
+    if (next.node() == self_->node() || next.node() == owner_.node())
+      return;
+    self_->monitor(next);
+    neighbours_.insert(next.address());
+  }
+
+  void on_neighbour_down(const caf::down_msg& down) {
+    neighbours_.erase(down.source);
+    if (down.reason != caf::exit_reason::remote_link_unreachable)
+      return;  // its own agent has told why
+    auto& transport = transport_of(self_->system()).transport();
+    auto neighbour = node_key(down.source.node());
+    auto why = fmt::format("node {} cannot reach node {}: {}", node_->options().name,
+                           transport.name_of(neighbour), transport.loss_of(neighbour));
+    spdlog::error(why);
+    // If the neighbour itself is lost, the owner knows it better.
+    self_->delayed_send(self_, grace, lost_a_v, why);
+  }
+
   void on_down(const caf::down_msg& down) {
     if (down.source == owner_)
       return self_->quit(caf::exit_reason::user_shutdown);
+    if (neighbours_.contains(down.source))
+      return on_neighbour_down(down);
     // A stage that ends by itself has failed. The owner watches only its agent, so the agent has to
     // end with the stage.
     auto why = fmt::format("a stage on node {} has ended: {}", node_->options().name,
@@ -110,6 +155,7 @@ class NodeAgent {
   NodeAgentActor::pointer self_ = nullptr;
   std::shared_ptr<Node> node_;
   caf::actor_addr owner_;
+  std::set<caf::actor_addr> neighbours_;
   const std::shared_ptr<StageList> stages_ = std::make_shared<StageList>();
   StageMakerActor maker_;
   DialerActor dialer_;
@@ -127,6 +173,7 @@ void add_node_agent(caf::actor_system_config& config, std::shared_ptr<Node> node
         return {
             [&state](hello_a) { return state.hello(); },
             [&state](status_a) { return state.status(); },
+            [&state](lost_a, const std::string& why) { state.lost(why); },
             [&state](connect_a, const std::string& host, std::uint16_t port) {
               return state.connect(host, port);
             },

@@ -12,6 +12,7 @@
 
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 namespace flowspec {
@@ -247,6 +248,11 @@ unsigned usable_cores(const MachineView& view) {
     for (const fs::path& folder : groups.folders)
       cores = std::min(cores, quota(groups.version, folder).value_or(cores));
   return static_cast<unsigned>(std::max<std::uint64_t>(1, cores));
+}
+
+std::string machine_name() {
+  utsname names{};
+  return ::uname(&names) == 0 ? names.nodename : "node";
 }
 
 }  // namespace flowspec

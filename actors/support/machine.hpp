@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <string>
 
 namespace flowspec {
 
@@ -39,5 +40,8 @@ std::uint64_t own_memory(const MachineView& view = MachineView::own());
 /// How many threads can compute at the same time: the CPUs of the affinity mask, or fewer if
 /// control groups give less CPU time (cpu.max, v1: cpu.cfs_quota_us), rounded up. At least 1.
 unsigned usable_cores(const MachineView& view = MachineView::own());
+
+/// The machine's name in its network.
+std::string machine_name();
 
 }  // namespace flowspec

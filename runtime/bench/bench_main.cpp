@@ -6,6 +6,7 @@
 #include "actors/policy/modes/modes.hpp"
 #include "runtime/bench/bench_command.hpp"
 #include "runtime/bench/runner.hpp"
+#include "runtime/cluster/tls.hpp"
 
 namespace flowspec {
 
@@ -27,7 +28,7 @@ BenchRunner runner_for(const BenchOptions& options) {
 }  // namespace
 
 ExitCode run_bench(const BenchOptions& options) {
-  check_tls(options.network.tls);
+  check_tls(options.network);
   return bench(options, {published_mode_names(), ablation_names()}, runner_for(options), std::cout,
                std::cerr);
 }

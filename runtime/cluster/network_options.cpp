@@ -1,8 +1,6 @@
 #include "runtime/cluster/network_options.hpp"
 
 #include <CLI/CLI.hpp>
-#include <fmt/format.h>
-
 namespace flowspec {
 
 void add_network_options(CLI::App& app, NetworkOptions& network) {
@@ -12,12 +10,19 @@ void add_network_options(CLI::App& app, NetworkOptions& network) {
       ->check(CLI::ExistingFile);
   tls->add_option("--ca", network.tls.ca, "Certificate of the authority that signs all nodes'")
       ->check(CLI::ExistingFile);
-  app.add_option_function<int>(
-         "--heartbeat", [&network](int ms) { network.heartbeat = std::chrono::milliseconds(ms); },
-         fmt::format("Milliseconds between signs of life; a node that is silent for {} of them is "
-                     "lost (default 500)",
-                     heartbeats_to_timeout))
-      ->check(CLI::Range(100, 60000));
+  tls->add_option("--crl", network.tls.crl, "Revocation list of that authority")
+      ->check(CLI::ExistingFile);
+  app.add_option("--secret-file", network.secret_file,
+                 "Without certificates: the secret that both sides know (default: the user's own)")
+      ->check(CLI::ExistingFile);
+  app.add_option_function<double>(
+         "--tolerate",
+         [&network](double seconds) {
+           network.tolerate = std::chrono::milliseconds(static_cast<std::int64_t>(1000 * seconds));
+         },
+         "Seconds of silence after which a node is lost (default 1.2); of both sides' values the "
+         "larger counts")
+      ->check(CLI::Range(0.5, 600.0));
 }
 
 void add_cluster_options(CLI::App& app, std::string& file, std::vector<std::string>& nodes) {

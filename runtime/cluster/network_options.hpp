@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/cluster/tls.hpp"
+#include "actors/cluster/wire/tls.hpp"
 
 namespace CLI {
 class App;
@@ -14,11 +14,12 @@ namespace flowspec {
 
 /// How to reach other processes.
 struct NetworkOptions {
-  TlsOptions tls;
-  /// A node that is silent for `heartbeats_to_timeout` heartbeats is lost.
-  std::chrono::milliseconds heartbeat{500};
+  TlsFiles tls;
+  /// In place of the user's own secret, where there are no certificates; empty: the user's own.
+  std::string secret_file;
+  /// A node that is silent for so long is lost. Of two sides, the more patient one counts.
+  std::chrono::milliseconds tolerate{1200};
 };
-inline constexpr int heartbeats_to_timeout = 10;
 
 void add_network_options(CLI::App& app, NetworkOptions& network);
 void add_cluster_options(CLI::App& app, std::string& file, std::vector<std::string>& nodes);

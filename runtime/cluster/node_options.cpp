@@ -4,7 +4,6 @@
 #include <system_error>
 
 #include <fmt/format.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "actors/support/machine.hpp"
@@ -16,11 +15,6 @@
 namespace flowspec {
 
 namespace {
-
-std::string host_name() {
-  utsname names{};
-  return ::uname(&names) == 0 ? names.nodename : "node";
-}
 
 /// A folder that cannot be searched would look like one without models.
 std::string find_unreadable(const std::string& folder) {
@@ -68,7 +62,7 @@ std::optional<int> parse_node_program(int argc, const char* const* argv,
   options.node.threads = usable_cores();
   if (auto code = parse(app, argc, argv))
     return code;
-  options.node.name = one_line(options.node.name.empty() ? host_name() : options.node.name);
+  options.node.name = one_line(options.node.name.empty() ? machine_name() : options.node.name);
   options.node.version = FLOWSPEC_VERSION;
   options.node.kv_limit = options.kv_mib != 0
                               ? options.kv_mib << 20U

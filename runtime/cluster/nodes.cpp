@@ -1,11 +1,14 @@
 #include "runtime/cluster/nodes.hpp"
 
+#include <array>
+
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 #include <fmt/format.h>
 
 #include "actors/cluster/dialer.hpp"
 #include "actors/cluster/node_agent.hpp"
+#include "actors/cluster/wire/transport_module.hpp"
 #include "actors/support/end_actor.hpp"
 #include "actors/type_ids.hpp"
 #include "runtime/cluster/ask.hpp"
@@ -16,18 +19,28 @@ namespace flowspec {
 namespace {
 
 constexpr std::chrono::seconds answer_limit{10};
+constexpr std::array<std::chrono::seconds, 3> spawn_limits{std::chrono::seconds(2),
+                                                           std::chrono::seconds(3), answer_limit};
 /// Above `dial_limit`, so that the dialer's own error comes first.
 constexpr std::chrono::seconds connect_limit = dial_limit + std::chrono::seconds(5);
 
 NodeAgentActor spawn_agent(caf::actor_system& system, const RemoteNode& node,
                            const caf::actor& owner) {
-  auto agent = system.middleman().remote_spawn<NodeAgentActor>(
-      node.id, node_agent_name, caf::make_message(owner), caf::duration{answer_limit});
-  if (!agent)
-    throw RuntimeError(
-        error_code(agent.error()),
-        fmt::format("node {} makes no agent: {}", node.address.text(), error_text(agent.error())));
-  return *agent;
+  // CAF may lose a request, or its answer. An agent too many ends with its owner.
+  caf::error error;
+  for (auto limit : spawn_limits) {
+    auto agent = system.middleman().remote_spawn<NodeAgentActor>(
+        node.id, node_agent_name, caf::make_message(owner), caf::duration{limit});
+    if (agent)
+      return *agent;
+    error = agent.error();
+    if (error != caf::sec::request_timeout)
+      break;
+  }
+  auto loss = loss_of(system, node.id);
+  throw RuntimeError(error_code(error),
+                     fmt::format("node {} makes no agent: {}", node.address.text(),
+                                 loss.empty() ? error_text(error) : loss));
 }
 
 NodeInfo greet(caf::scoped_actor& self, const RemoteNode& node) {

@@ -2,12 +2,15 @@
 
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
-#include <caf/openssl/all.hpp>
-#include <fmt/format.h>
 
 #include "actors/cluster/coordinator.hpp"
+#include "actors/cluster/wire/transport_module.hpp"
+#include "actors/support/machine.hpp"
 #include "actors/type_ids.hpp"
+#include "models/numerics.hpp"
 #include "runtime/cluster/room_to_start.hpp"
+#include "runtime/cluster/tls.hpp"
+#include "runtime/console/one_line.hpp"
 
 namespace flowspec {
 
@@ -19,20 +22,16 @@ SystemConfig::SystemConfig() {
   set("scheduler.policy", caf::atom("sharing"));
 }
 
-void SystemConfig::enable_network(const NetworkOptions& network) {
+void SystemConfig::enable_network(const NetworkOptions& network, const std::string& name) {
   load<caf::io::middleman>();
-  // Off by default in CAF; a stopped peer would then never be noticed.
-  set("middleman.heartbeat-interval", caf::timespan{network.heartbeat});
-  set("middleman.connection-timeout", caf::timespan{network.heartbeat * heartbeats_to_timeout});
-  // The first version check: CAF refuses peers that share none of these identifiers.
-  set("middleman.app-identifiers",
-      std::vector<std::string>{fmt::format("flowspec-{}", protocol_version)});
-  if (network.tls.enabled()) {
-    load<caf::openssl::manager>();
-    set("openssl.certificate", network.tls.certificate);
-    set("openssl.key", network.tls.key);
-    set("openssl.cafile", network.tls.ca);
-  }
+  TransportOptions wire;
+  wire.tls = make_tls(network);
+  wire.greeting.oldest_protocol = wire.greeting.newest_protocol = protocol_version;
+  wire.greeting.version = FLOWSPEC_VERSION;
+  wire.greeting.name = one_line(name.empty() ? machine_name() : name);
+  wire.greeting.numerics = {numerics_id()};
+  wire.greeting.heartbeat = network.tolerate / heartbeats_to_loss;
+  load_transport(*this, std::move(wire));
 }
 
 }  // namespace flowspec

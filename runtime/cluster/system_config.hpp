@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include <caf/actor_system_config.hpp>
 
 #include "runtime/cluster/network_options.hpp"
@@ -11,8 +13,9 @@ class SystemConfig : public caf::actor_system_config {
  public:
   SystemConfig();
 
-  /// Loads the network modules; without them the process cannot talk to other processes.
-  void enable_network(const NetworkOptions& network);
+  /// Loads the network modules; without them the process cannot talk to other processes. `name` is
+  /// what others call this process: by default its machine. Throws RuntimeError.
+  void enable_network(const NetworkOptions& network, const std::string& name = {});
 };
 
 }  // namespace flowspec

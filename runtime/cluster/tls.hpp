@@ -1,21 +1,17 @@
 #pragma once
 
-#include <string>
+#include <memory>
+
+#include "actors/cluster/wire/tls.hpp"
+#include "runtime/cluster/network_options.hpp"
 
 namespace flowspec {
 
-/// The files of mutual TLS, in PEM.
-struct TlsOptions {
-  std::string certificate;
-  std::string key;
-  /// Certificate of the authority that signs the certificates of all nodes.
-  std::string ca;
+/// How this program proves who it is: by certificates if it was given some, by the user's secret
+/// otherwise. Throws RuntimeError, which names the file that is wrong.
+std::shared_ptr<const TlsContext> make_tls(const NetworkOptions& network);
 
-  bool enabled() const { return !certificate.empty() || !key.empty() || !ca.empty(); }
-};
-
-/// Checks that the files can be read and fit together, and that the certificate is valid today: CAF
-/// would notice only at the first connection, and abort. Throws RuntimeError, which names the file.
-void check_tls(const TlsOptions& tls);
+/// Does so only if the user has named files: before anything else takes time.
+void check_tls(const NetworkOptions& network);
 
 }  // namespace flowspec

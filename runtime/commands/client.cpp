@@ -33,7 +33,7 @@ ExitCode run_client(
     const std::function<ExitCode(caf::actor_system&, const Engine&, Client&)>& body) {
   try {
     Client client{Signals(on_signal), PauseWatch()};
-    check_tls(options.network.tls);
+    check_tls(options.network);
     RunSpec& spec = options.run;
     spec.cluster = named_cluster(options.cluster_file, options.nodes);
     spec.shows_progress = options.verbosity != Verbosity::quiet;

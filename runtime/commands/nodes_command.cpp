@@ -12,6 +12,8 @@
 #include "actors/type_ids.hpp"
 #include "runtime/cluster/ask.hpp"
 #include "runtime/cluster/nodes.hpp"
+#include "runtime/cluster/tls.hpp"
+#include "runtime/console/one_line.hpp"
 #include "runtime/console/output.hpp"
 #include "runtime/console/signals.hpp"
 #include "runtime/run/with_actors.hpp"
@@ -48,6 +50,18 @@ Json describe(caf::actor_system& system, const Address& address) {
     json["stages"] = node.info.stages;
     json["sessions"] = sessions;
     json["kv_bytes"] = kv_bytes;
+    json["connections"] = Json::array();
+    for (const PeerConnection& peer : node.info.connections)
+      json["connections"].push_back({{"name", one_line(peer.name)},
+                                     {"address", one_line(peer.address)},
+                                     {"bytes_in", peer.bytes_in},
+                                     {"bytes_out", peer.bytes_out},
+                                     {"bytes_in_per_s", peer.bytes_in_per_s},
+                                     {"bytes_out_per_s", peer.bytes_out_per_s},
+                                     {"control_frames", peer.control_frames},
+                                     {"data_frames", peer.data_frames},
+                                     {"waiting_bytes", peer.waiting_bytes},
+                                     {"round_trip_us", peer.round_trip_us}});
   } catch (const RuntimeError& e) {
     json["error"] = e.what();
   }
@@ -70,6 +84,31 @@ std::string aligned(const std::vector<Row>& rows) {
     text += "\n";
   }
   return text;
+}
+
+/// All connections but the one by which this program asks, which is the newest.
+std::vector<Row> connection_rows(const Json& nodes) {
+  std::vector<Row> rows{
+      {"NODE", "CONNECTED WITH", "QUEUED", "IN KB/s", "OUT KB/s", "IN MB", "OUT MB", "TRIP ms"}};
+  for (const Json& node : nodes) {
+    if (!node.contains("connections"))
+      continue;
+    const auto& peers = node.at("connections");
+    for (std::size_t i = 0; i + 1 < peers.size(); ++i) {
+      const auto& peer = peers[i];
+      auto number = [&](const char* key) { return peer.at(key).get<double>(); };
+      rows.push_back({node.at("name").get<std::string>(),
+                      fmt::format("{} ({})", peer.at("name").get<std::string>(),
+                                  peer.at("address").get<std::string>()),
+                      fmt::format("{}+{}", number("control_frames"), number("data_frames")),
+                      fmt::format("{:.0f}", number("bytes_in_per_s") / 1e3),
+                      fmt::format("{:.0f}", number("bytes_out_per_s") / 1e3),
+                      fmt::format("{:.1f}", number("bytes_in") / 1e6),
+                      fmt::format("{:.1f}", number("bytes_out") / 1e6),
+                      fmt::format("{:.1f}", number("round_trip_us") / 1e3)});
+    }
+  }
+  return rows;
 }
 
 std::string table(const Json& nodes) {
@@ -95,6 +134,8 @@ std::string table(const Json& nodes) {
     numerics[word("numerics")] += fmt::format(" {}", word("address"));
   }
   auto text = rows.size() > 1 ? aligned(rows) : std::string();
+  if (auto lines = connection_rows(nodes); lines.size() > 1)
+    text += "\n" + aligned(lines);
   for (const auto& [kind, addresses] : numerics)
     text += numerics.size() > 1 ? fmt::format("Numerics {}:{}\n", kind, addresses)
                                 : fmt::format("Numerics {}\n", kind);
@@ -105,7 +146,7 @@ ExitCode ask_nodes(const NodesOptions& options) {
   auto cluster = named_cluster(options.cluster_file, options.nodes);
   if (cluster.nodes.empty())
     cluster.nodes.push_back({"127.0.0.1", default_port});
-  check_tls(options.network.tls);
+  check_tls(options.network);
   Signals signals([](int) { leave(ExitCode::cancelled); });
   return with_actors(cluster, options.network, [&](caf::actor_system& system) {
     auto nodes = Json::array();

@@ -5,6 +5,7 @@
 #include <caf/all.hpp>
 
 #include "runtime/bench/output_file.hpp"
+#include "runtime/cluster/tls.hpp"
 #include "runtime/console/failure.hpp"
 #include "runtime/console/output.hpp"
 #include "runtime/console/signals.hpp"
@@ -42,7 +43,7 @@ ExitCode run(caf::actor_system& system, const VerifyOptions& options, Verificati
 ExitCode verify(const VerifyOptions& options) {
   try {
     Signals signals([](int) { leave(ExitCode::cancelled); });
-    check_tls(options.network.tls);
+    check_tls(options.network);
     const OutputFile json("--json", options.json_file);
     Verification verification(options);
     return with_actors(verification.cluster(), options.network, [&](caf::actor_system& system) {

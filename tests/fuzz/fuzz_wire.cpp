@@ -50,6 +50,7 @@ struct Node {
     auto hello = test::handshake_frame(BaspOperation::client_handshake, test::node_key('p'));
     inspector.judge(bytes_of(hello), Lane::control);
     given.give(test::node_key('p'), 20, true);
+    given.welcome(test::node_key('q'));
     given.give(test::node_key('q'), 30, true);
   }
 

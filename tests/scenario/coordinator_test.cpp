@@ -14,6 +14,7 @@
 
 #include "actors/cluster/control_relay.hpp"
 #include "actors/cluster/dialer.hpp"
+#include "actors/cluster/wire/transport_module.hpp"
 #include "actors/emulation/link.hpp"
 #include "actors/support/end_actor.hpp"
 #include "actors/support/text_error.hpp"
@@ -30,7 +31,10 @@ struct World {
     caf::actor_system_config c;
     c.add_message_types<caf::id_block::flowspec_messages>();
     c.add_message_types<caf::id_block::flowspec_actors>();
-    c.load<caf::io::middleman>();  // for the dialer
+    c.load<caf::io::middleman>();
+    TransportOptions options;  // for the dialer
+    options.tls = std::make_shared<TlsContext>(Secret{});
+    load_transport(c, options);
     return c;
   }();
   caf::actor_system system{config};

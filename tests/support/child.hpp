@@ -37,6 +37,7 @@ class Child {
   void started(pid_t pid);
   /// Waits for its end. Returns the exit code or 128 + signal; nothing after the time limit.
   std::optional<int> wait(std::chrono::milliseconds limit);
+  pid_t id() const { return pid_; }
   void signal(int number) const;
   /// Kills it if it is running.
   void end();

@@ -156,7 +156,8 @@ inline NodeInfo sample() {
           .cores = 4,
           .memory_bytes = std::uint64_t{8} << 30,
           .free_memory_bytes = std::uint64_t{5} << 30,
-          .stages = 2};
+          .stages = 2,
+          .connections = {{"board-4", "10.0.0.4:7341", 1, biggest, 3, 4, 5, 6, 7, 8}, {}}};
 }
 template <>
 inline StageStats sample() {

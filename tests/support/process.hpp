@@ -24,6 +24,7 @@ class Process {
   /// Waits for its end. Returns the exit code or 128 + signal; nothing after the time limit.
   std::optional<int> wait(std::chrono::milliseconds limit);
   bool runs() { return !wait(std::chrono::milliseconds(0)); }
+  int id() const { return child_.id(); }
   void signal(int number) const { child_.signal(number); }
 
   /// Waits until standard output, or standard error, has `text` in it.

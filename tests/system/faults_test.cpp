@@ -21,9 +21,8 @@ struct LongRun {
   std::unique_ptr<NodeProcess> first = std::make_unique<NodeProcess>("first", model_folder());
   std::unique_ptr<NodeProcess> second = std::make_unique<NodeProcess>("second", model_folder());
   Process run{{program_path("flowspec"), "generate", "--model",
-               (model_folder() / "slow.gguf").string(), "-n", "19000", "--heartbeat", "200",
-               "--temperature", "0", "--node", first->address(), "--node", second->address(),
-               "hello"}};
+               (model_folder() / "slow.gguf").string(), "-n", "19000", "--temperature", "0",
+               "--node", first->address(), "--node", second->address(), "hello"}};
 
   LongRun() {
     auto end = std::chrono::steady_clock::now() + patience;

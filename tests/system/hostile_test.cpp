@@ -2,14 +2,12 @@
 
 #include <random>
 
-#include <arpa/inet.h>
 #include <boost/test/unit_test.hpp>
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "actors/cluster/node_agent.hpp"
+#include "actors/cluster/wire/transport.hpp"
 #include "actors/pipeline/pipeline.hpp"
 #include "actors/pipeline/tree_pruner.hpp"
 #include "actors/support/end_actor.hpp"
@@ -19,6 +17,8 @@
 #include "runtime/cluster/ask.hpp"
 #include "runtime/cluster/nodes.hpp"
 #include "runtime/cluster/system_config.hpp"
+#include "runtime/cluster/tls.hpp"
+#include "tests/support/sockets.hpp"
 #include "tests/system/models.hpp"
 #include "tests/system/programs.hpp"
 
@@ -27,27 +27,6 @@ using namespace flowspec::test;
 using std::chrono::seconds;
 
 namespace {
-
-class RawConnection {
- public:
-  explicit RawConnection(int port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    BOOST_REQUIRE(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  }
-  ~RawConnection() { ::close(fd_); }
-  RawConnection(const RawConnection&) = delete;
-  RawConnection& operator=(const RawConnection&) = delete;
-
-  void send(const std::string& bytes) const {
-    [[maybe_unused]] auto sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  }
-
- private:
-  int fd_;
-};
 
 std::string random_bytes(std::size_t size, unsigned seed) {
   std::mt19937 random(seed);
@@ -221,37 +200,16 @@ BOOST_AUTO_TEST_CASE(a_stage_lives_through_garbage) {
   BOOST_CHECK(serves(node));
 }
 
-BOOST_AUTO_TEST_CASE(an_actor_of_the_node_itself_owns_no_run) {
-  for (const char* name : {"ConfigServ", "SpawnServ"}) {
-    NodeProcess node("host", model_folder());
-    Peer peer(node);
-    // They live as long as the node: so would the stages.
-    auto server = peer.system.middleman().remote_lookup(caf::atom_from_string(name), peer.node.id);
-    BOOST_REQUIRE_MESSAGE(server, name << " is not found");
-    auto agent = peer.system.middleman().remote_spawn<NodeAgentActor>(
-        peer.node.id, node_agent_name, caf::make_message(caf::actor_cast<caf::actor>(server)),
-        caf::duration{seconds(10)});
-    BOOST_REQUIRE(agent);
-    BOOST_CHECK_THROW(ask<NodeInfoMessage>(peer.self, *agent, seconds(2), hello_a_v), RuntimeError);
-    BOOST_CHECK_MESSAGE(node.process().wait_for_error(
-                            "refused an agent: its owner is an actor of this node", seconds(10)),
-                        node.process().error());
-    // One whose owner is the peer is as good as before.
-    std::string error;
-    BOOST_CHECK_MESSAGE(peer.spawn(StageSpecMessage{peer.good_spec()}, peer.next, error), error);
-  }
-}
-
 BOOST_AUTO_TEST_CASE(another_protocol_version_is_told) {
-  SystemConfig config;
-  config.enable_network({});
-  config.set("middleman.app-identifiers", std::vector<std::string>{"flowspec-999"});
-  caf::actor_system system(config);
-  auto port = system.middleman().open(0, "127.0.0.1", true);
-  BOOST_REQUIRE(port);
-  auto address = "127.0.0.1:" + std::to_string(*port);
+  TransportOptions options;
+  options.tls = make_tls({});
+  options.greeting.oldest_protocol = options.greeting.newest_protocol = 999;
+  options.greeting.version = "9.9";
+  Transport newer(options);
+  auto port = newer.listen(numeric_address("127.0.0.1", 0), [](auto) {});
+  auto address = "127.0.0.1:" + std::to_string(port);
   auto result = flowspec_program({"generate", "hello", "--node", address});
   BOOST_CHECK_MESSAGE(result.exit_code == 1 && result.complains(address) &&
-                          result.complains("another protocol version"),
+                          result.complains("protocol version 999"),
                       result.exit_code << " " << result.error);
 }

@@ -340,13 +340,12 @@ BOOST_AUTO_TEST_CASE(who_reads_json_gets_an_object_though_no_text_has_begun) {
 }
 
 BOOST_AUTO_TEST_CASE(who_was_silent_itself_is_told_so) {
-  NodeProcess node("node", model_folder(), {"--heartbeat", "100"});
-  Process run(flowspec_command(
-      Arguments{"generate", "once upon", "--heartbeat", "100", "--node", node.address()} +
-      endless()));
+  NodeProcess node("node", model_folder(), {});
+  Process run(
+      flowspec_command(Arguments{"generate", "once upon", "--node", node.address()} + endless()));
   BOOST_REQUIRE(run.wait_for_output("a", patience));
   run.signal(SIGSTOP);
-  // Ten heartbeats are one second.
+  // More than the node tolerates.
   std::this_thread::sleep_for(std::chrono::seconds(4));
   run.signal(SIGCONT);
   BOOST_TEST(ended_with(run) == 1);

@@ -7,39 +7,13 @@
 
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/temp_folder.hpp"
+#include "tests/system/authority.hpp"
 #include "tests/system/models.hpp"
 #include "tests/system/programs.hpp"
 
 using namespace flowspec::test;
 
 namespace {
-
-/// A certificate authority and what it has signed, made with the openssl program.
-class Authority {
- public:
-  Authority() {
-    run("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test-ca -keyout " + file("ca.key") +
-        " -out " + file("ca.pem"));
-    run("req -newkey rsa:2048 -nodes -subj /CN=test -keyout " + file("own.key") + " -out " +
-        file("own.csr"));
-    run("x509 -req -days 2 -CAcreateserial -CA " + file("ca.pem") + " -CAkey " + file("ca.key") +
-        " -in " + file("own.csr") + " -out " + file("own.pem"));
-  }
-
-  std::string file(const std::string& name) const { return (folder_ / name).string(); }
-
-  Arguments options() const {
-    return {"--cert", file("own.pem"), "--key", file("own.key"), "--ca", file("ca.pem")};
-  }
-
- private:
-  static void run(const std::string& command) {
-    auto line = "openssl " + command + " >/dev/null 2>&1";
-    BOOST_REQUIRE_MESSAGE(std::system(line.c_str()) == 0, "failed: " << line);
-  }
-
-  TempFolder folder_;
-};
 
 const Authority& authority() {
   static const Authority authority;
@@ -102,10 +76,44 @@ BOOST_AUTO_TEST_CASE(bad_certificates_are_told_at_the_start) {
   }
   std::filesystem::permissions(other.file("own.key"), std::filesystem::perms{0644});
   Process open_key(Arguments{program_path("flowspec-node"), "--port", "0"} + other.options());
+  BOOST_CHECK(open_key.wait(std::chrono::seconds(5)) == 2);
   BOOST_CHECK_MESSAGE(
-      open_key.wait_for_error("chmod 600 " + other.file("own.key"), std::chrono::seconds(5)),
+      open_key.error().find("chmod 600 " + other.file("own.key")) != std::string::npos,
       open_key.error());
   auto client = flowspec_program(
       {"generate", "hello", "--node", "127.0.0.1:1", "--cert", own, "--key", garbage, "--ca", ca});
   BOOST_CHECK(client.exit_code == 2 && client.complains(garbage));
+}
+
+BOOST_AUTO_TEST_CASE(a_certificate_that_was_revoked_is_not_accepted) {
+  Authority own;
+  own.sign("lost");
+  NodeProcess open("open", model_folder(), own.options());
+  BOOST_CHECK(generate_on(open, own.options("lost")).exit_code == 0);
+  own.revoke("lost");
+  NodeProcess node("node", model_folder(), own.options() + Arguments{"--crl", own.file("crl.pem")});
+  BOOST_CHECK(generate_on(node, own.options()).exit_code == 0);
+  auto refused = generate_on(node, own.options("lost"));
+  BOOST_CHECK_MESSAGE(refused.exit_code == 1 && refused.complains("revoked"), refused.error);
+}
+
+BOOST_AUTO_TEST_CASE(two_users_meet_only_where_they_share_a_secret) {
+  TempFolder folder;
+  auto file = [&](const std::string& name) {
+    write_file(folder / name, std::string(64, name.front()));
+    std::filesystem::permissions(folder / name, std::filesystem::perms{0600});
+    return Arguments{"--secret-file", (folder / name).string()};
+  };
+  auto alice = file("alice");
+  auto bob = file("bob");
+  NodeProcess node("node", model_folder(), alice);
+  BOOST_CHECK(generate_on(node, alice).exit_code == 0);
+  for (const auto& stranger : {bob, Arguments{}}) {
+    auto refused = generate_on(node, stranger);
+    BOOST_CHECK_MESSAGE(refused.exit_code == 1 && refused.complains("--secret-file"),
+                        refused.error);
+  }
+  std::filesystem::permissions(folder / "alice", std::filesystem::perms{0644});
+  auto open = generate_on(node, alice);
+  BOOST_CHECK_MESSAGE(open.exit_code == 2 && open.complains("chmod 600"), open.error);
 }

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "actors/cluster/resolve.hpp"
-#include "actors/cluster/tcp_probe.hpp"
 #include "runtime/console/error.hpp"
 
 using namespace flowspec;
@@ -38,33 +37,6 @@ HostAddress numeric(const std::string& host, std::uint16_t port) {
   BOOST_REQUIRE_MESSAGE(resolved.addresses.size() == 1, resolved.problem);
   return resolved.addresses.front();
 }
-
-/// A socket on a free port of 127.0.0.1; says one byte to who connects if it is told to.
-class Server {
- public:
-  explicit Server(int backlog = 8) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    auto any = numeric("127.0.0.1", 0);
-    BOOST_REQUIRE(::bind(fd_, any.get(), any.size) == 0);
-    if (backlog > 0)
-      BOOST_REQUIRE(::listen(fd_, backlog) == 0);
-    sockaddr_in own{};
-    socklen_t size = sizeof own;
-    BOOST_REQUIRE(::getsockname(fd_, reinterpret_cast<sockaddr*>(&own), &size) == 0);
-    port_ = ntohs(own.sin_port);
-  }
-  ~Server() { ::close(fd_); }
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
-
-  std::uint16_t port() const { return port_; }
-  HostAddress address() const { return numeric("127.0.0.1", port_); }
-
- private:
-  int fd_;
-  std::uint16_t port_ = 0;
-};
-
-constexpr std::chrono::milliseconds limit{200};
 
 }  // namespace
 
@@ -129,35 +101,6 @@ BOOST_AUTO_TEST_CASE(what_the_own_host_name_stands_for_decides) {
   for (const HostAddress& address : resolved.addresses)
     is_loopback = is_loopback && address.is_loopback();
   BOOST_TEST(problem_of(name.data()).empty() == is_loopback);
-}
-
-BOOST_AUTO_TEST_CASE(an_address_that_is_dead_costs_nothing_where_another_answers) {
-  Server listens;
-  Server silent(0);  // bound, but does not listen: refuses
-  // 192.0.2.1 is kept free for examples: nobody answers there.
-  std::vector<HostAddress> addresses{numeric("192.0.2.1", listens.port()), silent.address(),
-                                     listens.address()};
-  auto probe = probe_tcp(addresses, std::chrono::hours(1), false);
-  BOOST_TEST(probe.problem == "");
-  BOOST_TEST(probe.address == "127.0.0.1");
-}
-
-BOOST_AUTO_TEST_CASE(what_is_wrong_is_told_for_every_address) {
-  Server silent(0);
-  Server mute;
-  BOOST_TEST(probe_tcp({silent.address()}, limit, false).problem == "connection refused");
-  BOOST_TEST(probe_tcp({mute.address()}, limit, true).problem.find("says nothing") !=
-             std::string::npos);
-  auto both = probe_tcp({silent.address(), mute.address()}, limit, true).problem;
-  BOOST_TEST(both.find("127.0.0.1: connection refused; 127.0.0.1: it takes connections but") == 0);
-  BOOST_TEST(probe_tcp({}, limit, false).problem == "the host has no address");
-}
-
-BOOST_AUTO_TEST_CASE(why_nothing_can_listen_is_told_in_the_systems_words) {
-  Server listens;
-  BOOST_TEST(listen_problem(listens.address()) == "address already in use");
-  BOOST_TEST(listen_problem(numeric("192.0.2.1", 0)) == "cannot assign requested address");
-  BOOST_TEST(listen_problem(numeric("127.0.0.1", 0)) == "");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

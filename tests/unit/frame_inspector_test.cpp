@@ -27,8 +27,8 @@ struct Fixture {
   Fixture() {
     judge(handshake_frame(BaspOperation::client_handshake, peer));
     inspector.note(
-        bytes_of(message_frame(5, "@strong_actor_ptr+@strset",
-                               caf_actor(20, own) + std::string(1, '\0'), response_to_1, 8)));
+        bytes_of(message_frame(5, "@strong_actor_ptr", caf_actor(20, own), response_to_1, 8)));
+    given.welcome(node_key('q'));
     given.give(node_key('q'), 30, true);
   }
 
@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(messages_to_actors_that_nobody_was_told_of_are_dropped) {
 }
 
 BOOST_AUTO_TEST_CASE(requests_go_to_actors_that_the_peer_itself_was_told_of) {
-  check_refused(message_frame(30, "@atom", caf_atom("load"), 7, 9), "another peer's");
+  check_refused(message_frame(30, "@atom", caf_atom("load"), 7, 9), "not made for the sender");
 }
 
 BOOST_AUTO_TEST_CASE(links_and_unknown_kinds_are_refused) {
@@ -207,9 +207,15 @@ BOOST_AUTO_TEST_CASE(what_goes_out_is_noted_and_finds_its_lane) {
 }
 
 BOOST_AUTO_TEST_CASE(nothing_is_kept_of_peers_that_have_left_and_not_all_of_those_that_stay) {
-  given.forget(peer);
-  given.forget(node_key('q'));
+  given.welcome(peer);
+  given.leave(peer);
+  BOOST_CHECK_MESSAGE(given.is_owned_by(peer, 20), "one of two connections is left");
+  given.leave(peer);
+  given.leave(node_key('q'));
   BOOST_CHECK_EQUAL(given.size(), 0U);
+  given.give(peer, 1, true);
+  BOOST_CHECK_EQUAL(given.size(), 0U);
+  given.welcome(peer);
   given.give(peer, 1, true);
   for (std::uint64_t id = 2; id < 2 * most_given_per_peer; ++id)
     given.give(peer, id, false);

@@ -115,28 +115,39 @@ BOOST_AUTO_TEST_CASE(no_memory_is_taken_for_what_is_only_claimed) {
 
 BOOST_AUTO_TEST_CASE(one_address_does_not_take_all_connections) {
   ConnectionLimits limits(
-      {.most = 10, .most_per_address = 4, .most_half_open = 8, .most_half_open_per_address = 3});
-  for (int i = 0; i < 3; ++i)
-    BOOST_CHECK(!limits.admit("a"));
-  BOOST_CHECK(limits.admit("a")->find("not greeted") != std::string::npos);
+      {.most = 10, .most_per_address = 2, .most_half_open = 8, .most_half_open_per_address = 3});
+  for (int i = 0; i < 3; ++i) {
+    BOOST_CHECK(!limits.is_crowded("a"));
+    limits.came("a");
+  }
+  BOOST_CHECK(limits.is_crowded("a"));
+  BOOST_CHECK(!limits.is_crowded("b"));
+  BOOST_CHECK(!limits.is_crowded());
+  BOOST_CHECK(!limits.refusal("a"));
   limits.greeted("a");
-  BOOST_CHECK(!limits.admit("a"));
-  BOOST_CHECK(limits.admit("a")->find("from a already") != std::string::npos);
-  BOOST_CHECK(!limits.admit("b"));
+  limits.greeted("a");
+  BOOST_CHECK(!limits.is_crowded("a"));
+  BOOST_CHECK(limits.refusal("a")->find("from a already") != std::string::npos);
+  BOOST_CHECK(!limits.refusal("b"));
 }
 
 BOOST_AUTO_TEST_CASE(all_connections_together_are_limited_and_nothing_is_kept_of_who_left) {
   ConnectionLimits limits(
       {.most = 3, .most_per_address = 3, .most_half_open = 2, .most_half_open_per_address = 2});
-  BOOST_CHECK(!limits.admit("a"));
-  BOOST_CHECK(!limits.admit("b"));
-  BOOST_CHECK(limits.admit("c"));
+  limits.came("a");
+  limits.came("b");
+  BOOST_CHECK(limits.is_crowded());
+  BOOST_CHECK(!limits.refusal("c"));
   limits.greeted("a");
-  BOOST_CHECK(!limits.admit("c"));
-  BOOST_CHECK(limits.admit("d"));
+  limits.came("c");
+  limits.greeted("c");
+  limits.came("d");
+  limits.greeted("d");
+  BOOST_CHECK(limits.refusal("e"));
   limits.left("a", true);
+  limits.left("d", true);
   limits.left("b", false);
-  limits.left("c", false);
+  limits.left("c", true);
   BOOST_CHECK_EQUAL(limits.connections(), 0U);
   BOOST_CHECK_EQUAL(limits.half_open(), 0U);
   BOOST_CHECK_EQUAL(limits.addresses(), 0U);

@@ -165,15 +165,14 @@ bool read_value(std::string_view type, ByteReader& reader, BaspMessage& message)
   return read_builtin(type, reader, message);
 }
 
-/// For messages to people: a peer's text may hold anything.
+}  // namespace
+
 std::string shown(std::string_view text) {
   std::string result(text.substr(0, 80));
   std::ranges::replace_if(
       result, [](unsigned char c) { return c < ' ' || c >= 0x7f; }, '?');
   return result;
 }
-
-}  // namespace
 
 std::optional<BaspHeader> read_basp_header(Bytes bytes) {
   ByteReader reader(bytes);

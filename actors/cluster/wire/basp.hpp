@@ -82,6 +82,9 @@ struct BaspMessage {
 /// more memory than the payload has, whatever it claims.
 std::optional<std::string> read_basp_message(Bytes payload, BaspMessage& message);
 
+/// The beginning of a peer's text, which may hold anything, for messages to people.
+std::string shown(std::string_view text);
+
 /// Reads CAF's id of a process: nothing for an id of another kind.
 std::optional<NodeKey> read_node_key(ByteReader& reader);
 

@@ -4,24 +4,31 @@
 
 namespace flowspec {
 
-std::optional<std::string> ConnectionLimits::admit(const std::string& address) {
+ConnectionLimits::Count ConnectionLimits::count_of(const std::string& address) const {
   auto found = by_address_.find(address);
-  auto count = found == by_address_.end() ? Count{} : found->second;
-  if (all_ >= options_.most)
-    return fmt::format("there are {} connections already", all_);
-  if (half_open_ >= options_.most_half_open)
-    return fmt::format("there are {} connections already that have not greeted", half_open_);
-  if (count.all >= options_.most_per_address)
-    return fmt::format("there are {} connections from {} already", count.all, address);
-  if (count.half_open >= options_.most_half_open_per_address)
-    return fmt::format("there are {} connections from {} already that have not greeted",
-                       count.half_open, address);
+  return found == by_address_.end() ? Count{} : found->second;
+}
+
+std::optional<std::string> ConnectionLimits::refusal(const std::string& address) const {
+  if (all_ - half_open_ >= options_.most)
+    return fmt::format("there are {} connections already", all_ - half_open_);
+  auto count = count_of(address);
+  if (count.all - count.half_open >= options_.most_per_address)
+    return fmt::format("there are {} connections from {} already", count.all - count.half_open,
+                       address);
+  return std::nullopt;
+}
+
+bool ConnectionLimits::is_crowded(const std::string& address) const {
+  return count_of(address).half_open >= options_.most_half_open_per_address;
+}
+
+void ConnectionLimits::came(const std::string& address) {
   ++all_;
   ++half_open_;
   auto& entry = by_address_[address];
   ++entry.all;
   ++entry.half_open;
-  return std::nullopt;
 }
 
 void ConnectionLimits::greeted(const std::string& address) {

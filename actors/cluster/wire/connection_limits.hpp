@@ -9,12 +9,13 @@
 namespace flowspec {
 
 struct ConnectionLimitOptions {
+  /// Of those that have greeted.
   std::size_t most = 1024;
-  std::size_t most_per_address = 256;
-  /// Those that have not greeted yet. Strangers cannot keep members out for longer than the limit of
-  /// a greeting.
-  std::size_t most_half_open = 128;
-  std::size_t most_half_open_per_address = 32;
+  std::size_t most_per_address = 512;
+  /// Of those that have not greeted yet: for one more, the oldest has to go. Whoever means it has
+  /// greeted long before that.
+  std::size_t most_half_open = 256;
+  std::size_t most_half_open_per_address = 192;
 };
 
 /// Counts connections by address. Nothing is kept of addresses without connections.
@@ -22,10 +23,15 @@ class ConnectionLimits {
  public:
   explicit ConnectionLimits(ConnectionLimitOptions options = {}) : options_(options) {}
 
-  /// A new connection that has not greeted: nothing if it may stay, or why not. One that is refused
-  /// is not counted.
-  std::optional<std::string> admit(const std::string& address);
-  /// It has greeted.
+  /// Nothing if there is room for a connection from this address, or why not.
+  std::optional<std::string> refusal(const std::string& address) const;
+  /// Before another connection comes, the oldest that has not greeted has to go: of this address, or
+  /// of all.
+  bool is_crowded(const std::string& address) const;
+  bool is_crowded() const { return half_open_ >= options_.most_half_open; }
+
+  /// A new connection, which has not greeted.
+  void came(const std::string& address);
   void greeted(const std::string& address);
   /// It is closed.
   void left(const std::string& address, bool had_greeted);
@@ -39,6 +45,8 @@ class ConnectionLimits {
     std::size_t all = 0;
     std::size_t half_open = 0;
   };
+
+  Count count_of(const std::string& address) const;
 
   ConnectionLimitOptions options_;
   std::size_t all_ = 0;

@@ -22,6 +22,8 @@ constexpr std::array<std::string_view, 7> data_types{
     "flowspec::CloseMessage",     "flowspec::VerdictMessage",  "flowspec::SentRowsMessage",
     "flowspec::SegmentEndMessage"};
 
+constexpr std::string_view introduction = "@atom+@str+@strong_actor_ptr+@str";
+
 /// What a control message may consist of.
 constexpr std::array<std::string_view, 24> control_types{
     "",
@@ -31,8 +33,8 @@ constexpr std::array<std::string_view, 24> control_types{
     "@str",
     "@atom",
     "@atom+@str+@u16",
-    "@atom+@str+@strong_actor_ptr+@str",
-    "@strong_actor_ptr+@strset",
+    introduction,
+    "@strong_actor_ptr",
     "flowspec::PrunesMessage",
     "flowspec::CancelMessage",
     "flowspec::ReadyMessage",
@@ -158,9 +160,9 @@ Problem FrameInspector::judge_kind(const BaspHeader& header, const BaspMessage& 
   if (header.flags != 0)
     return "a message with the flag of a handshake";
   if (contains(data_types, message.types) != (lane == Lane::data))
-    return "a message in the wrong lane: " + message.types;
+    return fmt::format("a message in the wrong lane: \"{}\"", shown(message.types));
   if (lane == Lane::control && !contains(control_types, message.types))
-    return "a message of a kind that is not used";
+    return fmt::format("a message of a kind that is not used: \"{}\"", shown(message.types));
   if (message.types == "@error" && !is_response(header))
     return "an error that answers nothing";
   return std::nullopt;
@@ -169,9 +171,13 @@ Problem FrameInspector::judge_kind(const BaspHeader& header, const BaspMessage& 
 Problem FrameInspector::judge_rights(const BaspHeader& header, const BaspMessage& message) const {
   if (message.types == "@exit" && !given_.is_owned_by(rules_.peer, header.receiver))
     return fmt::format("an exit message to actor {}, which is not the sender's", header.receiver);
-  bool is_request = !is_response(header) && message.types.starts_with("@atom");
-  if (is_request && !given_.is_given_to(rules_.peer, header.receiver))
-    return fmt::format("a request to actor {}, which is another peer's", header.receiver);
+  // How CAF answers who asked for the spawn server.
+  bool is_introduction = message.types == introduction;
+  if (is_introduction && !given_.is_given_to(rules_.peer, header.receiver))
+    return fmt::format("an answer to actor {}, which did not ask", header.receiver);
+  bool is_request = !is_introduction && !is_response(header) && message.types.starts_with("@atom");
+  if (is_request && !given_.is_owned_by(rules_.peer, header.receiver))
+    return fmt::format("a request to actor {}, which was not made for the sender", header.receiver);
   return std::nullopt;
 }
 
@@ -218,6 +224,8 @@ FrameInspector::Outgoing FrameInspector::note(Bytes frame) {
     outgoing.problem = read_basp_message(payload, message);
     if (contains(data_types, message.types))
       outgoing.lane = Lane::data;
+    if (!outgoing.problem && (header->flags & BaspHeader::named_receiver) == 0)
+      outgoing.problem = judge_kind(*header, message, outgoing.lane);
     give_actors(*header, message);
   }
   if (!outgoing.problem)
@@ -231,7 +239,7 @@ void FrameInspector::give_actors(const BaspHeader& header, const BaspMessage& me
     given_.give(rules_.peer, header.source, false);
   // What was made for the peer comes as the answer to its request.
   bool is_made =
-      is_response(header) && (message.types == "@strong_actor_ptr+@strset" ||
+      is_response(header) && (message.types == "@strong_actor_ptr" ||
                               message.types == "flowspec::PipelineActor+flowspec::ControlActor");
   for (const ActorReference& actor : message.actors)
     if (actor.node == std::optional(rules_.own))

@@ -25,11 +25,17 @@ struct InspectionRules {
   std::size_t most_data_bytes = (std::size_t{256} << 20) + 1024;
 };
 
-/// Of one connection; the actors that were given are shared with others. Not thread-safe.
+/// Of one connection; the actors that were given are shared with others. `note` is thread-safe; all
+/// others are for one thread.
 class FrameInspector {
  public:
   FrameInspector(InspectionRules rules, GivenActors& given)
-      : rules_(std::move(rules)), given_(given) {}
+      : rules_(std::move(rules)), given_(given) {
+    given_.welcome(rules_.peer);
+  }
+  ~FrameInspector() { given_.leave(rules_.peer); }
+  FrameInspector(const FrameInspector&) = delete;
+  FrameInspector& operator=(const FrameInspector&) = delete;
 
   /// Nothing if the frame may come, or why not. Needs the header only: asked before memory is taken.
   std::optional<std::string> judge_header(const BaspHeader& header, Lane lane) const;

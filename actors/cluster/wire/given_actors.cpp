@@ -4,9 +4,24 @@
 
 namespace flowspec {
 
+void GivenActors::welcome(const NodeKey& peer) {
+  std::lock_guard lock(mutex_);
+  ++peers_[peer].connections;
+}
+
+void GivenActors::leave(const NodeKey& peer) {
+  std::lock_guard lock(mutex_);
+  auto found = peers_.find(peer);
+  if (found != peers_.end() && --found->second.connections == 0)
+    peers_.erase(found);
+}
+
 void GivenActors::give(const NodeKey& peer, std::uint64_t actor, bool owned) {
   std::lock_guard lock(mutex_);
-  Actors& actors = peers_[peer];
+  auto found = peers_.find(peer);
+  if (found == peers_.end())
+    return;
+  Actors& actors = found->second.actors;
   auto& owns = actors[actor];
   owns = owns || owned;
   if (actors.size() <= most_given_per_peer)
@@ -17,14 +32,14 @@ void GivenActors::give(const NodeKey& peer, std::uint64_t actor, bool owned) {
 
 bool GivenActors::is_given(std::uint64_t actor) const {
   std::lock_guard lock(mutex_);
-  return std::ranges::any_of(peers_,
-                             [&](const auto& entry) { return entry.second.contains(actor); });
+  return std::ranges::any_of(
+      peers_, [&](const auto& entry) { return entry.second.actors.contains(actor); });
 }
 
 bool GivenActors::is_given_to(const NodeKey& peer, std::uint64_t actor) const {
   std::lock_guard lock(mutex_);
   auto found = peers_.find(peer);
-  return found != peers_.end() && found->second.contains(actor);
+  return found != peers_.end() && found->second.actors.contains(actor);
 }
 
 bool GivenActors::is_owned_by(const NodeKey& peer, std::uint64_t actor) const {
@@ -32,20 +47,15 @@ bool GivenActors::is_owned_by(const NodeKey& peer, std::uint64_t actor) const {
   auto found = peers_.find(peer);
   if (found == peers_.end())
     return false;
-  auto owned = found->second.find(actor);
-  return owned != found->second.end() && owned->second;
-}
-
-void GivenActors::forget(const NodeKey& peer) {
-  std::lock_guard lock(mutex_);
-  peers_.erase(peer);
+  auto owned = found->second.actors.find(actor);
+  return owned != found->second.actors.end() && owned->second;
 }
 
 std::size_t GivenActors::size() const {
   std::lock_guard lock(mutex_);
   std::size_t size = 0;
-  for (const auto& [peer, actors] : peers_)
-    size += actors.size();
+  for (const auto& [key, peer] : peers_)
+    size += peer.actors.size();
   return size;
 }
 

@@ -36,6 +36,9 @@ struct Greeting {
   bool operator==(const Greeting&) const = default;
 };
 
+/// A peer that says nothing for so many heartbeats is lost.
+inline constexpr int heartbeats_to_loss = 8;
+
 /// Why the sender of this does not go on.
 struct Refusal {
   std::string why;

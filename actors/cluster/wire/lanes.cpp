@@ -40,7 +40,7 @@ void OutgoingLanes::drop_sent() {
     }
 }
 
-std::optional<OutgoingLanes::Piece> OutgoingLanes::next() {
+std::optional<OutgoingLanes::Piece> OutgoingLanes::next(std::size_t most) {
   // Not earlier: the piece that was sent last borrowed the frame's bytes.
   drop_sent();
   for (auto lane : {Lane::control, Lane::data}) {
@@ -49,7 +49,7 @@ std::optional<OutgoingLanes::Piece> OutgoingLanes::next() {
       continue;
     Frame& frame = queue.front();
     auto rest = bytes_of({frame.bytes.data(), frame.bytes.size()}).subspan(frame.sent);
-    auto bytes = rest.first(std::min<std::size_t>(rest.size(), most_piece_bytes));
+    auto bytes = rest.first(std::min({rest.size(), most, std::size_t{most_piece_bytes}}));
     PieceHead head{static_cast<PieceKind>(lane), frame.sent == 0, bytes.size() == rest.size(),
                    static_cast<std::uint32_t>(bytes.size())};
     frame.sent += bytes.size();

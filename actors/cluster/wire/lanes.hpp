@@ -50,8 +50,8 @@ class OutgoingLanes {
   };
 
   void push(Lane lane, std::vector<char> frame);
-  /// The next piece to send; nothing if all is sent.
-  std::optional<Piece> next();
+  /// The next piece to send, of at most `most` bytes; nothing if all is sent.
+  std::optional<Piece> next(std::size_t most = most_piece_bytes);
   /// Bytes of all frames that have not been passed on entirely.
   std::size_t bytes() const { return bytes_; }
   std::size_t frames(Lane lane) const { return queues_[static_cast<std::size_t>(lane)].size(); }

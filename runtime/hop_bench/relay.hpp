@@ -1,0 +1,44 @@
+#pragma once
+/// A link that can be slow, far or broken: passes the bytes of TCP connections on.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace flowspec {
+
+struct RelayOptions {
+  /// One way.
+  std::chrono::microseconds delay{0};
+  /// Each way, of all connections together; 0: as fast as it goes.
+  std::uint64_t bytes_per_s = 0;
+};
+
+/// Listens on a free port of 127.0.0.1 and connects everybody with another port of it. Runs on a thread
+/// of its own; all functions are thread-safe.
+class Relay {
+ public:
+  explicit Relay(std::uint16_t to, RelayOptions options = {});
+  ~Relay();
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+
+  std::uint16_t port() const;
+  /// Connections so far.
+  std::size_t connections() const;
+  /// From now on nothing passes on connection `i`, in the order of their coming, as if a cable were
+  /// cut: nobody is told.
+  void cut(std::size_t i);
+  /// The same for all connections, and those to come, until `mend`, which passes on what was held.
+  void cut_all();
+  void mend();
+  /// Flips a bit of what comes next on connection `i`.
+  void corrupt(std::size_t i);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace flowspec
