@@ -13,8 +13,7 @@ namespace flowspec {
 using caf::reacts_to;
 using caf::replies_to;
 
-/// Messages that overtake segments: the only ones that stages, the verifier and the relays have in
-/// common.
+/// Messages that overtake segments, in mailboxes and between machines.
 using ControlActor = caf::typed_actor<
     // The root of some sessions has moved.
     reacts_to<PrunesMessage>,

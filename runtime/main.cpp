@@ -14,6 +14,7 @@
 #include "runtime/console/output.hpp"
 #include "runtime/console/signals.hpp"
 #include "runtime/engine_bench/engine_bench.hpp"
+#include "runtime/hop_bench/hop_bench.hpp"
 #include "runtime/verify/verify.hpp"
 
 namespace {
@@ -39,6 +40,8 @@ ExitCode run(const CommandLine& line) {
   Signals signals([](int) { leave(ExitCode::cancelled); });
   if (line.engine_bench)
     return run_engine_bench(*line.engine_bench, std::cout, std::cerr);
+  if (line.hop_bench)
+    return run_hop_bench(*line.hop_bench, std::cout);
   if (line.bench)
     return run_bench(*line.bench);
   if (line.tokenize)

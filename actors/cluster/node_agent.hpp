@@ -1,7 +1,7 @@
 #pragma once
 /// The one actor of a node that others spawn remotely: it has stages made, and ends them.
 ///
-///   owner (on another machine) ── spawn ──► agent ──► stages, control relays
+///   owner (on another machine) ── spawn ──► agent ──► stages
 ///     └─ goes, or is lost ──────────────────► they end
 
 #include <memory>

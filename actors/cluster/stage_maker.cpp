@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "actors/cluster/control_relay.hpp"
 #include "actors/cluster/node.hpp"
 #include "actors/cluster/stage_plan.hpp"
 #include "actors/emulation/stage_device.hpp"
@@ -90,7 +89,7 @@ class StageMaker {
     }
     spdlog::info("stage {}: layers {} to {} of {}", spec->stage, spec->first_layer, spec->end_layer,
                  spec->model_file);
-    return {*stage, spawn_control_relay(self_->system(), *stage)};
+    return {*stage, *stage};
   }
 
  private:

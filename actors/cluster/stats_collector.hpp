@@ -34,9 +34,7 @@ caf::result<std::vector<StageStatsMessage>> collect_stats(Self* self,
   auto collected = std::make_shared<Collected>(
       Collected{std::vector<StageStatsMessage>(hops.size()), hops.size(),
                 self->template make_response_promise<Promise>()});
-  // A caf::duration, since with a std::chrono limit CAF 0.17 forgets the priority. A request to
-  // another machine is not urgent: the answer to an urgent one would not come back, and the relay
-  // there makes the request urgent again.
+  // A caf::duration, since with a std::chrono limit CAF 0.17 forgets the priority.
   const caf::duration limit{std::chrono::seconds(4)};
   for (std::size_t i = 0; i < hops.size(); ++i) {
     auto receive = [&](auto response) {
@@ -47,10 +45,7 @@ caf::result<std::vector<StageStatsMessage>> collect_stats(Self* self,
           },
           [collected](const caf::error&) { collected->one_less(); });
     };
-    if (hops[i].node() == self->node())
-      receive(self->template request<caf::message_priority::high>(hops[i], limit, stats_a_v));
-    else
-      receive(self->request(hops[i], limit, stats_a_v));
+    receive(self->template request<caf::message_priority::high>(hops[i], limit, stats_a_v));
   }
   return collected->promise;
 }

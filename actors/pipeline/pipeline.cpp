@@ -22,7 +22,7 @@ Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
   };
   Pipeline pipeline;
   pipeline.policy = config.policy;
-  pipeline.pruner = spawn_tree_pruner(system);
+  pipeline.pruner = spawn_tree_pruner(system, config.policy.direct_prunes);
   pipeline.draft =
       spawn_draft(system,
                   {config.policy, config.load_draft, link("draft", "pruner", pipeline.pruner),
@@ -54,7 +54,7 @@ Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
   std::reverse(pipeline.stages.begin(), pipeline.stages.end());
 
   std::vector<ControlActor> hops;
-  for (std::uint32_t hop = 0; config.policy.direct_prunes && hop < config.stages; ++hop)
+  for (std::uint32_t hop = 0; hop < config.stages; ++hop)
     hops.push_back(link("pruner", name(hop), pipeline.stages[hop].control));
   hops.push_back(link("pruner", name(config.stages), ControlActor{pipeline.verifier}));
   caf::anon_send(pipeline.pruner, bind_a_v, link("pruner", "draft", pipeline.draft), hops);

@@ -20,9 +20,8 @@
 
 namespace flowspec {
 
-/// A stage and the handle for messages that overtake segments. For a local stage both are the same
-/// actor; on another node a relay receives control messages, because CAF loses their priority on
-/// the network.
+/// A stage and the handle for messages that overtake segments: the same actor, unless an emulated
+/// device stands before it.
 struct StageHandle {
   PipelineActor stage;
   ControlActor control;

@@ -31,8 +31,9 @@ class TreePruner {
  public:
   static constexpr const char* name = "tree_pruner";
 
-  void init(TreePrunerActor::pointer self) {
+  void init(TreePrunerActor::pointer self, bool direct_prunes) {
     self_ = self;
+    direct_prunes_ = direct_prunes;
     log_failures(self);
   }
 
@@ -217,17 +218,21 @@ class TreePruner {
   }
 
   void publish(const Prunes& prunes) {
-    if (!prunes.prunes.empty()) {
-      PrunesMessage message{{prunes.prunes, {}}};
-      for (const auto& hop : hops_)
-        self_->send<message_priority::high>(hop, message);
-    }
+    // First the draft, on which the next segment waits.
     if (!prunes.prunes.empty() || !prunes.ended.empty())
       self_->send<message_priority::high>(draft_, PrunesMessage{prunes});
+    if (!prunes.prunes.empty() && !hops_.empty()) {
+      PrunesMessage message{{prunes.prunes, {}}};
+      auto hop = direct_prunes_ ? hops_.begin() : std::prev(hops_.end());
+      for (; hop != hops_.end(); ++hop)
+        self_->send<message_priority::high>(*hop, message);
+    }
   }
 
   TreePrunerActor::pointer self_ = nullptr;
   DraftActor draft_;
+  bool direct_prunes_ = true;
+  /// The last one is the verifier.
   std::vector<ControlActor> hops_;
   std::map<SessionId, PrunerSession> sessions_;
   /// Segments that were sent and have not ended, with the sessions of their rows.
@@ -238,8 +243,9 @@ class TreePruner {
   SegmentId last_seen_ = 0;
 };
 
-TreePrunerActor::behavior_type tree_pruner(TreePrunerActor::stateful_pointer<TreePruner> self) {
-  self->state.init(self);
+TreePrunerActor::behavior_type tree_pruner(TreePrunerActor::stateful_pointer<TreePruner> self,
+                                           bool direct_prunes) {
+  self->state.init(self, direct_prunes);
   auto& state = self->state;
   return {
       [&state](bind_a, DraftActor draft, std::vector<ControlActor> hops) {
@@ -261,8 +267,8 @@ TreePrunerActor::behavior_type tree_pruner(TreePrunerActor::stateful_pointer<Tre
 
 }  // namespace
 
-TreePrunerActor spawn_tree_pruner(caf::actor_system& system) {
-  return system.spawn(tree_pruner);
+TreePrunerActor spawn_tree_pruner(caf::actor_system& system, bool direct_prunes) {
+  return system.spawn(tree_pruner, direct_prunes);
 }
 
 }  // namespace flowspec

@@ -14,6 +14,7 @@
 
 namespace flowspec {
 
-TreePrunerActor spawn_tree_pruner(caf::actor_system& system);
+/// @param direct_prunes  prunes go to the stages at once; else they only go along with segments.
+TreePrunerActor spawn_tree_pruner(caf::actor_system& system, bool direct_prunes = true);
 
 }  // namespace flowspec

@@ -5,7 +5,7 @@
 namespace flowspec {
 
 /// Blocks of at least this many bytes return to the system when they are freed.
-inline constexpr std::size_t returned_block = std::size_t{1} << 20U;
+inline constexpr std::size_t returned_block = std::size_t{2} << 20U;
 
 /// To be called at the start. Runs come and go, and their weights with them. By default the C
 /// library raises its threshold when a large block is freed, and then keeps such blocks for every

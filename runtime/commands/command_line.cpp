@@ -28,6 +28,8 @@ void add_commands(CLI::App& app, CommandOptions& options) {
   add_engine_bench(
       *bench->add_subcommand("engine", "Measure how fast this machine computes layers"),
       options.engine_bench);
+  add_hop_bench(*bench->add_subcommand("hop", "Measure how long messages take to another process"),
+                options.hop_bench);
   add_verify(*app.add_subcommand("verify", "Prove that every pipeline writes the model's text"),
              options.verify);
   add_tokenize(*app.add_subcommand("tokenize", "Show a text's tokens, or the text of tokens"),
@@ -50,6 +52,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   } else if (app.get_subcommand("bench")->got_subcommand("engine")) {
     check(options.engine_bench);
     line.engine_bench = std::move(options.engine_bench);
+  } else if (app.get_subcommand("bench")->got_subcommand("hop")) {
+    line.hop_bench = std::move(options.hop_bench);
   } else if (app.got_subcommand("bench")) {
     check(options.bench);
     line.bench = std::move(options.bench);

@@ -8,6 +8,7 @@
 #include "runtime/commands/nodes_options.hpp"
 #include "runtime/commands/tokenize.hpp"
 #include "runtime/engine_bench/engine_bench_options.hpp"
+#include "runtime/hop_bench/hop_bench_options.hpp"
 #include "runtime/verify/verify_options.hpp"
 
 namespace CLI {
@@ -24,6 +25,7 @@ struct CommandLine {
   std::optional<NodesOptions> nodes;
   std::optional<BenchOptions> bench;
   std::optional<EngineBenchOptions> engine_bench;
+  std::optional<HopBenchOptions> hop_bench;
   std::optional<VerifyOptions> verify;
   std::optional<TokenizeOptions> tokenize;
   int exit_code = 0;
@@ -39,6 +41,7 @@ struct CommandOptions {
   NodesOptions nodes;
   BenchOptions bench;
   EngineBenchOptions engine_bench;
+  HopBenchOptions hop_bench;
   VerifyOptions verify;
   TokenizeOptions tokenize;
 };

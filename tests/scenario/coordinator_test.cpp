@@ -12,7 +12,6 @@
 #include <caf/io/all.hpp>
 #include <unistd.h>
 
-#include "actors/cluster/control_relay.hpp"
 #include "actors/cluster/dialer.hpp"
 #include "actors/cluster/wire/transport_module.hpp"
 #include "actors/emulation/link.hpp"
@@ -186,16 +185,14 @@ BOOST_AUTO_TEST_CASE(a_message_that_an_actor_does_not_take_is_dropped_without_a_
     auto dialer = spawn_dialer(world.system);
     auto target = caf::actor_cast<caf::actor>(pipeline.draft);
     auto link = spawn_emulated_link(world.system, {{}, "a", "b", target});
-    auto relay = spawn_control_relay(world.system, pipeline.verifier);
     for (const auto& actor :
          {caf::actor_cast<caf::actor>(world.coordinator), caf::actor_cast<caf::actor>(dialer), link,
-          caf::actor_cast<caf::actor>(relay), target, caf::actor_cast<caf::actor>(pipeline.pruner),
+          target, caf::actor_cast<caf::actor>(pipeline.pruner),
           caf::actor_cast<caf::actor>(pipeline.verifier)})
       caf::anon_send(actor, std::string("what is this?"));
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     end_actor(link);
     end_actor(dialer);
-    end_actor(relay);
   });
   BOOST_CHECK_MESSAGE(printed.find("***") == std::string::npos, printed);
 }

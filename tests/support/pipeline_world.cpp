@@ -8,7 +8,6 @@
 #include <caf/scheduler/test_coordinator.hpp>
 #include <fmt/format.h>
 
-#include "actors/cluster/control_relay.hpp"
 #include "actors/cluster/coordinator.hpp"
 #include "actors/pipeline/hop.hpp"
 #include "actors/pipeline/pipeline.hpp"
@@ -75,7 +74,6 @@ struct PipelineWorld::System {
   std::shared_ptr<const Tokenizer> tokenizer;
   Pipeline pipeline;
   CoordinatorActor coordinator;
-  std::vector<ControlActor> relays;
   std::map<SessionId, SessionActor> sessions;
   std::map<SessionId, std::optional<Report>> reports;
   std::map<SessionId, std::size_t> pieces;
@@ -143,10 +141,6 @@ PipelineWorld::PipelineWorld(WorldOptions options)
         stage.probe = this;
         stage.taps = options_.taps;
         auto actor = spawn_stage(world.system, std::move(stage), SpawnMode::pooled);
-        if (options_.has_relays) {
-          world.relays.push_back(spawn_control_relay(world.system, actor));
-          return {actor, world.relays.back()};
-        }
         return {actor, actor};
       });
 
@@ -312,8 +306,6 @@ std::vector<StageStats> PipelineWorld::statistics() {
   auto request = world.self->request(world.coordinator, caf::infinite, stats_a_v);
   auto& jobs = world.scheduler.jobs;
   std::set<caf::resumable*> on_the_way{job_of(world.coordinator)};
-  for (const ControlActor& relay : world.relays)
-    on_the_way.insert(job_of(relay));
   auto next = [&] {
     return std::find_if(jobs.begin(), jobs.end(),
                         [&](caf::resumable* job) { return on_the_way.contains(job); });

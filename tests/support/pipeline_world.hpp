@@ -40,8 +40,6 @@ struct WorldOptions {
   /// Called before a stage or the verifier computes, with its number; an exception that it throws
   /// counts as one of the computation.
   std::function<void(std::uint32_t stage)> before_compute;
-  /// Control messages reach the stages through relays, as on another machine.
-  bool has_relays = false;
   /// Record all deliveries, and the live nodes of all hops.
   bool keeps_log = false;
 };

@@ -126,6 +126,17 @@ BOOST_AUTO_TEST_CASE(links_and_unknown_kinds_are_refused) {
       "answers nothing");
 }
 
+BOOST_AUTO_TEST_CASE(ids_of_streams_are_refused) {
+  auto with_id = [](std::uint64_t id) {
+    return message_frame(20, "flowspec::PrunesMessage", caf_content(1), id);
+  };
+  BOOST_CHECK(passes(with_id(0)));                        // high priority
+  BOOST_CHECK(passes(with_id(std::uint64_t{1} << 60U)));  // normal
+  check_refused(with_id(std::uint64_t{2} << 60U), "of a stream");
+  check_refused(with_id(std::uint64_t{3} << 60U), "of a stream");
+  check_refused(with_id(std::uint64_t{1} << 62U), "answered");
+}
+
 BOOST_AUTO_TEST_CASE(stacks_and_bytes_too_many_or_few_are_refused) {
   BaspHeader header{BaspOperation::direct_message};
   header.receiver = 20;

@@ -41,7 +41,7 @@ TransportOptions options_of(char letter, char secret = 's') {
 class Inbox : public FrameReceiver {
  public:
   explicit Inbox(Connection& connection) : connection_(connection) {}
-  void take(std::vector<char> frame) override {
+  void take(std::vector<char>& frame) override {
     std::lock_guard lock(mutex_);
     connection_.consumed(frame.size());
     frames_.emplace_back(frame.begin(), frame.end());

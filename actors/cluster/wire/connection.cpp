@@ -23,9 +23,15 @@ constexpr std::size_t small_read = 4096;
 constexpr std::size_t large_read = 128 << 10;
 /// TLS splits everything into records of at most this size.
 constexpr std::size_t record_bytes = 16 << 10;
-constexpr std::size_t small_piece = 16 << 10;
-/// What the kernel may hold that is not on the way: a control frame cannot overtake it.
-constexpr int most_unsent = 16 << 10;
+/// What is encrypted, or what the kernel holds and has not sent, cannot be overtaken: both are as much
+/// as the link takes in this time, within these bounds.
+constexpr double ahead_seconds = 0.0007;
+constexpr double least_piece = 8 << 10;
+constexpr double least_unsent = 4 << 10;
+constexpr double most_unsent = 512 << 10;
+constexpr int first_unsent = 32 << 10;
+/// The receiver decrypts one while the next is encrypted.
+constexpr std::size_t usual_piece = 32 << 10;
 /// Frames that wait for their receiver: what a peer may have in flight.
 constexpr std::size_t most_incoming = std::size_t{512} << 20;
 /// Frames that wait to be sent. Credits bound what runs send; beyond, the peer does not take it.
@@ -60,6 +66,7 @@ Connection::Connection(asio::io_context& context, const ConnectionSettings& sett
       side_(side),
       events_(std::move(events)),
       received_(small_read),
+      unsent_(first_unsent),
       tls_(*settings.tls, side),
       budget_(most_incoming) {
   info_.address = address_;
@@ -102,7 +109,7 @@ void Connection::start() {
 void Connection::configure_socket() {
   set_option<IPPROTO_TCP, TCP_NODELAY>(socket_, 1);
   set_option<SOL_SOCKET, SO_KEEPALIVE>(socket_, 1);
-  set_option<IPPROTO_TCP, TCP_NOTSENT_LOWAT>(socket_, most_unsent);
+  set_option<IPPROTO_TCP, TCP_NOTSENT_LOWAT>(socket_, first_unsent);
 }
 
 void Connection::set_deadline(std::chrono::milliseconds limit, const std::string& what) {
@@ -399,7 +406,9 @@ bool Connection::take_frame(IncomingLanes::Result& result) {
     std::lock_guard lock(mutex_);
     budget_.take(frame.size());
   }
-  receiver_->take(std::move(frame));
+  receiver_->take(frame);
+  if (incoming_)
+    incoming_->recycle(std::move(frame));
   return true;
 }
 
@@ -438,6 +447,11 @@ void Connection::send(std::vector<char> frame) {
   flush();
 }
 
+std::vector<char> Connection::buffer() {
+  std::lock_guard lock(mutex_);
+  return outgoing_.buffer();
+}
+
 void Connection::flush() {
   is_dirty_ = true;
   // Who holds the lock looks again when it lets go.
@@ -453,10 +467,16 @@ void Connection::write_locked() {
     if (sent_ == sending_.size()) {
       if (!tls_.has_outgoing())
         encrypt_next();
-      if (!tls_.has_outgoing())
+      if (!tls_.has_outgoing()) {
+        burst_begin_.reset();
         return;
+      }
       tls_.take_outgoing(sending_);
       sent_ = 0;
+    }
+    if (!burst_begin_) {
+      burst_begin_ = Clock::now();
+      burst_bytes_ = bytes_out_;
     }
     auto left = sending_.size() - sent_;
     auto count =
@@ -473,11 +493,10 @@ void Connection::write_locked() {
     auto sent = static_cast<std::size_t>(std::max<ssize_t>(count, 0));
     sent_ += sent;
     bytes_out_ += sent;
-    // What is encrypted cannot be overtaken: where the link is slow, it should be little.
-    piece_bytes_ =
-        sent < left ? small_piece : std::min<std::size_t>(2 * piece_bytes_, most_piece_bytes);
     if (sent < left)
       wait_to_write_locked();
+    else if (link_rate_ == 0)
+      piece_bytes_ = std::min<std::size_t>(2 * piece_bytes_, usual_piece);
   }
 }
 
@@ -490,11 +509,32 @@ void Connection::wait_to_write_locked() {
       {
         TlsLock lock(*self);
         self->waits_to_write_ = false;
+        self->measure_link_locked();
       }
       if (!error)
         self->flush();
     });
   });
+}
+
+/// The socket takes bytes again: since the burst began, or since the last time, the link has taken what
+/// was sent.
+void Connection::measure_link_locked() {
+  auto now = Clock::now();
+  if (phase_ == Phase::closed || !burst_begin_ || now <= *burst_begin_)
+    return;
+  auto bytes = static_cast<double>(bytes_out_ - std::exchange(burst_bytes_, bytes_out_));
+  auto rate = bytes / std::chrono::duration<double>(now - *burst_begin_).count();
+  burst_begin_ = now;
+  link_rate_ = link_rate_ == 0 ? rate : (link_rate_ + rate) / 2;
+  auto ahead = link_rate_ * ahead_seconds;
+  piece_bytes_ =
+      static_cast<std::size_t>(std::clamp(ahead, least_piece, static_cast<double>(usual_piece)));
+  auto unsent = static_cast<int>(std::clamp(ahead, least_unsent, most_unsent));
+  if (unsent < unsent_ / 2 || unsent > 2 * unsent_) {
+    unsent_ = unsent;
+    set_option<IPPROTO_TCP, TCP_NOTSENT_LOWAT>(socket_, unsent);
+  }
 }
 
 /// Puts what is next into the hands of TLS: signs of life, then at most one piece of data, or control

@@ -38,8 +38,9 @@ namespace flowspec {
 class FrameReceiver {
  public:
   virtual ~FrameReceiver() = default;
-  /// A frame of CAF, with its header. To be told to Connection::consumed.
-  virtual void take(std::vector<char> frame) = 0;
+  /// A frame of CAF, with its header. To be told to Connection::consumed. What is not moved away is
+  /// used again.
+  virtual void take(std::vector<char>& frame) = 0;
   /// Nothing more comes, whatever the reason.
   virtual void closed() = 0;
 };
@@ -73,6 +74,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void attach(std::shared_ptr<FrameReceiver> receiver);
   /// Sends a frame of CAF. Thread-safe; frames of one thread keep their order within their lane.
   void send(std::vector<char> frame);
+  /// An empty buffer for a frame to send, perhaps with memory. Thread-safe.
+  std::vector<char> buffer();
   /// The receiver is done with bytes of a frame. Thread-safe.
   void consumed(std::size_t bytes);
   /// Sends what is waiting, and then ends. Thread-safe.
@@ -116,6 +119,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void flush();
   void write_locked();
   void wait_to_write_locked();
+  void measure_link_locked();
   void encrypt_next();
   void append_head(PieceKind kind);
   void append(const OutgoingLanes::Piece& piece);
@@ -164,6 +168,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   std::string close_reason_;
 
+  /// Bytes that the kernel may hold unsent.
+  int unsent_;
+
   // Writing, and what decrypts: with the lock held.
   std::mutex tls_mutex_;
   TlsSession tls_;
@@ -171,7 +178,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::vector<char> sending_;
   std::size_t sent_ = 0;
   std::vector<std::byte> joined_;
-  std::size_t piece_bytes_ = most_piece_bytes;
+  /// How much of a frame is encrypted at once.
+  std::size_t piece_bytes_ = 16 << 10;
+  /// How fast the link takes bytes, measured where it is the limit; 0: not yet.
+  double link_rate_ = 0;
+  /// Since when, and since which byte, the socket is being filled without a break.
+  std::optional<Clock::time_point> burst_begin_;
+  std::uint64_t burst_bytes_ = 0;
   bool ping_is_due_ = false;
   int pongs_owed_ = 0;
   bool has_said_farewell_ = false;

@@ -100,7 +100,7 @@ bool DirectProxy::send(caf::mailbox_element& what) {
   if (what.sender)
     system.registry().put(what.sender->id(), what.sender);
   caf::scoped_execution_unit unit(&system);
-  std::vector<char> frame;
+  auto frame = connection->buffer();
   caf::binary_serializer sink(&unit, frame);
   sink.skip(BaspHeader::size);
   auto message = what.move_content_to_message();
@@ -133,7 +133,7 @@ bool deliver(caf::actor_system& system, caf::proxy_registry& proxies, OpenReques
   auto header = read_basp_header(bytes);
   if (!header || header->operation != BaspOperation::direct_message || header->flags != 0)
     return false;
-  auto id = caf::make_message_id(header->data);
+  caf::message_id id{header->data};  // make_message_id would lose the priority
   if (id.is_response())
     requests.remove(peer, header->receiver, id);
   auto receiver = system.registry().get(static_cast<caf::actor_id>(header->receiver));

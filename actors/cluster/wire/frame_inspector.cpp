@@ -14,7 +14,10 @@ using Problem = std::optional<std::string>;
 constexpr std::size_t most_handshake_bytes = 4096;
 /// Header, two ids of nodes, and for a loss an error with its text.
 constexpr std::size_t most_watch_bytes = 70 << 10;
+/// Bits of the ids of CAF's messages. Of the two that name a category, streams have the upper one.
 constexpr std::uint64_t response_flag = std::uint64_t{1} << 63U;
+constexpr std::uint64_t answered_flag = std::uint64_t{1} << 62U;
+constexpr std::uint64_t stream_flag = std::uint64_t{1} << 61U;
 
 /// What goes in the data lane: in-band messages, whose order among each other counts.
 constexpr std::array<std::string_view, 7> data_types{
@@ -163,6 +166,8 @@ Problem FrameInspector::judge_kind(const BaspHeader& header, const BaspMessage& 
     return fmt::format("a message in the wrong lane: \"{}\"", shown(message.types));
   if (lane == Lane::control && !contains(control_types, message.types))
     return fmt::format("a message of a kind that is not used: \"{}\"", shown(message.types));
+  if ((header.data & (answered_flag | stream_flag)) != 0)
+    return "a message with the id of a stream, or one that was answered";
   if (message.types == "@error" && !is_response(header))
     return "an error that answers nothing";
   return std::nullopt;

@@ -6,6 +6,29 @@
 
 namespace flowspec {
 
+namespace {
+
+/// What the claim of a peer may make us take at once.
+constexpr std::size_t most_reserved = 8 << 20;
+
+}  // namespace
+
+void SpareBuffers::give(std::vector<char> buffer) {
+  // What is small costs little; what is very large should not stay.
+  if (buffer.capacity() < least_bytes || buffer.capacity() > most_bytes || buffers_.size() == most)
+    return;
+  buffer.clear();
+  buffers_.push_back(std::move(buffer));
+}
+
+std::vector<char> SpareBuffers::take() {
+  if (buffers_.empty())
+    return {};
+  auto buffer = std::move(buffers_.back());
+  buffers_.pop_back();
+  return buffer;
+}
+
 std::string encode(const PieceHead& head) {
   auto flags = static_cast<std::uint8_t>((head.is_first ? 1U : 0U) | (head.is_last ? 2U : 0U));
   ByteWriter writer;
@@ -36,6 +59,7 @@ void OutgoingLanes::drop_sent() {
   for (auto& queue : queues_)
     if (!queue.empty() && queue.front().sent == queue.front().bytes.size()) {
       bytes_ -= queue.front().bytes.size();
+      spare_.give(std::move(queue.front().bytes));
       queue.pop_front();
     }
 }
@@ -85,6 +109,8 @@ IncomingLanes::Result IncomingLanes::take(const PieceHead& head, Bytes bytes) {
     }
     part.size = *size;
     part.is_open = true;
+    part.bytes = spare_.take();
+    part.bytes.reserve(std::min(*size, most_reserved));
   }
   auto left = part.size - part.bytes.size();
   if (bytes.empty() || bytes.size() > left || head.is_last != (bytes.size() == left)) {
@@ -92,7 +118,7 @@ IncomingLanes::Result IncomingLanes::take(const PieceHead& head, Bytes bytes) {
         fmt::format("a piece of {} bytes where its frame has {} left", bytes.size(), left);
     return result;
   }
-  // Memory grows with what has come, not with what is claimed.
+  // Beyond that, memory grows with what has come, not with what is claimed.
   const auto* begin = reinterpret_cast<const char*>(bytes.data());
   part.bytes.insert(part.bytes.end(), begin, begin + bytes.size());
   if (head.is_last) {

@@ -40,6 +40,22 @@ std::string encode(const PieceHead& head);
 /// Nothing if the eight bytes are no head, or claim too much.
 std::optional<PieceHead> read_piece_head(Bytes bytes);
 
+/// Memory of frames that have gone, for those that come: fresh pages cost more than what is written to
+/// them.
+class SpareBuffers {
+ public:
+  void give(std::vector<char> buffer);
+  /// Empty; with memory of its own if there is some.
+  std::vector<char> take();
+
+ private:
+  static constexpr std::size_t least_bytes = 16 << 10;
+  static constexpr std::size_t most_bytes = 8 << 20;
+  static constexpr std::size_t most = 2;
+
+  std::vector<std::vector<char>> buffers_;
+};
+
 /// Frames on their way out.
 class OutgoingLanes {
  public:
@@ -56,6 +72,8 @@ class OutgoingLanes {
   std::size_t bytes() const { return bytes_; }
   std::size_t frames(Lane lane) const { return queues_[static_cast<std::size_t>(lane)].size(); }
   void clear();
+  /// An empty buffer for a frame that will be pushed.
+  std::vector<char> buffer() { return spare_.take(); }
 
  private:
   struct Frame {
@@ -66,6 +84,7 @@ class OutgoingLanes {
   void drop_sent();
 
   std::array<std::deque<Frame>, 2> queues_;
+  SpareBuffers spare_;
   std::size_t bytes_ = 0;
 };
 
@@ -88,6 +107,8 @@ class IncomingLanes {
 
   /// Takes a piece of the control or data lane.
   Result take(const PieceHead& head, Bytes bytes);
+  /// A frame that nobody needs any more.
+  void recycle(std::vector<char> frame) { spare_.give(std::move(frame)); }
   /// Bytes of frames that are not complete.
   std::size_t bytes() const;
 
@@ -99,6 +120,7 @@ class IncomingLanes {
   };
 
   Judge judge_;
+  SpareBuffers spare_;
   std::array<Part, 2> parts_;
 };
 

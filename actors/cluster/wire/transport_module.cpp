@@ -97,7 +97,7 @@ class WireScribe : public caf::io::scribe {
   class Receiver : public FrameReceiver {
    public:
     Receiver(WireScribe* scribe, caf::node_id peer) : scribe_(scribe), peer_(std::move(peer)) {}
-    void take(std::vector<char> frame) override {
+    void take(std::vector<char>& frame) override {
       if (deliver(scribe_->world_.system, scribe_->world_.proxies,
                   scribe_->world_.messaging->requests, peer_, frame))
         return scribe_->connection_->consumed(frame.size());

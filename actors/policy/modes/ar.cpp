@@ -24,7 +24,9 @@ const Mode& plain_decoding() {
 }
 
 DraftPolicy ar_policy(std::uint32_t stages) {
-  return rounds_policy(plain_decoding(), stages);
+  auto policy = rounds_policy(plain_decoding(), stages);
+  policy.direct_prunes = false;  // no row ever dies
+  return policy;
 }
 
 }  // namespace flowspec
