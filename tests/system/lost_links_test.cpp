@@ -1,6 +1,7 @@
 /// Links that are cut, far, slow, or make mistakes, between real processes.
 
 #include <csignal>
+#include <deque>
 #include <thread>
 
 #include <boost/test/unit_test.hpp>
@@ -110,13 +111,17 @@ BOOST_AUTO_TEST_CASE(a_node_that_stops_while_stages_are_made_is_not_waited_for) 
 }
 
 BOOST_AUTO_TEST_CASE(far_nodes_are_reached) {
-  NodeProcess first("first", model_folder());
-  NodeProcess second("second", model_folder());
+  std::vector<std::unique_ptr<NodeProcess>> nodes;
+  for (const char* name : {"first", "second", "third", "fourth"})
+    nodes.push_back(std::make_unique<NodeProcess>(name, model_folder()));
   for (auto delay : {milliseconds(40), milliseconds(150)}) {
-    Relay to_first(static_cast<std::uint16_t>(first.port()), {.delay = delay});
-    Relay to_second(static_cast<std::uint16_t>(second.port()), {.delay = delay});
-    for (int i = 0; i < 2; ++i) {
-      auto result = short_run({address_of(to_first), address_of(to_second)}, {"-n", "4", "hello"});
+    std::deque<Relay> links;
+    std::vector<std::string> addresses;
+    for (const auto& node : nodes)
+      addresses.push_back(address_of(links.emplace_back(static_cast<std::uint16_t>(node->port()),
+                                                        RelayOptions{.delay = delay})));
+    for (int i = 0; i < soak(); ++i) {
+      auto result = short_run(addresses, {"-n", "2", "hello"});
       BOOST_CHECK_MESSAGE(result.exit_code == 0, delay.count() << " ms: " << result.error);
     }
   }

@@ -1,5 +1,8 @@
 #include "tests/system/programs.hpp"
 
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
 #include <stdexcept>
 
 #include <boost/test/unit_test.hpp>
@@ -70,6 +73,23 @@ bool node_reaches(const NodeProcess& node, const std::string& key, std::uint64_t
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   return false;
+}
+
+std::size_t resident_mib(NodeProcess& node) {
+  std::ifstream status("/proc/" + std::to_string(node.process().id()) + "/status");
+  std::string word;
+  while (status >> word)
+    if (word == "VmRSS:") {
+      std::size_t kib = 0;
+      status >> kib;
+      return kib >> 10U;
+    }
+  return 0;
+}
+
+int soak() {
+  const char* factor = std::getenv("FLOWSPEC_SOAK");
+  return factor == nullptr ? 1 : std::max(1, std::atoi(factor));
 }
 
 }  // namespace flowspec::test

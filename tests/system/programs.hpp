@@ -56,4 +56,10 @@ std::string program_path(const std::string& name);
 /// The numbers that a node says about itself; asks again until `key` is `value`.
 bool node_reaches(const NodeProcess& node, const std::string& key, std::uint64_t value);
 
+/// MiB of memory that the node has.
+std::size_t resident_mib(NodeProcess& node);
+
+/// How often tests that look for rare faults do so: FLOWSPEC_SOAK, usually 1.
+int soak();
+
 }  // namespace flowspec::test

@@ -5,23 +5,21 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "messages/types.hpp"
+#include "tests/support/frames.hpp"
+#include "tests/support/raw_peer.hpp"
 #include "tests/support/sockets.hpp"
 #include "tests/support/temp_folder.hpp"
 #include "tests/system/authority.hpp"
 #include "tests/system/models.hpp"
 #include "tests/system/programs.hpp"
 
+using namespace flowspec;
 using namespace flowspec::test;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 namespace {
-
-/// More rounds of what takes long: FLOWSPEC_SOAK.
-int soak() {
-  const char* factor = std::getenv("FLOWSPEC_SOAK");
-  return factor == nullptr ? 1 : std::max(1, std::atoi(factor));
-}
 
 Arguments short_run(const NodeProcess& node, const Arguments& more) {
   return Arguments{"generate",
@@ -110,22 +108,57 @@ BOOST_AUTO_TEST_CASE(strangers_at_a_tls_node_disturb_no_run) {
   BOOST_CHECK(node.process().runs());
 }
 
+BOOST_AUTO_TEST_CASE(nobody_takes_the_identity_of_another_member) {
+  Authority own;
+  own.sign("other");
+  NodeProcess node("node", model_folder(), own.options());
+  auto member = [&](const std::string& name) {
+    TlsFiles files{own.file(name + ".pem"), own.file(name + ".key"), own.file("ca.pem"), ""};
+    return TlsContext(files);
+  };
+  Greeting greeting;
+  greeting.oldest_protocol = greeting.newest_protocol = protocol_version;
+  greeting.node = node_key('m');
+  auto first_tls = member("own");
+  auto other_tls = member("other");
+  RawPeer first(node.port(), first_tls);
+  BOOST_REQUIRE(first.greet(greeting));
+  RawPeer again(node.port(), first_tls);
+  BOOST_CHECK(again.greet(greeting));
+  RawPeer other(node.port(), other_tls);
+  BOOST_CHECK(other.greet(greeting));
+  BOOST_CHECK(other.is_closed_within(seconds(5)));
+  BOOST_CHECK(!first.is_closed_within(milliseconds(100)));
+  greeting.node = node_key('n');
+  RawPeer itself(node.port(), other_tls);
+  BOOST_CHECK(itself.greet(greeting));
+  BOOST_CHECK(!itself.is_closed_within(milliseconds(100)));
+}
+
 BOOST_AUTO_TEST_CASE(connections_that_say_nothing_keep_nobody_out) {
   NodeProcess node("node", model_folder());
-  std::deque<RawConnection> silent;
-  for (int i = 0; i < 900; ++i)
-    silent.emplace_back(node.port());
-  auto result = flowspec_program(short_run(node, {}));
-  BOOST_CHECK_MESSAGE(result.exit_code == 0, result.error);
-  for (const auto& connection : silent)
-    BOOST_REQUIRE(connection.is_closed_within(seconds(10)));
+  auto before = resident_mib(node);
+  for (int round = 0; round < soak(); ++round) {
+    std::deque<RawConnection> silent;
+    for (int i = 0; i < 900; ++i) {
+      silent.emplace_back(node.port());
+      if (i % 3 == 0)
+        silent.back().send("\x16\x03\x01\x02");  // a TLS record that does not go on
+    }
+    auto during = resident_mib(node);
+    BOOST_CHECK_MESSAGE(during < before + 64, "from " << before << " to " << during << " MiB");
+    auto result = flowspec_program(short_run(node, {}));
+    BOOST_CHECK_MESSAGE(result.exit_code == 0, result.error);
+    for (const auto& connection : silent)
+      BOOST_REQUIRE(connection.is_closed_within(seconds(10)));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(askers_that_start_at_once_are_served_or_told_why) {
   NodeProcess node("node", model_folder(), {"--max-stages", "64"});
   for (int round = 0; round < soak(); ++round) {
     std::vector<std::unique_ptr<Process>> askers;
-    for (int i = 0; i < 24; ++i)
+    for (int i = 0; i < (soak() > 1 ? 64 : 24); ++i)
       askers.push_back(std::make_unique<Process>(Arguments{program_path("flowspec")} +
                                                  short_run(node, {"--temperature", "0"})));
     std::string text;

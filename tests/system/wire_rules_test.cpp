@@ -2,7 +2,6 @@
 /// else changes.
 
 #include <csignal>
-#include <fstream>
 
 #include <boost/test/unit_test.hpp>
 
@@ -71,18 +70,6 @@ Process long_run(const NodeProcess& node) {
   return Process({program_path("flowspec"), "generate", "--model",
                   (model_folder() / "slow.gguf").string(), "-n", "100000", "--context", "19999",
                   "--node", node.address(), "hello"});
-}
-
-std::size_t resident_mib(int pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  std::string word;
-  while (status >> word)
-    if (word == "VmRSS:") {
-      std::size_t kib = 0;
-      status >> kib;
-      return kib >> 10U;
-    }
-  return 0;
 }
 
 }  // namespace
@@ -168,7 +155,7 @@ BOOST_AUTO_TEST_CASE(who_has_left_leaves_no_memory_behind) {
       Member member(node);
     // The last one is gone when another is served.
     BOOST_CHECK(flowspec_program({"nodes", "--node", node.address()}).exit_code == 0);
-    return resident_mib(node.process().id());
+    return resident_mib(node);
   };
   auto before = visit(500);
   auto after = visit(3000);

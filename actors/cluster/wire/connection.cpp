@@ -1,45 +1,30 @@
 #include "actors/cluster/wire/connection.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <array>
+#include <cctype>
+#include <utility>
 
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
+#include "actors/cluster/wire/connection_internal.hpp"
+
 namespace flowspec {
 
 namespace {
 
-namespace asio = boost::asio;
-using boost::system::error_code;
-
 /// What a stranger may make us hold.
 constexpr std::size_t small_read = 4096;
-constexpr std::size_t large_read = 128 << 10;
-/// TLS splits everything into records of at most this size.
-constexpr std::size_t record_bytes = 16 << 10;
-/// What is encrypted, or what the kernel holds and has not sent, cannot be overtaken: both are as much
-/// as the link takes in this time, within these bounds.
-constexpr double ahead_seconds = 0.0007;
-constexpr double least_piece = 8 << 10;
-constexpr double least_unsent = 4 << 10;
-constexpr double most_unsent = 512 << 10;
-constexpr int first_unsent = 32 << 10;
-/// The receiver decrypts one while the next is encrypted.
-constexpr std::size_t usual_piece = 32 << 10;
 /// Frames that wait for their receiver: what a peer may have in flight.
 constexpr std::size_t most_incoming = std::size_t{512} << 20;
-/// Frames that wait to be sent. Credits bound what runs send; beyond, the peer does not take it.
-constexpr std::size_t most_outgoing = std::size_t{1} << 30;
-constexpr int most_pongs_owed = 64;
-constexpr std::size_t most_pings = 64;
 constexpr std::chrono::seconds attach_limit{10};
 constexpr std::chrono::seconds close_limit{1};
+
+}  // namespace
 
 std::string text_of(const error_code& error) {
   auto text = error.message();
@@ -47,14 +32,6 @@ std::string text_of(const error_code& error) {
     text.front() = static_cast<char>(std::tolower(static_cast<unsigned char>(text.front())));
   return text;
 }
-
-template <int Level, int Name>
-void set_option(Connection::Socket& socket, int value) {
-  error_code ignored;
-  socket.set_option(asio::detail::socket_option::integer<Level, Name>(value), ignored);
-}
-
-}  // namespace
 
 Connection::Connection(asio::io_context& context, const ConnectionSettings& settings, Socket socket,
                        std::string address, TlsSide side, Events events)
@@ -72,24 +49,6 @@ Connection::Connection(asio::io_context& context, const ConnectionSettings& sett
   info_.address = address_;
   info_.is_dialer = side == TlsSide::client;
 }
-
-/// Whoever lets go of the lock sends what others have left meanwhile.
-class Connection::TlsLock {
- public:
-  explicit TlsLock(Connection& connection) : connection_(connection) {
-    connection_.tls_mutex_.lock();
-  }
-  ~TlsLock() {
-    connection_.tls_mutex_.unlock();
-    if (connection_.is_dirty_)
-      connection_.flush();
-  }
-  TlsLock(const TlsLock&) = delete;
-  TlsLock& operator=(const TlsLock&) = delete;
-
- private:
-  Connection& connection_;
-};
 
 void Connection::set_phase(Phase phase) {
   TlsLock lock(*this);
@@ -120,64 +79,6 @@ void Connection::set_deadline(std::chrono::milliseconds limit, const std::string
   });
 }
 
-// -- reading ------------------------------------------------------------------------------------
-
-void Connection::read() {
-  bool waits = phase_ == Phase::operating && !receiver_;
-  {
-    std::lock_guard lock(mutex_);
-    waits = waits || budget_.is_stopped();
-  }
-  if (is_reading_ || waits || phase_ == Phase::closed)
-    return;
-  is_reading_ = true;
-  // Not earlier: TLS reads from the buffer until it has all.
-  if (phase_ == Phase::operating && received_.size() < large_read)
-    received_.resize(large_read);
-  socket_.async_read_some(asio::buffer(received_.data(), received_.size()),
-                          [self = shared_from_this()](const error_code& error, std::size_t count) {
-                            self->is_reading_ = false;
-                            if (self->phase_ == Phase::closed)
-                              return;
-                            if (error)
-                              return self->fail(self->explain(error));
-                            self->heard_ = true;
-                            {
-                              std::lock_guard lock(self->mutex_);
-                              self->info_.bytes_in += count;
-                            }
-                            {
-                              TlsLock lock(*self);
-                              self->tls_.feed(Bytes(self->received_).first(count));
-                            }
-                            if (self->pump())
-                              self->read();
-                          });
-}
-
-bool Connection::pump() {
-  if (phase_ == Phase::tls && !shake_hands())
-    return phase_ != Phase::closed;
-  if (phase_ == Phase::greeting && !greet())
-    return phase_ != Phase::closed;
-  if (phase_ == Phase::operating && receiver_ && !operate())
-    return false;
-  if (phase_ == Phase::closing) {
-    // What still comes is of no interest, but that the peer closes is.
-    std::array<std::byte, 4096> ignored;
-    while (decrypt(ignored) > 0)
-      ;
-    if (tls_.is_closed() || !tls_.problem().empty())
-      end(close_reason_);
-  }
-  return phase_ != Phase::closed;
-}
-
-std::size_t Connection::decrypt(std::span<std::byte> plain) {
-  TlsLock lock(*this);
-  return tls_.read(plain);
-}
-
 bool Connection::shake_hands() {
   auto state = TlsSession::Handshake::failed;
   {
@@ -192,6 +93,7 @@ bool Connection::shake_hands() {
   {
     TlsLock lock(*this);
     phase_ = Phase::greeting;
+    certificate_ = tls_.peer_certificate();
     auto greeting = encode(settings_.greeting);
     tls_.write(bytes_of(greeting));
   }
@@ -261,6 +163,8 @@ void Connection::take_greeting(const GreetingReader::Result& result) {
     return;
   peer_ = *greeting;
   auto agreed = agree(settings_.greeting, peer_);
+  if (settings_.is_someone_else && settings_.is_someone_else(*this))
+    agreed = Refusal{"this process is connected already, with another certificate"};
   if (const auto* refusal = std::get_if<Refusal>(&agreed)) {
     {
       TlsLock lock(*this);
@@ -308,295 +212,6 @@ void Connection::attach(std::shared_ptr<FrameReceiver> receiver) {
           self->read();
       });
 }
-
-bool Connection::operate() {
-  while (phase_ == Phase::operating) {
-    if (!take_pieces())
-      return false;
-    if (plain_.size() < plain_size_ + record_bytes)
-      plain_.resize(
-          std::max(plain_size_ + record_bytes, PieceHead::size + most_piece_bytes + record_bytes));
-    auto count = decrypt(std::span(plain_).subspan(plain_size_));
-    if (count == 0) {
-      if (!tls_.problem().empty())
-        fail(tls_.problem());
-      else if (tls_.is_closed())
-        fail("it closed the connection");
-      return phase_ != Phase::closed;
-    }
-    plain_size_ += count;
-  }
-  return phase_ != Phase::closed;
-}
-
-bool Connection::take_pieces() {
-  auto bytes = Bytes(plain_).first(plain_size_);
-  auto all = bytes.size();
-  while (bytes.size() >= PieceHead::size) {
-    auto head = read_piece_head(bytes);
-    if (!head) {
-      refuse("it sent bytes that are no frame");
-      return false;
-    }
-    if (bytes.size() < PieceHead::size + head->length)
-      break;
-    if (!take_piece(*head, bytes.subspan(PieceHead::size, head->length)))
-      return false;
-    bytes = bytes.subspan(PieceHead::size + head->length);
-  }
-  if (bytes.size() < all && !bytes.empty())
-    std::memmove(plain_.data(), bytes.data(), bytes.size());
-  plain_size_ = bytes.size();
-  return true;
-}
-
-bool Connection::take_piece(const PieceHead& head, Bytes bytes) {
-  if (head.kind == PieceKind::control || head.kind == PieceKind::data) {
-    auto result = incoming_->take(head, bytes);
-    if (!result.problem.empty()) {
-      refuse("it sent " + refusal_.value_or(result.problem));
-      return false;
-    }
-    return !result.frame || take_frame(result);
-  }
-  if (head.length != 0) {
-    refuse("it sent a signal of life with content");
-    return false;
-  }
-  if (head.kind == PieceKind::farewell)
-    peer_said_farewell_ = true;
-  if (head.kind == PieceKind::pong)
-    take_pong();
-  if (head.kind == PieceKind::ping) {
-    bool is_flood = false;
-    {
-      TlsLock lock(*this);
-      is_flood = ++pongs_owed_ > most_pongs_owed;
-    }
-    if (is_flood)
-      refuse("it asks for signs of life without end");
-    else
-      flush();
-  }
-  return phase_ != Phase::closed;
-}
-
-std::optional<std::size_t> Connection::judge(Lane lane, Bytes first_piece) {
-  auto header = read_basp_header(first_piece);
-  if (!header) {
-    refusal_ = "a frame without a header";
-    return std::nullopt;
-  }
-  refusal_ = inspector_->judge_header(*header, lane);
-  if (refusal_)
-    return std::nullopt;
-  return BaspHeader::size + std::size_t{header->payload_size};
-}
-
-bool Connection::take_frame(IncomingLanes::Result& result) {
-  auto& frame = *result.frame;
-  auto verdict = inspector_->judge(bytes_of({frame.data(), frame.size()}), result.lane);
-  if (verdict.problem) {
-    refuse("it sent " + *verdict.problem);
-    return false;
-  }
-  if (!verdict.passes)
-    return true;
-  {
-    std::lock_guard lock(mutex_);
-    budget_.take(frame.size());
-  }
-  receiver_->take(frame);
-  if (incoming_)
-    incoming_->recycle(std::move(frame));
-  return true;
-}
-
-void Connection::consumed(std::size_t bytes) {
-  bool goes_on = false;
-  {
-    std::lock_guard lock(mutex_);
-    goes_on = budget_.give_back(bytes);
-  }
-  if (goes_on)
-    asio::post(context_, [self = shared_from_this()] { self->read(); });
-}
-
-// -- writing ------------------------------------------------------------------------------------
-
-void Connection::send(std::vector<char> frame) {
-  if (!takes_frames_)
-    return;
-  auto noted = inspector_->note(bytes_of({frame.data(), frame.size()}));
-  if (noted.problem) {
-    // The peer would close the connection.
-    spdlog::error("to {}: not sent, since it would be refused: {}", who(), *noted.problem);
-    return;
-  }
-  bool is_too_much = false;
-  {
-    std::lock_guard lock(mutex_);
-    outgoing_.push(noted.lane, std::move(frame));
-    is_too_much = outgoing_.bytes() > most_outgoing;
-  }
-  if (is_too_much)
-    asio::post(context_, [self = shared_from_this()] {
-      self->fail(
-          fmt::format("it does not take what is sent: {} MiB are waiting", most_outgoing >> 20U));
-    });
-  flush();
-}
-
-std::vector<char> Connection::buffer() {
-  std::lock_guard lock(mutex_);
-  return outgoing_.buffer();
-}
-
-void Connection::flush() {
-  is_dirty_ = true;
-  // Who holds the lock looks again when it lets go.
-  while (is_dirty_ && tls_mutex_.try_lock()) {
-    is_dirty_ = false;
-    write_locked();
-    tls_mutex_.unlock();
-  }
-}
-
-void Connection::write_locked() {
-  while (!waits_to_write_ && phase_ != Phase::closed) {
-    if (sent_ == sending_.size()) {
-      if (!tls_.has_outgoing())
-        encrypt_next();
-      if (!tls_.has_outgoing()) {
-        burst_begin_.reset();
-        return;
-      }
-      tls_.take_outgoing(sending_);
-      sent_ = 0;
-    }
-    if (!burst_begin_) {
-      burst_begin_ = Clock::now();
-      burst_bytes_ = bytes_out_;
-    }
-    auto left = sending_.size() - sent_;
-    auto count =
-        ::send(socket_.native_handle(), sending_.data() + sent_, left, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (count < 0 && errno != EAGAIN && errno != EINTR) {
-      error_code error(errno, boost::system::system_category());
-      waits_to_write_ = true;
-      return asio::post(context_, [self = shared_from_this(), error] {
-        // What has come is read first: it may be the peer's reason.
-        if (!self->is_reading_)
-          self->fail(self->explain(error));
-      });
-    }
-    auto sent = static_cast<std::size_t>(std::max<ssize_t>(count, 0));
-    sent_ += sent;
-    bytes_out_ += sent;
-    if (sent < left)
-      wait_to_write_locked();
-    else if (link_rate_ == 0)
-      piece_bytes_ = std::min<std::size_t>(2 * piece_bytes_, usual_piece);
-  }
-}
-
-void Connection::wait_to_write_locked() {
-  waits_to_write_ = true;
-  asio::post(context_, [self = shared_from_this()] {
-    if (self->phase_ == Phase::closed)
-      return;
-    self->socket_.async_wait(Socket::wait_write, [self](const error_code& error) {
-      {
-        TlsLock lock(*self);
-        self->waits_to_write_ = false;
-        self->measure_link_locked();
-      }
-      if (!error)
-        self->flush();
-    });
-  });
-}
-
-/// The socket takes bytes again: since the burst began, or since the last time, the link has taken what
-/// was sent.
-void Connection::measure_link_locked() {
-  auto now = Clock::now();
-  if (phase_ == Phase::closed || !burst_begin_ || now <= *burst_begin_)
-    return;
-  auto bytes = static_cast<double>(bytes_out_ - std::exchange(burst_bytes_, bytes_out_));
-  auto rate = bytes / std::chrono::duration<double>(now - *burst_begin_).count();
-  burst_begin_ = now;
-  link_rate_ = link_rate_ == 0 ? rate : (link_rate_ + rate) / 2;
-  auto ahead = link_rate_ * ahead_seconds;
-  piece_bytes_ =
-      static_cast<std::size_t>(std::clamp(ahead, least_piece, static_cast<double>(usual_piece)));
-  auto unsent = static_cast<int>(std::clamp(ahead, least_unsent, most_unsent));
-  if (unsent < unsent_ / 2 || unsent > 2 * unsent_) {
-    unsent_ = unsent;
-    set_option<IPPROTO_TCP, TCP_NOTSENT_LOWAT>(socket_, unsent);
-  }
-}
-
-/// Puts what is next into the hands of TLS: signs of life, then at most one piece of data, or control
-/// frames of about its size.
-void Connection::encrypt_next() {
-  if (phase_ != Phase::operating && phase_ != Phase::closing)
-    return;
-  joined_.clear();
-  for (; pongs_owed_ > 0; --pongs_owed_)
-    append_head(PieceKind::pong);
-  if (std::exchange(ping_is_due_, false)) {
-    append_head(PieceKind::ping);
-    pings_.push_back(Clock::now());
-    if (pings_.size() > most_pings)
-      pings_.pop_front();
-  }
-  while (tls_.outgoing_bytes() + joined_.size() < piece_bytes_) {
-    std::optional<OutgoingLanes::Piece> piece;
-    {
-      std::lock_guard lock(mutex_);
-      piece = outgoing_.next(piece_bytes_);
-    }
-    if (!piece)
-      break;
-    append(*piece);
-  }
-  if (phase_ == Phase::closing && !has_said_farewell_ && joined_.empty() && !tls_.has_outgoing()) {
-    has_said_farewell_ = true;
-    append_head(PieceKind::farewell);
-    tls_.write(joined_);
-    return tls_.close();
-  }
-  tls_.write(joined_);
-}
-
-void Connection::append_head(PieceKind kind) {
-  auto head = encode(PieceHead{kind, true, true, 0});
-  auto bytes = bytes_of(head);
-  joined_.insert(joined_.end(), bytes.begin(), bytes.end());
-}
-
-/// Records are full: the head goes with the first bytes, and with what came before.
-void Connection::append(const OutgoingLanes::Piece& piece) {
-  auto head = encode(piece.head);
-  auto bytes = bytes_of(head);
-  joined_.insert(joined_.end(), bytes.begin(), bytes.end());
-  auto rest = piece.bytes;
-  auto first = std::min(rest.size(), record_bytes - joined_.size() % record_bytes);
-  joined_.insert(joined_.end(), rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(first));
-  rest = rest.subspan(first);
-  if (rest.empty())
-    return;
-  tls_.write(joined_);
-  joined_.clear();
-  // The last part of a record waits for what may come behind it.
-  auto whole = rest.size() - rest.size() % record_bytes;
-  tls_.write(rest.first(whole));
-  rest = rest.subspan(whole);
-  joined_.insert(joined_.end(), rest.begin(), rest.end());
-}
-
-// -- life and death -----------------------------------------------------------------------------
 
 void Connection::beat() {
   timer_.expires_after(heartbeat_);

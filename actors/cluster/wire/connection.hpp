@@ -45,12 +45,17 @@ class FrameReceiver {
   virtual void closed() = 0;
 };
 
+class Connection;
+
 /// What all connections of a process share.
 struct ConnectionSettings {
   std::shared_ptr<const TlsContext> tls;
   /// Our own.
   Greeting greeting;
   GivenActors* given = nullptr;
+  /// Whether the peer claims to be a process that is connected with another certificate: it would have
+  /// that one's rights.
+  std::function<bool(const Connection&)> is_someone_else;
 };
 
 /// Lives on the thread of its io_context, where all functions are called that do not say otherwise.
@@ -87,6 +92,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// The other end's, once it has greeted. Thread-safe, as is `has_greeted`.
   const Greeting& peer() const { return peer_; }
   const std::string& address() const { return address_; }
+  /// Of the peer; see TlsSession.
+  const std::string& certificate() const { return certificate_; }
   bool has_greeted() const { return has_greeted_; }
   /// Thread-safe.
   bool takes_frames() const { return takes_frames_; }
@@ -155,6 +162,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool is_reading_ = false;
   GreetingReader greeting_reader_;
   Greeting peer_;
+  std::string certificate_;
   std::chrono::milliseconds heartbeat_{0};
   std::unique_ptr<FrameInspector> inspector_;
   std::unique_ptr<IncomingLanes> incoming_;

@@ -260,6 +260,15 @@ TlsSession::Handshake TlsSession::shake_hands() {
   return Handshake::done;
 }
 
+std::string TlsSession::peer_certificate() const {
+  const auto* certificate = SSL_get0_peer_certificate(ssl_.get());
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  unsigned size = 0;
+  if (certificate == nullptr || X509_digest(certificate, EVP_sha256(), digest.data(), &size) != 1)
+    return {};
+  return {digest.begin(), digest.begin() + size};
+}
+
 std::size_t TlsSession::read(std::span<std::byte> plain) {
   if (!problem_.empty() || is_closed_)
     return 0;

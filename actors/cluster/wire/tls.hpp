@@ -72,6 +72,9 @@ class TlsSession {
   /// Tells the peer that nothing more comes.
   void close();
 
+  /// A fingerprint of the peer's certificate, once hands are shaken; empty where a secret is used.
+  std::string peer_certificate() const;
+
   /// The peer has said that nothing more comes.
   bool is_closed() const { return is_closed_; }
   /// What went wrong, for people; empty if nothing has.
