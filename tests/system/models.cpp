@@ -34,6 +34,7 @@ const std::filesystem::path& model_folder() {
   static const bool is_written = [] {
     // The programs of the tests keep nothing beside what they are given.
     ::setenv("XDG_CACHE_HOME", (folder / "cache").c_str(), 1);
+    ::setenv("XDG_CONFIG_HOME", (folder / "config").c_str(), 1);
     LlamaShape target;
     target.layers = 6;
     write_llama_gguf(folder / "target.gguf", target, {}, 1);

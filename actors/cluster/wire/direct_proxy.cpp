@@ -119,6 +119,9 @@ bool DirectProxy::send(caf::mailbox_element& what) {
   auto bytes = write_basp_header(header);
   std::ranges::copy(bytes, frame.begin());
   connection->send(std::move(frame));
+  // If it was lost meanwhile, nobody else fails a request that was noted too late.
+  if (!connection->takes_frames() && !messaging_->routes.find(node()))
+    messaging_->requests.fail(node(), caf::exit_reason::remote_link_unreachable);
   return true;
 }
 
