@@ -99,6 +99,17 @@ BOOST_AUTO_TEST_CASE(texts_that_would_move_a_cursor_are_refused) {
   auto bad = greeting();
   bad.name = "a\x1b[2J";
   BOOST_CHECK(speaks_of(problem_of(encode(bad)), "not printable"));
+  bad.name =
+      "a\xff"
+      "b";
+  BOOST_CHECK(speaks_of(problem_of(encode(bad)), "not printable"));
+}
+
+BOOST_AUTO_TEST_CASE(a_long_name_is_cut_between_characters) {
+  auto wordy = greeting();
+  for (int i = 0; i < 100; ++i)
+    wordy.name += "\xe2\x82\xac";  // three bytes each
+  BOOST_CHECK_EQUAL(problem_of(encode(wordy)), "");
 }
 
 BOOST_AUTO_TEST_CASE(senseless_numbers_are_refused) {

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "models/tokenizer/utf8.hpp"
+
 namespace flowspec {
 
 namespace {
@@ -28,16 +30,21 @@ std::string with_head(Kind kind, const std::string& body) {
 }
 
 void write_text(ByteWriter& writer, std::string_view text, std::size_t most = most_text) {
-  text = text.substr(0, most);
+  if (text.size() > most) {
+    text = text.substr(0, most);
+    for (int i = 0; i < 3 && !is_utf8(text); ++i)
+      text.remove_suffix(1);  // a part of a character
+  }
   writer.number(static_cast<std::uint16_t>(text.size())).text(text);
 }
 
-/// Greetings are shown on terminals: nothing in them may move a cursor.
+/// Greetings are shown on terminals, and written as JSON: nothing in them may move a cursor, or be no
+/// text.
 std::optional<std::string> read_text(ByteReader& reader, std::size_t most = most_text) {
   auto text = reader.text(reader.number<std::uint16_t>());
   bool is_printable =
       std::ranges::none_of(text, [](unsigned char c) { return c < ' ' || c == 0x7f; });
-  if (!reader.ok() || text.size() > most || !is_printable)
+  if (!reader.ok() || text.size() > most || !is_printable || !is_utf8(text))
     return std::nullopt;
   return std::string(text);
 }
