@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "actors/cluster/wire/tls.hpp"
+#include "models/formats/file_descriptor.hpp"
 
 namespace flowspec {
 
@@ -19,49 +20,41 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) {
-    if (fd < 0)
-      throw std::runtime_error("there is no socket");
-    int on = 1;
-    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  }
-  ~Fd() { ::close(fd_); }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
+/// A socket that does not wait with small pieces.
+std::unique_ptr<FileDescriptor> checked(int fd) {
+  if (fd < 0)
+    throw std::runtime_error("there is no socket");
+  int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return std::make_unique<FileDescriptor>(fd);
+}
 
 /// Both ends of a connection.
 struct Pair {
-  std::unique_ptr<Fd> near;
-  std::unique_ptr<Fd> far;
+  std::unique_ptr<FileDescriptor> near;
+  std::unique_ptr<FileDescriptor> far;
 
   Pair() {
-    Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    auto listener = checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     auto* plain = reinterpret_cast<sockaddr*>(&address);
     socklen_t size = sizeof address;
-    if (::bind(listener.get(), plain, size) != 0 || ::listen(listener.get(), 1) != 0 ||
-        ::getsockname(listener.get(), plain, &size) != 0)
+    if (::bind(listener->get(), plain, size) != 0 || ::listen(listener->get(), 1) != 0 ||
+        ::getsockname(listener->get(), plain, &size) != 0)
       throw std::runtime_error("127.0.0.1 cannot be listened on");
-    near = std::make_unique<Fd>(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    near = checked(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (::connect(near->get(), plain, size) != 0)
       throw std::runtime_error("127.0.0.1 cannot be connected to");
-    far = std::make_unique<Fd>(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    far = checked(::accept4(listener->get(), nullptr, nullptr, SOCK_CLOEXEC));
   }
 };
 
 /// One end, by plain TCP.
 class TcpEnd {
  public:
-  explicit TcpEnd(const Fd& fd) : fd_(fd.get()) {}
+  explicit TcpEnd(const FileDescriptor& fd) : fd_(fd.get()) {}
   bool write(const char* bytes, std::size_t size) {
     while (size > 0) {
       auto count = ::send(fd_, bytes, size, MSG_NOSIGNAL);
@@ -89,7 +82,7 @@ class TcpEnd {
 
 class TlsEnd {
  public:
-  TlsEnd(const Fd& fd, const TlsContext& tls, bool is_server)
+  TlsEnd(const FileDescriptor& fd, const TlsContext& tls, bool is_server)
       : ssl_(SSL_new(tls.get()), &SSL_free) {
     SSL_set_fd(ssl_.get(), fd.get());
     if (is_server)

@@ -70,11 +70,10 @@ class Side {
     config->add_actor_type(
         node_agent_name, [](caf::event_based_actor* self, caf::actor owner) -> caf::behavior {
           auto echo = self->spawn<caf::detached + caf::linked>(echo_to, std::move(owner));
-          return {[](hello_a) { return unit; }};
+          return {[](hello_a) { return caf::unit; }};
         });
     return config;
   }
-  static constexpr auto unit = caf::unit;
 
   std::unique_ptr<SystemConfig> config_;
   caf::actor_system system_{*config_};

@@ -88,7 +88,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Ends at once.
   void fail(const std::string& why);
 
-  Phase phase() const { return phase_; }
   /// The other end's, once it has greeted. Thread-safe, as is `has_greeted`.
   const Greeting& peer() const { return peer_; }
   const std::string& address() const { return address_; }
@@ -107,6 +106,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read();
   /// Takes all that can be decrypted. False if nothing more is to be read for now.
   bool pump();
+  bool pump_all();
   std::size_t decrypt(std::span<std::byte> plain);
   bool shake_hands();
   bool greet();

@@ -1,5 +1,6 @@
 #include <array>
 #include <cstring>
+#include <exception>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
@@ -49,7 +50,17 @@ void Connection::read() {
                           });
 }
 
+/// What cannot be served, for lack of memory, ends its connection: half served, it would hang.
 bool Connection::pump() {
+  try {
+    return pump_all();
+  } catch (const std::exception& e) {
+    refuse(fmt::format("what it sent cannot be served: {}", e.what()));
+    return false;
+  }
+}
+
+bool Connection::pump_all() {
   if (phase_ == Phase::tls && !shake_hands())
     return phase_ != Phase::closed;
   if (phase_ == Phase::greeting && !greet())

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "actors/cluster/wire/wire_error.hpp"
+#include "models/formats/file_descriptor.hpp"
 
 namespace flowspec {
 
@@ -23,23 +24,6 @@ namespace {
 constexpr std::size_t most_secret_bytes = 4096;
 
 using Digest = std::array<std::byte, 32>;
-
-class File {
- public:
-  File(const std::filesystem::path& path, int flags, mode_t mode = 0)
-      : fd_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
-  ~File() {
-    if (fd_ >= 0)
-      ::close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 std::string system_text() {
   return std::generic_category().message(errno);
@@ -88,7 +72,8 @@ void make_secret(const std::filesystem::path& file) {
   auto draft = file;
   draft += fmt::format(".{}", hex(random.data(), 4));
   {
-    File made(draft, O_WRONLY | O_CREAT | O_EXCL, S_IRUSR | S_IWUSR);
+    FileDescriptor made(
+        ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR));
     if (made.get() < 0 ||
         ::write(made.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
       auto why = system_text();
@@ -113,7 +98,7 @@ std::filesystem::path user_secret_path() {
 }
 
 Secret read_secret(const std::filesystem::path& file) {
-  File opened(file, O_RDONLY | O_NONBLOCK);
+  FileDescriptor opened(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   struct stat status {};
   if (opened.get() < 0 || ::fstat(opened.get(), &status) != 0)
     throw problem(file, system_text());

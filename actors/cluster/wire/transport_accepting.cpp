@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -63,7 +64,11 @@ void Transport::Impl::accept(const std::shared_ptr<Listener>& listener) {
         if (!listener->acceptor.is_open())
           return;
         if (!error) {
-          take(listener, std::move(*socket), *endpoint);
+          try {
+            take(listener, std::move(*socket), *endpoint);
+          } catch (const std::exception& e) {
+            spdlog::warn("cannot take a connection: {}", e.what());
+          }
           return accept(listener);
         }
         // Out of descriptors: whoever has not greeted makes room.

@@ -187,7 +187,8 @@ class WireDoorman : public caf::io::doorman {
 
 }  // namespace
 
-/// Connections that wait for the broker, for as long as they live, by the name that it is asked to connect to.
+/// Connections that wait for the broker, for as long as they live, by the name that it is asked to
+/// connect to.
 class TransportModule::Kept {
  public:
   std::string add(const std::shared_ptr<Connection>& connection) {
@@ -300,10 +301,6 @@ void TransportModule::start() {
   transport_ = std::make_unique<Transport>(options_);
   auto broker = system_.middleman().named_broker<Broker>(caf::atom("BASP"));
   middleman_ = system_.spawn<Middleman, caf::detached + caf::hidden>(broker, this);
-}
-
-bool TransportModule::is_connected(const caf::node_id& node) const {
-  return messaging_->routes.find(node) != nullptr;
 }
 
 void TransportModule::stop() {

@@ -44,8 +44,6 @@ class TransportModule : public caf::actor_system::module {
   Transport& transport() { return *transport_; }
   /// Takes `connect` (see `keep`) and `open` in place of CAF's middleman.
   caf::io::middleman_actor middleman() const { return middleman_; }
-  /// Whether this process has a connection with that one, for messages.
-  bool is_connected(const caf::node_id& node) const;
   /// Puts a connection aside until the middleman is asked to `connect` to the host that this returns.
   std::string keep(const std::shared_ptr<Connection>& connection);
 
