@@ -101,9 +101,10 @@ using NodeAgentActor = caf::typed_actor<
     // Connect your node directly with the one at this host and port, so that segments between them
     // do not pass through the coordinator; answers with that node's id.
     replies_to<connect_a, std::string, std::uint16_t>::with<caf::node_id>,
-    // Make a stage between these actors; answers with the stage and its control handle. The stage
-    // has to be sent `load_a` afterwards.
-    replies_to<spawn_st_a, StageSpecMessage, PipelineActor, TreePrunerActor,
+    // Make a stage that gets its segments from an actor of this process (only from there does your
+    // node let them in), and that sends to these actors; answers with the stage and its control
+    // handle. The stage has to be sent `load_a` afterwards.
+    replies_to<spawn_st_a, StageSpecMessage, caf::node_id, PipelineActor, TreePrunerActor,
                DraftActor>::with<PipelineActor, ControlActor>>;
 
 }  // namespace flowspec

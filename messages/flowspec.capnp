@@ -8,7 +8,7 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("flowspec::schema");
 
-const protocolVersion :UInt32 = 5;
+const protocolVersion :UInt32 = 6;
 
 struct Row {
   # One tree node on its way through the pipeline.

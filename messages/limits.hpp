@@ -34,4 +34,10 @@ inline constexpr std::size_t connections = 4096;
 /// Compute threads of a stage.
 inline constexpr std::uint32_t threads = 1024;
 
+/// Bytes of a message with so large a tensor of float32: its values, and room for what comes with them,
+/// the rows and a long text's prunes.
+constexpr std::size_t message_bytes(std::size_t tensor_rows, std::size_t tensor_columns) {
+  return (std::size_t{16} << 20) + tensor_rows * (tensor_columns * sizeof(float) + 64);
+}
+
 }  // namespace flowspec::limits

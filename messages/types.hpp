@@ -28,7 +28,7 @@ inline constexpr TreeNodeId first_fresh_node = TreeNodeId{1} << 63;
 /// `Fault::stage` if the fault is not a stage's.
 inline constexpr std::uint32_t not_a_stage = std::numeric_limits<std::uint32_t>::max();
 /// Raised with every change of the schema that an older node would misread.
-inline constexpr std::uint32_t protocol_version = 5;
+inline constexpr std::uint32_t protocol_version = 6;
 
 /// One tree node on its way through the pipeline.
 struct Row {

@@ -77,6 +77,11 @@ std::vector<PipelineActor> Node::stages() const {
   return stages;
 }
 
+bool Node::tells_of_failed_dial() {
+  std::lock_guard lock(mutex_);
+  return failed_dials_.take();
+}
+
 void Node::close() {
   closed_ = true;
   std::map<std::uint64_t, caf::actor_addr> agents;

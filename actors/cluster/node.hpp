@@ -18,6 +18,7 @@
 #include "actors/cluster/model_library.hpp"
 #include "actors/cluster/node_options.hpp"
 #include "actors/interfaces.hpp"
+#include "actors/support/allowance.hpp"
 #include "actors/support/memory_ledger.hpp"
 #include "messages/types.hpp"
 
@@ -43,6 +44,10 @@ class Node : public std::enable_shared_from_this<Node> {
   std::optional<PipelineActor> add_stage(const std::function<PipelineActor()>& make);
   std::vector<PipelineActor> stages() const;
 
+  /// Whether a peer that had this node dial another hears why that failed: not always, since it might
+  /// look round a network that it does not reach itself.
+  bool tells_of_failed_dial();
+
   /// Ends all agents, and with them their stages, and accepts no more.
   void close();
   bool closed() const { return closed_; }
@@ -50,6 +55,7 @@ class Node : public std::enable_shared_from_this<Node> {
  private:
   /// Asking for a node's status makes an agent too, so there may be more agents than stages.
   static constexpr std::size_t max_agents = 64;
+  static constexpr int failed_dials_per_minute = 16;
 
   const NodeOptions options_;
   const std::string numerics_;
@@ -59,6 +65,7 @@ class Node : public std::enable_shared_from_this<Node> {
   mutable std::mutex mutex_;
   std::map<std::uint64_t, caf::actor_addr> agents_;
   std::map<std::uint64_t, PipelineActor> stages_;
+  Allowance failed_dials_{failed_dials_per_minute, std::chrono::minutes(1)};
 };
 
 }  // namespace flowspec

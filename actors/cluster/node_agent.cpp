@@ -70,10 +70,15 @@ class NodeAgent {
   caf::result<caf::node_id> connect(const std::string& host, std::uint16_t port) {
     if (!dialer_)
       dialer_ = spawn_dialer(self_->system());
-    return self_->delegate(dialer_, connect_a_v, host, port);
+    auto promise = self_->make_response_promise<caf::typed_response_promise<caf::node_id>>();
+    self_->request(dialer_, caf::infinite, connect_a_v, host, port)
+        .then([promise](const caf::node_id& node) mutable { promise.deliver(node); },
+              [this, promise](const caf::error& error) mutable { promise.deliver(failed(error)); });
+    return promise;
   }
 
   caf::result<PipelineActor, ControlActor> spawn_stage(const StageSpecMessage& message,
+                                                       const caf::node_id& previous,
                                                        const PipelineActor& next,
                                                        const TreePrunerActor& pruner,
                                                        const DraftActor& draft) {
@@ -89,7 +94,7 @@ class NodeAgent {
       maker_ = spawn_stage_maker(self_->system(), node_, stages_);
     using Promise = caf::typed_response_promise<PipelineActor, ControlActor>;
     auto promise = self_->make_response_promise<Promise>();
-    self_->request(maker_, caf::infinite, spawn_st_a_v, message, next, pruner, draft)
+    self_->request(maker_, caf::infinite, spawn_st_a_v, message, previous, next, pruner, draft)
         .then(
             [this, promise, next](const PipelineActor& stage, const ControlActor& control) mutable {
               self_->monitor(stage);
@@ -117,6 +122,17 @@ class NodeAgent {
   }
 
  private:
+  caf::error failed(const caf::error& error) {
+    spdlog::warn(error_text(error));
+    if (node_->tells_of_failed_dial())
+      return error;
+    return text_error(
+        ErrorCode::node_lost,
+        fmt::format("node {} was asked to dial too many that it cannot reach: its log "
+                    "says why, the next minute it does so itself again",
+                    node_->options().name));
+  }
+
   /// Nobody else would tell the owner that this node has lost its neighbour: the owner may well reach
   /// both.
   void watch(const PipelineActor& next) {
@@ -177,9 +193,10 @@ void add_node_agent(caf::actor_system_config& config, std::shared_ptr<Node> node
             [&state](connect_a, const std::string& host, std::uint16_t port) {
               return state.connect(host, port);
             },
-            [&state](spawn_st_a, const StageSpecMessage& spec, const PipelineActor& next,
-                     const TreePrunerActor& pruner, const DraftActor& draft) {
-              return state.spawn_stage(spec, next, pruner, draft);
+            [&state](spawn_st_a, const StageSpecMessage& spec, const caf::node_id& previous,
+                     const PipelineActor& next, const TreePrunerActor& pruner,
+                     const DraftActor& draft) {
+              return state.spawn_stage(spec, previous, next, pruner, draft);
             },
         };
       });

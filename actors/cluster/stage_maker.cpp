@@ -8,6 +8,7 @@
 
 #include "actors/cluster/node.hpp"
 #include "actors/cluster/stage_plan.hpp"
+#include "actors/cluster/wire/transport_module.hpp"
 #include "actors/emulation/stage_device.hpp"
 #include "actors/support/end_actor.hpp"
 #include "actors/support/log_failures.hpp"
@@ -51,13 +52,14 @@ class StageMaker {
   }
 
   caf::result<PipelineActor, ControlActor> spawn_stage(const StageSpecMessage& message,
+                                                       const caf::node_id& previous,
                                                        const PipelineActor& next,
                                                        const TreePrunerActor& pruner,
                                                        const DraftActor& draft) {
     auto spec = message.read();
     if (!spec)
       return refuse(error_text(spec.error()));
-    if (!next || !pruner || !draft)
+    if (!previous || !next || !pruner || !draft)
       return refuse("the new stage was given no neighbours");
     auto plan = plan_stage(node_, *spec, stages_->closed());
     if (!plan)
@@ -83,6 +85,8 @@ class StageMaker {
                       "others are there already",
                       node_->options().max_stages, stages_->size(),
                       node_->stages().size() - std::min(node_->stages().size(), stages_->size())));
+    expect_data(self_->system(), caf::actor_cast<caf::actor>(*stage), previous,
+                plan->most_segment_bytes);
     if (!stages_->add(*stage)) {
       end_actor(*stage);
       return refuse("nobody wants the stage any more");
@@ -113,9 +117,10 @@ StageMakerActor::behavior_type stage_maker(StageMakerActor::stateful_pointer<Sta
                                            std::shared_ptr<StageList> stages) {
   self->state.init(self, std::move(node), std::move(stages));
   auto& state = self->state;
-  return {[&state](spawn_st_a, const StageSpecMessage& spec, const PipelineActor& next,
-                   const TreePrunerActor& pruner, const DraftActor& draft) {
-    return state.spawn_stage(spec, next, pruner, draft);
+  return {[&state](spawn_st_a, const StageSpecMessage& spec, const caf::node_id& previous,
+                   const PipelineActor& next, const TreePrunerActor& pruner,
+                   const DraftActor& draft) {
+    return state.spawn_stage(spec, previous, next, pruner, draft);
   }};
 }
 

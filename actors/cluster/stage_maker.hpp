@@ -17,7 +17,7 @@ class Node;
 
 using StageMakerActor = caf::typed_actor<
     // Make a stage, as the agent was asked to.
-    replies_to<spawn_st_a, StageSpecMessage, PipelineActor, TreePrunerActor,
+    replies_to<spawn_st_a, StageSpecMessage, caf::node_id, PipelineActor, TreePrunerActor,
                DraftActor>::with<PipelineActor, ControlActor>>;
 
 /// The stages of an agent. All functions are thread-safe.

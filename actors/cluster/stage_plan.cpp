@@ -15,6 +15,7 @@
 
 #include "actors/cluster/node.hpp"
 #include "actors/support/text_error.hpp"
+#include "messages/limits.hpp"
 #include "models/base/error.hpp"
 #include "models/layers/stage_model.hpp"
 #include "models/model_hash.hpp"
@@ -86,6 +87,13 @@ std::shared_ptr<MemoryLedger::Claim> claim_memory(const Node& node, const StageS
                                  spec.end_layer, candidates.front().files->path().string(),
                                  e.what()));
   }
+}
+
+std::size_t most_segment_bytes(const StageSpec& spec, const std::vector<OpenModel>& candidates) {
+  std::uint32_t columns = 0;
+  for (const OpenModel& model : candidates)
+    columns = std::max(columns, model.config.hidden_size);
+  return limits::message_bytes(spec.max_rows, columns);
 }
 
 /// A token has to be in the vocabulary of whichever candidate is loaded.
@@ -169,11 +177,12 @@ caf::expected<StagePlan> plan_stage(const std::shared_ptr<Node>& node, const Sta
     auto form = check_agreement(*node, spec);
     auto candidates = find_candidates(*node, spec);
     auto vocab_size = smallest_vocabulary(candidates);
+    auto most_bytes = most_segment_bytes(spec, candidates);
     auto memory = claim_memory(*node, spec, candidates);
     auto loading = std::make_shared<const Loading>(
         Loading{node, spec, form, std::move(candidates), std::move(given_up), std::move(memory)});
     // The peer that asks for the stage knows which node it is.
-    return {vocab_size, [loading] { return error_of([&] { return loading->run(); }); }};
+    return {vocab_size, most_bytes, [loading] { return error_of([&] { return loading->run(); }); }};
   };
   return error_of(plan, fmt::format("node {}: ", node->options().name));
 }

@@ -16,6 +16,8 @@ class Node;
 /// How a node makes the stage that a peer asks for.
 struct StagePlan {
   std::uint32_t vocab_size = 0;
+  /// Of the segments that come to the stage.
+  std::size_t most_segment_bytes = 0;
   /// Checks the model's hash and loads. Takes long, so it runs on the stage's own thread.
   StageLoader load;
 };

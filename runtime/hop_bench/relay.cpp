@@ -17,6 +17,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 
+#include "runtime/hop_bench/record_faults.hpp"
+
 namespace flowspec {
 
 namespace {
@@ -25,10 +27,14 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
 
 /// What a link holds at most that is not on its way: little, as real ones should.
 constexpr std::size_t chunk_bytes = 8 << 10;
 constexpr int receive_buffer = 8 << 10;
+
+/// How late a record is.
+constexpr std::chrono::milliseconds late{30};
 
 /// When the shared line of one direction is free again.
 struct Line {
@@ -44,6 +50,7 @@ class Direction : public std::enable_shared_from_this<Direction> {
         to_(std::move(to)),
         options_(options),
         line_(line),
+        faults_(options.fault, options.faulty_record),
         timer_(context),
         line_timer_(context) {}
 
@@ -78,7 +85,8 @@ class Direction : public std::enable_shared_from_this<Direction> {
  private:
   struct Chunk {
     Clock::time_point due;
-    std::vector<char> bytes;
+    std::string bytes;
+    bool is_last = false;
   };
 
   void take(std::size_t size) {
@@ -89,7 +97,9 @@ class Direction : public std::enable_shared_from_this<Direction> {
       line_.free = std::max(line_.free, now) +
                    std::chrono::nanoseconds(size * 1'000'000'000 / options_.bytes_per_s);
     auto sent = options_.bytes_per_s != 0 ? line_.free : now;
-    chunks_.push_back({sent + options_.delay, {buffer_.begin(), buffer_.begin() + size}});
+    for (auto& part : faults_.take({buffer_.data(), size}))
+      chunks_.push_back({sent + options_.delay + (part.is_late ? late : milliseconds(0)),
+                         std::move(part.bytes), part.is_last});
     pass();
     // The next one may come when this one has left.
     line_timer_.expires_at(sent);
@@ -115,6 +125,8 @@ class Direction : public std::enable_shared_from_this<Direction> {
                           self->is_passing_ = false;
                           if (failure)
                             return self->end();
+                          if (self->chunks_.front().is_last)
+                            return self->end();
                           self->chunks_.pop_front();
                           self->pass();
                         });
@@ -125,6 +137,7 @@ class Direction : public std::enable_shared_from_this<Direction> {
   std::shared_ptr<tcp::socket> to_;
   RelayOptions options_;
   Line& line_;
+  RecordFaults faults_;
   asio::steady_timer timer_;
   asio::steady_timer line_timer_;
   std::array<char, chunk_bytes> buffer_{};
@@ -195,16 +208,18 @@ class Relay::Impl {
       far->connect(to_, failed);
       far->set_option(tcp::no_delay(true), failed);
       near->set_option(tcp::no_delay(true), failed);
-      add(near, far, lines_[0]);
-      add(far, near, lines_[1]);
+      add(near, far, options_, lines_[0]);
+      auto back = options_;
+      back.fault = RecordFault::none;
+      add(far, near, back, lines_[1]);
       ++count_;
       accept();
     });
   }
 
   void add(const std::shared_ptr<tcp::socket>& from, const std::shared_ptr<tcp::socket>& to,
-           Line& line) {
-    auto direction = std::make_shared<Direction>(context_, from, to, options_, line);
+           RelayOptions options, Line& line) {
+    auto direction = std::make_shared<Direction>(context_, from, to, options, line);
     if (is_cut_)
       direction->cut();
     directions_.push_back(direction);

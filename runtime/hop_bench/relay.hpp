@@ -8,11 +8,32 @@
 
 namespace flowspec {
 
+/// What may happen to one record of TLS.
+enum class RecordFault {
+  none,
+  /// It is missing.
+  drop,
+  /// The connection ends in the middle of it.
+  cut,
+  /// It is late, and with it all that follows.
+  delay,
+  /// It comes byte by byte.
+  split,
+  /// One bit of it is another.
+  corrupt,
+  /// It comes twice.
+  repeat,
+};
+
 struct RelayOptions {
   /// One way.
   std::chrono::microseconds delay{0};
   /// Each way, of all connections together; 0: as fast as it goes.
   std::uint64_t bytes_per_s = 0;
+  /// Of every connection, on the way from the one who dials.
+  RecordFault fault = RecordFault::none;
+  /// Which record: the first, which begins the handshake, is 0.
+  std::size_t faulty_record = 0;
 };
 
 /// Listens on a free port of 127.0.0.1 and connects everybody with another port of it. Runs on a thread

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "actors/cluster/wire/transport_module.hpp"
 #include "actors/policy/modes/modes.hpp"
 #include "actors/support/end_actor.hpp"
 #include "messages/limits.hpp"
@@ -161,6 +162,19 @@ StageHandle Run::make_local_stage(std::uint32_t index, const StagePeers& peers) 
   return {stage, stage};
 }
 
+/// What comes back from a stage's node may be larger than other data: hidden states.
+void Run::expect_answers(const StagePlace& place, const StagePeers& peers) {
+  const auto& agent = nodes_[place.node].agent;
+  auto columns = engine_.target().config.hidden_size;
+  auto expect = [&](const auto& receiver, std::size_t layers) {
+    if (receiver.node() == system_.node())
+      expect_data(system_, caf::actor_cast<caf::actor>(receiver), agent.node(),
+                  limits::message_bytes(policy_.segment_rows, columns * layers));
+  };
+  expect(peers.next, 1);
+  expect(peers.draft, engine_.draft_taps().size());
+}
+
 StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers) {
   const StagePlace& place = places_[index];
   StageSpec spec;
@@ -179,12 +193,16 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
   if (emulation_)
     spec.emulation = emulation_->stage(index);
 
+  // Segments come from the stage before, or from the draft, which is here.
+  auto previous = index == 0 ? system_.node() : nodes_[places_[index - 1].node].agent.node();
+  expect_answers(place, peers);
+
   caf::scoped_actor self(system_);
   StageHandle handle;
   std::string error;
   auto code = ErrorCode::internal;
   self->request(nodes_[place.node].agent, spawn_limit, spawn_st_a_v, StageSpecMessage{spec},
-                peers.next, peers.pruner, peers.draft)
+                previous, peers.next, peers.pruner, peers.draft)
       .receive(
           [&](const PipelineActor& stage, const ControlActor& control) {
             handle = {stage, control};

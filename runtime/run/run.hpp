@@ -68,6 +68,7 @@ class Run {
   Assembly assembly();
   DraftMemory draft_memory() const;
   StageHandle make_local_stage(std::uint32_t index, const StagePeers& peers);
+  void expect_answers(const StagePlace& place, const StagePeers& peers);
   StageHandle make_remote_stage(std::uint32_t index, const StagePeers& peers);
   void claim_memory();
   void make_stages();

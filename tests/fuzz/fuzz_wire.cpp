@@ -52,6 +52,7 @@ struct Node {
     given.give(test::node_key('p'), 20, true);
     given.welcome(test::node_key('q'));
     given.give(test::node_key('q'), 30, true);
+    given.expect(40, test::node_key('p'), std::size_t{32} << 20);
   }
 
   void judge(Bytes frame, Lane lane) {

@@ -93,7 +93,7 @@ struct Peer {
   std::optional<StageHandle> spawn(const StageSpecMessage& spec, const PipelineActor& to,
                                    std::string& error) {
     std::optional<StageHandle> handle;
-    self->request(node.agent, seconds(10), spawn_st_a_v, spec, to, pruner, draft)
+    self->request(node.agent, seconds(10), spawn_st_a_v, spec, system.node(), to, pruner, draft)
         .receive(
             [&](const PipelineActor& stage, const ControlActor& control) {
               handle = StageHandle{stage, control};
@@ -155,6 +155,28 @@ BOOST_AUTO_TEST_CASE(a_node_refuses_stages_that_it_cannot_make) {
                           return std::string(e.what()).find("hash") != std::string::npos;
                         });
   BOOST_CHECK(serves(node));
+}
+
+BOOST_AUTO_TEST_CASE(nobody_looks_round_a_network_through_a_node) {
+  NodeProcess node("host", model_folder());
+  NodeProcess other("other", model_folder());
+  Peer peer(node);
+  auto dials = [&](std::uint16_t port) -> std::string {
+    try {
+      ask<caf::node_id>(peer.self, peer.node.agent, seconds(10), connect_a_v, "127.0.0.1", port);
+      return "";
+    } catch (const RuntimeError& e) {
+      return e.what();
+    }
+  };
+  MuteServer refuses(0);
+  int told = 0;
+  for (int i = 0; i < 20; ++i)
+    told += dials(refuses.port()).find("connection refused") != std::string::npos ? 1 : 0;
+  BOOST_CHECK_EQUAL(told, 16);
+  auto untold = dials(refuses.port());
+  BOOST_CHECK_MESSAGE(untold.find("its log says why") != std::string::npos, untold);
+  BOOST_CHECK_EQUAL(dials(static_cast<std::uint16_t>(other.port())), "");
 }
 
 BOOST_AUTO_TEST_CASE(a_node_loads_its_layers_from_a_folder) {

@@ -6,7 +6,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "actors/cluster/wire/secret.hpp"
-#include "messages/types.hpp"
+#include "messages/wire.hpp"
 #include "tests/support/frames.hpp"
 #include "tests/support/raw_peer.hpp"
 #include "tests/system/models.hpp"
@@ -63,6 +63,17 @@ std::string nested_errors(int depth) {
     value += std::string(1, '\1') + caf_atom("system") +
              ByteWriter().number(std::uint16_t{0}).take() + caf_text("@<>+@error");
   return value;
+}
+
+/// A message as CAF writes it.
+template <class T>
+std::string content(const T& value) {
+  Wire<T> message(value);
+  auto words = message.words();
+  return ByteWriter()
+      .number(static_cast<std::uint32_t>(message.bytes()))
+      .text({reinterpret_cast<const char*>(words.data()), message.bytes()})
+      .take();
 }
 
 /// A run on a node that takes some seconds.
@@ -129,6 +140,25 @@ BOOST_AUTO_TEST_CASE(a_frame_that_breaks_a_rule_ends_its_connection_only) {
   BOOST_CHECK(node.process().error().find("closes the connection with bad") != std::string::npos);
   auto next = flowspec_program({"nodes", "--node", node.address()});
   BOOST_CHECK_MESSAGE(next.exit_code == 0, next.error);
+}
+
+BOOST_AUTO_TEST_CASE(a_member_that_guesses_ids_changes_nothing_for_other_runs) {
+  NodeProcess node("node", model_folder());
+  auto run = long_run(node);
+  BOOST_REQUIRE(run.wait_for_output("a", patience));
+  Member member(node);
+  for (std::uint64_t actor = 1; actor < 600; ++actor) {
+    BOOST_REQUIRE(member.send_frame(
+        Lane::data, message_frame(actor, "flowspec::CloseMessage", content(Close{1, false, {}}))));
+    BOOST_REQUIRE(member.send_frame(
+        Lane::control, message_frame(actor, "flowspec::CancelMessage", content(Cancel{1}))));
+    BOOST_REQUIRE(member.send_frame(
+        Lane::data, message_frame(actor, "flowspec::SegmentMessage", caf_content(4))));
+  }
+  // A stage that is reached would end the session, or report what it cannot read.
+  BOOST_CHECK(!member.is_closed_within(seconds(1)));
+  BOOST_CHECK(node_reaches(node, "sessions", 1));
+  BOOST_CHECK_MESSAGE(run.runs(), "another's run has ended: " << run.error());
 }
 
 BOOST_AUTO_TEST_CASE(bytes_that_are_no_frame_end_their_connection_only) {

@@ -71,7 +71,7 @@ BOOST_FIXTURE_TEST_CASE(actors_are_found_in_messages, World) {
   BOOST_REQUIRE_EQUAL(answer.actors.size(), 2U);
   BOOST_CHECK_EQUAL(answer.actors[1].id, actor.id());
   BOOST_CHECK(answer.actors[1].node);
-  auto spec = read(spawn_st_a_v, StageSpecMessage{}, pipeline,
+  auto spec = read(spawn_st_a_v, StageSpecMessage{}, actor->node(), pipeline,
                    caf::actor_cast<TreePrunerActor>(actor), caf::actor_cast<DraftActor>(actor));
   BOOST_CHECK_EQUAL(spec.actors.size(), 3U);
   auto spawn = read(caf::atom("spawn"), std::string("node_agent"), caf::make_message(actor),

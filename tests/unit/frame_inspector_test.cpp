@@ -14,12 +14,15 @@ namespace {
 const NodeKey own = node_key('o');
 const NodeKey peer = node_key('p');
 
+constexpr std::size_t large_frame = std::size_t{20} << 20;
+
 std::string exit_values() {
   return ByteWriter().number(std::uint64_t{0}).take() + caf_atom("") + std::string(1, '\1') +
          caf_atom("exit") + caf_message("", "");
 }
 
-/// The end that was dialled, after the handshake. Agent 20 is the peer's, stage 30 another peer's.
+/// The end that was dialled, after the handshake. Agent 20 and stage 21 are the peer's, stage 30 is another
+/// peer's, and stage 40 too, but gets its segments from this one.
 struct Fixture {
   GivenActors given;
   FrameInspector inspector{{.own = own, .peer = peer}, given};
@@ -28,8 +31,13 @@ struct Fixture {
     judge(handshake_frame(BaspOperation::client_handshake, peer));
     inspector.note(
         bytes_of(message_frame(5, "@strong_actor_ptr", caf_actor(20, own), response_to_1, 8)));
+    inspector.note(
+        bytes_of(message_frame(5, "flowspec::PipelineActor+flowspec::ControlActor",
+                               caf_actor(21, own) + caf_actor(21, own), response_to_1, 8)));
     given.welcome(node_key('q'));
     given.give(node_key('q'), 30, true);
+    given.give(node_key('q'), 40, true);
+    given.expect(40, peer, large_frame);
   }
 
   FrameInspector::Verdict judge(const std::string& frame, Lane lane = Lane::control) {
@@ -40,8 +48,8 @@ struct Fixture {
     BOOST_TEST_MESSAGE(verdict.problem.value_or(""));
     return verdict.passes;
   }
-  bool drops(const std::string& frame) {
-    auto verdict = judge(frame);
+  bool drops(const std::string& frame, Lane lane = Lane::control) {
+    auto verdict = judge(frame, lane);
     return !verdict.passes && !verdict.problem;
   }
   void check_refused(const std::string& frame, std::string_view part, Lane lane = Lane::control) {
@@ -67,8 +75,8 @@ BOOST_AUTO_TEST_CASE(what_runs_send_to_each_other_passes) {
   BOOST_CHECK(passes(message_frame(20, "@atom", caf_atom("hello"), 7, 9)));
   BOOST_CHECK(passes(
       message_frame(20, "@atom+@str+@u16", caf_atom("connect") + caf_text("host") + "\1\1", 7, 9)));
-  BOOST_CHECK(passes(message_frame(30, "flowspec::PrunesMessage", caf_content(3))));
-  BOOST_CHECK(passes(message_frame(30, "flowspec::SegmentMessage", caf_content(9999)), Lane::data));
+  BOOST_CHECK(passes(message_frame(21, "flowspec::PrunesMessage", caf_content(3))));
+  BOOST_CHECK(passes(message_frame(21, "flowspec::SegmentMessage", caf_content(9999)), Lane::data));
   BOOST_CHECK(passes(message_frame(20, "@exit", exit_values())));
   BOOST_CHECK(passes(message_frame(
       20, "@error", std::string(1, '\1') + caf_atom("system") + caf_message("@str", caf_text("x")),
@@ -112,8 +120,42 @@ BOOST_AUTO_TEST_CASE(messages_to_actors_that_nobody_was_told_of_are_dropped) {
   BOOST_CHECK(drops(message_frame(77, "@atom", caf_atom("hello"), 7, 9)));
 }
 
-BOOST_AUTO_TEST_CASE(requests_go_to_actors_that_the_peer_itself_was_told_of) {
-  check_refused(message_frame(30, "@atom", caf_atom("load"), 7, 9), "not made for the sender");
+BOOST_AUTO_TEST_CASE(actors_of_others_hear_nothing_of_a_peer_that_guesses_their_ids) {
+  for (const char* type : {"flowspec::SegmentMessage", "flowspec::CloseMessage"})
+    BOOST_CHECK(drops(message_frame(30, type, caf_content(1)), Lane::data));
+  for (const char* type : {"flowspec::PrunesMessage", "flowspec::FaultMessage"})
+    BOOST_CHECK(drops(message_frame(30, type, caf_content(1))));
+  BOOST_CHECK(drops(message_frame(30, "@atom", caf_atom("load"), 7, 9)));
+}
+
+BOOST_AUTO_TEST_CASE(a_neighbour_in_a_pipeline_sends_data_and_nothing_else) {
+  for (const char* type :
+       {"flowspec::OpenMessage", "flowspec::SegmentMessage", "flowspec::CloseMessage"})
+    BOOST_CHECK(passes(message_frame(40, type, caf_content(1)), Lane::data));
+  BOOST_CHECK(drops(message_frame(40, "flowspec::PrunesMessage", caf_content(1))));
+  BOOST_CHECK(drops(message_frame(40, "@atom", caf_atom("load"), 7, 9)));
+  check_refused(message_frame(40, "@exit", exit_values()), "not the sender's");
+  given.forget(40);
+  BOOST_CHECK(drops(message_frame(40, "flowspec::SegmentMessage", caf_content(1)), Lane::data));
+}
+
+BOOST_AUTO_TEST_CASE(requests_go_to_actors_that_were_made_for_the_peer) {
+  inspector.note(bytes_of(message_frame(4, "flowspec::PrunesMessage", caf_content(1), 0, 50)));
+  BOOST_CHECK(passes(message_frame(21, "@atom", caf_atom("load"), 7, 9)));
+  check_refused(message_frame(50, "@atom", caf_atom("load"), 7, 9), "not made for the sender");
+}
+
+BOOST_AUTO_TEST_CASE(data_is_as_large_as_its_receiver_expects) {
+  auto judged = [&](std::uint64_t receiver, std::size_t size) {
+    BaspHeader header{BaspOperation::direct_message};
+    header.receiver = receiver;
+    header.payload_size = static_cast<std::uint32_t>(size - BaspHeader::size);
+    return inspector.judge_header(header, Lane::data).value_or("");
+  };
+  BOOST_CHECK_EQUAL(judged(21, std::size_t{16} << 20), "");
+  BOOST_CHECK_EQUAL(judged(21, large_frame), "a frame of 20971520 bytes, more than 16777216");
+  BOOST_CHECK_EQUAL(judged(40, large_frame), "");
+  BOOST_CHECK_EQUAL(judged(40, large_frame + 1), "a frame of 20971521 bytes, more than 20971520");
 }
 
 BOOST_AUTO_TEST_CASE(links_and_unknown_kinds_are_refused) {
@@ -169,9 +211,9 @@ BOOST_AUTO_TEST_CASE(sizes_are_judged_by_the_header_alone) {
 }
 
 BOOST_AUTO_TEST_CASE(messages_keep_to_their_lane) {
-  check_refused(message_frame(30, "flowspec::PrunesMessage", caf_content(1)), "wrong lane",
+  check_refused(message_frame(21, "flowspec::PrunesMessage", caf_content(1)), "wrong lane",
                 Lane::data);
-  check_refused(message_frame(30, "flowspec::SegmentMessage", caf_content(1)), "wrong lane");
+  check_refused(message_frame(21, "flowspec::SegmentMessage", caf_content(1)), "wrong lane");
 }
 
 BOOST_AUTO_TEST_CASE(nothing_comes_before_the_handshake_and_no_name_is_borrowed) {
@@ -232,7 +274,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_kept_of_peers_that_have_left_and_not_all_of_thos
     given.give(peer, id, false);
   BOOST_CHECK_EQUAL(given.size(), most_given_per_peer);
   BOOST_CHECK(given.is_owned_by(peer, 1));
-  BOOST_CHECK(!given.is_given(2));
+  BOOST_CHECK(!given.is_given_to(peer, 2));
 }
 
 BOOST_AUTO_TEST_CASE(every_cut_and_every_changed_byte_is_judged_without_harm) {

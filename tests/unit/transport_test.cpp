@@ -2,15 +2,14 @@
 
 #include "actors/cluster/wire/transport.hpp"
 
-#include <condition_variable>
 #include <future>
 
 #include <boost/test/unit_test.hpp>
 
-#include "actors/cluster/wire/connection.hpp"
 #include "actors/cluster/wire/wire_error.hpp"
 #include "tests/support/frames.hpp"
 #include "tests/support/sockets.hpp"
+#include "tests/support/wire_ends.hpp"
 
 using namespace flowspec;
 using namespace flowspec::test;
@@ -18,76 +17,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 namespace {
-
-Secret secret_of(char letter) {
-  Secret secret;
-  secret.key.fill(static_cast<std::byte>(letter));
-  secret.identity = std::string("secret ") + letter;
-  return secret;
-}
-
-TransportOptions options_of(char letter, char secret = 's') {
-  TransportOptions options;
-  options.tls = std::make_shared<TlsContext>(secret_of(secret));
-  options.greeting.oldest_protocol = options.greeting.newest_protocol = 5;
-  options.greeting.version = "1.0";
-  options.greeting.name = std::string("node ") + letter;
-  options.greeting.node = node_key(letter);
-  options.greeting.heartbeat = milliseconds(50);
-  return options;
-}
-
-/// Keeps the frames that come.
-class Inbox : public FrameReceiver {
- public:
-  explicit Inbox(Connection& connection) : connection_(connection) {}
-  void take(std::vector<char>& frame) override {
-    std::lock_guard lock(mutex_);
-    connection_.consumed(frame.size());
-    frames_.emplace_back(frame.begin(), frame.end());
-    changed_.notify_all();
-  }
-  void closed() override {
-    std::lock_guard lock(mutex_);
-    is_closed_ = true;
-    changed_.notify_all();
-  }
-
-  std::vector<std::string> wait_for(std::size_t count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, seconds(10), [&] { return frames_.size() >= count || is_closed_; });
-    return frames_;
-  }
-  bool waits_for_end() {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, seconds(10), [&] { return is_closed_; });
-  }
-
- private:
-  Connection& connection_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<std::string> frames_;
-  bool is_closed_ = false;
-};
-
-/// One end, with its inbox.
-struct End {
-  std::shared_ptr<Connection> connection;
-  std::shared_ptr<Inbox> inbox;
-
-  explicit End(std::shared_ptr<Connection> operating)
-      : connection(std::move(operating)), inbox(std::make_shared<Inbox>(*connection)) {
-    connection->attach(inbox);
-  }
-  void send(const std::string& frame) const { connection->send({frame.begin(), frame.end()}); }
-};
-
-Transport::Dialled dial(Transport& transport, const std::vector<HostAddress>& addresses) {
-  std::promise<Transport::Dialled> dialled;
-  transport.dial(addresses, [&](Transport::Dialled result) { dialled.set_value(result); });
-  return dialled.get_future().get();
-}
 
 /// Process b listens, a has dialled.
 struct Pair {

@@ -50,7 +50,7 @@ constexpr std::array<std::string_view, 24> control_types{
     "flowspec::TextDeltaMessage",
     "flowspec::ReportMessage",
     "flowspec::PipelineActor+flowspec::ControlActor",
-    "@atom+flowspec::StageSpecMessage+flowspec::PipelineActor+flowspec::TreePrunerActor+"
+    "@atom+flowspec::StageSpecMessage+@node+flowspec::PipelineActor+flowspec::TreePrunerActor+"
     "flowspec::DraftActor",
     "@atom+flowspec::PipelineActor+@actor",
     "@atom+@u32"};
@@ -58,21 +58,6 @@ constexpr std::array<std::string_view, 24> control_types{
 template <class List>
 bool contains(const List& list, std::string_view what) {
   return std::ranges::find(list, what) != list.end();
-}
-
-std::size_t most_bytes(const BaspHeader& header, Lane lane, const InspectionRules& rules) {
-  switch (header.operation) {
-    case BaspOperation::server_handshake:
-    case BaspOperation::client_handshake:
-      return most_handshake_bytes;
-    case BaspOperation::direct_message:
-      return lane == Lane::data ? rules.most_data_bytes : rules.most_control_bytes;
-    case BaspOperation::monitor_message:
-    case BaspOperation::down_message:
-      return most_watch_bytes;
-    default:
-      return BaspHeader::size;
-  }
 }
 
 FrameInspector::Verdict refused(std::string problem) {
@@ -91,6 +76,34 @@ bool is_response(const BaspHeader& header) {
 }  // namespace
 
 Problem FrameInspector::judge_header(const BaspHeader& header, Lane lane) const {
+  if (auto problem = judge_use(header, lane))
+    return problem;
+  auto size = BaspHeader::size + std::size_t{header.payload_size};
+  auto most = most_bytes(header, lane);
+  if (size > most)
+    return fmt::format("a frame of {} bytes, more than {}", size, most);
+  return std::nullopt;
+}
+
+std::size_t FrameInspector::most_bytes(const BaspHeader& header, Lane lane) const {
+  switch (header.operation) {
+    case BaspOperation::server_handshake:
+    case BaspOperation::client_handshake:
+      return most_handshake_bytes;
+    case BaspOperation::direct_message:
+      if (lane == Lane::control)
+        return rules_.most_control_bytes;
+      return std::max(rules_.most_data_bytes,
+                      given_.expected_bytes(rules_.peer, header.receiver).value_or(0));
+    case BaspOperation::monitor_message:
+    case BaspOperation::down_message:
+      return most_watch_bytes;
+    default:
+      return BaspHeader::size;
+  }
+}
+
+Problem FrameInspector::judge_use(const BaspHeader& header, Lane lane) const {
   auto operation = static_cast<unsigned>(header.operation);
   if (header.operation > BaspOperation::heartbeat ||
       header.operation == BaspOperation::routed_message)
@@ -99,10 +112,6 @@ Problem FrameInspector::judge_header(const BaspHeader& header, Lane lane) const 
     return "a frame with unknown flags";
   if (lane == Lane::data && header.operation != BaspOperation::direct_message)
     return fmt::format("a frame of operation {} in the lane of data", operation);
-  auto most = most_bytes(header, lane, rules_);
-  if (BaspHeader::size + std::size_t{header.payload_size} > most)
-    return fmt::format("a frame of {} bytes, more than {}",
-                       BaspHeader::size + std::size_t{header.payload_size}, most);
   if (header.operation != BaspOperation::heartbeat && header.payload_size == 0)
     return "a frame without content";
   return std::nullopt;
@@ -153,9 +162,15 @@ FrameInspector::Verdict FrameInspector::judge_message(Bytes payload, const BaspH
     return verdict_of(judge_named(header, message));
   if (auto problem = judge_kind(header, message, lane))
     return refused(*problem);
-  if (message.types != "@exit" && !given_.is_given(header.receiver))
+  if (message.types != "@exit" && !may_reach(header, lane))
     return {};
   return verdict_of(judge_rights(header, message));
+}
+
+/// A neighbour in a pipeline hears of the actor from the asker, and sends data only.
+bool FrameInspector::may_reach(const BaspHeader& header, Lane lane) const {
+  return given_.is_given_to(rules_.peer, header.receiver) ||
+         (lane == Lane::data && given_.expected_bytes(rules_.peer, header.receiver));
 }
 
 Problem FrameInspector::judge_kind(const BaspHeader& header, const BaspMessage& message,
@@ -178,8 +193,6 @@ Problem FrameInspector::judge_rights(const BaspHeader& header, const BaspMessage
     return fmt::format("an exit message to actor {}, which is not the sender's", header.receiver);
   // How CAF answers who asked for the spawn server.
   bool is_introduction = message.types == introduction;
-  if (is_introduction && !given_.is_given_to(rules_.peer, header.receiver))
-    return fmt::format("an answer to actor {}, which did not ask", header.receiver);
   bool is_request = !is_introduction && !is_response(header) && message.types.starts_with("@atom");
   if (is_request && !given_.is_owned_by(rules_.peer, header.receiver))
     return fmt::format("a request to actor {}, which was not made for the sender", header.receiver);
@@ -234,7 +247,9 @@ FrameInspector::Outgoing FrameInspector::note(Bytes frame) {
     give_actors(*header, message);
   }
   if (!outgoing.problem)
-    outgoing.problem = judge_header(*header, outgoing.lane);
+    // How much data the peer expects, the sender knows.
+    outgoing.problem = outgoing.lane == Lane::data ? judge_use(*header, outgoing.lane)
+                                                   : judge_header(*header, outgoing.lane);
   return outgoing;
 }
 

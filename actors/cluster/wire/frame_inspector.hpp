@@ -22,7 +22,8 @@ struct InspectionRules {
   std::string agent_name = "node_agent";
   /// The largest frames, with their header.
   std::size_t most_control_bytes = std::size_t{1} << 20;
-  std::size_t most_data_bytes = (std::size_t{256} << 20) + 1024;
+  /// Of the data lane, where no larger ones are expected: a prompt, or a text's prunes.
+  std::size_t most_data_bytes = std::size_t{16} << 20;
 };
 
 /// Of one connection; the actors that were given are shared with others. `note` is thread-safe; all
@@ -37,7 +38,8 @@ class FrameInspector {
   FrameInspector(const FrameInspector&) = delete;
   FrameInspector& operator=(const FrameInspector&) = delete;
 
-  /// Nothing if the frame may come, or why not. Needs the header only: asked before memory is taken.
+  /// Nothing if the frame may come to this process, or why not. Needs the header only: asked before
+  /// memory is taken.
   std::optional<std::string> judge_header(const BaspHeader& header, Lane lane) const;
   struct Verdict {
     /// CAF may have the frame. A frame that does not pass, but is no problem, is dropped: its
@@ -59,6 +61,9 @@ class FrameInspector {
  private:
   using Problem = std::optional<std::string>;
 
+  Problem judge_use(const BaspHeader& header, Lane lane) const;
+  std::size_t most_bytes(const BaspHeader& header, Lane lane) const;
+  bool may_reach(const BaspHeader& header, Lane lane) const;
   Problem judge_handshake(Bytes payload, const BaspHeader& header);
   Verdict judge_message(Bytes payload, const BaspHeader& header, Lane lane) const;
   Problem judge_kind(const BaspHeader& header, const BaspMessage& message, Lane lane) const;

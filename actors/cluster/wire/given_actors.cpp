@@ -30,12 +30,6 @@ void GivenActors::give(const NodeKey& peer, std::uint64_t actor, bool owned) {
   actors.erase(oldest != actors.end() ? oldest : actors.begin());
 }
 
-bool GivenActors::is_given(std::uint64_t actor) const {
-  std::lock_guard lock(mutex_);
-  return std::ranges::any_of(
-      peers_, [&](const auto& entry) { return entry.second.actors.contains(actor); });
-}
-
 bool GivenActors::is_given_to(const NodeKey& peer, std::uint64_t actor) const {
   std::lock_guard lock(mutex_);
   auto found = peers_.find(peer);
@@ -49,6 +43,27 @@ bool GivenActors::is_owned_by(const NodeKey& peer, std::uint64_t actor) const {
     return false;
   auto owned = found->second.actors.find(actor);
   return owned != found->second.actors.end() && owned->second;
+}
+
+void GivenActors::expect(std::uint64_t actor, const NodeKey& peer, std::size_t most_bytes) {
+  std::lock_guard lock(mutex_);
+  auto& most = expected_[actor][peer];
+  most = std::max(most, most_bytes);
+}
+
+void GivenActors::forget(std::uint64_t actor) {
+  std::lock_guard lock(mutex_);
+  expected_.erase(actor);
+}
+
+std::optional<std::size_t> GivenActors::expected_bytes(const NodeKey& peer,
+                                                       std::uint64_t actor) const {
+  std::lock_guard lock(mutex_);
+  auto senders = expected_.find(actor);
+  if (senders == expected_.end())
+    return std::nullopt;
+  auto found = senders->second.find(peer);
+  return found == senders->second.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::size_t GivenActors::size() const {

@@ -159,6 +159,10 @@ void Transport::stop_listening(std::uint16_t port) {
   impl_->stop_listening(port);
 }
 
+const std::shared_ptr<GivenActors>& Transport::given() const {
+  return impl_->given();
+}
+
 const Greeting& Transport::greeting() const {
   return impl_->greeting();
 }

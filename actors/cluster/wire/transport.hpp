@@ -59,6 +59,8 @@ class Transport {
   void stop_listening(std::uint16_t port);
 
   const Greeting& greeting() const;
+  /// Who may send to which actors of this process.
+  const std::shared_ptr<GivenActors>& given() const;
   std::vector<ConnectionInfo> connections() const;
   /// "name (host:port)" of a peer that is connected, or was lost lately; empty if unknown.
   std::string name_of(const NodeKey& node) const;

@@ -27,7 +27,7 @@ class Transport::Impl {
  public:
   explicit Impl(TransportOptions options)
       : options_(std::move(options)),
-        settings_{options_.tls, options_.greeting, &given_,
+        settings_{options_.tls, options_.greeting, given_.get(),
                   [this](const Connection& newcomer) { return is_someone_else(newcomer); }},
         limits_(options_.limits),
         work_(context_.get_executor()),
@@ -41,6 +41,7 @@ class Transport::Impl {
                        std::function<void(std::shared_ptr<Connection>)> accepted);
   void stop_listening(std::uint16_t port);
   const Greeting& greeting() const { return settings_.greeting; }
+  const std::shared_ptr<GivenActors>& given() const { return given_; }
   std::vector<ConnectionInfo> connections() const;
   std::string name_of(const NodeKey& node) const;
   std::string loss_of(const NodeKey& node) const;
@@ -87,7 +88,7 @@ class Transport::Impl {
   void tell_stranger(const std::string& text);
 
   TransportOptions options_;
-  GivenActors given_;
+  const std::shared_ptr<GivenActors> given_ = std::make_shared<GivenActors>();
   ConnectionSettings settings_;
   asio::io_context context_{1};
 

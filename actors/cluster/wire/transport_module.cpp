@@ -337,6 +337,17 @@ std::string loss_of(caf::actor_system& system, const caf::node_id& node) {
                                       : "";
 }
 
+void expect_data(caf::actor_system& system, const caf::actor& receiver, const caf::node_id& sender,
+                 std::size_t most_bytes) {
+  if (!system.has_network_manager() || sender == system.node())
+    return;
+  auto given = transport_of(system).transport().given();
+  auto id = receiver.id();
+  given->expect(id, node_key(sender), most_bytes);
+  caf::actor_cast<caf::abstract_actor*>(receiver)->attach_functor(
+      [given, id](const caf::error&) { given->forget(id); });
+}
+
 NodeKey node_key(const caf::node_id& node) {
   std::vector<char> bytes;
   caf::binary_serializer serializer(nullptr, bytes);

@@ -66,6 +66,11 @@ void load_transport(caf::actor_system_config& config, TransportOptions options);
 /// Of a system whose configuration has loaded it.
 TransportModule& transport_of(caf::actor_system& system);
 
+/// The process sends data to the actor: see GivenActors::expect. Ends with the actor. Nothing to do in
+/// systems without the wire, or where both are in one process.
+void expect_data(caf::actor_system& system, const caf::actor& receiver, const caf::node_id& sender,
+                 std::size_t most_bytes);
+
 /// Why the newest connection with a process ended, in words; empty if none has lately.
 std::string loss_of(caf::actor_system& system, const caf::node_id& node);
 
