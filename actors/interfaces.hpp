@@ -7,6 +7,7 @@
 #include <caf/replies_to.hpp>
 
 #include "messages/type_ids.hpp"
+#include "messages/types.hpp"
 
 namespace flowspec {
 
@@ -19,22 +20,32 @@ using ControlActor = caf::typed_actor<
     reacts_to<PrunesMessage>,
     // Rows of a session need not be computed any more.
     reacts_to<CancelMessage>,
+    // Put all sessions aside, since the pipeline is to be made again; answers with what there is of
+    // them. What still comes of sessions up to this number is dropped.
+    replies_to<part_a, SessionId>::with<KeptMessage>,
     // Statistics so far.
     replies_to<stats_a>::with<StageStatsMessage>>;
 
 /// A hop of the pipeline: a stage, or the verifier at its end.
-using PipelineActor =
-    caf::typed_actor<reacts_to<PrunesMessage>, reacts_to<CancelMessage>,
-                     // In-band: make room for a session.
-                     reacts_to<OpenMessage>,
-                     // In-band: rows to compute and to pass on.
-                     reacts_to<SegmentMessage>,
-                     // In-band: free what the session holds.
-                     reacts_to<CloseMessage>,
-                     // Load the weights; answers when they are there, or with the error.
-                     replies_to<load_a>::with<StageStatsMessage>,
-                     // Statistics so far.
-                     replies_to<stats_a>::with<StageStatsMessage>>;
+using PipelineActor = caf::typed_actor<
+    reacts_to<PrunesMessage>, reacts_to<CancelMessage>,
+    // In-band: make room for a session.
+    reacts_to<OpenMessage>,
+    // In-band: rows to compute and to pass on.
+    reacts_to<SegmentMessage>,
+    // In-band: free what the session holds.
+    reacts_to<CloseMessage>,
+    // In-band, to a hop that is new: the input of cached tokens.
+    reacts_to<RestoredMessage>,
+    // See ControlActor.
+    replies_to<part_a, SessionId>::with<KeptMessage>,
+    // Send to this PipelineActor from now on. Not 0: it is new, and has nothing of the
+    // sessions that were put aside.
+    replies_to<bind_a, caf::actor, std::uint32_t>::with<done_a>,
+    // Load the weights; answers when they are there, or with the error.
+    replies_to<load_a>::with<StageStatsMessage>,
+    // Statistics so far.
+    replies_to<stats_a>::with<StageStatsMessage>>;
 
 using DraftActor = caf::typed_actor<
     // Where to send segments, and the handle by which the draft sends to itself. Once, before the
@@ -55,6 +66,10 @@ using DraftActor = caf::typed_actor<
     reacts_to<step_a>,
     // To itself: a forward of this many rows has ended; put its result into the trees.
     reacts_to<done_a, std::uint32_t>,
+    // See ControlActor; answers also with the number of the last segment.
+    replies_to<part_a, SessionId>::with<KeptMessage>,
+    // The pipeline was made again: where to send segments. Not 0: the first stage is new.
+    reacts_to<bind_a, PipelineActor, std::uint32_t>,
     // Load the draft model; answers when it is there, or with the error.
     replies_to<load_a>::with<StageStatsMessage>, replies_to<stats_a>::with<StageStatsMessage>>;
 
@@ -67,12 +82,20 @@ using SessionActor = caf::typed_actor<
     reacts_to<ClosedMessage>,
     // The client wants no more tokens.
     reacts_to<CancelMessage>,
+    // A part of the pipeline was lost, and is made again.
+    reacts_to<pause_a>,
+    // It has been: go on under this number. The hops have the text of the second number, which was the
+    // session's, and of it so many tokens are cached.
+    reacts_to<resume_a, SessionId, SessionId, Position>,
     // To itself: check whether there was progress.
     reacts_to<tick_a>>;
 
 using TreePrunerActor = caf::typed_actor<
-    // The receivers of prunes. Once, before the first session.
+    // The receivers of prunes. Before the first session, and when the pipeline was made again.
     reacts_to<bind_a, DraftActor, std::vector<ControlActor>>,
+    // The pipeline is to be made again, and the draft has sent segments up to this one: forget all of
+    // them, and all sessions up to the second number.
+    reacts_to<part_a, SegmentId, SessionId>,
     // A new session and the actor that wants its tokens.
     reacts_to<submit_a, OpenMessage, SessionActor>,
     // From the session: it wants no more tokens.
@@ -94,13 +117,16 @@ using TreePrunerActor = caf::typed_actor<
 using NodeAgentActor = caf::typed_actor<
     // Who are you?
     replies_to<hello_a>::with<NodeInfoMessage>,
-    // To itself: your node has lost its neighbour in a pipeline, for this reason.
-    reacts_to<lost_a, std::string>,
+    // To itself: your stage of this number has lost the hop behind it, for this reason.
+    reacts_to<lost_a, std::uint32_t, std::string>,
     // What do all stages of your node do?
     replies_to<status_a>::with<std::vector<StageStatsMessage>>,
     // Connect your node directly with the one at this host and port, so that segments between them
     // do not pass through the coordinator; answers with that node's id.
     replies_to<connect_a, std::string, std::uint16_t>::with<caf::node_id>,
+    // Your stage, the first one here, sends to the second one from now on, and gets its segments from an
+    // actor of this process.
+    replies_to<bind_a, PipelineActor, PipelineActor, caf::node_id>::with<done_a>,
     // Make a stage that gets its segments from an actor of this process (only from there does your
     // node let them in), and that sends to these actors; answers with the stage and its control
     // handle. The stage has to be sent `load_a` afterwards.

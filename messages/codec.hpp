@@ -18,7 +18,7 @@
 #define FLOWSPEC_FOR_EACH_MESSAGE(X)                                                 \
   X(Segment) X(Prunes) X(Open) X(Close) X(Cancel) X(SegmentEnd) X(Verdict) X(SentRows)   \
   X(Features) X(Ready) X(Tokens) X(Closed) X(TextDelta) X(Report) X(Fault)           \
-  X(StageSpec) X(NodeInfo) X(StageStats)
+  X(StageSpec) X(NodeInfo) X(StageStats) X(Restored) X(Kept)
 // clang-format on
 
 namespace flowspec {

@@ -204,6 +204,27 @@ void decode(schema::Open::Reader in, const Owner&, Open& out) {
         "tokens are kept of no session");
   check(out.prefix_session == no_session || out.prefix_session != out.session,
         "a session follows itself");
+  out.restores = in.getRestores();
+}
+
+void decode(schema::Restored::Reader in, const Owner& owner, Restored& out) {
+  out.session = in.getSession();
+  out.position = in.getPosition();
+  out.count = in.getCount();
+  check(out.count != 0, "no rows");
+  count(out.count, limits::rows, "rows");
+  count(std::size_t{out.position} + out.count, limits::tokens, "positions");
+  out.hidden = tensor(in.getHidden(), out.count, owner, "hidden");
+}
+
+void decode(schema::Kept::Reader in, const Owner&, Kept& out) {
+  auto sessions = in.getSessions();
+  out.sessions.reserve(count(sessions.size(), limits::sessions, "sessions"));
+  for (auto one : sessions) {
+    out.sessions.push_back({one.getSession(), one.getTokens(), one.getRestorable()});
+    check(one.getRestorable() <= one.getTokens(), "more can be restored than there is");
+  }
+  out.segment = in.getSegment();
 }
 
 void decode(schema::Close::Reader in, const Owner&, Close& out) {
@@ -283,6 +304,8 @@ void decode(schema::Report::Reader in, const Owner&, Report& out) {
   out.verifications = in.getVerifications();
   out.prefill_us = in.getPrefillUs();
   out.decode_us = in.getDecodeUs();
+  out.recoveries = in.getRecoveries();
+  out.paused_us = in.getPausedUs();
 }
 
 void decode(schema::Fault::Reader in, const Owner&, Fault& out) {
@@ -290,6 +313,7 @@ void decode(schema::Fault::Reader in, const Owner&, Fault& out) {
   out.segment = in.getSegment();
   out.stage = in.getStage();
   out.error = text(in.getError(), "error");
+  out.unreachable = in.getUnreachable();
 }
 
 void decode(schema::StageSpec::Reader in, const Owner&, StageSpec& out) {
@@ -324,6 +348,7 @@ void decode(schema::StageSpec::Reader in, const Owner&, StageSpec& out) {
     check(out.taps.empty() || out.taps.back() < tap, "taps that do not rise");
     out.taps.push_back(tap);
   }
+  out.keeps_output = in.getKeepsOutput();
 }
 
 void decode(schema::NodeInfo::Reader in, const Owner&, NodeInfo& out) {

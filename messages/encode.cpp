@@ -194,6 +194,33 @@ void encode(const Open& x, schema::Open::Builder out) {
   out.setSlots(x.slots);
   out.setPrefixSession(x.prefix_session);
   out.setCachedTokens(x.cached_tokens);
+  out.setRestores(x.restores);
+}
+
+std::size_t variable_words(const Restored& x) {
+  return words_of(x.hidden);
+}
+
+void encode(const Restored& x, schema::Restored::Builder out) {
+  out.setSession(x.session);
+  out.setPosition(x.position);
+  out.setCount(x.count);
+  if (present(x.hidden))
+    encode(x.hidden, out.initHidden());
+}
+
+std::size_t variable_words(const Kept& x) {
+  return list_tag + x.sessions.size() * capnp::sizeInWords<schema::KeptSession>();
+}
+
+void encode(const Kept& x, schema::Kept::Builder out) {
+  auto sessions = out.initSessions(static_cast<capnp::uint>(x.sessions.size()));
+  for (capnp::uint i = 0; i < sessions.size(); ++i) {
+    sessions[i].setSession(x.sessions[i].session);
+    sessions[i].setTokens(x.sessions[i].tokens);
+    sessions[i].setRestorable(x.sessions[i].restorable);
+  }
+  out.setSegment(x.segment);
 }
 
 std::size_t variable_words(const Close& x) {
@@ -314,6 +341,8 @@ void encode(const Report& x, schema::Report::Builder out) {
   out.setVerifications(x.verifications);
   out.setPrefillUs(x.prefill_us);
   out.setDecodeUs(x.decode_us);
+  out.setRecoveries(x.recoveries);
+  out.setPausedUs(x.paused_us);
 }
 
 std::size_t variable_words(const Fault&) {
@@ -325,6 +354,7 @@ void encode(const Fault& x, schema::Fault::Builder out) {
   out.setSegment(x.segment);
   out.setStage(x.stage);
   set_error(x.error, out);
+  out.setUnreachable(x.unreachable);
 }
 
 std::size_t variable_words(const StageSpec& x) {
@@ -347,6 +377,7 @@ void encode(const StageSpec& x, schema::StageSpec::Builder out) {
   out.setKvType(static_cast<schema::KvType>(x.kv_type));
   out.setHiddenType(static_cast<schema::HiddenType>(x.hidden_type));
   copy(x.taps, out.initTaps(static_cast<capnp::uint>(x.taps.size())));
+  out.setKeepsOutput(x.keeps_output);
 }
 
 std::size_t variable_words(const NodeInfo& x) {

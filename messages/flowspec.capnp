@@ -77,6 +77,28 @@ struct Open {
   slots @5 :UInt32;        # KV slots to reserve
   prefixSession @6 :UInt64;     # closed with keep: its KV is taken over; 0: none
   cachedTokens @7 :UInt32;         # prompt tokens that are in it; below the prompt's size
+  restores @8 :Bool;       # the receiver is new: the cached tokens come in Restored messages
+}
+
+struct Restored {
+  # Hop to a new hop behind it: the input of cached positions; in-band, between Open and the first rows.
+  session @0 :UInt64;
+  position @1 :UInt32;     # of the first row
+  count @2 :UInt32;        # rows, at least 1
+  hidden @3 :Tensor;       # count x hidden size; absent on the way to the first stage
+}
+
+struct KeptSession {
+  # What a hop has of a session.
+  session @0 :UInt64;
+  tokens @1 :UInt32;       # committed, from the text's beginning
+  restorable @2 :UInt32;   # of them, those whose output the hop can send again
+}
+
+struct Kept {
+  # Hop or draft to coordinator: it has put its sessions aside.
+  sessions @0 :List(KeptSession);
+  segment @1 :UInt64;      # of the draft: the last one that it sent
 }
 
 struct Close {
@@ -175,6 +197,8 @@ struct Report {
   verifications @5 :UInt64;
   prefillUs @6 :UInt64;
   decodeUs @7 :UInt64;
+  recoveries @8 :UInt32;   # pauses in which a lost part of the pipeline was made again
+  pausedUs @9 :UInt64;     # all of them together; part of prefillUs and decodeUs
 }
 
 struct Fault {
@@ -183,6 +207,7 @@ struct Fault {
   segment @1 :UInt64;
   stage @2 :UInt32;
   error @3 :Text;          # cut by the sender where it is too long
+  unreachable @4 :Bool;    # from an agent: the stage is well, but does not reach the hop behind it
 }
 
 struct EmulatedStage {
@@ -217,6 +242,7 @@ struct StageSpec {
   kvType @10 :KvType;
   hiddenType @11 :HiddenType;  # of the segments that come and go, too
   taps @12 :List(UInt32);  # the layers whose inputs the draft reads, rising; at most 64
+  keepsOutput @13 :Bool;   # of committed positions, so that a new stage behind it can be given its input
 }
 
 struct NodeInfo {

@@ -18,6 +18,8 @@ inline constexpr std::size_t prunes = 4096;
 inline constexpr std::size_t ended = 4096;
 /// Tokens of a text: the prompt, a committed path, an accepted path.
 inline constexpr std::size_t tokens = std::size_t{1} << 20;
+/// Sessions of a hop.
+inline constexpr std::size_t sessions = std::size_t{1} << 16;
 /// KV slots that a session may ask for.
 inline constexpr std::size_t slots = std::size_t{1} << 22;
 /// Bytes of a string; the sender cuts the text of a fault to this length.

@@ -27,6 +27,8 @@ CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::NodeInfoMessage))
 CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::StageStatsMessage))
 CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::TextDeltaMessage))
 CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::ReportMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::RestoredMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::KeptMessage))
 
 // Atoms that tell apart messages with no content, or with the same content: at most 10 characters.
 CAF_ADD_ATOM(flowspec_messages, flowspec, hello_a, "hello")
@@ -42,5 +44,8 @@ CAF_ADD_ATOM(flowspec_messages, flowspec, tick_a, "tick")
 CAF_ADD_ATOM(flowspec_messages, flowspec, lost_a, "lost")
 CAF_ADD_ATOM(flowspec_messages, flowspec, submit_a, "submit")
 CAF_ADD_ATOM(flowspec_messages, flowspec, progress_a, "progress")
+CAF_ADD_ATOM(flowspec_messages, flowspec, part_a, "part")
+CAF_ADD_ATOM(flowspec_messages, flowspec, pause_a, "pause")
+CAF_ADD_ATOM(flowspec_messages, flowspec, resume_a, "resume")
 
 CAF_END_TYPE_ID_BLOCK(flowspec_messages)

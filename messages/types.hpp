@@ -119,7 +119,40 @@ struct Open {
   /// last token is needed.
   SessionId prefix_session = no_session;
   Position cached_tokens = 0;
+  /// The receiver is new and has nothing of `prefix_session`: the cached tokens come in Restored
+  /// messages.
+  bool restores = false;
   friend bool operator==(const Open&, const Open&) = default;
+};
+
+/// From a hop, or the draft, to a new hop behind it: what cached positions were given as input, so that
+/// only the new hop computes them again. In-band, between Open and the session's first rows.
+struct Restored {
+  SessionId session = 0;
+  /// Of the first row; positions rise by one.
+  Position position = 0;
+  std::uint32_t count = 0;
+  /// count x hidden size; empty on the way to the first stage, which knows the tokens.
+  Tensor hidden;
+};
+
+/// What a hop has of a session that was put aside.
+struct KeptSession {
+  SessionId session = 0;
+  /// Committed, from the text's beginning.
+  Position tokens = 0;
+  /// Of them, from the beginning: those whose output the hop can send again.
+  Position restorable = 0;
+  friend bool operator==(const KeptSession&, const KeptSession&) = default;
+};
+
+/// From a hop or the draft to the coordinator: it has put its sessions aside, and follows no message
+/// about them any more.
+struct Kept {
+  std::vector<KeptSession> sessions;
+  /// From the draft: the last one that it has sent.
+  SegmentId segment = 0;
+  friend bool operator==(const Kept&, const Kept&) = default;
 };
 
 /// Ends a session; travels in-band behind its last rows and frees its KV.
@@ -240,15 +273,22 @@ struct Report {
   /// From the start to the first token, and from there to the last.
   std::uint64_t prefill_us = 0;
   std::uint64_t decode_us = 0;
+  /// Pauses in which a lost part of the pipeline was made again, and how long they took, which is part
+  /// of the times above.
+  std::uint32_t recoveries = 0;
+  std::uint64_t paused_us = 0;
   friend bool operator==(const Report&, const Report&) = default;
 };
 
-/// Ends one session and no other.
+/// Ends one session and no other. From a node agent to the coordinator: a stage has ended, or is of no
+/// use.
 struct Fault {
   SessionId session = 0;
   SegmentId segment = 0;
   std::uint32_t stage = not_a_stage;
   std::string error;
+  /// From an agent: the stage is well, but does not reach the hop behind it.
+  bool unreachable = false;
   friend bool operator==(const Fault&, const Fault&) = default;
 };
 
@@ -305,6 +345,9 @@ struct StageSpec {
   /// The layers whose inputs the draft reads, in rising order, wherever they are; the number of
   /// layers stands for what leaves the last one. The stage sends those that it computes.
   std::vector<std::uint32_t> taps;
+  /// What the stage sends of committed positions is kept, as far as there is memory, so that a new stage
+  /// behind it can be given its input.
+  bool keeps_output = false;
   friend bool operator==(const StageSpec&, const StageSpec&) = default;
 };
 

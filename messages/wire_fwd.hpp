@@ -6,6 +6,8 @@ namespace flowspec {
 struct Segment;
 struct Prunes;
 struct Open;
+struct Restored;
+struct Kept;
 struct Close;
 struct Cancel;
 struct SegmentEnd;
@@ -28,6 +30,8 @@ class Wire;
 using SegmentMessage = Wire<Segment>;
 using PrunesMessage = Wire<Prunes>;
 using OpenMessage = Wire<Open>;
+using RestoredMessage = Wire<Restored>;
+using KeptMessage = Wire<Kept>;
 using CloseMessage = Wire<Close>;
 using CancelMessage = Wire<Cancel>;
 using SegmentEndMessage = Wire<SegmentEnd>;

@@ -6,13 +6,17 @@
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
+#include "actors/cluster/recovery.hpp"
 #include "actors/cluster/stats_collector.hpp"
 #include "actors/cluster/wire/transport_module.hpp"
+#include "actors/support/allowance.hpp"
 #include "actors/support/end_actor.hpp"
 #include "actors/support/log_failures.hpp"
 #include "actors/support/text_error.hpp"
+#include "messages/limits.hpp"
 
 namespace flowspec {
 
@@ -26,10 +30,13 @@ class Loading {
   Loading(std::size_t hops, caf::typed_response_promise<StatsList> promise)
       : stats_(hops), open_(hops), promise_(std::move(promise)) {}
 
-  void loaded(std::size_t hop, const StageStatsMessage& stats) {
+  /// Whether that was the last one.
+  bool loaded(std::size_t hop, const StageStatsMessage& stats) {
     stats_[hop] = stats;
-    if (--open_ == 0 && !failed_)
-      promise_.deliver(stats_);
+    if (--open_ > 0 || failed_)
+      return false;
+    promise_.deliver(stats_);
+    return true;
   }
 
   void fail(const caf::error& error) {
@@ -58,21 +65,24 @@ class Coordinator {
 
   ~Coordinator() {
     for (const auto& [id, session] : sessions_)
-      end_actor(session);
+      end_actor(session.actor);
+    if (recovery_)
+      recovery_->give_up();
     if (pipeline_)
       stop_pipeline(self_->system(), *pipeline_);
-    for (const auto& [address, agent] : agents_)
-      end_actor(agent.handle);
+    for (const auto& [address, peer] : peers_)
+      end_actor(peer.agent);
   }
 
-  void add_node(const NodeAgentActor& agent, const std::string& node) {
-    self_->monitor(agent);
-    agents_.emplace(agent.address(), Agent{agent, node});
+  void add_node(const Peer& peer) {
+    self_->monitor(peer.agent);
+    peers_[peer.agent.address()] = peer;
   }
 
-  void bind(const Pipeline& pipeline) {
+  void bind(const Pipeline& pipeline, const Placement& placement) {
     pipeline_ = pipeline;
-    for (std::size_t i = 0; i < pipeline.stages.size(); ++i)
+    placement_ = placement;
+    for (std::size_t i = 0; i < pipeline.stages.size() && placement.homes.empty(); ++i)
       watch(pipeline.stages[i].stage, name_of(i));
     watch(pipeline.verifier, name_of(pipeline.stages.size()));
     watch(pipeline.draft, name_of(pipeline.stages.size() + 1));
@@ -88,8 +98,8 @@ class Coordinator {
     loading_ = std::make_shared<Loading>(hops.size(), promise);
     for (std::size_t hop = 0; hop < hops.size(); ++hop)
       self_->request(hops[hop], config_.load_limit, load_a_v)
-          .then([loading = loading_,
-                 hop](const StageStatsMessage& stats) { loading->loaded(hop, stats); },
+          .then([loading = loading_, hop, this](
+                    const StageStatsMessage& stats) { is_loaded_ = loading->loaded(hop, stats); },
                 [loading = loading_, hop, this](const caf::error& error) {
                   loading->fail(load_error(hop, error));
                 });
@@ -99,19 +109,35 @@ class Coordinator {
   caf::result<SessionId> submit(const Request& request) {
     if (auto error = not_serving())
       return error;
-    auto id = ++last_session_;
-    auto session = spawn_session(self_->system(),
-                                 make_session(request, id, pipeline_->policy, pipeline_->pruner));
-    self_->monitor(session);
-    sessions_[id] = session;
-    return id;
+    if (recovery_ == nullptr)
+      return start_session(request);
+    auto promise = self_->make_response_promise<caf::typed_response_promise<SessionId>>();
+    waiting_.emplace_back(promise, request);
+    return promise;
   }
 
   void cancel(const CancelMessage& message) {
     auto cancel = message.read();
     auto session = cancel ? sessions_.find(cancel->session) : sessions_.end();
     if (session != sessions_.end())
-      self_->send<caf::message_priority::high>(session->second, message);
+      self_->send<caf::message_priority::high>(session->second.actor, message);
+  }
+
+  void fault(const FaultMessage& message) {
+    auto fault = message.read();
+    // Those that are being made count, too.
+    const auto& homes = recovery_ ? recovery_->placement().homes : placement_.homes;
+    auto sender = self_->current_sender();
+    if (!fault || !sender || fault->stage >= homes.size() || !homes[fault->stage] ||
+        sender->address() != homes[fault->stage].address())
+      return;
+    auto next = fault->stage + 1;
+    bool next_is_lost = next < homes.size() && lost_stages_.contains(next);
+    if (fault->unreachable && next_is_lost)
+      return;  // that has been told already
+    auto& list = fault->unreachable ? cut_ : lost_stages_;
+    list.insert(fault->stage);
+    recover(fault->error);
   }
 
   caf::result<StatsList> stats() {
@@ -125,10 +151,34 @@ class Coordinator {
   }
 
  private:
-  struct Agent {
-    NodeAgentActor handle;
-    std::string node;
+  struct Session {
+    SessionActor actor;
+    /// How the pipeline knows it: another number after each recovery.
+    SessionId number;
+    bool keeps;
+    std::vector<SessionId> earlier;
   };
+  /// What a session has left behind for others.
+  struct KeptText {
+    SessionId number;
+    /// No hop has less of it.
+    Position tokens;
+  };
+
+  SessionId start_session(Request request) {
+    if (auto kept = kept_texts_.extract(request.prefix_session); !kept.empty()) {
+      request.prefix_session = kept.mapped().number;
+      request.cached_tokens = std::min(request.cached_tokens, kept.mapped().tokens);
+    }
+    auto id = ++last_session_;
+    bool keeps = request.keep;
+    auto session =
+        spawn_session(self_->system(),
+                      make_session(std::move(request), id, pipeline_->policy, pipeline_->pruner));
+    self_->monitor(session);
+    sessions_[id] = {session, id, keeps, {}};
+    return id;
+  }
 
   /// For hops on a node, the node's agent reports.
   template <class Handle>
@@ -179,27 +229,116 @@ class Coordinator {
   const std::string* node_of(std::size_t hop) const {
     if (hop >= pipeline_->stages.size())
       return nullptr;
-    auto agent = std::find_if(agents_.begin(), agents_.end(), [&](const auto& entry) {
-      return entry.second.handle.node() == pipeline_->stages[hop].stage.node();
-    });
-    return agent != agents_.end() ? &agent->second.node : nullptr;
+    if (hop >= placement_.homes.size())
+      return nullptr;
+    auto peer = peers_.find(placement_.homes[hop].address());
+    return peer != peers_.end() ? &peer->second.name : nullptr;
   }
 
   void on_down(const caf::down_msg& down) {
-    if (auto agent = agents_.find(down.source); agent != agents_.end()) {
-      bool is_gone = down.reason == caf::exit_reason::remote_link_unreachable;
-      auto why =
-          is_gone ? loss_of(self_->system(), agent->second.handle.node()) : error_text(down.reason);
-      auto what = !is_gone && error_code(down.reason) == ErrorCode::node_lost
-                      ? why
-                      : fmt::format("node {} was lost: {}", agent->second.node, why);
-      agents_.erase(agent);
-      return lose(what);
-    }
+    if (auto peer = peers_.extract(down.source); !peer.empty())
+      return on_node_down(peer.mapped(), down.reason);
     if (auto part = local_parts_.find(down.source); part != local_parts_.end())
       return lose(fmt::format("{} has ended: {}", part->second, error_text(down.reason)));
-    std::erase_if(sessions_,
-                  [&](const auto& entry) { return entry.second.address() == down.source; });
+    auto session = std::ranges::find_if(
+        sessions_, [&](const auto& entry) { return entry.second.actor.address() == down.source; });
+    if (session != sessions_.end())
+      end_session(session->first);
+  }
+
+  void on_node_down(const Peer& peer, const caf::error& reason) {
+    bool is_gone = reason == caf::exit_reason::remote_link_unreachable;
+    auto what =
+        fmt::format("node {} was lost: {}", peer.name,
+                    is_gone ? loss_of(self_->system(), peer.agent.node()) : error_text(reason));
+    auto uses = [&](const Placement& placement) {
+      return std::ranges::find(placement.homes, peer.agent) != placement.homes.end();
+    };
+    for (std::uint32_t i = 0; i < placement_.homes.size(); ++i)
+      if (placement_.homes[i] == peer.agent)
+        lost_stages_.insert(i);
+    if (placement_.homes.empty() || uses(placement_) || (recovery_ && uses(recovery_->placement())))
+      return recover(what);
+    spdlog::info(what);
+  }
+
+  void end_session(SessionId id) {
+    auto session = sessions_.extract(id).mapped();
+    // The hops may have put an earlier number aside, which it has not come back to.
+    for (auto number : session.earlier)
+      self_->send(pipeline_->draft, CloseMessage{{number, false, {}}});
+    if (session.keeps)
+      kept_texts_[id] = {session.number, limits::tokens};
+  }
+
+  bool may_recover() {
+    return pipeline_ && is_loaded_ && !placement_.homes.empty() && !lost_ && recoveries_.take();
+  }
+
+  /// Makes again what is in `lost_stages_` and `cut_`.
+  void recover(const std::string& what) {
+    if (!may_recover())
+      return lose(what);
+    spdlog::info("{}; sessions wait", what);
+    reasons_.push_back(what);
+    if (recovery_) {
+      recovery_->give_up();
+      lost_stages_.insert(recovery_->lost().begin(), recovery_->lost().end());
+    }
+    for (const auto& [id, session] : sessions_)
+      self_->send(session.actor, pause_a_v);
+    recovery_ = std::make_shared<Recovery>(
+        Recovery::Start{self_, *pipeline_, placement_, peers_, lost_stages_, cut_, last_session_,
+                        config_.link, config_.load_limit},
+        Recovery::Events{[this](Recovery& recovery) { recovered(recovery); },
+                         [this](const std::string& why) {
+                           lose(fmt::format("{}, and {}", reasons_.front(), why));
+                         }});
+    recovery_->start();
+  }
+
+  void recovered(const Recovery& recovery) {
+    pipeline_ = recovery.pipeline();
+    placement_ = recovery.placement();
+    spdlog::warn("{}; {}", fmt::join(reasons_, "; "), recovery.outcome());
+    lost_stages_.clear();
+    cut_.clear();
+    reasons_.clear();
+    std::vector<ControlActor> hops;
+    for (std::uint32_t i = 0; i < pipeline_->stages.size(); ++i)
+      hops.push_back(link("pruner", fmt::format("stage {}", i), pipeline_->stages[i].control));
+    hops.push_back(link("pruner", "verifier", ControlActor{pipeline_->verifier}));
+    self_->send(pipeline_->pruner, bind_a_v, link("pruner", "draft", pipeline_->draft), hops);
+    self_->send(pipeline_->draft, bind_a_v,
+                link("draft", "stage 0", pipeline_->stages.front().stage),
+                std::uint32_t{recovery.lost().contains(0) ? 1U : 0U});
+    resume_sessions(recovery);
+    recovery_.reset();
+    for (auto& [promise, request] : std::exchange(waiting_, {}))
+      promise.deliver(start_session(request));
+  }
+
+  void resume_sessions(const Recovery& recovery) {
+    auto of_nobody = recovery.kept();
+    for (auto& [id, text] : kept_texts_) {
+      text.tokens = std::min(text.tokens, recovery.cached(text.number));
+      of_nobody.erase(text.number);
+    }
+    for (auto& [id, session] : sessions_) {
+      auto before = std::exchange(session.number, ++last_session_);
+      session.earlier.push_back(before);
+      of_nobody.erase(before);
+      self_->send(session.actor, resume_a_v, session.number, before, recovery.cached(before));
+    }
+    for (auto number : of_nobody)
+      self_->send(pipeline_->draft, CloseMessage{{number, false, {}}});
+  }
+
+  template <class Handle>
+  Handle link(const std::string& from, const std::string& to, const Handle& target) const {
+    return config_.link ? caf::actor_cast<Handle>(
+                              config_.link(from, to, caf::actor_cast<caf::actor>(target)))
+                        : target;
   }
 
   /// With a part missing no session can go on, and nobody else would tell the sessions.
@@ -211,18 +350,36 @@ class Coordinator {
     if (loading_)
       loading_->fail(text_error(ErrorCode::node_lost, *lost_));
     for (const auto& [id, session] : sessions_) {
-      self_->send(session, FaultMessage{{id, 0, not_a_stage, *lost_}});
-      self_->send(session, ClosedMessage{{id}});
+      self_->send(session.actor, FaultMessage{{no_session, 0, not_a_stage, *lost_}});
+      self_->send(session.actor, ClosedMessage{{id}});
     }
+    auto error = text_error(ErrorCode::node_lost, *lost_);
+    for (auto& [promise, request] : std::exchange(waiting_, {}))
+      promise.deliver(error);
+    if (auto recovery = std::exchange(recovery_, nullptr))
+      recovery->give_up();
   }
 
   CoordinatorActor::pointer self_ = nullptr;
   CoordinatorConfig config_;
-  std::map<caf::actor_addr, Agent> agents_;
+  std::map<caf::actor_addr, Peer> peers_;
   std::map<caf::actor_addr, std::string> local_parts_;
   std::optional<Pipeline> pipeline_;
   SessionId last_session_ = 0;
-  std::map<SessionId, SessionActor> sessions_;
+  std::map<SessionId, Session> sessions_;
+  /// By the number under which the client knows the session.
+  std::map<SessionId, KeptText> kept_texts_;
+  Placement placement_;
+  bool is_loaded_ = false;
+  std::shared_ptr<Recovery> recovery_;
+  /// What the present recovery makes again, and why.
+  std::set<std::uint32_t> lost_stages_;
+  std::set<std::uint32_t> cut_;
+  std::vector<std::string> reasons_;
+  /// More of them in a minute are no recovery.
+  Allowance recoveries_{16, std::chrono::minutes(1)};
+  /// Requests that came meanwhile.
+  std::vector<std::pair<caf::typed_response_promise<SessionId>, Request>> waiting_;
   std::shared_ptr<Loading> loading_;
   /// Why no session can be started any more.
   std::optional<std::string> lost_;
@@ -233,10 +390,11 @@ CoordinatorActor::behavior_type coordinator(CoordinatorActor::stateful_pointer<C
   self->state.init(self, config);
   auto& state = self->state;
   return {
-      [&state](hello_a, const NodeAgentActor& agent, const std::string& node) {
-        state.add_node(agent, node);
+      [&state](hello_a, const Peer& peer) { state.add_node(peer); },
+      [&state](bind_a, const Pipeline& pipeline, const Placement& placement) {
+        state.bind(pipeline, placement);
       },
-      [&state](bind_a, const Pipeline& pipeline) { state.bind(pipeline); },
+      [&state](const FaultMessage& message) { state.fault(message); },
       [&state](load_a) { return state.load(); },
       [&state](submit_a, const Request& request) { return state.submit(request); },
       [&state](const CancelMessage& message) { state.cancel(message); },

@@ -3,7 +3,11 @@
 /// itself.
 ///
 ///   starting ──bind──► loading ──load_a──► serving ──exit──► all local actors and agents end
-///       └───────────────────┴───────────────┴──a node is lost──► every session ends with a fault
+///       └───────────────────┤             ▲   │ a node, a stage, or a link is lost: sessions pause
+///                           │             │   ▼
+///                           │            recovering (recovery.hpp): sessions go on
+///                           │                 │ nothing can take its place
+///                           └─────────────────┴──► every session ends with a fault
 
 #include <chrono>
 #include <memory>
@@ -21,12 +25,33 @@
 
 namespace flowspec {
 
+/// A node that takes part, and where its neighbours reach it.
+struct Peer {
+  NodeAgentActor agent;
+  /// For messages: "name (host:port)".
+  std::string name;
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+/// Where the stages of a pipeline are, and how to make them again. Empty: they are all here, and are not
+/// made again.
+struct Placement {
+  /// By stage.
+  std::vector<StageSpec> specs;
+  std::vector<NodeAgentActor> homes;
+  /// Of the messages with hidden states that a stage's node sends here, for one layer's.
+  std::size_t most_answer_bytes = 0;
+};
+
 /// Stays on the machine that asks: some of its messages cannot be serialized.
 using CoordinatorActor = caf::typed_actor<
-    // A node takes part, by this agent and under this name. Once per node, before `bind`.
-    reacts_to<hello_a, NodeAgentActor, std::string>,
+    // A node takes part. Those that have no stage are spares.
+    reacts_to<hello_a, Peer>,
     // The pipeline of the run. Once.
-    reacts_to<bind_a, Pipeline>,
+    reacts_to<bind_a, Pipeline, Placement>,
+    // From a node's agent: one of its stages is lost.
+    reacts_to<FaultMessage>,
     // Load all weights; answers when they are there, or with the first error.
     replies_to<load_a>::with<std::vector<StageStatsMessage>>,
     // Start a session; answers with its number.
@@ -39,6 +64,8 @@ using CoordinatorActor = caf::typed_actor<
 struct CoordinatorConfig {
   /// How long one hop may take to load.
   std::chrono::seconds load_limit{600};
+  /// As in PipelineConfig, for stages that are made again.
+  LinkMaker link = {};
 };
 
 CoordinatorActor spawn_coordinator(caf::actor_system& system, CoordinatorConfig config = {});
@@ -47,3 +74,5 @@ CoordinatorActor spawn_coordinator(caf::actor_system& system, CoordinatorConfig 
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(flowspec::Request)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(flowspec::Pipeline)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(flowspec::Peer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(flowspec::Placement)

@@ -1,6 +1,6 @@
 #include "actors/cluster/node_agent.hpp"
 
-#include <set>
+#include <map>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
@@ -96,8 +96,10 @@ class NodeAgent {
     auto promise = self_->make_response_promise<Promise>();
     self_->request(maker_, caf::infinite, spawn_st_a_v, message, previous, next, pruner, draft)
         .then(
-            [this, promise, next](const PipelineActor& stage, const ControlActor& control) mutable {
+            [this, promise, next, message](const PipelineActor& stage,
+                                           const ControlActor& control) mutable {
               self_->monitor(stage);
+              made_[stage.address()] = {stage_number(message), next.address(), false};
               watch(next);
               promise.deliver(stage, control);
             },
@@ -105,7 +107,27 @@ class NodeAgent {
     return promise;
   }
 
-  void lost(const std::string& why) { self_->quit(text_error(ErrorCode::node_lost, why)); }
+  /// The pipeline was made again around a stage.
+  caf::result<done_a> bind(const PipelineActor& stage, const PipelineActor& next,
+                           const caf::node_id& previous) {
+    auto made = made_.find(stage.address());
+    if (made == made_.end() || !next)
+      return text_error(ErrorCode::protocol,
+                        fmt::format("node {}: there is no such stage", node_->options().name));
+    made->second.next = next.address();
+    made->second.is_cut = false;
+    watch(next);
+    if (auto bytes = stages_->most_segment_bytes(stage))
+      expect_data(self_->system(), caf::actor_cast<caf::actor>(stage), previous, *bytes);
+    return done_a_v;
+  }
+
+  /// Meanwhile the stage may have got another neighbour.
+  void lost(std::uint32_t stage, const std::string& why) {
+    for (const auto& [address, made] : made_)
+      if (made.stage == stage && made.is_cut)
+        tell_owner({no_session, 0, stage, why, true});
+  }
 
   NodeInfoMessage hello() const {
     auto info = node_->info();
@@ -136,14 +158,24 @@ class NodeAgent {
   /// Nobody else would tell the owner that this node has lost its neighbour: the owner may well reach
   /// both.
   void watch(const PipelineActor& next) {
-    if (next.node() == self_->node() || next.node() == owner_.node())
-      return;
-    self_->monitor(next);
-    neighbours_.insert(next.address());
+    if (next.node() != self_->node() && next.node() != owner_.node())
+      self_->monitor(next);
   }
 
-  void on_neighbour_down(const caf::down_msg& down) {
-    neighbours_.erase(down.source);
+  static std::uint32_t stage_number(const StageSpecMessage& message) {
+    auto spec = message.read();
+    return spec ? spec->stage : not_a_stage;
+  }
+
+  void tell_owner(const Fault& fault) {
+    // The owner has no interface that is known here: sent in this actor's name, as the owner checks.
+    if (auto owner = caf::actor_cast<caf::strong_actor_ptr>(owner_))
+      owner->enqueue(
+          caf::make_mailbox_element(self_->ctrl(), caf::make_message_id(), {}, FaultMessage{fault}),
+          self_->context());
+  }
+
+  void on_neighbour_down(const caf::down_msg& down, std::uint32_t stage) {
     if (down.reason != caf::exit_reason::remote_link_unreachable)
       return;  // its own agent has told why
     auto& transport = transport_of(self_->system()).transport();
@@ -152,26 +184,37 @@ class NodeAgent {
                            transport.name_of(neighbour), transport.loss_of(neighbour));
     spdlog::error(why);
     // If the neighbour itself is lost, the owner knows it better.
-    self_->delayed_send(self_, grace, lost_a_v, why);
+    self_->delayed_send(self_, grace, lost_a_v, stage, why);
   }
 
   void on_down(const caf::down_msg& down) {
     if (down.source == owner_)
       return self_->quit(caf::exit_reason::user_shutdown);
-    if (neighbours_.contains(down.source))
-      return on_neighbour_down(down);
-    // A stage that ends by itself has failed. The owner watches only its agent, so the agent has to
-    // end with the stage.
+    for (auto& [stage, made] : made_)
+      if (made.next == down.source) {
+        made.is_cut = true;
+        on_neighbour_down(down, made.stage);
+      }
+    auto made = made_.extract(down.source);
+    stages_->remove(down.source);
+    // The owner ends a stage that it has no use for, and watches only its agent.
+    if (made.empty() || down.reason == caf::exit_reason::user_shutdown)
+      return;
     auto why = fmt::format("a stage on node {} has ended: {}", node_->options().name,
                            error_text(down.reason));
     spdlog::error(why);
-    self_->quit(text_error(ErrorCode::internal, why));
+    tell_owner({no_session, 0, made.mapped().stage, why, false});
   }
 
   NodeAgentActor::pointer self_ = nullptr;
   std::shared_ptr<Node> node_;
   caf::actor_addr owner_;
-  std::set<caf::actor_addr> neighbours_;
+  struct Made {
+    std::uint32_t stage;
+    caf::actor_addr next;
+    bool is_cut = false;
+  };
+  std::map<caf::actor_addr, Made> made_;
   const std::shared_ptr<StageList> stages_ = std::make_shared<StageList>();
   StageMakerActor maker_;
   DialerActor dialer_;
@@ -189,7 +232,11 @@ void add_node_agent(caf::actor_system_config& config, std::shared_ptr<Node> node
         return {
             [&state](hello_a) { return state.hello(); },
             [&state](status_a) { return state.status(); },
-            [&state](lost_a, const std::string& why) { state.lost(why); },
+            [&state](lost_a, std::uint32_t stage, const std::string& why) {
+              state.lost(stage, why);
+            },
+            [&state](bind_a, const PipelineActor& stage, const PipelineActor& next,
+                     const caf::node_id& previous) { return state.bind(stage, next, previous); },
             [&state](connect_a, const std::string& host, std::uint16_t port) {
               return state.connect(host, port);
             },

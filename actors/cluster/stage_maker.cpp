@@ -17,12 +17,23 @@
 
 namespace flowspec {
 
-bool StageList::add(const PipelineActor& stage) {
+bool StageList::add(const PipelineActor& stage, std::size_t most_segment_bytes) {
   std::lock_guard lock(mutex_);
   if (*closed_)
     return false;
-  stages_.push_back(stage);
+  stages_.emplace_back(stage, most_segment_bytes);
   return true;
+}
+
+std::optional<std::size_t> StageList::most_segment_bytes(const PipelineActor& stage) const {
+  std::lock_guard lock(mutex_);
+  auto found = std::ranges::find(stages_, stage, &std::pair<PipelineActor, std::size_t>::first);
+  return found == stages_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void StageList::remove(const caf::actor_addr& stage) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(stages_, [&](const auto& entry) { return entry.first.address() == stage; });
 }
 
 std::size_t StageList::size() const {
@@ -33,7 +44,7 @@ std::size_t StageList::size() const {
 void StageList::close() {
   std::lock_guard lock(mutex_);
   *closed_ = true;
-  for (const PipelineActor& stage : stages_)
+  for (const auto& [stage, bytes] : stages_)
     end_actor(stage);
 }
 
@@ -69,6 +80,7 @@ class StageMaker {
       config.stage = spec->stage;
       config.vocab_size = plan->vocab_size;
       config.taps = spec->taps;
+      config.keeps_output = spec->keeps_output;
       config.kv_limit = node_->options().kv_limit;
       config.memory = node_->memory();
       config.load = std::move(plan->load);
@@ -87,7 +99,7 @@ class StageMaker {
                       node_->stages().size() - std::min(node_->stages().size(), stages_->size())));
     expect_data(self_->system(), caf::actor_cast<caf::actor>(*stage), previous,
                 plan->most_segment_bytes);
-    if (!stages_->add(*stage)) {
+    if (!stages_->add(*stage, plan->most_segment_bytes)) {
       end_actor(*stage);
       return refuse("nobody wants the stage any more");
     }

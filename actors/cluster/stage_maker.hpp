@@ -5,8 +5,11 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <utility>
 #include <vector>
 
+#include <caf/actor_addr.hpp>
 #include <caf/fwd.hpp>
 
 #include "actors/interfaces.hpp"
@@ -24,7 +27,11 @@ using StageMakerActor = caf::typed_actor<
 class StageList {
  public:
   /// False if the agent has ended: then the caller has to end the stage.
-  bool add(const PipelineActor& stage);
+  /// @param most_segment_bytes  of the segments that come to it.
+  bool add(const PipelineActor& stage, std::size_t most_segment_bytes);
+  /// Nothing for a stage that is not in the list.
+  std::optional<std::size_t> most_segment_bytes(const PipelineActor& stage) const;
+  void remove(const caf::actor_addr& stage);
   std::size_t size() const;
   /// Ends all stages, and gives up those that are still being made.
   void close();
@@ -33,7 +40,7 @@ class StageList {
 
  private:
   mutable std::mutex mutex_;
-  std::vector<PipelineActor> stages_;
+  std::vector<std::pair<PipelineActor, std::size_t>> stages_;
   std::shared_ptr<std::atomic<bool>> closed_ = std::make_shared<std::atomic<bool>>(false);
 };
 

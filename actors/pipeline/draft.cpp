@@ -71,9 +71,31 @@ class Draft {
     loop_ = caf::actor_cast<DraftActor>(loop);
   }
 
+  KeptMessage part(SessionId last) {
+    last_parted_ = last;
+    Kept kept;
+    if (drafter_ != nullptr)
+      kept.sessions = drafter_->part();
+    kept.segment = last_segment_;
+    in_flight_.clear();
+    at_first_stage_.clear();
+    applied_.forget();
+    parted_.clear();
+    for (const KeptSession& session : kept.sessions)
+      parted_.insert(session.session);
+    return KeptMessage{kept};
+  }
+
+  void bind_again(PipelineActor first, bool is_new) {
+    first_ = std::move(first);
+    if (is_new)
+      first_lacks_ = parted_;
+    go_on();
+  }
+
   void open(const OpenMessage& message) {
     auto open = read(message);
-    if (!open)
+    if (!open || open->session <= last_parted_)
       return;
     try {
       if (drafter_ == nullptr)
@@ -84,7 +106,14 @@ class Draft {
     } catch (const std::exception& e) {
       return fail(open->session, fmt::format("no memory for the draft model's KV: {}", e.what()));
     }
-    self_->send(first_, message);
+    bool lacks = first_lacks_.erase(open->prefix_session) > 0 && open->cached_tokens > 0;
+    open->restores = lacks;
+    self_->send(first_, lacks ? OpenMessage{*open} : message);
+    for (Position begin = 0; lacks && begin < open->cached_tokens;) {
+      auto count = std::min<Position>(config_.policy.segment_rows, open->cached_tokens - begin);
+      self_->send(first_, RestoredMessage{{open->session, begin, count, {}}});
+      begin += count;
+    }
     go_on();
   }
 
@@ -92,6 +121,8 @@ class Draft {
     auto close = read(message);
     if (!close)
       return;
+    if (!close->keep)
+      first_lacks_.erase(close->session);
     if (drafter_ != nullptr) {
       drafter_->close(close->session, close->keep);
       remember();
@@ -327,6 +358,10 @@ class Draft {
   std::set<SegmentId> at_first_stage_;
   /// Prunes since the last segment; they take the slow path with the next one.
   AppliedPrunes applied_;
+  /// Sessions that were put aside, and of them those of which the first stage has nothing.
+  std::set<SessionId> parted_;
+  SessionId last_parted_ = no_session;
+  std::set<SessionId> first_lacks_;
   /// A draft forward is wanted or under way.
   bool drafting_ = false;
 };
@@ -369,6 +404,15 @@ DraftActor::behavior_type draft(DraftActor::stateful_pointer<Draft> self, DraftC
       [&state](done_a, std::uint32_t rows) {
         state.done(rows);
         state.handled();
+      },
+      [&state](bind_a, PipelineActor first, std::uint32_t is_new) {
+        state.bind_again(std::move(first), is_new != 0);
+        state.handled();
+      },
+      [&state](part_a, SessionId last) -> caf::result<KeptMessage> {
+        auto kept = state.part(last);
+        state.handled();
+        return kept;
       },
       [&state](load_a) { return state.load(); },
       [&state](stats_a) -> caf::result<StageStatsMessage> { return state.stats(); },

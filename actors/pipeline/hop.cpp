@@ -18,6 +18,8 @@ std::optional<std::string> HopSessions::open(Open open, KvCache cache) {
   if (open.prompt.empty() || open.slots < open.prompt.size())
     return fmt::format("session {} has {} prompt tokens and {} KV slots", id, open.prompt.size(),
                        open.slots);
+  if (open.cached_tokens > 0 && !open.restores)
+    return fmt::format("nothing is kept of session {}", open.prefix_session);
   if (!sessions_.try_emplace(id, std::move(open), std::move(cache)).second)
     return fmt::format("session {} is open already", id);
   return std::nullopt;
@@ -43,8 +45,10 @@ std::optional<std::string> HopSessions::resume(Open open) {
 }
 
 std::vector<Prune> HopSessions::close(SessionId id, bool keep) {
-  kept_.erase(id);
   auto session = sessions_.extract(id);
+  // What was put aside stays, where the Close was on its way meanwhile.
+  if (!keep || !session.empty())
+    kept_.erase(id);
   if (keep && !session.empty() && !session.mapped().dead)
     kept_.insert(std::move(session));
   return applied_.take(id);
@@ -53,6 +57,28 @@ std::vector<Prune> HopSessions::close(SessionId id, bool keep) {
 void HopSessions::cancel(SessionId id) {
   if (auto* session = find(id))
     session->dead = true;
+}
+
+Kept HopSessions::part(SessionId last) {
+  parted_ = last;
+  for (auto it = sessions_.begin(); it != sessions_.end();) {
+    auto session = sessions_.extract(it++);
+    applied_.take(session.key());
+    kept_.erase(session.key());
+    if (!session.mapped().dead && session.mapped().is_restored())
+      kept_.insert(std::move(session));
+  }
+  Kept kept;
+  for (const auto& [id, session] : kept_) {
+    auto tokens = static_cast<Position>(session.view.committed().size());
+    kept.sessions.push_back({id, tokens, session.output.empty() ? 0 : tokens});
+  }
+  return kept;
+}
+
+void HopSessions::next_is_new() {
+  for (auto& [id, session] : kept_)
+    session.next_lacks = true;
 }
 
 Fault HopSessions::fail(SessionId id, SegmentId segment, std::string error) {
@@ -74,6 +100,18 @@ void HopSessions::apply(const std::vector<Prune>& prunes, std::vector<Fault>& fa
   }
 }
 
+ViewResult HopSessions::admit(const Row& row, HopSession& session) {
+  if (row.position >= session.open.position_limit)
+    return {ViewResult::Kind::invalid, 0,
+            fmt::format("node {} has position {}, the limit is {}", row.id, row.position,
+                        session.open.position_limit)};
+  if (!session.is_restored())
+    return {ViewResult::Kind::invalid, 0,
+            fmt::format("node {} came when {} of {} cached tokens were restored", row.id,
+                        session.restored, session.open.cached_tokens)};
+  return session.view.admit(row);
+}
+
 std::vector<LiveRow> HopSessions::admit(const Segment& segment, std::vector<Fault>& faults) {
   std::vector<LiveRow> live;
   for (std::size_t i = 0; i < segment.rows.size(); ++i) {
@@ -87,11 +125,7 @@ std::vector<LiveRow> HopSessions::admit(const Segment& segment, std::vector<Faul
       ++stats_.rows_dropped;
       continue;
     }
-    auto result = row.position < session->open.position_limit
-                      ? session->view.admit(row)
-                      : ViewResult{ViewResult::Kind::invalid, 0,
-                                   fmt::format("node {} has position {}, the limit is {}", row.id,
-                                               row.position, session->open.position_limit)};
+    auto result = admit(row, *session);
     if (result)
       live.push_back({i, row, session, result.slot});
     else

@@ -41,6 +41,8 @@ class HopActor {
       sessions_.cancel(cancel->session);
   }
 
+  KeptMessage part(SessionId last) { return KeptMessage{sessions_.part(last)}; }
+
   /// To be called after every message.
   void handled() const {
     assert(!sessions_.broken_invariant());
@@ -146,6 +148,19 @@ PipelineActor::behavior_type hop_behavior(Self* self) {
       [state](const CloseMessage& message) {
         state->guarded(message, [&] { state->close(message); });
         state->handled();
+      },
+      [state](const RestoredMessage& message) {
+        state->guarded(message, [&] { state->restored(message); });
+        state->handled();
+      },
+      [state](part_a, SessionId last) -> caf::result<KeptMessage> {
+        auto kept = state->part(last);
+        state->handled();
+        return kept;
+      },
+      [state](bind_a, const caf::actor& next, std::uint32_t is_new) -> caf::result<done_a> {
+        state->bind(caf::actor_cast<PipelineActor>(next), is_new != 0);
+        return done_a_v;
       },
       [state](load_a) { return state->load(); },
       [state](stats_a) -> caf::result<StageStatsMessage> { return state->stats(); },

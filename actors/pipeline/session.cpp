@@ -33,25 +33,44 @@ class Session {
     self_ = self;
     log_failures(self);
     config_ = std::move(config);
-    report_.session = config_.open.session;
+    report_.session = number_ = config_.open.session;
     report_.prompt_tokens = static_cast<std::uint32_t>(config_.open.prompt.size());
     if (config_.request.tokenizer != nullptr)
       text_.emplace(*config_.request.tokenizer, config_.request.stop);
     start_ = last_progress_ = now();
-    try {
-      OpenMessage open{config_.open};
-      if (auto readable = open.read(); !readable)
-        return refuse(error_text(readable.error()));
-      self_->send(config_.pruner, submit_a_v, open, caf::actor_cast<SessionActor>(self_));
-    } catch (const std::length_error& e) {
-      return refuse(e.what());
-    }
+    if (!submit(config_.open))
+      return;
     self_->delayed_send(self_, config_.request.progress_limit, tick_a_v);
+  }
+
+  void pause() {
+    if (!closing_ && !paused_since_)
+      paused_since_ = now();
+  }
+
+  /// The text goes on behind the tokens that have been accepted. Random numbers depend on the position
+  /// alone, so it is the text that would have been written.
+  void resume(SessionId id, SessionId previous, Position cached) {
+    if (closing_)
+      return;
+    number_ = id;
+    last_progress_ = now();
+    if (paused_since_) {
+      ++report_.recoveries;
+      report_.paused_us += us(last_progress_ - *paused_since_);
+      paused_since_.reset();
+    }
+    Open open = config_.open;
+    open.session = id;
+    open.prompt.insert(open.prompt.end(), report_.tokens.begin(), report_.tokens.end());
+    open.prefix_session = previous;
+    open.cached_tokens = std::min(cached, static_cast<Position>(open.prompt.size() - 1));
+    submit(open);
   }
 
   void tokens(const TokensMessage& message) {
     auto tokens = message.read();
-    if (!tokens || closing_)
+    if (!tokens || closing_ || tokens->session != number_)
       return;
     note_progress();
     // Tells the client that the prompt advances: reading it may take longer than a client waits for
@@ -78,7 +97,7 @@ class Session {
 
   void fault(const FaultMessage& message) {
     auto fault = message.read();
-    if (!fault || closing_)
+    if (!fault || closing_ || (fault->session != number_ && fault->session != no_session))
       return;
     auto where =
         fault->stage == not_a_stage ? std::string{} : fmt::format("stage {}: ", fault->stage);
@@ -91,7 +110,7 @@ class Session {
     // With `keep`, rows in flight are computed all the same: dropped rows would leave no KV to
     // keep.
     if (!config_.request.keep)
-      self_->send(config_.pruner, CancelMessage{{report_.session}});
+      self_->send(config_.pruner, CancelMessage{{number_}});
     finish(Finish::cancelled);
   }
 
@@ -110,7 +129,7 @@ class Session {
       spdlog::warn("session {}: the pipeline did not confirm its end in time", report_.session);
       return closed();
     }
-    auto idle = now() - last_progress_;
+    auto idle = paused_since_ ? Span{} : now() - last_progress_;
     if (idle < config_.request.progress_limit) {
       self_->delayed_send(self_, config_.request.progress_limit - idle, tick_a_v);
       return;
@@ -126,6 +145,11 @@ class Session {
  private:
   Clock::time_point now() const { return self_->clock().now(); }
 
+  static std::uint64_t us(Span span) {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(span).count());
+  }
+
   void note_progress() {
     auto before = std::exchange(last_progress_, now());
     longest_gap_ = std::max<Span>(longest_gap_, last_progress_ - before);
@@ -138,6 +162,21 @@ class Session {
     Span least = config_.request.close_limit;
     Span most = std::max(config_.request.close_limit, config_.request.progress_limit);
     return std::clamp<Span>(trips * longest_gap_, least, most);
+  }
+
+  bool submit(const Open& open) {
+    try {
+      OpenMessage message{open};
+      if (auto readable = message.read(); !readable) {
+        refuse(error_text(readable.error()));
+        return false;
+      }
+      self_->send(config_.pruner, submit_a_v, message, caf::actor_cast<SessionActor>(self_));
+      return true;
+    } catch (const std::length_error& e) {
+      refuse(e.what());
+      return false;
+    }
   }
 
   /// Ends the session before the pipeline has heard of it.
@@ -186,18 +225,13 @@ class Session {
     closing_ = true;
     report_.finish = finish;
     auto end = now();
-    auto us = [](auto span) {
-      return static_cast<std::uint64_t>(
-          std::chrono::duration_cast<std::chrono::microseconds>(span).count());
-    };
     bool started = !report_.tokens.empty();
     report_.prefill_us = us((started ? first_token_ : end) - start_);
     report_.decode_us = started ? us(end - first_token_) : 0;
     if (text_ && finish != Finish::stop_string)
       send_text(text_->finish());
-    self_->send(
-        config_.pruner,
-        CloseMessage{{report_.session, config_.request.keep && finish != Finish::failed, {}}});
+    self_->send(config_.pruner,
+                CloseMessage{{number_, config_.request.keep && finish != Finish::failed, {}}});
     close_by_ = now() + close_limit();
     self_->delayed_send(self_, close_limit(), tick_a_v);
   }
@@ -205,6 +239,8 @@ class Session {
   SessionActor::pointer self_ = nullptr;
   SessionConfig config_;
   Report report_;
+  /// How the pipeline knows the session.
+  SessionId number_ = no_session;
   std::optional<TextStream> text_;
   bool closing_ = false;
   Clock::time_point start_;
@@ -212,6 +248,7 @@ class Session {
   Clock::time_point last_progress_;
   /// Longest time between two signs of progress: about the longest trip so far.
   Span longest_gap_{};
+  std::optional<Clock::time_point> paused_since_;
   Clock::time_point close_by_;
 };
 
@@ -224,6 +261,10 @@ SessionActor::behavior_type session(SessionActor::stateful_pointer<Session> self
       [&state](const FaultMessage& message) { state.fault(message); },
       [&state](const ClosedMessage&) { state.closed(); },
       [&state](const CancelMessage&) { state.cancel(); },
+      [&state](pause_a) { state.pause(); },
+      [&state](resume_a, SessionId id, SessionId previous, Position cached) {
+        state.resume(id, previous, cached);
+      },
       [&state](tick_a) { state.tick(); },
   };
 }

@@ -42,10 +42,11 @@ class Stage : public HopActor {
 
   void open(const OpenMessage& message) {
     auto open = read(message);
-    if (!open)
+    if (!open || sessions_.is_parted(open->session))
       return;
     auto id = open->session;
     auto previous = open->prefix_session;
+    auto for_next = *open;
     if (auto error = try_open(std::move(*open))) {
       report(Fault{id, 0, stage_, *error});
       // No hop behind this one needs to keep that session any longer.
@@ -53,7 +54,31 @@ class Stage : public HopActor {
         self_->send(config_.peers.next, CloseMessage{{previous, false, {}}});
       return;
     }
-    self_->send(config_.peers.next, message);
+    auto& session = *sessions_.find(id);
+    session.next_lacks = session.next_lacks && !session.is_empty();
+    bool was_new = std::exchange(for_next.restores, session.next_lacks);
+    self_->send(config_.peers.next, for_next.restores == was_new ? message : OpenMessage{for_next});
+    if (for_next.restores && session.is_restored())
+      send_again(session);
+  }
+
+  void restored(const RestoredMessage& message) {
+    auto restored = read(message);
+    auto* session = restored ? sessions_.find(restored->session) : nullptr;
+    if (session == nullptr || session->dead)
+      return;
+    if (auto error = restored_error(*restored, *session)) {
+      session->dead = true;
+      return report(Fault{restored->session, 0, stage_, *error});
+    }
+    restore(*restored, *session);
+  }
+
+  void bind(PipelineActor next, bool is_new) {
+    config_.peers.next = std::move(next);
+    next_is_new_ = is_new;
+    if (is_new)
+      sessions_.next_is_new();
   }
 
   void close(const CloseMessage& message) {
@@ -91,7 +116,7 @@ class Stage : public HopActor {
   std::optional<std::string> try_open(Open open) {
     if (model_ == nullptr)
       return "the stage has no weights yet";
-    if (open.prefix_session != no_session)
+    if (sessions_.keeps(open.prefix_session))
       return sessions_.resume(std::move(open));
     auto needed = model_->cache_bytes(open.slots);
     auto used = sessions_.stats().kv_bytes;
@@ -104,12 +129,117 @@ class Stage : public HopActor {
       auto claim = config_.memory ? config_.memory->claim(needed) : nullptr;
       auto cache = model_->make_cache(open.slots);
       cache.keep(std::move(claim));
-      return sessions_.open(std::move(open), std::move(cache));
+      auto id = open.session;
+      auto output = keep_output(open.slots);
+      auto error = sessions_.open(std::move(open), std::move(cache));
+      if (!error) {
+        auto& session = *sessions_.find(id);
+        session.output = std::move(output);
+        session.next_lacks = next_is_new_ && session.open.restores;
+      }
+      return error;
     } catch (const ModelError& e) {
       return fmt::format("no memory for the KV of {} positions: {}", open.slots, e.what());
     } catch (const std::exception& e) {
       return fmt::format("no memory for {} MiB of KV: {}", mebibytes(needed), e.what());
     }
+  }
+
+  /// Costs nothing but a slower recovery where there is no memory for it.
+  KeptOutput keep_output(std::uint32_t slots) const {
+    if (!config_.keeps_output)
+      return {};
+    try {
+      auto columns = std::size_t{model_->hidden_size()};
+      auto claim =
+          config_.memory ? config_.memory->claim(slots * columns * sizeof(float)) : nullptr;
+      return {slots, columns, std::move(claim)};
+    } catch (const std::exception& e) {
+      spdlog::info("stage {}: what is sent is not kept: {}", stage_, e.what());
+      return {};
+    }
+  }
+
+  std::optional<std::string> restored_error(const Restored& restored,
+                                            const HopSession& session) const {
+    if (restored.position != session.restored ||
+        restored.count > session.open.cached_tokens - session.restored)
+      return fmt::format("{} cached positions from {} on, {} of {} had been restored",
+                         restored.count, restored.position, session.restored,
+                         session.open.cached_tokens);
+    if (restored.count > model_->max_rows())
+      return fmt::format("{} cached positions at once, at most {} were agreed", restored.count,
+                         model_->max_rows());
+    if (stage_ == 0)
+      return std::nullopt;  // the prompt has the tokens
+    return hidden_error(restored.hidden, restored.count);
+  }
+
+  /// Computes cached positions from the input that the hop before had sent for them.
+  void restore(const Restored& restored, HopSession& session) {
+    auto committed = session.view.committed();
+    contexts_.clear();
+    for (auto position = restored.position; position < restored.position + restored.count;
+         ++position)
+      contexts_.push_back({&session.cache, position, committed[position], committed.first(position),
+                           committed.subspan(position, 1)});
+    std::vector<float> out(restored.count * std::size_t{model_->hidden_size()});
+    about_to_compute();
+    auto prompt = std::span(session.open.prompt);
+    if (stage_ == 0)
+      model_->forward_tokens(prompt.subspan(restored.position, restored.count), contexts_, out, {});
+    else
+      model_->forward(restored.hidden.values, contexts_, out, {});
+    if (!session.output.empty())
+      for (std::size_t i = 0; i < restored.count; ++i)
+        keep(session, committed[restored.position + i], row_of(out, i));
+    session.restored += restored.count;
+    if (session.next_lacks)
+      self_->send(config_.peers.next,
+                  RestoredMessage{{session.open.session, restored.position, restored.count,
+                                   tensor_of(out, restored.count)}});
+    session.next_lacks = session.next_lacks && !session.is_restored();
+  }
+
+  /// Gives a new hop the input of the cached positions.
+  void send_again(HopSession& session) {
+    auto committed = session.view.committed();
+    std::vector<float> rows;
+    for (Position begin = 0; begin < committed.size();) {
+      auto count =
+          std::min<Position>(model_->max_rows(), static_cast<Position>(committed.size()) - begin);
+      rows.clear();
+      for (Position i = begin; i < begin + count; ++i) {
+        auto row = session.output.row(committed[i]);
+        rows.insert(rows.end(), row.begin(), row.end());
+      }
+      self_->send(config_.peers.next,
+                  RestoredMessage{{session.open.session, begin, count, tensor_of(rows, count)}});
+      begin += count;
+    }
+    session.next_lacks = false;
+  }
+
+  std::span<const float> row_of(std::span<const float> values, std::size_t i) const {
+    return values.subspan(i * model_->hidden_size(), model_->hidden_size());
+  }
+
+  Tensor tensor_of(std::span<const float> values, std::uint32_t rows) const {
+    return {rows, model_->hidden_size(), values, nullptr, model_->hidden_type()};
+  }
+
+  static void keep(HopSession& session, Slot slot, std::span<const float> row) {
+    std::ranges::copy(row, session.output.row(slot).begin());
+  }
+
+  std::optional<std::string> hidden_error(const Tensor& hidden, std::size_t rows) const {
+    if (hidden.rows != rows || hidden.columns != model_->hidden_size())
+      return fmt::format("hidden states of {} x {}, expected {} x {}", hidden.rows, hidden.columns,
+                         rows, model_->hidden_size());
+    if (hidden.type != model_->hidden_type())
+      return fmt::format("hidden states in {}, {} was agreed", name_of(hidden.type),
+                         name_of(model_->hidden_type()));
+    return std::nullopt;
   }
 
   std::optional<std::string> shape_error(const Segment& segment) const {
@@ -118,16 +248,8 @@ class Stage : public HopActor {
     if (segment.rows.size() > model_->max_rows())
       return fmt::format("a segment of {} rows, at most {} were agreed", segment.rows.size(),
                          model_->max_rows());
-    if (stage_ > 0) {
-      if (segment.hidden.rows != segment.rows.size() ||
-          segment.hidden.columns != model_->hidden_size())
-        return fmt::format("hidden states of {} x {}, expected {} x {}", segment.hidden.rows,
-                           segment.hidden.columns, segment.rows.size(), model_->hidden_size());
-      if (segment.hidden.type != model_->hidden_type())
-        return fmt::format("hidden states in {}, {} was agreed", name_of(segment.hidden.type),
-                           name_of(model_->hidden_type()));
-      return std::nullopt;
-    }
+    if (stage_ > 0)
+      return hidden_error(segment.hidden, segment.rows.size());
     for (const Row& row : segment.rows)
       if (row.token < 0 || static_cast<std::uint32_t>(row.token) >= config_.vocab_size)
         return fmt::format("token {} is not in the vocabulary of {}", row.token,
@@ -197,6 +319,9 @@ class Stage : public HopActor {
     } else {
       model_->forward(input(segment, live), contexts_, writer.hidden(), taps);
     }
+    for (std::size_t i = 0; i < live.size(); ++i)
+      if (!live[i].session->output.empty())
+        keep(*live[i].session, live[i].slot, row_of(writer.hidden(), i));
     auto out = std::move(writer).finish();
     sessions_.forget_applied();
     return out;
@@ -249,6 +374,8 @@ class Stage : public HopActor {
   StageConfig config_;
   std::unique_ptr<StageModel> model_;
   std::vector<Tap> taps_;
+  /// The next hop had nothing of earlier sessions when this one was bound to it.
+  bool next_is_new_ = false;
   // Scratch memory, kept from call to call.
   std::vector<Row> rows_;
   std::vector<RowContext> contexts_;

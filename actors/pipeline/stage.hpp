@@ -41,6 +41,8 @@ struct StageConfig {
   std::uint64_t kv_limit = std::uint64_t{4} << 30;
   /// Where the KV of a session is reserved; empty: no reservation.
   std::optional<MemoryLedger> memory = {};
+  /// See StageSpec.
+  bool keeps_output = false;
   /// Kept, with all that it owns, as long as the stage lives.
   StageLoader load;
   StagePeers peers;

@@ -42,6 +42,19 @@ class TreePruner {
     hops_ = std::move(hops);
   }
 
+  /// Of what was sent before, nothing is acted upon any more.
+  void part(SegmentId last, SessionId last_session) {
+    last_session_ = last_session;
+    for (const auto& [id, session] : sessions_)
+      if (session.closing)
+        self_->send(session.client, ClosedMessage{{id}});
+    sessions_.clear();
+    in_flight_.clear();
+    ended_early_.clear();
+    parted_ = last;
+    last_seen_ = std::max(last_seen_, last);
+  }
+
   void submit(const OpenMessage& message, SessionActor client) {
     auto open = message.read();
     if (!open) {
@@ -49,6 +62,8 @@ class TreePruner {
       return;
     }
     auto id = open->session;
+    if (id <= last_session_)
+      return;  // it opens again
     auto size = static_cast<Position>(open->prompt.size());
     if (!sessions_
              .try_emplace(id, PrunerSession{{id, open->root, open->cached_tokens}, client, size})
@@ -86,6 +101,8 @@ class TreePruner {
   void grow(const SentRowsMessage& message) {
     auto grow = read(message);
     if (!grow)
+      return;
+    if (grow->segment <= parted_)
       return;
     std::map<SessionId, std::vector<Row>> by_session;
     for (const Row& row : grow->rows)
@@ -241,6 +258,9 @@ class TreePruner {
   /// SentRows messages arrive in the order of segments: the end of a segment up to this one that is
   /// not in flight is a repetition.
   SegmentId last_seen_ = 0;
+  /// Segments up to this one are of a pipeline that has been made again.
+  SegmentId parted_ = 0;
+  SessionId last_session_ = no_session;
 };
 
 TreePrunerActor::behavior_type tree_pruner(TreePrunerActor::stateful_pointer<TreePruner> self,
@@ -251,6 +271,7 @@ TreePrunerActor::behavior_type tree_pruner(TreePrunerActor::stateful_pointer<Tre
       [&state](bind_a, DraftActor draft, std::vector<ControlActor> hops) {
         state.bind(std::move(draft), std::move(hops));
       },
+      [&state](part_a, SegmentId last, SessionId last_session) { state.part(last, last_session); },
       [&state](submit_a, const OpenMessage& message, SessionActor client) {
         state.submit(message, std::move(client));
       },

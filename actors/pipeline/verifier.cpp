@@ -48,16 +48,23 @@ class Verifier : public HopActor {
 
   void open(const OpenMessage& message) {
     auto open = read(message);
-    if (!open)
+    if (!open || sessions_.is_parted(open->session))
       return;
     auto id = open->session;
     auto slots = open->slots;
-    auto error = open->prefix_session != no_session ? sessions_.resume(std::move(*open))
-                                                    : sessions_.open(std::move(*open), {});
+    auto error = sessions_.keeps(open->prefix_session) ? sessions_.resume(std::move(*open))
+                                                       : sessions_.open(std::move(*open), {});
     if (error)
       return report(Fault{id, 0, stage_, *error});
+    auto& session = *sessions_.find(id);
+    session.restored = session.open.cached_tokens;  // it needs no keys and values
     verified_[id].next.resize(slots);
   }
+
+  void restored(const RestoredMessage&) {}
+
+  /// No hop follows.
+  void bind(const PipelineActor&, bool) {}
 
   void close(const CloseMessage& message) {
     if (auto close = read(message)) {

@@ -37,10 +37,26 @@ void Drafter::open(const Open& open) {
 }
 
 void Drafter::close(SessionId id, bool keep) {
-  kept_.erase(id);
   auto session = sessions_.extract(id);
+  // What was put aside stays, where the Close was on its way meanwhile.
+  if (!keep || !session.empty())
+    kept_.erase(id);
   if (keep && !session.empty())
     kept_.insert(std::move(session));
+}
+
+std::vector<KeptSession> Drafter::part() {
+  for (auto it = sessions_.begin(); it != sessions_.end();) {
+    auto session = sessions_.extract(it++);
+    kept_.erase(session.key());
+    kept_.insert(std::move(session));
+  }
+  std::vector<KeptSession> kept;
+  for (const auto& [id, session] : kept_) {
+    auto tokens = static_cast<Position>(session.tree.committed_tokens().size());
+    kept.push_back({id, tokens, tokens});
+  }
+  return kept;
 }
 
 bool Drafter::answers(SessionId id) const {

@@ -33,6 +33,8 @@ class Drafter {
   void open(const Open& open);
   /// With `keep`, a later session may take over the draft model's KV.
   void close(SessionId id, bool keep = false);
+  /// Puts all sessions aside, as if each had been closed with `keep`, and tells what is kept.
+  std::vector<KeptSession> part();
   bool knows(SessionId id) const { return sessions_.contains(id); }
   /// The session's root is beyond its prompt.
   bool answers(SessionId id) const;

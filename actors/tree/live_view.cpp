@@ -20,6 +20,14 @@ LiveView::LiveView(TreeNodeId root, std::uint32_t slots) : root_(root), slots_(s
     free_.push_back(slot - 1);
 }
 
+LiveView::LiveView(TreeNodeId root, std::uint32_t slots, std::span<const Token> cached)
+    : LiveView(root, slots) {
+  committed_tokens_.assign(cached.begin(), cached.end());
+  for (Slot slot = 0; slot < cached.size(); ++slot)
+    committed_.push_back(slot);
+  free_.resize(slots - cached.size());  // the highest slots come first
+}
+
 LiveView::LiveView(TreeNodeId root, const LiveView& previous, Position kept)
     : root_(root),
       slots_(previous.slots_),

@@ -43,6 +43,8 @@ class LiveView {
   /// `root`: the id of the first root, which is at position 0. `slots`: most rows, committed or
   /// live, that can be held at once.
   LiveView(TreeNodeId root, std::uint32_t slots);
+  /// Begins behind tokens whose keys and values are still to come, to the slots 0, 1, ...
+  LiveView(TreeNodeId root, std::uint32_t slots, std::span<const Token> cached);
   /// Continues with the first `kept` committed positions of another view and with all its slots.
   /// These positions have to be committed there.
   LiveView(TreeNodeId root, const LiveView& previous, Position kept);

@@ -51,13 +51,21 @@ Address host_of(const std::string& host, const std::string& what) {
 }
 
 void add_node(const Json& node, const std::string& what, Cluster& cluster) {
-  check_keys(node, {"host", "port", "layers"}, what);
+  check_keys(node, {"host", "port", "layers", "spare"}, what);
   if (!node.contains("host") || !node["host"].is_string() ||
       node["host"].get<std::string>().empty())
     throw RuntimeError(fmt::format("{} has no \"host\"", what));
   Address address = host_of(node["host"].get<std::string>(), what);
   if (node.contains("port"))
     address.port = static_cast<std::uint16_t>(number(node, "port", 65535, what));
+  if (node.contains("spare") && !node["spare"].is_boolean())
+    throw RuntimeError(fmt::format("{}: \"spare\" is neither true nor false", what));
+  if (node.value("spare", false)) {
+    if (node.contains("layers"))
+      throw RuntimeError(fmt::format("{}: a spare has no layers until another node is lost", what));
+    cluster.spares.push_back(address);
+    return;
+  }
   cluster.nodes.push_back(address);
   if (node.contains("layers"))
     cluster.layers.push_back(number(node, "layers", 4096, what));
@@ -78,6 +86,8 @@ Cluster parse_cluster(const std::string& text, const std::string& name) {
   Cluster cluster;
   for (std::size_t i = 0; i < json["nodes"].size(); ++i)
     add_node(json["nodes"][i], fmt::format("{}: node {}", name, i + 1), cluster);
+  if (cluster.nodes.empty())
+    throw RuntimeError(fmt::format("{} lists spares only", name));
   if (!cluster.layers.empty() && cluster.layers.size() != cluster.nodes.size())
     throw RuntimeError(
         fmt::format("{}: \"layers\" has to be said for every node, or for none", name));
@@ -88,10 +98,11 @@ Cluster read_cluster(const std::filesystem::path& file) {
   return parse_cluster(read_file(file, "cluster file", most_settings), one_line(file.string()));
 }
 
-Cluster named_cluster(const std::string& file, const std::vector<std::string>& nodes) {
-  if (!file.empty())
-    return read_cluster(file);
-  Cluster cluster;
+Cluster named_cluster(const std::string& file, const std::vector<std::string>& nodes,
+                      const std::vector<std::string>& spares) {
+  auto cluster = file.empty() ? Cluster{} : read_cluster(file);
+  for (const std::string& spare : spares)
+    cluster.spares.push_back(parse_address(spare));
   for (const std::string& node : nodes)
     cluster.nodes.push_back(parse_address(node));
   return cluster;

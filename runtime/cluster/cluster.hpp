@@ -14,6 +14,8 @@ struct Cluster {
   std::vector<Address> nodes;
   /// Layers of each node's stage; empty: the program decides.
   std::vector<std::uint32_t> layers;
+  /// Nodes that take over the layers of one that is lost.
+  std::vector<Address> spares;
 };
 
 /// Reads a cluster file: JSON with comments; see config/. Throws RuntimeError, which names the file
@@ -22,6 +24,7 @@ Cluster read_cluster(const std::filesystem::path& file);
 /// The same from a text; `name` is for messages.
 Cluster parse_cluster(const std::string& text, const std::string& name);
 /// The nodes that the options name, in a file or one by one; none: everything runs in this process.
-Cluster named_cluster(const std::string& file, const std::vector<std::string>& nodes);
+Cluster named_cluster(const std::string& file, const std::vector<std::string>& nodes,
+                      const std::vector<std::string>& spares = {});
 
 }  // namespace flowspec

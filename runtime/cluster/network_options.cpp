@@ -20,7 +20,7 @@ void add_network_options(CLI::App& app, NetworkOptions& network) {
          [&network](double seconds) {
            network.tolerate = std::chrono::milliseconds(static_cast<std::int64_t>(1000 * seconds));
          },
-         "Seconds of silence after which a node is lost (default 1.2); of both sides' values the "
+         "Seconds of silence after which a node is lost (default 0.9); of both sides' values the "
          "larger counts")
       ->check(CLI::Range(0.5, 600.0));
 }
@@ -31,6 +31,13 @@ void add_cluster_options(CLI::App& app, std::string& file, std::vector<std::stri
                       ->take_all()
                       ->allow_extra_args(false);
   by_name->excludes(by_file);
+}
+
+void add_spare_option(CLI::App& app, std::vector<std::string>& spares) {
+  app.add_option("--spare", spares,
+                 "A node that takes over the layers of one that is lost, host:port; repeat")
+      ->take_all()
+      ->allow_extra_args(false);
 }
 
 }  // namespace flowspec

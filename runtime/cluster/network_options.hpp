@@ -18,10 +18,11 @@ struct NetworkOptions {
   /// In place of the user's own secret, where there are no certificates; empty: the user's own.
   std::string secret_file;
   /// A node that is silent for so long is lost. Of two sides, the more patient one counts.
-  std::chrono::milliseconds tolerate{1200};
+  std::chrono::milliseconds tolerate{900};
 };
 
 void add_network_options(CLI::App& app, NetworkOptions& network);
 void add_cluster_options(CLI::App& app, std::string& file, std::vector<std::string>& nodes);
+void add_spare_option(CLI::App& app, std::vector<std::string>& spares);
 
 }  // namespace flowspec

@@ -23,6 +23,7 @@ struct AnswerOptions {
   /// `run.cluster` is filled in from the next two, once they have been read.
   RunSpec run;
   std::string cluster_file;
+  std::vector<std::string> spares;
   std::vector<std::string> nodes;
   NetworkOptions network;
   std::uint32_t max_tokens = 256;

@@ -35,7 +35,7 @@ ExitCode run_client(
     Client client{Signals(on_signal), PauseWatch()};
     check_tls(options.network);
     RunSpec& spec = options.run;
-    spec.cluster = named_cluster(options.cluster_file, options.nodes);
+    spec.cluster = named_cluster(options.cluster_file, options.nodes, options.spares);
     spec.shows_progress = options.verbosity != Verbosity::quiet;
     Engine engine(spec);
     return with_actors(spec.cluster, options.network, [&](caf::actor_system& system) {

@@ -178,6 +178,9 @@ class Relay::Impl {
       }
     });
   }
+  void cut_later_ones() {
+    run([&] { is_cut_ = true; });
+  }
   void for_all(bool is_cut) {
     run([&] {
       is_cut_ = is_cut;
@@ -253,6 +256,10 @@ std::size_t Relay::connections() const {
 void Relay::cut(std::size_t i) {
   impl_->for_connection(
       i, [](Direction& direction) { direction.cut(); });
+}
+
+void Relay::cut_later_ones() {
+  impl_->cut_later_ones();
 }
 
 void Relay::cut_all() {

@@ -51,6 +51,8 @@ class Relay {
   /// From now on nothing passes on connection `i`, in the order of their coming, as if a cable were
   /// cut: nobody is told.
   void cut(std::size_t i);
+  /// Nothing ever passes on connections to come.
+  void cut_later_ones();
   /// The same for all connections, and those to come, until `mend`, which passes on what was held.
   void cut_all();
   void mend();

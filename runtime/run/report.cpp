@@ -142,6 +142,10 @@ std::string statistics_line(const Summary& summary) {
       report.tokens.size(), name_of(report.finish), report.prompt_tokens,
       summary.cached_tokens > 0 ? fmt::format(", {} of them kept", summary.cached_tokens) : "",
       rates.prefill, rates.decode, rates.accept_length);
+  if (report.recoveries > 0)
+    line += fmt::format(" | {} {}, paused {:.2f} s", report.recoveries,
+                        report.recoveries == 1 ? "recovery" : "recoveries",
+                        static_cast<double>(report.paused_us) / 1e6);
   if (!summary.stats.empty())
     line += " | busy:";
   for (std::size_t i = 0; i < summary.stats.size() && i < summary.hops.size(); ++i)
@@ -160,6 +164,8 @@ std::string json_text(const Summary& summary) {
              {"decode_ms", static_cast<double>(report.decode_us) / 1e3},
              {"prefill_tokens_per_second", rates.prefill},
              {"decode_tokens_per_second", rates.decode},
+             {"recoveries", report.recoveries},
+             {"paused_ms", static_cast<double>(report.paused_us) / 1e3},
              {"verifications", report.verifications},
              {"accept_length", rates.accept_length},
              {"hops", Json::array()}};

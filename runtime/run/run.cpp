@@ -95,9 +95,12 @@ void Run::join(const Cluster& cluster) {
     return;
   show_bar(fmt::format("connecting to {} node{}", cluster.nodes.size(),
                        cluster.nodes.size() == 1 ? "" : "s"));
-  nodes_ = join_nodes(system_, cluster.nodes, caf::actor_cast<caf::actor>(coordinator_));
+  auto all = cluster.nodes;
+  all.insert(all.end(), cluster.spares.begin(), cluster.spares.end());
+  nodes_ = join_nodes(system_, all, caf::actor_cast<caf::actor>(coordinator_));
   for (const RemoteNode& node : nodes_) {
-    caf::anon_send(coordinator_, hello_a_v, node.agent, node.label());
+    caf::anon_send(coordinator_, hello_a_v,
+                   Peer{node.agent, node.label(), node.address.host, node.address.port});
     spdlog::info("node {}: {} cores, {}", node.label(), node.info.cores, node.info.numerics);
   }
   agree_on_numerics();
@@ -162,20 +165,34 @@ StageHandle Run::make_local_stage(std::uint32_t index, const StagePeers& peers) 
   return {stage, stage};
 }
 
+std::size_t Run::most_answer_bytes() const {
+  return limits::message_bytes(policy_.segment_rows, engine_.target().config.hidden_size);
+}
+
+/// Emulated devices are not made again, nor is what is here.
+Placement Run::placement() const {
+  Placement placement;
+  for (std::uint32_t i = 0; i < places_.size() && !nodes_.empty() && !emulation_; ++i) {
+    placement.specs.push_back(stage_spec(i));
+    placement.homes.push_back(nodes_[places_[i].node].agent);
+  }
+  placement.most_answer_bytes = most_answer_bytes();
+  return placement;
+}
+
 /// What comes back from a stage's node may be larger than other data: hidden states.
 void Run::expect_answers(const StagePlace& place, const StagePeers& peers) {
   const auto& agent = nodes_[place.node].agent;
-  auto columns = engine_.target().config.hidden_size;
   auto expect = [&](const auto& receiver, std::size_t layers) {
     if (receiver.node() == system_.node())
       expect_data(system_, caf::actor_cast<caf::actor>(receiver), agent.node(),
-                  limits::message_bytes(policy_.segment_rows, columns * layers));
+                  layers * most_answer_bytes());
   };
   expect(peers.next, 1);
   expect(peers.draft, engine_.draft_taps().size());
 }
 
-StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers) {
+StageSpec Run::stage_spec(std::uint32_t index) const {
   const StagePlace& place = places_[index];
   StageSpec spec;
   spec.stage = index;
@@ -192,7 +209,12 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
   spec.taps = engine_.draft_taps();
   if (emulation_)
     spec.emulation = emulation_->stage(index);
+  spec.keeps_output = index + 1 < places_.size();
+  return spec;
+}
 
+StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers) {
+  const StagePlace& place = places_[index];
   // Segments come from the stage before, or from the draft, which is here.
   auto previous = index == 0 ? system_.node() : nodes_[places_[index - 1].node].agent.node();
   expect_answers(place, peers);
@@ -201,8 +223,9 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
   StageHandle handle;
   std::string error;
   auto code = ErrorCode::internal;
-  self->request(nodes_[place.node].agent, spawn_limit, spawn_st_a_v, StageSpecMessage{spec},
-                previous, peers.next, peers.pruner, peers.draft)
+  self->request(nodes_[place.node].agent, spawn_limit, spawn_st_a_v,
+                StageSpecMessage{stage_spec(index)}, previous, peers.next, peers.pruner,
+                peers.draft)
       .receive(
           [&](const PipelineActor& stage, const ControlActor& control) {
             handle = {stage, control};
@@ -248,7 +271,7 @@ void Run::make_stages() {
       });
   parts_.push_back(caf::actor_cast<caf::actor>(pipeline.verifier));
   parts_.push_back(caf::actor_cast<caf::actor>(pipeline.draft));
-  caf::anon_send(coordinator_, bind_a_v, pipeline);
+  caf::anon_send(coordinator_, bind_a_v, pipeline, placement());
 
   for (std::size_t i = 0; i < places_.size(); ++i)
     hops_.push_back({fmt::format("stage {}", i),

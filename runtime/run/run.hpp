@@ -68,6 +68,9 @@ class Run {
   Assembly assembly();
   DraftMemory draft_memory() const;
   StageHandle make_local_stage(std::uint32_t index, const StagePeers& peers);
+  StageSpec stage_spec(std::uint32_t index) const;
+  Placement placement() const;
+  std::size_t most_answer_bytes() const;
   void expect_answers(const StagePlace& place, const StagePeers& peers);
   StageHandle make_remote_stage(std::uint32_t index, const StagePeers& peers);
   void claim_memory();

@@ -62,7 +62,7 @@ struct World {
           auto handle = spawn_stage(system, stage, SpawnMode::detached);
           return StageHandle{handle, handle};
         });
-    caf::anon_send(coordinator, bind_a_v, pipeline);
+    caf::anon_send(coordinator, bind_a_v, pipeline, Placement{});
     return pipeline;
   }
 
@@ -117,7 +117,7 @@ BOOST_FIXTURE_TEST_CASE(every_session_has_a_number_of_its_own, World) {
   auto pipeline = bind_pipeline();
   // Nobody answers the sessions: they stay.
   pipeline.pruner = caf::actor_cast<TreePrunerActor>(caf::actor_cast<caf::actor>(self));
-  caf::anon_send(coordinator, bind_a_v, pipeline);
+  caf::anon_send(coordinator, bind_a_v, pipeline, Placement{});
   std::set<SessionId> numbers;
   for (int i = 0; i < 3; ++i)
     self->request(coordinator, seconds(10), submit_a_v, request())

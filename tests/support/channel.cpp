@@ -53,6 +53,10 @@ caf::behavior channel(caf::event_based_actor* self, caf::actor target, ChannelSt
   self->set_default_handler(
       [=](caf::scheduled_actor*, caf::message_view& content) -> caf::result<caf::message> {
         auto message = content.move_content_to_message();
+        if (state->losing_restored > 0 && message.match_elements<RestoredMessage>()) {
+          --state->losing_restored;
+          return caf::delegated<caf::message>{};
+        }
         if (state->losing > 0) {
           --state->losing;
           return caf::delegated<caf::message>{};

@@ -31,6 +31,8 @@ struct ChannelState {
   std::string name;
   /// How many of the next messages to drop instead of passing them on.
   int losing = 0;
+  /// The same for messages that restore what a new hop lacks.
+  int losing_restored = 0;
   /// Records what passes; null: no log.
   std::vector<Delivery>* log = nullptr;
 };

@@ -19,9 +19,9 @@
 
 namespace flowspec::tests {
 
-using AllMessages =
-    std::tuple<Segment, Prunes, Open, Close, Cancel, SegmentEnd, Verdict, SentRows, Features, Ready,
-               Tokens, Closed, Fault, StageSpec, NodeInfo, StageStats, TextDelta, Report>;
+using AllMessages = std::tuple<Segment, Prunes, Open, Close, Cancel, SegmentEnd, Verdict, SentRows,
+                               Features, Ready, Tokens, Closed, Fault, StageSpec, NodeInfo,
+                               StageStats, TextDelta, Report, Restored, Kept>;
 inline constexpr auto biggest = std::numeric_limits<std::uint64_t>::max();
 
 /// A sample with no field at its default.
@@ -66,7 +66,16 @@ inline Open sample() {
           .position_limit = 512,
           .slots = 640,
           .prefix_session = 8,
-          .cached_tokens = 2};
+          .cached_tokens = 2,
+          .restores = true};
+}
+template <>
+inline Restored sample() {
+  return {.session = 9, .position = 7, .count = 3, .hidden = sample_tensor(3, 5)};
+}
+template <>
+inline Kept sample() {
+  return {.sessions = {{9, 3, 2}, {biggest, 4, 4}}, .segment = biggest};
 }
 template <>
 inline Close sample() {
@@ -123,11 +132,17 @@ inline Report sample() {
           .prompt_tokens = 3,
           .verifications = 2,
           .prefill_us = 1200,
-          .decode_us = 3400};
+          .decode_us = 3400,
+          .recoveries = 2,
+          .paused_us = 99};
 }
 template <>
 inline Fault sample() {
-  return {.session = 7, .segment = 42, .stage = 1, .error = "the stage is out of KV slots"};
+  return {.session = 7,
+          .segment = 42,
+          .stage = 1,
+          .error = "the stage is out of KV slots",
+          .unreachable = true};
 }
 template <>
 inline StageSpec sample() {
@@ -145,7 +160,8 @@ inline StageSpec sample() {
                                      .ready_lead_ns = 3'000'000},
           .kv_type = KvType{1},
           .hidden_type = HiddenType{2},
-          .taps = {2, 5, 7}};
+          .taps = {2, 5, 7},
+          .keeps_output = true};
 }
 template <>
 inline NodeInfo sample() {
@@ -175,6 +191,10 @@ bool same(const T& a, const T& b) {
 inline bool same(const Segment& a, const Segment& b) {
   return a.id == b.id && a.rows == b.rows && a.prunes == b.prunes && same(a.hidden, b.hidden) &&
          a.awaits_more == b.awaits_more;
+}
+inline bool same(const Restored& a, const Restored& b) {
+  return a.session == b.session && a.position == b.position && a.count == b.count &&
+         same(a.hidden, b.hidden);
 }
 inline bool same(const Features& a, const Features& b) {
   return a.session == b.session && a.nodes == b.nodes && same(a.hidden, b.hidden) && a.tap == b.tap;

@@ -47,17 +47,43 @@ caf::resumable* job_of(const Handle& handle) {
   return dynamic_cast<caf::resumable*>(caf::actor_cast<caf::abstract_actor*>(handle));
 }
 
-/// Stage `index` of `stages` that share the model's layers.
-StageConfig share_of(const std::shared_ptr<GgufFile>& file, const ModelConfig& model,
-                     std::uint32_t index, std::uint32_t stages, std::uint32_t rows) {
+/// The layers of stage `index` of `stages` that share the model's.
+LayerRange share_of(const ModelConfig& model, std::uint32_t index, std::uint32_t stages) {
+  return {model.layers * index / stages, model.layers * (index + 1) / stages};
+}
+
+StageConfig stage_of(const std::shared_ptr<GgufFile>& file, const ModelConfig& model,
+                     std::uint32_t index, LayerRange layers, std::uint32_t rows) {
   StageConfig stage;
   stage.stage = index;
   stage.vocab_size = model.vocab_size;
-  LayerRange layers{model.layers * index / stages, model.layers * (index + 1) / stages};
   stage.load = [=]() -> caf::expected<std::unique_ptr<StageModel>> {
     return std::make_unique<StageModel>(*file, model, StageOptions{layers, 1, rows});
   };
   return stage;
+}
+
+/// Makes stages, as a node's agent does.
+using MakeHomeStage = std::function<PipelineActor(const StageSpec& spec, const StagePeers& peers)>;
+
+NodeAgentActor::behavior_type home_actor(NodeAgentActor::pointer self, MakeHomeStage make) {
+  return {
+      [](hello_a) -> caf::result<NodeInfoMessage> { return NodeInfoMessage{}; },
+      [](lost_a, std::uint32_t, const std::string&) {},
+      [](status_a) { return std::vector<StageStatsMessage>{}; },
+      [self](connect_a, const std::string&, std::uint16_t) { return self->node(); },
+      [](bind_a, const PipelineActor&, const PipelineActor&,
+         const caf::node_id&) -> caf::result<done_a> { return done_a_v; },
+      [=](spawn_st_a, const StageSpecMessage& message, const caf::node_id&,
+          const PipelineActor& next, const TreePrunerActor& pruner,
+          const DraftActor& draft) -> caf::result<PipelineActor, ControlActor> {
+        auto spec = message.read();
+        if (!spec)
+          return spec.error();
+        auto stage = make(*spec, {next, pruner, draft});
+        return {stage, stage};
+      },
+  };
 }
 
 }  // namespace
@@ -68,7 +94,9 @@ struct PipelineWorld::System {
   caf::scheduler::test_coordinator& scheduler =
       dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler());
   caf::scoped_actor self{system, true};
+  /// By name: the one that was opened last.
   std::map<std::string, caf::actor> channels;
+  std::vector<caf::actor> all_channels;
   std::map<caf::resumable*, std::string> channel_jobs;
   std::map<std::string, ChannelState> channel_states;
   std::shared_ptr<const Tokenizer> tokenizer;
@@ -78,6 +106,16 @@ struct PipelineWorld::System {
   std::map<SessionId, std::optional<Report>> reports;
   std::map<SessionId, std::size_t> pieces;
   std::vector<caf::actor> clients;
+  std::shared_ptr<GgufFile> file;
+  ModelConfig model;
+  struct Home {
+    NodeAgentActor agent;
+    std::vector<PipelineActor> stages;
+  };
+  std::vector<Home> homes;
+  /// By number: the one that was made last.
+  std::map<std::uint32_t, PipelineActor> stages;
+  LinkMaker link;
 
   void run_all() {
     while (scheduler.try_run_once()) {
@@ -90,7 +128,8 @@ struct PipelineWorld::System {
     state.name = name;
     state.log = log;
     auto channel = spawn_channel(system, std::move(target), &state);
-    channels.emplace(name, channel);
+    channels.insert_or_assign(name, channel);
+    all_channels.push_back(channel);
     channel_jobs.emplace(job_of(channel), name);
     return channel;
   }
@@ -136,18 +175,100 @@ PipelineWorld::PipelineWorld(WorldOptions options)
   };
   world.pipeline = make_pipeline(
       world.system, config, [&](std::uint32_t index, const StagePeers& peers) -> StageHandle {
-        auto stage = share_of(file, model, index, options_.stages, rows);
+        auto stage = stage_of(file, model, index, share_of(model, index, options_.stages), rows);
         stage.peers = peers;
         stage.probe = this;
         stage.taps = options_.taps;
+        stage.keeps_output =
+            options_.homes > 0 && options_.keeps_output && index + 1 < options_.stages;
         auto actor = spawn_stage(world.system, std::move(stage), SpawnMode::pooled);
         return {actor, actor};
       });
 
+  world.file = file;
+  world.model = model;
+  world.link = config.link;
+  if (options_.homes > 0)
+    make_homes();
   world.load(world.pipeline.draft);
   world.load(world.pipeline.verifier);
   for (const StageHandle& stage : world.pipeline.stages)
     world.load(stage.stage);
+}
+
+/// The agents, the coordinator, and what it has to know to make stages again.
+void PipelineWorld::make_homes() {
+  System& world = *system_;
+  CoordinatorConfig config;
+  config.link = world.link;
+  world.coordinator = spawn_coordinator(world.system, config);
+  for (std::uint32_t home = 0; home < options_.homes; ++home) {
+    auto make = [this, &world, home](const StageSpec& spec, const StagePeers& peers) {
+      auto stage = stage_of(world.file, world.model, spec.stage, {spec.first_layer, spec.end_layer},
+                            spec.max_rows);
+      stage.peers = peers;
+      stage.probe = this;
+      stage.taps = spec.taps;
+      stage.keeps_output = spec.keeps_output;
+      auto actor = spawn_stage(world.system, std::move(stage), SpawnMode::pooled);
+      world.homes[home].stages.push_back(actor);
+      world.stages[spec.stage] = actor;
+      return actor;
+    };
+    auto agent = world.system.spawn(home_actor, MakeHomeStage(make));
+    world.homes.push_back({agent, {}});
+    caf::anon_send(world.coordinator, hello_a_v,
+                   Peer{agent, fmt::format("home {}", home), "host", 1});
+  }
+  Placement placement;
+  for (std::uint32_t i = 0; i < options_.stages; ++i) {
+    StageSpec spec;
+    spec.stage = i;
+    spec.model_file = "story.gguf";
+    auto layers = share_of(world.model, i, options_.stages);
+    spec.first_layer = layers.first;
+    spec.end_layer = layers.end;
+    spec.max_rows = options_.policy.segment_rows;
+    spec.taps = options_.taps;
+    spec.keeps_output = options_.keeps_output && i + 1 < options_.stages;
+    placement.specs.push_back(spec);
+    auto home = i % options_.homes;
+    placement.homes.push_back(world.homes[home].agent);
+    world.homes[home].stages.push_back(world.pipeline.stages[i].stage);
+    world.stages[i] = world.pipeline.stages[i].stage;
+  }
+  caf::anon_send(world.coordinator, bind_a_v, world.pipeline, placement);
+  auto loaded = world.self->request(world.coordinator, caf::infinite, load_a_v);
+  world.run_all();
+  loaded.receive([](const std::vector<StageStatsMessage>&) {},
+                 [](const caf::error& e) { throw std::runtime_error(caf::to_string(e)); });
+}
+
+void PipelineWorld::lose_home(std::uint32_t home) {
+  auto& lost = system_->homes.at(home);
+  for (const PipelineActor& stage : lost.stages)
+    caf::anon_send_exit(stage, caf::exit_reason::kill);
+  caf::anon_send_exit(lost.agent, caf::exit_reason::remote_link_unreachable);
+}
+
+void PipelineWorld::lose_stage(std::uint32_t stage) {
+  System& world = *system_;
+  auto lost = world.stages.at(stage);
+  caf::anon_send_exit(lost, caf::exit_reason::kill);
+  for (const System::Home& home : world.homes)
+    if (std::ranges::find(home.stages, lost) != home.stages.end())
+      caf::actor_cast<caf::actor>(world.coordinator)
+          ->enqueue(caf::actor_cast<caf::strong_actor_ptr>(home.agent), caf::make_message_id(),
+                    caf::make_message(FaultMessage{{no_session, 0, stage, "it was lost"}}),
+                    nullptr);
+}
+
+std::size_t PipelineWorld::rows_computed(std::uint32_t stage) const {
+  return hop(stage).stats.rows_computed;
+}
+
+const std::vector<Token>& PipelineWorld::expected_of(SessionId session) const {
+  return options_.homes > 0 ? expected_.begin()->second : expected_.at(session);
 }
 
 PipelineWorld::~PipelineWorld() {
@@ -158,8 +279,13 @@ PipelineWorld::~PipelineWorld() {
     world.end(caf::actor_cast<caf::actor>(session));
   for (const caf::actor& client : world.clients)
     world.end(client);
-  for (const auto& [name, channel] : world.channels)
+  for (const caf::actor& channel : world.all_channels)
     world.end(channel);
+  for (const System::Home& home : world.homes) {
+    world.end(caf::actor_cast<caf::actor>(home.agent));
+    for (const PipelineActor& stage : home.stages)
+      world.end(caf::actor_cast<caf::actor>(stage));
+  }
   for (const StageHandle& stage : world.pipeline.stages)
     world.end(caf::actor_cast<caf::actor>(stage.stage));
   world.end(caf::actor_cast<caf::actor>(world.pipeline.verifier));
@@ -172,7 +298,7 @@ SessionId PipelineWorld::submit(std::vector<Token> prompt, std::uint32_t max_tok
                                 SamplingParams sampling, std::vector<Token> expected,
                                 const Conversation& conversation) {
   System& world = *system_;
-  auto id = static_cast<SessionId>(world.sessions.size() + 1);
+  auto id = static_cast<SessionId>(world.reports.size() + 1);
   if (conversation.same_number_as == 0)
     expected_[id] = std::move(expected);
   auto client = world.system.spawn(client_actor, &world.reports[id], &world.pieces[id]);
@@ -188,6 +314,10 @@ SessionId PipelineWorld::submit(std::vector<Token> prompt, std::uint32_t max_tok
   request.cached_tokens = conversation.cached_tokens;
   request.context = conversation.position_limit != 0 ? conversation.position_limit + 1 : 0;
   request.client = client;
+  if (options_.homes > 0) {
+    caf::anon_send(world.coordinator, submit_a_v, request);
+    return id;
+  }
   auto number = conversation.same_number_as != 0 ? conversation.same_number_as : id;
   auto config = make_session(request, number, options_.policy, world.pipeline.pruner);
   world.sessions.emplace(id, spawn_session(world.system, std::move(config)));
@@ -210,7 +340,10 @@ std::string PipelineWorld::fault_of(const OpenMessage& request) {
 }
 
 void PipelineWorld::cancel(SessionId session) {
-  caf::anon_send(system_->sessions.at(session), CancelMessage{{session}});
+  if (options_.homes > 0)
+    caf::anon_send(system_->coordinator, CancelMessage{{session}});
+  else
+    caf::anon_send(system_->sessions.at(session), CancelMessage{{session}});
 }
 
 const std::optional<Report>& PipelineWorld::report(SessionId session) const {
@@ -297,11 +430,15 @@ void PipelineWorld::lose_next(const std::string& channel) {
   ++system_->channel_states.at(channel).losing;
 }
 
+void PipelineWorld::lose_restored(const std::string& channel) {
+  ++system_->channel_states.at(channel).losing_restored;
+}
+
 std::vector<StageStats> PipelineWorld::statistics() {
   System& world = *system_;
   if (!world.coordinator) {
     world.coordinator = spawn_coordinator(world.system);
-    caf::anon_send(world.coordinator, bind_a_v, world.pipeline);
+    caf::anon_send(world.coordinator, bind_a_v, world.pipeline, Placement{});
   }
   auto request = world.self->request(world.coordinator, caf::infinite, stats_a_v);
   auto& jobs = world.scheduler.jobs;
@@ -365,7 +502,7 @@ void PipelineWorld::after_hop(const HopSessions& hop) {
       for (const LiveView::Node& node : session.view.live())
         seen.live[id].push_back(node.id);
     }
-    const auto& expected = expected_.at(id);
+    const auto& expected = expected_of(id);
     if (!broken && (committed.size() > expected.size() ||
                     !std::equal(committed.begin(), committed.end(), expected.begin())))
       broken = fmt::format("stage {} committed {} tokens that are not the text", stats.stage,
@@ -376,6 +513,7 @@ void PipelineWorld::after_hop(const HopSessions& hop) {
 }
 
 void PipelineWorld::after_draft(const Drafter& drafter, std::size_t in_flight) {
+  in_flight_ = in_flight;
   auto broken = drafter.broken_invariant();
   auto window = std::max(options_.policy.window, options_.policy.widest_window);
   if (!broken && in_flight > window)

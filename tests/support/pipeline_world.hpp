@@ -42,6 +42,11 @@ struct WorldOptions {
   std::function<void(std::uint32_t stage)> before_compute;
   /// Record all deliveries, and the live nodes of all hops.
   bool keeps_log = false;
+  /// The stages are made by as many agents, as on nodes of a cluster, and sessions are started by a
+  /// coordinator, which makes lost stages again; 0: there are neither. All sessions have the same text.
+  std::uint32_t homes = 0;
+  /// Stages keep what they send.
+  bool keeps_output = true;
 };
 
 /// For sessions that continue each other and keep their KV.
@@ -67,6 +72,14 @@ class PipelineWorld : private PipelineProbe {
   SessionId submit(std::vector<Token> prompt, std::uint32_t max_tokens, SamplingParams sampling,
                    std::vector<Token> expected, const Conversation& conversation = {});
   void cancel(SessionId session);
+  /// With `homes`: the agent of a home is lost, with its stages.
+  void lose_home(std::uint32_t home);
+  /// With `homes`: the stage ends by itself.
+  void lose_stage(std::uint32_t stage);
+  /// Segments of the draft that have not ended, after its last message.
+  std::size_t in_flight() const { return in_flight_; }
+  /// Rows that stages have computed, restored ones too.
+  std::size_t rows_computed(std::uint32_t stage) const;
   /// The pruner's answer to the client that sends this request: the text of the fault, empty if
   /// there is none.
   std::string fault_of(const OpenMessage& request);
@@ -89,6 +102,8 @@ class PipelineWorld : private PipelineProbe {
   void run(const std::set<std::string>& held = {});
   /// Drops the next message of the channel instead of delivering it.
   void lose_next(const std::string& channel);
+  /// The same with the next message that restores what a new hop lacks.
+  void lose_restored(const std::string& channel);
   /// Asks the coordinator for the statistics of all hops, the draft's last. Messages that already
   /// wait at the hops come before the request. Then runs all actors.
   std::vector<StageStats> statistics();
@@ -127,6 +142,8 @@ class PipelineWorld : private PipelineProbe {
  private:
   struct System;
 
+  void make_homes();
+  const std::vector<Token>& expected_of(SessionId session) const;
   void after_hop(const HopSessions& hop) override;
   void before_compute(std::uint32_t stage) override {
     if (options_.before_compute)
@@ -138,6 +155,7 @@ class PipelineWorld : private PipelineProbe {
 
   WorldOptions options_;
   std::size_t deliveries_ = 0;
+  std::size_t in_flight_ = 0;
   std::optional<std::string> broken_;
   std::map<SessionId, std::vector<Token>> expected_;
   std::map<std::uint32_t, Hop> hops_;

@@ -16,10 +16,13 @@ using std::chrono::seconds;
 
 namespace {
 
-/// Two nodes and a run over them that would go on for long.
+/// Two nodes and a run over them that would go on for long. None can take the other's layers.
 struct LongRun {
-  std::unique_ptr<NodeProcess> first = std::make_unique<NodeProcess>("first", model_folder());
-  std::unique_ptr<NodeProcess> second = std::make_unique<NodeProcess>("second", model_folder());
+  static std::unique_ptr<NodeProcess> node(const std::string& name) {
+    return std::make_unique<NodeProcess>(name, model_folder(), Arguments{"--max-stages", "1"});
+  }
+  std::unique_ptr<NodeProcess> first = node("first");
+  std::unique_ptr<NodeProcess> second = node("second");
   Process run{{program_path("flowspec"), "generate", "--model",
                (model_folder() / "slow.gguf").string(), "-n", "19000", "--temperature", "0",
                "--node", first->address(), "--node", second->address(), "hello"}};
@@ -66,6 +69,9 @@ BOOST_AUTO_TEST_CASE(a_killed_node_ends_the_run_with_its_name) {
   LongRun run;
   run.second->process().signal(SIGKILL);
   run.check_end(seconds(4), 1, "node second (" + run.second->address() + ") was lost");
+  BOOST_CHECK_MESSAGE(run.run.error().find("no node can take its layers 6 to 11: node first: takes "
+                                           "at most 1 stages") != std::string::npos,
+                      run.run.error());
   // The other node lets go of its part and serves on.
   BOOST_CHECK_MESSAGE(node_reaches(*run.first, "stages", 0), "a stage LEAKS on the other node");
   BOOST_CHECK(generate_on(run.first->address()).exit_code == 0);

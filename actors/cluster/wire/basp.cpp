@@ -73,12 +73,12 @@ bool skip_wire_message(ByteReader& reader) {
 }
 
 bool is_wire_message(std::string_view type) {
-  static constexpr std::array<std::string_view, 18> names{
+  static constexpr std::array<std::string_view, 20> names{
       "SegmentMessage",   "PrunesMessage",     "OpenMessage",     "CloseMessage",
       "CancelMessage",    "SegmentEndMessage", "VerdictMessage",  "SentRowsMessage",
       "FeaturesMessage",  "ReadyMessage",      "TokensMessage",   "ClosedMessage",
       "FaultMessage",     "StageSpecMessage",  "NodeInfoMessage", "StageStatsMessage",
-      "TextDeltaMessage", "ReportMessage"};
+      "TextDeltaMessage", "ReportMessage",     "RestoredMessage", "KeptMessage"};
   constexpr std::string_view room = "flowspec::";
   return type.starts_with(room) &&
          std::ranges::find(names, type.substr(room.size())) != names.end();
@@ -134,6 +134,8 @@ bool read_builtin(std::string_view type, ByteReader& reader, BaspMessage& messag
     reader.take(2);
   } else if (type == "@u32") {
     reader.take(4);
+  } else if (type == "@u64") {
+    reader.take(8);
   } else if (type == "@str") {
     auto text = read_text(reader);
     if (!text)

@@ -20,15 +20,15 @@ constexpr std::uint64_t answered_flag = std::uint64_t{1} << 62U;
 constexpr std::uint64_t stream_flag = std::uint64_t{1} << 61U;
 
 /// What goes in the data lane: in-band messages, whose order among each other counts.
-constexpr std::array<std::string_view, 7> data_types{
-    "flowspec::SegmentMessage",   "flowspec::FeaturesMessage", "flowspec::OpenMessage",
-    "flowspec::CloseMessage",     "flowspec::VerdictMessage",  "flowspec::SentRowsMessage",
-    "flowspec::SegmentEndMessage"};
+constexpr std::array<std::string_view, 8> data_types{
+    "flowspec::SegmentMessage",    "flowspec::FeaturesMessage", "flowspec::OpenMessage",
+    "flowspec::CloseMessage",      "flowspec::VerdictMessage",  "flowspec::SentRowsMessage",
+    "flowspec::SegmentEndMessage", "flowspec::RestoredMessage"};
 
 constexpr std::string_view introduction = "@atom+@str+@strong_actor_ptr+@str";
 
 /// What a control message may consist of.
-constexpr std::array<std::string_view, 24> control_types{
+constexpr std::array<std::string_view, 28> control_types{
     "",
     "@error",
     "@node",
@@ -49,10 +49,14 @@ constexpr std::array<std::string_view, 24> control_types{
     "std::vector<flowspec::StageStatsMessage>",
     "flowspec::TextDeltaMessage",
     "flowspec::ReportMessage",
+    "flowspec::KeptMessage",
     "flowspec::PipelineActor+flowspec::ControlActor",
     "@atom+flowspec::StageSpecMessage+@node+flowspec::PipelineActor+flowspec::TreePrunerActor+"
     "flowspec::DraftActor",
     "@atom+flowspec::PipelineActor+@actor",
+    "@atom+@u64",
+    "@atom+@actor+@u32",
+    "@atom+flowspec::PipelineActor+flowspec::PipelineActor+@node",
     "@atom+@u32"};
 
 template <class List>
