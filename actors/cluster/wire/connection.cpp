@@ -115,7 +115,7 @@ std::string Connection::tls_failure() const {
     return fmt::format("it does not accept this program's certificate, or uses none ({})", problem);
   return fmt::format(
       "it does not accept this user's secret ({}): it is another user's (--secret-file shares "
-      "one), or it wants certificates (--cert, --key, --ca)",
+      "one), or it wants certificates (--member, or --cert, --key and --ca)",
       problem);
 }
 
