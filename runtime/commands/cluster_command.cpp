@@ -1,6 +1,5 @@
 #include "runtime/commands/cluster_command.hpp"
 
-#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -31,41 +30,41 @@ std::string own_name(const ClusterOptions& options) {
   return name;
 }
 
-/// By which others may reach this machine; IPv4 first.
-std::vector<std::string> own_addresses() {
+/// By which others may reach this machine.
+std::vector<std::string> own_addresses(int family) {
   ifaddrs* list = nullptr;
   if (::getifaddrs(&list) != 0)
     return {};
-  std::vector<HostAddress> found;
+  std::vector<std::string> found;
   for (const auto* entry = list; entry != nullptr; entry = entry->ifa_next) {
-    if (entry->ifa_addr == nullptr)
-      continue;
-    auto family = entry->ifa_addr->sa_family;
-    if (family != AF_INET && family != AF_INET6)
+    if (entry->ifa_addr == nullptr || entry->ifa_addr->sa_family != family)
       continue;
     HostAddress address;
     address.size = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
     std::memcpy(&address.storage, entry->ifa_addr, address.size);
     if (!address.is_loopback() && !address.is_link_local())
-      found.push_back(address);
+      found.push_back(address.text());
   }
   ::freeifaddrs(list);
-  std::ranges::stable_partition(found, [](const auto& a) { return a.family() == AF_INET; });
-  std::vector<std::string> texts;
-  std::ranges::transform(found, std::back_inserter(texts), &HostAddress::text);
-  return texts;
+  return found;
+}
+
+/// All addresses of a kind that this machine has.
+std::string usual_host() {
+  return own_addresses(AF_INET).empty() && !own_addresses(AF_INET6).empty() ? "::" : "0.0.0.0";
 }
 
 /// What others have to connect to when this machine listens there.
-std::string reachable_host(const std::string& listens_on) {
-  if (listens_on != "0.0.0.0" && listens_on != "::")
-    return listens_on;
-  auto own = own_addresses();
+std::string reachable_host(const HostAddress& listens_on) {
+  auto host = listens_on.text();
+  if (host != "0.0.0.0" && host != "::")
+    return host;
+  auto own = own_addresses(listens_on.family());
   if (own.empty())
     throw RuntimeError(
         "this machine has no address that others can reach. Give --listen host:port");
   if (own.size() > 1)
-    tell(fmt::format("other addresses of this machine, which may stand in the line as well: {}",
+    tell(fmt::format("this machine has other addresses, which may stand in the line as well: {}",
                      fmt::join(own.begin() + 1, own.end(), ", ")));
   return own.front();
 }
@@ -89,11 +88,11 @@ ExitCode invite(const ClusterOptions& options) {
   auto authority = membership.authority();
   if (!options.renew.empty())
     membership.check_member(options.renew);
-  Address address{"0.0.0.0", invitation_port};
+  Address address{usual_host(), invitation_port};
   if (!options.listen.empty())
     address = parse_address(options.listen);
   auto listens_on = listen_address(address, true);
-  auto line = make_invitation({reachable_host(listens_on.text()), address.port}, authority);
+  auto line = make_invitation({reachable_host(listens_on), address.port}, authority);
   Inviter::Events events;
   events.admit = [&](const JoinRequest& request) {
     return membership.admit(request, options.renew, seconds_now());

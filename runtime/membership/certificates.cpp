@@ -238,7 +238,13 @@ std::string certificate_problem(const std::string& certificate, const std::strin
   X509_STORE_CTX_set_time(check.get(), 0, time);
   bool is_good = X509_verify_cert(check.get()) == 1;
   ERR_clear_error();
-  return is_good ? "" : X509_verify_cert_error_string(X509_STORE_CTX_get_error(check.get()));
+  if (is_good)
+    return {};
+  auto error = X509_STORE_CTX_get_error(check.get());
+  bool may_be_clock =
+      error == X509_V_ERR_CERT_NOT_YET_VALID || error == X509_V_ERR_CERT_HAS_EXPIRED;
+  return fmt::format("{}{}", X509_verify_cert_error_string(error),
+                     may_be_clock ? " (is the clock of this machine right?)" : "");
 }
 
 std::string identity_problem(const Identity& identity, const std::string& authority, Seconds time) {

@@ -40,6 +40,7 @@ Validity from(Seconds now, Seconds length) {
 
 Member member_of(const std::string& certificate) {
   auto facts = facts_of(certificate);
+  facts.validity.since += clock_tolerance;  // when it was made
   return {facts.name, facts.serial, facts.validity, std::nullopt, false, facts.is_owner};
 }
 
@@ -306,8 +307,12 @@ void Membership::renew_owner(Seconds now) {
 void Membership::accept(const JoinAnswer& answer, const std::string& key, Seconds now) {
   Identity own{answer.certificate, key};
   if (auto problem = identity_problem(own, answer.authority, now); !problem.empty())
-    throw RuntimeError(ErrorCode::protocol,
-                       fmt::format("the certificate that was given is not good: {}", problem));
+    throw RuntimeError(
+        ErrorCode::protocol,
+        fmt::format("the certificate that was given is not good: {}. The inviter has "
+                    "admitted this member: ask it for `flowspec cluster invite "
+                    "--renew NAME` once that is mended",
+                    problem));
   revocation_number(answer.revocation_list, answer.authority);
   if (!exists()) {
     if (make_private_folder(folder_, {{ca_file, answer.authority},

@@ -109,6 +109,10 @@ std::string Connection::tls_failure() const {
     return problem;
   if (side_ == TlsSide::server)
     return fmt::format("it is not known here ({})", problem);
+  if (!settings_.tls->uses_certificates() && problem == "certificate verify failed")
+    return "it has a certificate, and this program shows none: give --cert, --key and --ca, or let "
+           "both belong to one cluster (flowspec cluster; with its own machine's nodes a program "
+           "needs --member)";
   if (!is_alert)
     return fmt::format("it does not answer as a flowspec-node of this version ({})", problem);
   if (settings_.tls->uses_certificates())
