@@ -6,6 +6,7 @@
 #include "runtime/cluster/freed_memory.hpp"
 #include "runtime/cluster/room_to_start.hpp"
 #include "runtime/commands/chat.hpp"
+#include "runtime/commands/cluster_command.hpp"
 #include "runtime/commands/command_line.hpp"
 #include "runtime/commands/generate.hpp"
 #include "runtime/commands/nodes_command.hpp"
@@ -35,6 +36,8 @@ ExitCode run(const CommandLine& line) {
     return chat(*line.chat);
   if (line.nodes)
     return show_nodes(*line.nodes);
+  if (line.cluster)
+    return run_cluster(*line.cluster);
   if (line.verify)
     return verify(*line.verify);
   Signals signals([](int) { leave(ExitCode::cancelled); });

@@ -22,16 +22,18 @@
 #include "runtime/console/logging.hpp"
 #include "runtime/console/output.hpp"
 #include "runtime/console/signals.hpp"
+#include "runtime/membership/network.hpp"
 
 namespace flowspec {
 
 namespace {
 
 /// The address of the options, in numeric form.
-Address own_address(const NodeProgramOptions& options) {
+Address own_address(NodeProgramOptions& options) {
   auto address = parse_address(options.listen);
   if (options.port)
     address.port = *options.port;
+  options.network = network_for(options.network, {address});
   address.host = listen_address(address, options.network.tls.enabled()).text();
   return address;
 }
@@ -47,7 +49,7 @@ void open_port(caf::actor_system& system, Address& address) {
   }
 }
 
-int serve(const NodeProgramOptions& options) {
+int serve(NodeProgramOptions& options) {
   auto address = own_address(options);
   std::promise<int> stop;
   Signals signals([&stop, count = 0](int signal) mutable {

@@ -6,7 +6,9 @@
 #include "actors/policy/modes/modes.hpp"
 #include "runtime/bench/bench_command.hpp"
 #include "runtime/bench/runner.hpp"
+#include "runtime/cluster/cluster.hpp"
 #include "runtime/cluster/tls.hpp"
+#include "runtime/membership/network.hpp"
 
 namespace flowspec {
 
@@ -18,7 +20,8 @@ BenchRunner runner_for(const BenchOptions& options) {
               std::vector<TraceEvent>* trace) {
       return run_virtual(what, prompts, {.trace = trace, .texts = nullptr});
     };
-  BenchNodes nodes{options.cluster_file, options.nodes, options.network};
+  auto addresses = named_cluster(options.cluster_file, options.nodes).nodes;
+  BenchNodes nodes{options.cluster_file, options.nodes, network_for(options.network, addresses)};
   return [nodes](const BenchCase& what, const std::vector<BenchPrompt>& prompts,
                  std::vector<TraceEvent>* trace) {
     return run_real(what, prompts, nodes, {.trace = trace, .texts = nullptr});

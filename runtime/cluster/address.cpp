@@ -91,8 +91,8 @@ HostAddress listen_address(const Address& address, bool uses_tls) {
     if (host != open->text())
       host += fmt::format(" ({})", open->text());
     throw RuntimeError(fmt::format(
-        "without certificates anybody who reaches {} could use this machine. Give --cert, --key "
-        "and --ca, or listen on 127.0.0.1.",
+        "without certificates anybody who reaches {} could use this machine. Make a cluster "
+        "(flowspec cluster init), join one, give --cert, --key and --ca, or listen on 127.0.0.1.",
         host));
   }
   // IPv4 if there is one: the same on all machines, whichever address "localhost" has first.

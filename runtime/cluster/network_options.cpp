@@ -5,16 +5,27 @@ namespace flowspec {
 
 void add_network_options(CLI::App& app, NetworkOptions& network) {
   auto* tls = app.add_option_group("TLS", "Certificates (PEM) for connections with other machines");
-  tls->add_option("--cert", network.tls.certificate, "Own certificate")->check(CLI::ExistingFile);
-  tls->add_option("--key", network.tls.key, "Key of the certificate, without pass phrase")
-      ->check(CLI::ExistingFile);
-  tls->add_option("--ca", network.tls.ca, "Certificate of the authority that signs all nodes'")
-      ->check(CLI::ExistingFile);
-  tls->add_option("--crl", network.tls.crl, "Revocation list of that authority")
-      ->check(CLI::ExistingFile);
-  app.add_option("--secret-file", network.secret_file,
-                 "Without certificates: the secret that both sides know (default: the user's own)")
-      ->check(CLI::ExistingFile);
+  auto* certificate = tls->add_option("--cert", network.tls.certificate, "Own certificate")
+                          ->check(CLI::ExistingFile);
+  auto* key =
+      tls->add_option("--key", network.tls.key, "Key of the certificate, without pass phrase")
+          ->check(CLI::ExistingFile);
+  auto* ca =
+      tls->add_option("--ca", network.tls.ca, "Certificate of the authority that signs all nodes'")
+          ->check(CLI::ExistingFile);
+  auto* crl = tls->add_option("--crl", network.tls.crl, "Revocation list of that authority")
+                  ->check(CLI::ExistingFile);
+  auto* secret =
+      app.add_option("--secret-file", network.secret_file,
+                     "Without certificates: the secret that both sides know (default: the user's "
+                     "own)")
+          ->check(CLI::ExistingFile);
+  auto* member = app.add_flag(
+      "--member", network.member,
+      "On this machine's own addresses too, use the certificate of `flowspec cluster` in place of "
+      "the user's secret; with other machines it is used by itself");
+  for (auto* other : {certificate, key, ca, crl, secret})
+    member->excludes(other);
   app.add_option_function<double>(
          "--tolerate",
          [&network](double seconds) {

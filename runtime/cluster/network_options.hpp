@@ -17,6 +17,8 @@ struct NetworkOptions {
   TlsFiles tls;
   /// In place of the user's own secret, where there are no certificates; empty: the user's own.
   std::string secret_file;
+  /// Use the certificate of this user's membership (`flowspec cluster`) on this machine too.
+  bool member = false;
   /// A node that is silent for so long is lost. Of two sides, the more patient one counts.
   std::chrono::milliseconds tolerate{900};
 };

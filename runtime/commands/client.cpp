@@ -8,6 +8,7 @@
 #include "messages/limits.hpp"
 #include "runtime/cluster/tls.hpp"
 #include "runtime/console/failure.hpp"
+#include "runtime/membership/network.hpp"
 #include "runtime/run/submit.hpp"
 #include "runtime/run/with_actors.hpp"
 
@@ -36,6 +37,7 @@ ExitCode run_client(
     check_tls(options.network);
     RunSpec& spec = options.run;
     spec.cluster = named_cluster(options.cluster_file, options.nodes, options.spares);
+    options.network = network_for(options.network, spec.cluster.nodes);
     spec.shows_progress = options.verbosity != Verbosity::quiet;
     Engine engine(spec);
     return with_actors(spec.cluster, options.network, [&](caf::actor_system& system) {

@@ -16,6 +16,7 @@
 #include "runtime/console/one_line.hpp"
 #include "runtime/console/output.hpp"
 #include "runtime/console/signals.hpp"
+#include "runtime/membership/network.hpp"
 #include "runtime/run/with_actors.hpp"
 
 namespace flowspec {
@@ -148,7 +149,8 @@ ExitCode ask_nodes(const NodesOptions& options) {
     cluster.nodes.push_back({"127.0.0.1", default_port});
   check_tls(options.network);
   Signals signals([](int) { leave(ExitCode::cancelled); });
-  return with_actors(cluster, options.network, [&](caf::actor_system& system) {
+  auto network = network_for(options.network, cluster.nodes);
+  return with_actors(cluster, network, [&](caf::actor_system& system) {
     auto nodes = Json::array();
     bool all_answer = true;
     for (const Address& address : cluster.nodes) {

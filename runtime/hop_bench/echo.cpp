@@ -83,7 +83,7 @@ class TcpEnd {
 class TlsEnd {
  public:
   TlsEnd(const FileDescriptor& fd, const TlsContext& tls, bool is_server)
-      : ssl_(SSL_new(tls.get()), &SSL_free) {
+      : ssl_(SSL_new(tls.current().get()), &SSL_free) {
     SSL_set_fd(ssl_.get(), fd.get());
     if (is_server)
       SSL_set_accept_state(ssl_.get());

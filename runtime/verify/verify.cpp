@@ -9,6 +9,7 @@
 #include "runtime/console/failure.hpp"
 #include "runtime/console/output.hpp"
 #include "runtime/console/signals.hpp"
+#include "runtime/membership/network.hpp"
 #include "runtime/run/with_actors.hpp"
 #include "runtime/verify/verification.hpp"
 
@@ -46,7 +47,8 @@ ExitCode verify(const VerifyOptions& options) {
     check_tls(options.network);
     const OutputFile json("--json", options.json_file);
     Verification verification(options);
-    return with_actors(verification.cluster(), options.network, [&](caf::actor_system& system) {
+    auto network = network_for(options.network, verification.cluster().nodes);
+    return with_actors(verification.cluster(), network, [&](caf::actor_system& system) {
       try {
         return run(system, options, verification, json);
       } catch (const std::exception&) {

@@ -109,13 +109,17 @@ std::string Connection::tls_failure() const {
     return problem;
   if (side_ == TlsSide::server)
     return fmt::format("it is not known here ({})", problem);
+  if (!settings_.tls->uses_certificates() && problem == "certificate verify failed")
+    return "it has a certificate, and this program shows none: give --cert, --key and --ca, or let "
+           "both belong to one cluster (flowspec cluster; with its own machine's nodes a program "
+           "needs --member)";
   if (!is_alert)
     return fmt::format("it does not answer as a flowspec-node of this version ({})", problem);
   if (settings_.tls->uses_certificates())
     return fmt::format("it does not accept this program's certificate, or uses none ({})", problem);
   return fmt::format(
       "it does not accept this user's secret ({}): it is another user's (--secret-file shares "
-      "one), or it wants certificates (--cert, --key, --ca)",
+      "one), or it wants certificates (--member, or --cert, --key and --ca)",
       problem);
 }
 

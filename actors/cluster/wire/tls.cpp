@@ -1,12 +1,15 @@
 #include "actors/cluster/wire/tls.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <mutex>
 
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include "actors/cluster/wire/wire_error.hpp"
@@ -26,6 +29,11 @@ struct Freed {
 constexpr std::size_t most_file_bytes = 16 << 20;
 /// OpenSSL takes no session from outside without one.
 constexpr std::array<unsigned char, 8> session_name{'f', 'l', 'o', 'w', 's', 'p', 'e', 'c'};
+
+constexpr const char* renewal_hint =
+    " (a member of a cluster gets a new one by `flowspec cluster invite --renew NAME` on the "
+    "machine "
+    "that made the cluster)";
 
 /// The newest of OpenSSL's errors, of which it keeps one list for all of a thread's sessions.
 std::string reason() {
@@ -87,6 +95,53 @@ std::shared_ptr<SSL_CTX> make_context() {
   SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   return context;
+}
+
+std::shared_ptr<SSL_CTX> load(const TlsFiles& files) {
+  check_file("certificate", files.certificate);
+  check_file("key", files.key);
+  check_file("CA certificate", files.ca);
+  auto made = make_context();
+  auto* context = made.get();
+  SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+  if (SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()) != 1)
+    throw WireError(fmt::format("certificate {}: {}", files.certificate, reason()));
+  if (SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM) != 1)
+    throw WireError(fmt::format("key {}: {}", files.key, reason()));
+  if (SSL_CTX_check_private_key(context) != 1)
+    throw WireError(fmt::format("key {} does not belong to certificate {}: {}", files.key,
+                                files.certificate, reason()));
+  if (SSL_CTX_load_verify_locations(context, files.ca.c_str(), nullptr) != 1)
+    throw WireError(fmt::format("CA certificate {}: {}", files.ca, reason()));
+  if (!files.crl.empty()) {
+    check_file("revocation list", files.crl);
+    auto* store = SSL_CTX_get_cert_store(context);
+    auto* lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+    if (lookup == nullptr || X509_load_crl_file(lookup, files.crl.c_str(), X509_FILETYPE_PEM) <= 0)
+      throw WireError(fmt::format("revocation list {}: {}", files.crl, reason()));
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+  }
+  check_key_is_private(files.key);
+  return made;
+}
+
+/// Changes whenever the file's content does.
+struct FileStamp {
+  explicit FileStamp(const std::string& path) {
+    struct stat status {};
+    if (!path.empty() && ::stat(path.c_str(), &status) == 0)
+      parts = {static_cast<std::int64_t>(status.st_ino), status.st_size, status.st_mtim.tv_sec,
+               status.st_mtim.tv_nsec};
+  }
+  std::array<std::int64_t, 4> parts{};
+  bool operator==(const FileStamp&) const = default;
+};
+
+using FileStamps = std::array<FileStamp, 4>;
+
+FileStamps stamps_of(const TlsFiles& files) {
+  return {FileStamp(files.certificate), FileStamp(files.key), FileStamp(files.ca),
+          FileStamp(files.crl)};
 }
 
 const Secret& secret_of(SSL* ssl) {
@@ -166,33 +221,39 @@ BIO* make_bio(TlsSession* session) {
 
 }  // namespace
 
-TlsContext::TlsContext(const TlsFiles& files) : context_(make_context()) {
+struct TlsContext::Watched {
+  Watched(const TlsFiles& named, const FileStamps& first, std::shared_ptr<SSL_CTX> context)
+      : files(named), stamps(first), newest(std::move(context)) {}
+
+  const TlsFiles files;
+  std::mutex mutex;
+  FileStamps stamps;
+  std::shared_ptr<SSL_CTX> newest;
+};
+
+TlsContext::TlsContext(const TlsFiles& files) {
   if (files.certificate.empty() || files.key.empty() || files.ca.empty())
     throw WireError("TLS needs all three of --cert, --key and --ca, on both sides");
-  check_file("certificate", files.certificate);
-  check_file("key", files.key);
-  check_file("CA certificate", files.ca);
-  auto* context = context_.get();
-  SSL_CTX_set_default_passwd_cb(context, no_passphrase);
-  if (SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()) != 1)
-    throw WireError(fmt::format("certificate {}: {}", files.certificate, reason()));
-  if (SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM) != 1)
-    throw WireError(fmt::format("key {}: {}", files.key, reason()));
-  if (SSL_CTX_check_private_key(context) != 1)
-    throw WireError(fmt::format("key {} does not belong to certificate {}: {}", files.key,
-                                files.certificate, reason()));
-  if (SSL_CTX_load_verify_locations(context, files.ca.c_str(), nullptr) != 1)
-    throw WireError(fmt::format("CA certificate {}: {}", files.ca, reason()));
-  if (!files.crl.empty()) {
-    check_file("revocation list", files.crl);
-    auto* store = SSL_CTX_get_cert_store(context);
-    auto* lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
-    if (lookup == nullptr || X509_load_crl_file(lookup, files.crl.c_str(), X509_FILETYPE_PEM) <= 0)
-      throw WireError(fmt::format("revocation list {}: {}", files.crl, reason()));
-    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+  auto stamps = stamps_of(files);  // before they are read: a change meanwhile is seen later
+  context_ = load(files);
+  check_certificate(context_.get(), files);
+  watched_ = std::make_shared<Watched>(files, stamps, context_);
+}
+
+std::shared_ptr<SSL_CTX> TlsContext::current() const {
+  if (!watched_)
+    return context_;
+  std::lock_guard lock(watched_->mutex);
+  auto stamps = stamps_of(watched_->files);
+  if (stamps != watched_->stamps) {
+    watched_->stamps = stamps;
+    try {
+      watched_->newest = load(watched_->files);
+    } catch (const WireError& e) {
+      spdlog::warn("certificates have changed, and are not used: {}", e.what());
+    }
   }
-  check_certificate(context, files);
-  check_key_is_private(files.key);
+  return watched_->newest;
 }
 
 TlsContext::TlsContext(const Secret& secret)
@@ -205,7 +266,7 @@ TlsContext::TlsContext(const Secret& secret)
 }
 
 TlsSession::TlsSession(const TlsContext& context, TlsSide side)
-    : context_(context), ssl_(SSL_new(context.get()), Freed<&SSL_free>{}) {
+    : context_(context), ssl_(SSL_new(context.current().get()), Freed<&SSL_free>{}) {
   if (!ssl_) {
     problem_ = "OpenSSL has no memory";
     return;
@@ -237,8 +298,9 @@ bool TlsSession::fails(int result) {
   }
   if (auto verified = SSL_get_verify_result(ssl_.get());
       context_.uses_certificates() && verified != X509_V_OK)
-    problem_ =
-        fmt::format("its certificate is not accepted: {}", X509_verify_cert_error_string(verified));
+    problem_ = fmt::format("its certificate is not accepted: {}{}",
+                           X509_verify_cert_error_string(verified),
+                           verified == X509_V_ERR_CERT_HAS_EXPIRED ? renewal_hint : "");
   else
     problem_ = reason();
   ERR_clear_error();

@@ -29,6 +29,7 @@ struct TlsFiles {
 };
 
 /// How this process proves who it is, and what it wants to see of others. Shared by all sessions.
+/// Thread-safe.
 class TlsContext {
  public:
   /// By certificates. Throws WireError, which names the file, if one cannot be read, does not fit
@@ -40,12 +41,18 @@ class TlsContext {
   TlsContext& operator=(const TlsContext&) = delete;
 
   bool uses_certificates() const { return !secret_; }
-  ssl_ctx_st* get() const { return context_.get(); }
+  /// For a new session. Files that have changed are read again, so that a member that was removed is
+  /// refused, and a certificate that was renewed used, without a new start. If they cannot be read,
+  /// what stood before is used.
+  std::shared_ptr<ssl_ctx_st> current() const;
   const Secret& secret() const { return *secret_; }
 
  private:
+  struct Watched;
+
   std::shared_ptr<ssl_ctx_st> context_;
   std::unique_ptr<Secret> secret_;
+  std::shared_ptr<Watched> watched_;
 };
 
 enum class TlsSide { client, server };
