@@ -26,6 +26,12 @@ std::string find_unreadable(const std::string& folder) {
 
 }  // namespace
 
+void add_models_option(CLI::App& app, std::vector<std::filesystem::path>& folders) {
+  app.add_option("--models", folders, "Folders with model files, searched in depth")
+      ->check(CLI::ExistingDirectory)
+      ->check(find_unreadable);
+}
+
 void add_node_program(CLI::App& app, NodeProgramOptions& options) {
   app.set_version_flag("--version", [] { return version_text("flowspec-node"); });
   auto* listen = app.add_option("--listen", options.listen,
@@ -34,9 +40,7 @@ void add_node_program(CLI::App& app, NodeProgramOptions& options) {
                                             default_port));
   app.add_option("--port", options.port, "Port on 127.0.0.1; 0 takes any that is free")
       ->excludes(listen);
-  app.add_option("--models", options.node.models, "Folders with model files, searched in depth")
-      ->check(CLI::ExistingDirectory)
-      ->check(find_unreadable);
+  add_models_option(app, options.node.models);
   app.add_option("--name", options.node.name, "Name for messages (default: the machine's)");
   app.add_option("--threads", options.node.threads, "Threads of a stage (default: all cores)")
       ->check(CLI::Range(1, 1024));
