@@ -32,6 +32,15 @@ void add_models_option(CLI::App& app, std::vector<std::filesystem::path>& folder
       ->check(find_unreadable);
 }
 
+void add_keep_shards_option(CLI::App& app, std::chrono::minutes& keep) {
+  app.add_option_function<std::uint32_t>(
+         "--keep-shards", [&keep](std::uint32_t minutes) { keep = std::chrono::minutes(minutes); },
+         fmt::format("Minutes for which weights stay in memory after their last use, unless a "
+                     "stage or text needs it; 0: not at all (default {})",
+                     keep.count()))
+      ->check(CLI::Range(0, 100000));
+}
+
 void add_node_program(CLI::App& app, NodeProgramOptions& options) {
   app.set_version_flag("--version", [] { return version_text("flowspec-node"); });
   auto* listen = app.add_option("--listen", options.listen,
@@ -50,6 +59,7 @@ void add_node_program(CLI::App& app, NodeProgramOptions& options) {
                  "MiB of KV that the sessions of one stage may take (default: a quarter of the "
                  "memory, divided by --max-stages)")
       ->check(CLI::Range(1, 1 << 24));
+  add_keep_shards_option(app, options.node.keep_shards);
   app.add_flag_callback(
       "-q,--quiet", [&options] { options.verbosity = Verbosity::normal; }, "Log warnings only");
   // Hidden: for tests of clusters whose machines differ.

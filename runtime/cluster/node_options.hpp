@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -30,6 +31,8 @@ struct NodeProgramOptions {
 
 /// --models: folders that can be searched.
 void add_models_option(CLI::App& app, std::vector<std::filesystem::path>& folders);
+/// --keep-shards; the default is the value of `keep`.
+void add_keep_shards_option(CLI::App& app, std::chrono::minutes& keep);
 void add_node_program(CLI::App& app, NodeProgramOptions& options);
 
 /// Returns an exit code if only help was wanted. Throws RuntimeError for mistakes.

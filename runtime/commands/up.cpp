@@ -91,7 +91,9 @@ Words node_words(const UpOptions& options, unsigned index) {
               "--max-stages",
               std::to_string(options.max_stages),
               "--kv-memory",
-              std::to_string(kv_mib)};
+              std::to_string(kv_mib),
+              "--keep-shards",
+              std::to_string(options.keep_shards.count())};
   auto add = [&](const Words& more) { words.insert(words.end(), more.begin(), more.end()); };
   if (options.quiet)
     add({"--quiet"});

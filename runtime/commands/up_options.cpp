@@ -32,6 +32,7 @@ void add_up(CLI::App& app, UpOptions& options) {
                  "MiB of KV that the sessions of one stage may take (default: a quarter of the "
                  "memory, shared out evenly)")
       ->check(CLI::Range(1, 1 << 24));
+  add_keep_shards_option(app, options.keep_shards);
   app.add_flag("-q,--quiet", options.quiet, "Nodes log warnings only");
   app.add_flag("--json", options.json,
                "Print one line with a JSON object once all nodes listen, instead of a text");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -27,6 +28,8 @@ struct UpOptions {
   std::uint32_t max_stages = 8;
   /// MiB of KV per stage; 0: a quarter of the memory, shared out evenly.
   std::uint64_t kv_mib = 0;
+  /// How long nodes keep weights that nobody uses.
+  std::chrono::minutes keep_shards{10};
   NetworkOptions network;
   bool quiet = false;
   bool json = false;
