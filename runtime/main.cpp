@@ -10,6 +10,7 @@
 #include "runtime/commands/command_line.hpp"
 #include "runtime/commands/generate.hpp"
 #include "runtime/commands/nodes_command.hpp"
+#include "runtime/commands/up.hpp"
 #include "runtime/console/failure.hpp"
 #include "runtime/console/logging.hpp"
 #include "runtime/console/output.hpp"
@@ -40,6 +41,8 @@ ExitCode run(const CommandLine& line) {
     return run_cluster(*line.cluster);
   if (line.verify)
     return verify(*line.verify);
+  if (line.up)
+    return up(*line.up);
   Signals signals([](int) { leave(ExitCode::cancelled); });
   if (line.engine_bench)
     return run_engine_bench(*line.engine_bench, std::cout, std::cerr);

@@ -1,5 +1,7 @@
 #include "actors/cluster/node.hpp"
 
+#include <algorithm>
+
 #include <caf/all.hpp>
 
 #include "actors/support/end_actor.hpp"
@@ -12,7 +14,8 @@ namespace flowspec {
 Node::Node(NodeOptions options)
     : options_(std::move(options)),
       numerics_(options_.own_kernels ? own_numerics(numerics_id()) : numerics_id()),
-      library_(options_.models) {}
+      library_(options_.models),
+      shards_(memory_, options_.keep_shards) {}
 
 NodeInfo Node::info() const {
   auto memory = machine_memory();
@@ -22,7 +25,9 @@ NodeInfo Node::info() const {
   info.numerics = numerics_;
   info.cores = usable_cores();
   info.memory_bytes = memory.total;
-  info.free_memory_bytes = memory.free;
+  // Weights that nobody uses are given back when somebody needs the memory.
+  if (memory.free != 0)
+    info.free_memory_bytes = std::min(memory.total, memory.free + shards_.unused().bytes);
   info.stages = static_cast<std::uint32_t>(stages().size());
   return info;
 }

@@ -17,6 +17,7 @@
 
 #include "actors/cluster/model_library.hpp"
 #include "actors/cluster/node_options.hpp"
+#include "actors/cluster/shard_store.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/support/allowance.hpp"
 #include "actors/support/memory_ledger.hpp"
@@ -33,6 +34,8 @@ class Node : public std::enable_shared_from_this<Node> {
   const ModelLibrary& library() const { return library_; }
   /// The memory ledger of all stages together.
   const MemoryLedger& memory() const { return memory_; }
+  /// The weights of all stages together.
+  ShardStore& shards() { return shards_; }
   NodeInfo info() const;
   /// The best numerics that this node can compute with.
   const std::string& numerics() const { return numerics_; }
@@ -61,6 +64,7 @@ class Node : public std::enable_shared_from_this<Node> {
   const std::string numerics_;
   ModelLibrary library_;
   const MemoryLedger memory_;
+  ShardStore shards_;
   std::atomic<bool> closed_ = false;
   mutable std::mutex mutex_;
   std::map<std::uint64_t, caf::actor_addr> agents_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -21,6 +22,8 @@ struct NodeOptions {
   std::uint32_t max_stages = 8;
   /// Most KV memory of one stage, in bytes.
   std::uint64_t kv_limit = std::uint64_t{1} << 30;
+  /// How long weights stay in memory after their last use; 0: not at all.
+  std::chrono::minutes keep_shards{10};
   /// Computes without oneDNN, as on a CPU where oneDNN is not exact.
   bool own_kernels = false;
 };

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <exception>
+#include <limits>
+#include <memory>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -14,9 +17,11 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/cluster/node.hpp"
+#include "actors/cluster/shard_store.hpp"
 #include "actors/support/text_error.hpp"
 #include "messages/limits.hpp"
 #include "models/base/error.hpp"
+#include "models/layers/shard.hpp"
 #include "models/layers/stage_model.hpp"
 #include "models/model_hash.hpp"
 #include "models/numerics.hpp"
@@ -41,15 +46,18 @@ LinearForm check_agreement(const Node& node, const StageSpec& spec) {
   return *form;
 }
 
-void check_layers(const StageSpec& spec, const OpenModel& model) {
-  if (spec.first_layer >= spec.end_layer || spec.end_layer > model.config.layers)
-    throw ModelError(fmt::format("{} has {} layers, there are no layers {} to {}",
-                                 model.files->path().string(), model.config.layers,
-                                 spec.first_layer, spec.end_layer));
-  if (!spec.taps.empty() && spec.taps.back() > model.config.layers)
+void check_taps(const StageSpec& spec, const ModelConfig& config, const std::string& model) {
+  if (!spec.taps.empty() && spec.taps.back() > config.layers)
     throw ModelError(fmt::format("{} has {} layers, the draft cannot read what enters layer {}",
-                                 model.files->path().string(), model.config.layers,
-                                 spec.taps.back()));
+                                 model, config.layers, spec.taps.back()));
+}
+
+void check_layers(const StageSpec& spec, const OpenModel& model) {
+  const auto path = model.files->path().string();
+  if (spec.first_layer >= spec.end_layer || spec.end_layer > model.config.layers)
+    throw ModelError(fmt::format("{} has {} layers, there are no layers {} to {}", path,
+                                 model.config.layers, spec.first_layer, spec.end_layer));
+  check_taps(spec, model.config, path);
 }
 
 /// The models with that name that the stage could be made from. If there are none, throws the error
@@ -72,50 +80,68 @@ std::vector<OpenModel> find_candidates(const Node& node, const StageSpec& spec) 
   return candidates;
 }
 
-/// Claims enough memory for any of the candidates.
-std::shared_ptr<MemoryLedger::Claim> claim_memory(const Node& node, const StageSpec& spec,
-                                                  const std::vector<OpenModel>& candidates) {
-  std::uint64_t needed = 0;
-  for (const OpenModel& model : candidates)
-    needed = std::max(needed,
-                      StageModel::needed_bytes(*model.files, model.config,
-                                               {spec.first_layer, spec.end_layer}, spec.max_rows));
+/// `claim`, with what does not fit in the text of its error.
+template <class Claim>
+auto claimed(const StageSpec& spec, const Claim& claim) {
   try {
-    return node.memory().claim(needed);
+    return claim();
   } catch (const ModelError& e) {
     throw ModelError(fmt::format("layers {} to {} of {} do not fit: {}", spec.first_layer,
-                                 spec.end_layer, candidates.front().files->path().string(),
-                                 e.what()));
+                                 spec.end_layer, spec.model_file, e.what()));
   }
 }
 
-std::size_t most_segment_bytes(const StageSpec& spec, const std::vector<OpenModel>& candidates) {
-  std::uint32_t columns = 0;
+/// Enough for the weights of any of the candidates.
+std::uint64_t most_weight_bytes(const StageSpec& spec, const std::vector<OpenModel>& candidates) {
+  std::uint64_t needed = 0;
   for (const OpenModel& model : candidates)
-    columns = std::max(columns, model.config.hidden_size);
-  return limits::message_bytes(spec.max_rows, columns);
+    needed = std::max(needed, Shard::needed_bytes(*model.files, model.config,
+                                                  {spec.first_layer, spec.end_layer}));
+  return needed;
 }
 
-/// A token has to be in the vocabulary of whichever candidate is loaded.
-std::uint32_t smallest_vocabulary(const std::vector<OpenModel>& candidates) {
-  auto size = candidates.front().config.vocab_size;
-  for (const OpenModel& model : candidates)
-    size = std::min(size, model.config.vocab_size);
-  return size;
-}
+/// What depends on the configuration, for whichever candidate is loaded.
+struct Bounds {
+  std::uint32_t vocab_size = std::numeric_limits<std::uint32_t>::max();
+  std::uint32_t columns = 0;
+  std::uint64_t scratch_bytes = 0;
+
+  void include(const StageSpec& spec, const ModelConfig& config) {
+    // A token has to be in the vocabulary of each.
+    vocab_size = std::min(vocab_size, config.vocab_size);
+    columns = std::max(columns, config.hidden_size);
+    scratch_bytes = std::max(scratch_bytes, StageModel::scratch_bytes(config, spec.max_rows));
+  }
+};
 
 bool same_hash(std::string_view a, std::string_view b) {
   return std::ranges::equal(
       a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
+unsigned threads_of(const Node& node, const StageSpec& spec) {
+  return std::max(std::min(spec.threads, node.options().threads), 1U);
+}
+
+ShardKey key_of(const Node& node, const StageSpec& spec, LinearForm form) {
+  auto hash = spec.model_hash;
+  std::ranges::transform(hash, hash.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return {hash,
+          {spec.first_layer, spec.end_layer},
+          form,
+          form == LinearForm::packed ? 0 : threads_of(node, spec)};
+}
+
 struct Loading {
   std::shared_ptr<Node> node;
   StageSpec spec;
   LinearForm form;
+  /// Empty if the weights are in memory.
   std::vector<OpenModel> candidates;
   std::shared_ptr<const std::atomic<bool>> given_up;
-  std::shared_ptr<MemoryLedger::Claim> memory;
+  std::shared_ptr<ShardStore::Share> share;
+  std::shared_ptr<MemoryLedger::Claim> scratch;
 
   void stop_if_unwanted() const {
     if (*given_up || node->closed())
@@ -142,17 +168,35 @@ struct Loading {
     throw ModelError(fmt::format("{}", fmt::join(others, "; ")));
   }
 
-  std::unique_ptr<StageModel> run() const {
+  std::shared_ptr<const Shard> load() const {
     const auto& model = choose();
+    const auto start = std::chrono::steady_clock::now();
+    auto shard = std::make_shared<const Shard>(
+        *model.files, model.config,
+        ShardOptions{{spec.first_layer, spec.end_layer}, threads_of(*node, spec), form},
+        [this](std::uint64_t, std::uint64_t) { stop_if_unwanted(); });
+    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+    spdlog::info("stage {}: its weights are loaded, in {:.2f} s", spec.stage, time.count());
+    return shard;
+  }
+
+  std::unique_ptr<StageModel> run() const {
+    bool has_loaded = false;
+    auto shard = share->get(
+        [&] {
+          has_loaded = true;
+          return load();
+        },
+        [this] { stop_if_unwanted(); });
+    if (!has_loaded)
+      spdlog::info("stage {}: its weights are in memory already", spec.stage);
     StageOptions options{{spec.first_layer, spec.end_layer},
-                         std::min(spec.threads, node->options().threads),
+                         threads_of(*node, spec),
                          spec.max_rows,
                          spec.kv_type,
                          form,
                          spec.hidden_type};
-    auto stage =
-        std::make_unique<StageModel>(*model.files, model.config, options,
-                                     [this](std::uint64_t, std::uint64_t) { stop_if_unwanted(); });
+    auto stage = std::make_unique<StageModel>(std::move(shard), options);
     for (const std::string& kernel : stage->unexpected_kernels())
       spdlog::warn("slow, or not known to be exact: {}", kernel);
     return stage;
@@ -175,14 +219,28 @@ caf::expected<StagePlan> plan_stage(const std::shared_ptr<Node>& node, const Sta
                                     std::shared_ptr<const std::atomic<bool>> given_up) {
   auto plan = [&]() -> StagePlan {
     auto form = check_agreement(*node, spec);
-    auto candidates = find_candidates(*node, spec);
-    auto vocab_size = smallest_vocabulary(candidates);
-    auto most_bytes = most_segment_bytes(spec, candidates);
-    auto memory = claim_memory(*node, spec, candidates);
-    auto loading = std::make_shared<const Loading>(
-        Loading{node, spec, form, std::move(candidates), std::move(given_up), std::move(memory)});
+    const auto key = key_of(*node, spec, form);
+    std::vector<OpenModel> candidates;
+    Bounds bounds;
+    auto share = node->shards().find(key);
+    if (share) {
+      const auto& config = share->loaded()->config();
+      check_taps(spec, config, spec.model_file);
+      bounds.include(spec, config);
+    } else {
+      candidates = find_candidates(*node, spec);
+      for (const OpenModel& model : candidates)
+        bounds.include(spec, model.config);
+      const auto bytes = most_weight_bytes(spec, candidates);
+      share = claimed(spec, [&] { return node->shards().share(key, bytes); });
+    }
+    auto scratch = claimed(spec, [&] { return node->memory().claim(bounds.scratch_bytes); });
+    auto loading = std::make_shared<const Loading>(Loading{node, spec, form, std::move(candidates),
+                                                           std::move(given_up), std::move(share),
+                                                           std::move(scratch)});
     // The peer that asks for the stage knows which node it is.
-    return {vocab_size, most_bytes, [loading] { return error_of([&] { return loading->run(); }); }};
+    return {bounds.vocab_size, limits::message_bytes(spec.max_rows, bounds.columns),
+            [loading] { return error_of([&] { return loading->run(); }); }};
   };
   return error_of(plan, fmt::format("node {}: ", node->options().name));
 }

@@ -19,6 +19,7 @@ struct MemoryLedger::Book {
   std::uint64_t promised = 0;
   /// What the process had when nothing was promised: no claim accounts for it.
   std::uint64_t own_at_rest = 0;
+  std::function<bool()> give_back;
 };
 
 MemoryLedger::MemoryLedger()
@@ -27,6 +28,28 @@ MemoryLedger::MemoryLedger()
 MemoryLedger::MemoryLedger(Machine machine) : book_(std::make_shared<Book>(std::move(machine))) {}
 
 std::shared_ptr<MemoryLedger::Claim> MemoryLedger::claim(std::uint64_t bytes) const {
+  for (;;) {
+    std::shared_ptr<Claim> claim;
+    auto refusal = try_claim(bytes, claim);
+    if (claim)
+      return claim;
+    std::function<bool()> give_back;
+    {
+      std::lock_guard lock(book_->mutex);
+      give_back = book_->give_back;
+    }
+    // Without the lock, since claims end meanwhile.
+    if (!give_back || !give_back())
+      throw ModelError(refusal);
+  }
+}
+
+void MemoryLedger::on_need(std::function<bool()> give_back) const {
+  std::lock_guard lock(book_->mutex);
+  book_->give_back = std::move(give_back);
+}
+
+std::string MemoryLedger::try_claim(std::uint64_t bytes, std::shared_ptr<Claim>& claim) const {
   std::lock_guard lock(book_->mutex);
   // In this order: memory that is taken in between counts as no longer free and as still promised.
   auto own = book_->machine.own();
@@ -43,12 +66,12 @@ std::shared_ptr<MemoryLedger::Claim> MemoryLedger::claim(std::uint64_t bytes) co
                                       " beside {} MiB that others were promised and "
                                       "have not taken yet",
                                       awaited / mib);
-    throw ModelError(fmt::format("they need {} MiB of memory, {} MiB are free{}",
-                                 bytes / mib + (bytes % mib != 0 ? 1 : 0), left / mib, others));
+    return fmt::format("they need {} MiB of memory, {} MiB are free{}",
+                       bytes / mib + (bytes % mib != 0 ? 1 : 0), left / mib, others);
   }
-  auto claim = std::make_shared<Claim>(book_, bytes);
+  claim = std::make_shared<Claim>(book_, bytes);
   book_->promised += bytes;
-  return claim;
+  return {};
 }
 
 std::uint64_t MemoryLedger::promised() const {

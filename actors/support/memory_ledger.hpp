@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 
 namespace flowspec {
 
@@ -27,14 +28,21 @@ class MemoryLedger {
   explicit MemoryLedger(Machine machine);
 
   /// Promises `bytes` bytes. Throws ModelError, whose text has the figures, if they are more than
-  /// what is free and not promised to others.
+  /// what is free and not promised to others, and nobody gives back what is kept without need.
   std::shared_ptr<Claim> claim(std::uint64_t bytes) const;
+
+  /// `give_back` is called before a claim is refused, on the thread that claims: it gives back some
+  /// memory with its claim, and says whether it had any. Called again while that is not enough.
+  void on_need(std::function<bool()> give_back) const;
 
   /// Bytes of all claims, taken or not.
   std::uint64_t promised() const;
 
  private:
   struct Book;
+  /// Sets `claim`, or says why it has to be refused.
+  std::string try_claim(std::uint64_t bytes, std::shared_ptr<Claim>& claim) const;
+
   std::shared_ptr<Book> book_;
 };
 

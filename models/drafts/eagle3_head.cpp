@@ -47,7 +47,7 @@ struct Eagle3Head::State {
     for (const TensorInfo* norm : tensors.tap_norms)
       tap_norms.emplace_back(*norm, model.rms_eps);
     for (const LayerTensors& layer : tensors.layers)
-      layers.emplace_back(layer, model, workspace);
+      layers.emplace_back(layer, model, workspace.linears);
     if (tensors.output != nullptr)
       output.emplace(workspace.linears, std::array{tensors.output});
     joined.resize(std::size_t{rows} * taps.size() * config.target_hidden_size);

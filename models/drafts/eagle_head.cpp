@@ -91,7 +91,7 @@ struct EagleHead::State {
         embedding(*tensors.embedding),
         join(workspace.linears, std::array{tensors.join}),
         bias(tensors.join_bias != nullptr ? tensors.join_bias->floats() : std::vector<float>{}),
-        layer(tensors.layer, model, workspace),
+        layer(tensors.layer, model, workspace.linears),
         output(std::move(lm_head)),
         joined(std::size_t{rows} * 2 * model.hidden_size),
         hidden(std::size_t{rows} * model.hidden_size),

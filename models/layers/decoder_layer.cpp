@@ -32,22 +32,22 @@ void add_bias(std::span<const float> bias, std::size_t rows, std::span<float> pr
 }  // namespace
 
 DecoderLayer::DecoderLayer(const ModelFiles& files, const ModelConfig& config, std::uint32_t layer,
-                           const Workspace& workspace)
-    : DecoderLayer(find_layer_tensors(files, config, layer), config, workspace) {}
+                           const LinearContext& linears)
+    : DecoderLayer(find_layer_tensors(files, config, layer), config, linears) {}
 
 DecoderLayer::DecoderLayer(const LayerTensors& tensors, const ModelConfig& config,
-                           const Workspace& workspace)
+                           const LinearContext& linears)
     : heads_(config.heads),
       kv_heads_(config.kv_heads),
       head_dim_(config.head_dim),
-      qkv_(workspace.linears, tensors.qkv),
+      qkv_(linears, tensors.qkv),
       qkv_bias_(stacked(tensors.qkv_bias)),
-      output_(workspace.linears, tensors.output),
+      output_(linears, tensors.output),
       output_bias_(stacked(tensors.output_bias)),
       ffn_norm_(*tensors.ffn_norm, config.rms_eps),
-      gate_up_(workspace.linears, tensors.gate_up),
+      gate_up_(linears, tensors.gate_up),
       gate_up_bias_(stacked(tensors.gate_up_bias)),
-      down_(workspace.linears, tensors.down),
+      down_(linears, tensors.down),
       down_bias_(stacked(tensors.down_bias)) {
   if (tensors.attention_norm != nullptr)
     attention_norm_.emplace(*tensors.attention_norm, config.rms_eps);
@@ -58,6 +58,23 @@ DecoderLayer::DecoderLayer(const LayerTensors& tensors, const ModelConfig& confi
     k_norm_.emplace(*tensors.k_norm, config.rms_eps);
   }
 }
+
+DecoderLayer::DecoderLayer(const DecoderLayer& other, const LinearContext& linears)
+    : heads_(other.heads_),
+      kv_heads_(other.kv_heads_),
+      head_dim_(other.head_dim_),
+      attention_norm_(other.attention_norm_),
+      qkv_(linears, other.qkv_),
+      qkv_bias_(other.qkv_bias_),
+      q_norm_(other.q_norm_),
+      k_norm_(other.k_norm_),
+      output_(linears, other.output_),
+      output_bias_(other.output_bias_),
+      ffn_norm_(other.ffn_norm_),
+      gate_up_(linears, other.gate_up_),
+      gate_up_bias_(other.gate_up_bias_),
+      down_(linears, other.down_),
+      down_bias_(other.down_bias_) {}
 
 std::uint64_t DecoderLayer::stored_bytes(const ModelFiles& files, const ModelConfig& config,
                                          std::uint32_t layer) {

@@ -22,9 +22,14 @@ namespace flowspec {
 class DecoderLayer {
  public:
   /// Loads layer `layer` of the model. Throws ModelError for missing and misshapen tensors.
+  /// @param linears  of the workspace that it will compute with.
   DecoderLayer(const ModelFiles& files, const ModelConfig& config, std::uint32_t layer,
-               const Workspace& workspace);
-  DecoderLayer(const LayerTensors& tensors, const ModelConfig& config, const Workspace& workspace);
+               const LinearContext& linears);
+  DecoderLayer(const LayerTensors& tensors, const ModelConfig& config,
+               const LinearContext& linears);
+  /// The same layer for another workspace, maybe of another thread: it shares the matrices, which
+  /// are not copied. `other` may be in use meanwhile.
+  DecoderLayer(const DecoderLayer& other, const LinearContext& linears);
 
   /// Bytes of a layer's tensors in the files, without reading them. Throws as the constructor does.
   static std::uint64_t stored_bytes(const ModelFiles& files, const ModelConfig& config,

@@ -2,18 +2,15 @@
 
 #include <algorithm>
 #include <cassert>
-#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "models/base/error.hpp"
 #include "models/config/config.hpp"
-#include "models/formats/model_files.hpp"
 #include "models/kernels/rounding.hpp"
 #include "models/layers/decoder_layer.hpp"
-#include "models/layers/layer_tensors.hpp"
+#include "models/layers/shard.hpp"
 #include "models/layers/workspace.hpp"
-#include "models/ops/embedding.hpp"
 
 namespace flowspec {
 namespace {
@@ -30,10 +27,15 @@ namespace {
 }  // namespace
 
 struct StageModel::State {
-  State(const ModelConfig& model, const StageOptions& stage)
-      : config(model),
+  State(std::shared_ptr<const Shard> shard, const StageOptions& stage)
+      : weights(std::move(shard)),
+        config(weights->config()),
         options(stage),
-        workspace(model, stage.threads, stage.max_rows, stage.form, stage.load_type) {}
+        workspace(config, stage.threads, stage.max_rows, stage.form, stage.load_type) {
+    layers.reserve(weights->layers().size());
+    for (const DecoderLayer& layer : weights->layers())
+      layers.emplace_back(layer, workspace.linears);
+  }
 
   void forward(std::span<const RowContext> rows, std::span<float> hidden,
                std::span<const LayerTap> taps) {
@@ -66,57 +68,43 @@ struct StageModel::State {
     }
   }
 
-  ModelConfig config;
+  std::shared_ptr<const Shard> weights;
+  const ModelConfig& config;
   StageOptions options;
   Workspace workspace;
-  std::optional<Embedding> embedding;
+  /// Those of the weights, for this workspace.
   std::vector<DecoderLayer> layers;
 };
 
-StageModel::StageModel(const ModelFiles& files, const ModelConfig& config,
-                       const StageOptions& options, const LoadProgress& progress) {
-  const LayerRange range = options.layers;
-  const bool is_empty = range.first == range.end && range.first > 0;
-  if ((range.first >= range.end && !is_empty) || range.end > config.layers) {
-    throw ModelError(files.path().string() + ": there are no layers " +
-                     std::to_string(range.first) + " to " + std::to_string(range.end) +
-                     ", the model has " + std::to_string(config.layers) +
-                     ". Choose another split.");
-  }
-  // All shapes are checked before memory is allocated.
-  const TensorInfo* embedding = range.first == 0 ? &find_embedding(files, config) : nullptr;
-  const std::uint64_t total = stored_bytes(files, config, range);
+StageModel::StageModel(std::shared_ptr<const Shard> weights, const StageOptions& options) {
+  assert(weights->options().layers == options.layers && weights->options().form == options.form);
   StageOptions checked = options;
-  checked.threads = std::max(checked.threads, 1U);
   checked.max_rows = std::max(checked.max_rows, 1U);
-  state_ = std::make_unique<State>(config, checked);
-  if (embedding != nullptr)
-    state_->embedding.emplace(*embedding);
-  std::uint64_t done = embedding != nullptr ? embedding->data.size() : 0;
-  state_->layers.reserve(range.size());
-  for (std::uint32_t layer = range.first; layer < range.end; ++layer) {
-    state_->layers.emplace_back(files, config, layer, state_->workspace);
-    done += DecoderLayer::stored_bytes(files, config, layer);
-    if (progress)
-      progress(done, total);
-  }
-  files.check_unchanged();
+  checked.threads = std::max(checked.threads, 1U);
+  state_ = std::make_unique<State>(std::move(weights), checked);
 }
+
+StageModel::StageModel(const ModelFiles& files, const ModelConfig& config,
+                       const StageOptions& options, const LoadProgress& progress)
+    : StageModel(
+          std::make_shared<const Shard>(files, config,
+                                        ShardOptions{options.layers, std::max(options.threads, 1U),
+                                                     options.form, options.load_type},
+                                        progress),
+          options) {}
 
 std::uint64_t StageModel::stored_bytes(const ModelFiles& files, const ModelConfig& config,
                                        LayerRange layers) {
-  std::uint64_t bytes = layers.first == 0 ? find_embedding(files, config).data.size() : 0;
-  for (std::uint32_t layer = layers.first; layer < layers.end; ++layer)
-    bytes += DecoderLayer::stored_bytes(files, config, layer);
-  return bytes;
+  return Shard::stored_bytes(files, config, layers);
 }
 
 std::uint64_t StageModel::needed_bytes(const ModelFiles& files, const ModelConfig& config,
                                        LayerRange layers, std::uint32_t max_rows, LoadType type) {
-  std::uint64_t bytes = layers.first == 0 ? find_embedding(files, config).data.size() : 0;
-  for (std::uint32_t layer = layers.first; layer < layers.end; ++layer)
-    bytes += DecoderLayer::needed_bytes(files, config, layer, type);
-  return bytes + Workspace::bytes(config, max_rows);
+  return Shard::needed_bytes(files, config, layers, type) + scratch_bytes(config, max_rows);
+}
+
+std::uint64_t StageModel::scratch_bytes(const ModelConfig& config, std::uint32_t max_rows) {
+  return Workspace::bytes(config, max_rows);
 }
 
 StageModel::~StageModel() = default;
@@ -135,9 +123,9 @@ std::size_t StageModel::cache_bytes(std::uint32_t slots) const {
 
 void StageModel::forward_tokens(std::span<const Token> tokens, std::span<const RowContext> rows,
                                 std::span<float> out, std::span<const LayerTap> taps) {
-  assert(state_->embedding && tokens.size() == rows.size());
+  assert(state_->weights->embedding() && tokens.size() == rows.size());
   assert(out.size() >= rows.size() * hidden_size());
-  state_->embedding->apply(tokens, out);
+  state_->weights->embedding()->apply(tokens, out);
   state_->forward(rows, out, taps);
 }
 

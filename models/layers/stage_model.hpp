@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,15 +10,14 @@
 #include "models/base/types.hpp"
 #include "models/formats/load_type.hpp"
 #include "models/kv/kv_cache.hpp"
+#include "models/layers/load_progress.hpp"
 #include "models/ops/linear_form.hpp"
 
 namespace flowspec {
 
 class ModelFiles;
+class Shard;
 struct ModelConfig;
-
-/// Called with the bytes of weights loaded so far and their total.
-using LoadProgress = std::function<void(std::uint64_t done_bytes, std::uint64_t total_bytes)>;
 
 struct StageOptions {
   /// Layers first (inclusive) to end (exclusive) of the model.
@@ -47,9 +45,8 @@ struct LayerTap {
   std::span<float> out;
 };
 
-/// A range of decoder layers of a model, with the token embedding if the range starts at layer 0.
-/// Reads only the pages of its own layers' tensors, once; the `ModelFiles` are not needed after
-/// that.
+/// A range of decoder layers of a model, with the token embedding if the range starts at layer 0:
+/// weights, which others may compute with at the same time, and scratch memory of its own.
 ///
 /// A row's result depends only on the row and its context: it has the same bits whatever other rows
 /// share the segment, however the layers are split, and whichever slots hold the context.
@@ -57,6 +54,9 @@ struct LayerTap {
 /// The constructor may run on another thread than the calls. Called by one thread at a time.
 class StageModel {
  public:
+  /// @param options  threads, layers, form and load_type have to be those of the weights.
+  StageModel(std::shared_ptr<const Shard> weights, const StageOptions& options);
+  /// With weights of its own. The `ModelFiles` are not needed after that.
   /// Throws ModelError, which names file and tensor, when a tensor is missing or has another shape
   /// than the configuration says.
   StageModel(const ModelFiles& files, const ModelConfig& config, const StageOptions& options,
@@ -71,6 +71,8 @@ class StageModel {
   static std::uint64_t needed_bytes(const ModelFiles& files, const ModelConfig& config,
                                     LayerRange layers, std::uint32_t max_rows,
                                     LoadType type = LoadType::as_is);
+  /// Bytes of the scratch memory alone.
+  static std::uint64_t scratch_bytes(const ModelConfig& config, std::uint32_t max_rows);
   StageModel(StageModel&&) noexcept;
   StageModel& operator=(StageModel&&) noexcept;
 

@@ -188,10 +188,16 @@ DnnlMatrix::DnnlMatrix(const DnnlContext& context, std::span<const TensorInfo* c
 
 DnnlMatrix::DnnlMatrix(const DnnlContext& context, const DnnlMatrix& other)
     : context_(context.state_),
-      kernel_(std::make_shared<Kernel>(other.kernel_->product, other.kernel_->weights)),
       inputs_(other.inputs_),
       outputs_(other.outputs_),
-      weights_(other.weights_) {}
+      weights_(other.weights_) {
+  // As few as possible: each has a primitive for every number of rows.
+  const Kernel& packed = *other.kernel_;
+  std::shared_ptr<Kernel>& kernel = context_->kernels[{inputs_, outputs_}];
+  if (kernel == nullptr || kernel->weights != packed.weights)
+    kernel = std::make_shared<Kernel>(packed.product, packed.weights);
+  kernel_ = kernel;
+}
 
 void DnnlMatrix::pack(std::span<const TensorInfo* const> parts) {
   const std::size_t packed = kernel_->weights.get_size() / sizeof(float);

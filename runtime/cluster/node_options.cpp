@@ -26,6 +26,21 @@ std::string find_unreadable(const std::string& folder) {
 
 }  // namespace
 
+void add_models_option(CLI::App& app, std::vector<std::filesystem::path>& folders) {
+  app.add_option("--models", folders, "Folders with model files, searched in depth")
+      ->check(CLI::ExistingDirectory)
+      ->check(find_unreadable);
+}
+
+void add_keep_shards_option(CLI::App& app, std::chrono::minutes& keep) {
+  app.add_option_function<std::uint32_t>(
+         "--keep-shards", [&keep](std::uint32_t minutes) { keep = std::chrono::minutes(minutes); },
+         fmt::format("Minutes for which weights stay in memory after their last use, unless a "
+                     "stage or text needs it; 0: not at all (default {})",
+                     keep.count()))
+      ->check(CLI::Range(0, 100000));
+}
+
 void add_node_program(CLI::App& app, NodeProgramOptions& options) {
   app.set_version_flag("--version", [] { return version_text("flowspec-node"); });
   auto* listen = app.add_option("--listen", options.listen,
@@ -34,9 +49,7 @@ void add_node_program(CLI::App& app, NodeProgramOptions& options) {
                                             default_port));
   app.add_option("--port", options.port, "Port on 127.0.0.1; 0 takes any that is free")
       ->excludes(listen);
-  app.add_option("--models", options.node.models, "Folders with model files, searched in depth")
-      ->check(CLI::ExistingDirectory)
-      ->check(find_unreadable);
+  add_models_option(app, options.node.models);
   app.add_option("--name", options.node.name, "Name for messages (default: the machine's)");
   app.add_option("--threads", options.node.threads, "Threads of a stage (default: all cores)")
       ->check(CLI::Range(1, 1024));
@@ -46,6 +59,7 @@ void add_node_program(CLI::App& app, NodeProgramOptions& options) {
                  "MiB of KV that the sessions of one stage may take (default: a quarter of the "
                  "memory, divided by --max-stages)")
       ->check(CLI::Range(1, 1 << 24));
+  add_keep_shards_option(app, options.node.keep_shards);
   app.add_flag_callback(
       "-q,--quiet", [&options] { options.verbosity = Verbosity::normal; }, "Log warnings only");
   // Hidden: for tests of clusters whose machines differ.

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "actors/cluster/node_options.hpp"
 #include "runtime/cluster/network_options.hpp"
@@ -26,6 +29,10 @@ struct NodeProgramOptions {
   Verbosity verbosity = Verbosity::verbose;
 };
 
+/// --models: folders that can be searched.
+void add_models_option(CLI::App& app, std::vector<std::filesystem::path>& folders);
+/// --keep-shards; the default is the value of `keep`.
+void add_keep_shards_option(CLI::App& app, std::chrono::minutes& keep);
 void add_node_program(CLI::App& app, NodeProgramOptions& options);
 
 /// Returns an exit code if only help was wanted. Throws RuntimeError for mistakes.

@@ -36,6 +36,8 @@ void add_commands(CLI::App& app, CommandOptions& options) {
              options.verify);
   add_tokenize(*app.add_subcommand("tokenize", "Show a text's tokens, or the text of tokens"),
                options.tokenize);
+  add_up(*app.add_subcommand("up", "Start nodes on this machine, to try a cluster out"),
+         options.up);
 }
 
 CommandLine parse_command_line(int argc, const char* const* argv) {
@@ -66,6 +68,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     line.verify = std::move(options.verify);
   } else if (app.got_subcommand("tokenize")) {
     line.tokenize = std::move(options.tokenize);
+  } else if (app.got_subcommand("up")) {
+    check(options.up);
+    line.up = std::move(options.up);
   } else {
     line.nodes = std::move(options.nodes);
   }

@@ -8,6 +8,7 @@
 #include "runtime/commands/cluster_options.hpp"
 #include "runtime/commands/nodes_options.hpp"
 #include "runtime/commands/tokenize.hpp"
+#include "runtime/commands/up_options.hpp"
 #include "runtime/engine_bench/engine_bench_options.hpp"
 #include "runtime/hop_bench/hop_bench_options.hpp"
 #include "runtime/verify/verify_options.hpp"
@@ -30,6 +31,7 @@ struct CommandLine {
   std::optional<HopBenchOptions> hop_bench;
   std::optional<VerifyOptions> verify;
   std::optional<TokenizeOptions> tokenize;
+  std::optional<UpOptions> up;
   int exit_code = 0;
 };
 
@@ -47,6 +49,7 @@ struct CommandOptions {
   HopBenchOptions hop_bench;
   VerifyOptions verify;
   TokenizeOptions tokenize;
+  UpOptions up;
 };
 void add_commands(CLI::App& app, CommandOptions& options);
 

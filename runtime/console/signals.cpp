@@ -33,7 +33,7 @@ sigset_t signals_of_ours() {
 
 }  // namespace
 
-class Signals::Descriptor {
+class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {
     if (fd < 0)
@@ -64,6 +64,27 @@ Signals::Signals(Handler handler) : handler_(std::move(handler)) {
 Signals::~Signals() {
   ::eventfd_write(end_->get(), 1);
   thread_.join();
+}
+
+SignalQueue::SignalQueue() {
+  hold_signals();
+  auto set = signals_of_ours();
+  sigaddset(&set, SIGCHLD);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signals_ = std::make_unique<Descriptor>(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+SignalQueue::~SignalQueue() = default;
+
+int SignalQueue::descriptor() const {
+  return signals_->get();
+}
+
+std::optional<int> SignalQueue::next() {
+  signalfd_siginfo info{};
+  if (::read(signals_->get(), &info, sizeof info) != sizeof info)
+    return std::nullopt;
+  return static_cast<int>(info.ssi_signo);
 }
 
 void Signals::set_handler(Handler handler) {

@@ -3,9 +3,13 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 namespace flowspec {
+
+/// Closes itself.
+class Descriptor;
 
 /// Blocks SIGINT, SIGTERM and SIGHUP until there is a `Signals`. To be called at the beginning of
 /// main, so that a program that is stopped in its first moments has the same exit code as later. A
@@ -29,8 +33,6 @@ class Signals {
   void set_handler(Handler handler);
 
  private:
-  class Descriptor;
-
   void wait_for_signals();
 
   std::mutex mutex_;
@@ -39,6 +41,25 @@ class Signals {
   std::unique_ptr<Descriptor> signals_;
   std::unique_ptr<Descriptor> end_;
   std::thread thread_;
+};
+
+/// The same signals and SIGCHLD, for a program of one thread that waits for several things at once.
+class SignalQueue {
+ public:
+  /// Throws std::system_error where the system has no more descriptors.
+  SignalQueue();
+  ~SignalQueue();
+  SignalQueue(const SignalQueue&) = delete;
+  SignalQueue& operator=(const SignalQueue&) = delete;
+
+  /// Readable while a signal waits.
+  int descriptor() const;
+  /// The number of the next signal that waits; nothing if none does. A signal to the whole process
+  /// group comes before the SIGCHLD of a child that has ended because of it.
+  std::optional<int> next();
+
+ private:
+  std::unique_ptr<Descriptor> signals_;
 };
 
 /// Ends the process with `exit_code` if the object lives longer than `seconds`: for the shutdown,

@@ -3,6 +3,7 @@
 #include "models/formats/hash_cache.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -136,6 +137,28 @@ BOOST_AUTO_TEST_CASE(another_file_of_that_name_size_and_time_is_noticed) {
   write_file(file.folder / "other", "THE CONTENT");
   fs::last_write_time(file.folder / "other", fs::last_write_time(file.path));
   fs::rename(file.folder / "other", file.path);
+  BOOST_TEST(cache.get(file.path).hash != before);
+}
+
+BOOST_AUTO_TEST_CASE(a_touched_file_is_read_again_and_has_the_same_hash) {
+  const File file;
+  HashCache cache;
+  const auto before = cache.get(file.path).hash;
+  fs::last_write_time(file.path, fs::last_write_time(file.path) + std::chrono::seconds(3));
+  BOOST_TEST(reads(cache, file.path));
+  BOOST_TEST(cache.get(file.path).hash == before);
+  BOOST_TEST(!reads(cache, file.path));
+}
+
+BOOST_AUTO_TEST_CASE(names_of_one_file_are_read_once) {
+  const File file;
+  fs::create_hard_link(file.path, file.folder / "other");
+  HashCache cache;
+  BOOST_TEST(reads(cache, file.path));
+  BOOST_TEST(!reads(cache, file.folder / "other"));
+  // What is written by one name shows by the other.
+  const auto before = cache.get(file.path).hash;
+  overwrite_secretly(file.folder / "other");
   BOOST_TEST(cache.get(file.path).hash != before);
 }
 

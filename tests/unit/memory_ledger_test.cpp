@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <boost/test/unit_test.hpp>
 
@@ -135,6 +136,29 @@ BOOST_AUTO_TEST_CASE(nothing_is_refused_where_nothing_is_known) {
   MachineWithRoom machine;
   machine.free = 0;
   BOOST_TEST(machine.refusal(std::uint64_t{1} << 50U) == "");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_kept_without_need_is_given_back_before_a_claim_is_refused) {
+  const MachineWithRoom machine;
+  std::vector<std::shared_ptr<MemoryLedger::Claim>> kept;
+  for (int i = 0; i < 3; ++i)
+    kept.push_back(machine.ledger.claim(300 * mib));
+  int asked = 0;
+  machine.ledger.on_need([&] {
+    ++asked;
+    if (kept.empty())
+      return false;
+    kept.pop_back();
+    return true;
+  });
+  // No more than is needed.
+  auto used = machine.ledger.claim(500 * mib);
+  BOOST_TEST(asked == 2);
+  BOOST_TEST(kept.size() == 1U);
+  BOOST_TEST(machine.refusal(500 * mib) ==
+             "they need 500 MiB of memory, 400 MiB are free beside 500 MiB that others were "
+             "promised and have not taken yet");
+  BOOST_TEST(kept.empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_promise_may_outlive_the_ledger) {

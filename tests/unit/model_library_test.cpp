@@ -2,7 +2,10 @@
 
 #include "actors/cluster/model_library.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <cctype>
+#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -17,6 +20,7 @@
 
 #include "actors/cluster/node.hpp"
 #include "actors/cluster/stage_plan.hpp"
+#include "actors/support/text_error.hpp"
 #include "models/base/error.hpp"
 #include "models/formats/file_hash.hpp"
 #include "models/formats/gguf.hpp"
@@ -73,6 +77,49 @@ std::vector<float> hidden_of(StageModel& stage) {
   stage.forward_tokens(tokens, rows, hidden);
   return hidden;
 }
+
+/// Two models of one name, below the folder of a node.
+struct Revisions {
+  Revisions() {
+    for (const auto& [name, seed] : {std::pair("old", 1U), std::pair("new", 2U)}) {
+      std::filesystem::create_directories(folder / name);
+      write_llama_gguf(file(name), {}, {}, seed);
+    }
+  }
+
+  std::filesystem::path file(const std::string& name) const { return folder / (name + "/m.gguf"); }
+
+  std::shared_ptr<Node> node(std::chrono::minutes keep = std::chrono::minutes(10)) const {
+    NodeOptions options;
+    options.models = {folder.path()};
+    options.keep_shards = keep;
+    return std::make_shared<Node>(options);
+  }
+
+  StageSpec spec(const std::string& name) const {
+    StageSpec spec;
+    spec.end_layer = 2;
+    spec.model_file = "m.gguf";
+    spec.model_hash = hash_file(file(name));
+    spec.numerics = numerics_id();
+    return spec;
+  }
+
+  caf::expected<std::unique_ptr<StageModel>> stage(const std::shared_ptr<Node>& node,
+                                                   const std::string& name) const {
+    const auto plan = plan_stage(node, spec(name), std::make_shared<std::atomic<bool>>(false));
+    BOOST_REQUIRE(plan.engaged());
+    return plan->load();
+  }
+
+  std::vector<float> hidden(const std::string& name) const {
+    const GgufFile opened = GgufFile::open(file(name));
+    StageModel stage(opened, read_config(opened), {.layers = {0, 2}});
+    return hidden_of(stage);
+  }
+
+  TempFolder folder;
+};
 
 bool says_where(const ModelError& error) {
   const std::string text = error.what();
@@ -200,6 +247,87 @@ BOOST_AUTO_TEST_CASE(what_was_not_searched_is_told) {
   for (const auto& entry : std::filesystem::directory_iterator(folder / "many"))
     last = entry.path().filename().string();
   BOOST_TEST(only(ModelLibrary({folder / "many"}), last) == folder / ("many/" + last));
+}
+
+BOOST_AUTO_TEST_CASE(of_two_revisions_of_a_name_the_one_with_the_right_hash_is_used) {
+  const Revisions models;
+  const auto node = models.node();
+  for (const std::string folder : {"old", "new"}) {
+    auto stage = models.stage(node, folder);
+    BOOST_REQUIRE(stage.engaged());
+    BOOST_TEST((hidden_of(**stage) == models.hidden(folder)), folder);
+  }
+  auto spec = models.spec("old");
+  spec.model_hash = hash_bytes("another");
+  const auto plan = plan_stage(node, spec, std::make_shared<std::atomic<bool>>(false));
+  BOOST_REQUIRE(plan.engaged());
+  const auto stage = plan->load();
+  BOOST_REQUIRE(!stage.engaged());
+  const auto why = error_text(stage.error());
+  for (const std::string folder : {"old/m.gguf", "new/m.gguf", "is not the model"})
+    BOOST_TEST(why.find(folder) != why.npos, why);
+}
+
+BOOST_AUTO_TEST_CASE(a_later_stage_neither_reads_nor_hashes_the_model_again) {
+  const Revisions models;
+  const auto node = models.node();
+  const auto spec = models.spec("old");
+  const auto hidden = models.hidden("old");
+  BOOST_REQUIRE(models.stage(node, "old").engaged());
+  BOOST_TEST(node->shards().unused().shards == 1U);
+  std::filesystem::remove_all(models.folder / "old");
+  // Nothing of it is there but what is in memory. Hashes are no secret: any case will do.
+  for (const bool upper : {false, true}) {
+    auto again = spec;
+    if (upper)
+      std::ranges::transform(again.model_hash, again.model_hash.begin(),
+                             [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    const auto plan = plan_stage(node, again, std::make_shared<std::atomic<bool>>(false));
+    BOOST_REQUIRE(plan.engaged());
+    BOOST_TEST(plan->vocab_size == 320U);
+    const auto stage = plan->load();
+    BOOST_REQUIRE(stage.engaged());
+    BOOST_TEST((hidden_of(**stage) == hidden));
+  }
+  auto taps = spec;
+  taps.taps = {100};
+  BOOST_TEST(!plan_stage(node, taps, std::make_shared<std::atomic<bool>>(false)).engaged());
+}
+
+BOOST_AUTO_TEST_CASE(a_stage_claims_its_weights_once_for_all_and_its_scratch_memory_for_itself) {
+  const Revisions models;
+  const auto node = models.node();
+  BOOST_TEST(node->memory().promised() == 0U);
+  std::uint64_t weights = 0;
+  {
+    // The loader stands for the stage, which keeps it.
+    const auto given_up = std::make_shared<std::atomic<bool>>(false);
+    const auto first = plan_stage(node, models.spec("old"), given_up);
+    const auto of_one = node->memory().promised();
+    const auto second = plan_stage(node, models.spec("old"), given_up);
+    BOOST_REQUIRE((first.engaged() && second.engaged()));
+    const auto scratch = node->memory().promised() - of_one;
+    BOOST_TEST(scratch > 0U);
+    BOOST_TEST(scratch < of_one);
+    weights = of_one - scratch;
+    BOOST_REQUIRE(first->load().engaged());
+    BOOST_REQUIRE(second->load().engaged());
+    BOOST_TEST(node->shards().unused().shards == 0U);
+  }
+  // What is kept is counted still.
+  BOOST_TEST(node->memory().promised() == weights);
+  BOOST_TEST(node->shards().unused().bytes == weights);
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_keeps_nothing_reads_again) {
+  const Revisions models;
+  const auto node = models.node(std::chrono::minutes(0));
+  const auto spec = models.spec("old");
+  BOOST_REQUIRE(models.stage(node, "old").engaged());
+  BOOST_TEST(node->memory().promised() == 0U);
+  std::filesystem::remove_all(models.folder / "old");
+  std::filesystem::remove_all(models.folder / "new");
+  BOOST_TEST(!plan_stage(node, spec, std::make_shared<std::atomic<bool>>(false)).engaged());
 }
 
 // Where the CPU has AVX-512 the two differ.
