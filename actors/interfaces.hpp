@@ -94,6 +94,14 @@ using TreePrunerActor = caf::typed_actor<
 using NodeAgentActor = caf::typed_actor<
     // Who are you?
     replies_to<hello_a>::with<NodeInfoMessage>,
+    // How fast do you compute layers of the model with this file name, with so many threads (0: as
+    // many as you have)? A first answer takes about two seconds of measuring.
+    replies_to<speed_a, std::string, std::uint16_t>::with<NodeInfoMessage>,
+    // Connect your node with the one at this host and port, and measure the link; answers with that
+    // one connection.
+    replies_to<link_a, std::string, std::uint16_t>::with<NodeInfoMessage>,
+    // Answer at once: the time tells how fast the link is. The text is padding.
+    reacts_to<probe_a, std::string, std::uint16_t>,
     // To itself: your node has lost its neighbour in a pipeline, for this reason.
     reacts_to<lost_a, std::string>,
     // What do all stages of your node do?

@@ -42,5 +42,8 @@ CAF_ADD_ATOM(flowspec_messages, flowspec, tick_a, "tick")
 CAF_ADD_ATOM(flowspec_messages, flowspec, lost_a, "lost")
 CAF_ADD_ATOM(flowspec_messages, flowspec, submit_a, "submit")
 CAF_ADD_ATOM(flowspec_messages, flowspec, progress_a, "progress")
+CAF_ADD_ATOM(flowspec_messages, flowspec, speed_a, "speed")
+CAF_ADD_ATOM(flowspec_messages, flowspec, link_a, "link")
+CAF_ADD_ATOM(flowspec_messages, flowspec, probe_a, "probe")
 
 CAF_END_TYPE_ID_BLOCK(flowspec_messages)

@@ -24,6 +24,8 @@ NodeInfo Node::info() const {
   info.memory_bytes = memory.total;
   info.free_memory_bytes = memory.free;
   info.stages = static_cast<std::uint32_t>(stages().size());
+  info.kv_limit_bytes = options_.kv_limit;
+  info.max_stages = options_.max_stages;
   return info;
 }
 

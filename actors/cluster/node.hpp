@@ -15,6 +15,7 @@
 #include <caf/actor_addr.hpp>
 #include <caf/fwd.hpp>
 
+#include "actors/cluster/layer_speed.hpp"
 #include "actors/cluster/model_library.hpp"
 #include "actors/cluster/node_options.hpp"
 #include "actors/interfaces.hpp"
@@ -33,6 +34,8 @@ class Node : public std::enable_shared_from_this<Node> {
   const ModelLibrary& library() const { return library_; }
   /// The memory ledger of all stages together.
   const MemoryLedger& memory() const { return memory_; }
+  /// How fast this machine computes layers, by model.
+  SpeedBook& speeds() { return speeds_; }
   NodeInfo info() const;
   /// The best numerics that this node can compute with.
   const std::string& numerics() const { return numerics_; }
@@ -61,6 +64,7 @@ class Node : public std::enable_shared_from_this<Node> {
   const std::string numerics_;
   ModelLibrary library_;
   const MemoryLedger memory_;
+  SpeedBook speeds_;
   std::atomic<bool> closed_ = false;
   mutable std::mutex mutex_;
   std::map<std::uint64_t, caf::actor_addr> agents_;
