@@ -9,6 +9,7 @@
 #include "runtime/commands/command_line.hpp"
 #include "runtime/commands/generate.hpp"
 #include "runtime/commands/nodes_command.hpp"
+#include "runtime/commands/plan_command.hpp"
 #include "runtime/console/failure.hpp"
 #include "runtime/console/logging.hpp"
 #include "runtime/console/output.hpp"
@@ -35,6 +36,8 @@ ExitCode run(const CommandLine& line) {
     return chat(*line.chat);
   if (line.nodes)
     return show_nodes(*line.nodes);
+  if (line.plan)
+    return show_plan(*line.plan);
   if (line.verify)
     return verify(*line.verify);
   Signals signals([](int) { leave(ExitCode::cancelled); });

@@ -66,7 +66,8 @@ std::string reason(const Figures& figures, std::size_t number, const Plan& plan,
   if (!std::isfinite(with.trip_s))
     return "with its links and memory there is no way through it for all layers";
   return fmt::format(
-      "it would only add time: with it a step takes {} or more (without it {}), a trip {} or more "
+      "tokens would take longer with it: a step takes {} at best (without it {}), a trip {} at "
+      "best "
       "({})",
       time_text(with.step_s), time_text(plan.step_s), time_text(with.trip_s),
       time_text(plan.trip_s));

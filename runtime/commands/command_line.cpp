@@ -23,6 +23,8 @@ void add_commands(CLI::App& app, CommandOptions& options) {
   add_cluster_options(*nodes, options.nodes.cluster_file, options.nodes.nodes);
   nodes->add_flag("--json", options.nodes.json, "Print one JSON object instead of a table");
   add_network_options(*nodes, options.nodes.network);
+  add_plan(*app.add_subcommand("plan", "Show which nodes would compute which layers, and why"),
+           options.plan);
   auto* bench = app.add_subcommand("bench", "Measure modes and devices, emulated or real");
   add_bench(*bench, options.bench);
   add_engine_bench(
@@ -49,6 +51,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   } else if (app.got_subcommand("chat")) {
     check(options.chat);
     line.chat = std::move(options.chat);
+  } else if (app.got_subcommand("plan")) {
+    line.plan = std::move(options.plan);
   } else if (app.get_subcommand("bench")->got_subcommand("engine")) {
     check(options.engine_bench);
     line.engine_bench = std::move(options.engine_bench);

@@ -6,6 +6,7 @@
 #include "runtime/bench/bench_options.hpp"
 #include "runtime/commands/answer_options.hpp"
 #include "runtime/commands/nodes_options.hpp"
+#include "runtime/commands/plan_options.hpp"
 #include "runtime/commands/tokenize.hpp"
 #include "runtime/engine_bench/engine_bench_options.hpp"
 #include "runtime/hop_bench/hop_bench_options.hpp"
@@ -23,6 +24,7 @@ struct CommandLine {
   std::optional<GenerateOptions> generate;
   std::optional<ChatOptions> chat;
   std::optional<NodesOptions> nodes;
+  std::optional<PlanOptions> plan;
   std::optional<BenchOptions> bench;
   std::optional<EngineBenchOptions> engine_bench;
   std::optional<HopBenchOptions> hop_bench;
@@ -39,6 +41,7 @@ struct CommandOptions {
   GenerateOptions generate;
   ChatOptions chat;
   NodesOptions nodes;
+  PlanOptions plan;
   BenchOptions bench;
   EngineBenchOptions engine_bench;
   HopBenchOptions hop_bench;

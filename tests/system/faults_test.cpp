@@ -22,7 +22,7 @@ struct LongRun {
   std::unique_ptr<NodeProcess> second = std::make_unique<NodeProcess>("second", model_folder());
   Process run{{program_path("flowspec"), "generate", "--model",
                (model_folder() / "slow.gguf").string(), "-n", "19000", "--temperature", "0",
-               "--node", first->address(), "--node", second->address(), "hello"}};
+               "--node", first->address(), "--node", second->address(), "--stages", "2", "hello"}};
 
   LongRun() {
     auto end = std::chrono::steady_clock::now() + patience;
