@@ -21,8 +21,7 @@ std::string milliseconds(double seconds) {
 }
 
 std::string nodes_table(const PlanReport& report) {
-  TextTable table(
-      {"node", "threads", "free", "weights\nGB/s", "ms a layer,\n1 row", "\n16 rows", "\n64 rows"});
+  TextTable table({"node", "threads", "free", "GB/s", "1 row\nms", "16 rows\nms", "64 rows\nms"});
   for (const PlanCandidate& node : report.nodes) {
     std::vector<std::string> cells{node.name};
     if (const auto& speed = node.info.speed) {
@@ -70,7 +69,8 @@ std::string missing_links(const PlanReport& report) {
 std::string plan_table(const PlanReport& report) {
   const Plan& plan = report.plan;
   auto rows = planned_rows(report.mode);
-  auto text = fmt::format("{}\n{}\n{}\n", report.model, nodes_table(report), stages_table(report));
+  auto text = fmt::format("A layer of {}, as measured:\n{}\n{}\n", report.model,
+                          nodes_table(report), stages_table(report));
   text += fmt::format(
       "With {} row{} in a segment a step takes {} (the slowest stage or link), a trip through all "
       "{}: {} a token in the mode {}, without the draft and the verifier.\n",
