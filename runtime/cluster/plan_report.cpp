@@ -87,7 +87,7 @@ std::string plan_json(const PlanReport& report) {
   Json json{{"model", report.model},
             {"mode", report.mode},
             {"rows", planned_rows(report.mode)},
-            {"kv_slots", report.slots},
+            {"context", report.context},
             {"nodes", Json::array()},
             {"links", Json::array()},
             {"stages", Json::array()},

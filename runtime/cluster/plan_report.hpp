@@ -11,8 +11,8 @@ namespace flowspec {
 struct PlanReport {
   std::string model;
   std::string mode;
-  /// KV slots of a session.
-  std::uint32_t slots = 0;
+  /// Tokens of a session.
+  std::uint32_t context = 0;
   std::vector<PlanCandidate> nodes;
   PlanRequest request;
   Plan plan;

@@ -18,7 +18,8 @@ using namespace flowspec;
 
 constexpr std::uint32_t layers = 32;
 
-/// A device, and its links to and from everybody.
+/// A device, and its links to and from everybody. Slower than the emulated draft, which would set the
+/// pace otherwise.
 struct Device {
   double layer_ms;
   double latency_ms;
@@ -27,7 +28,7 @@ struct Device {
 
 const std::vector<Device>& uneven() {
   static const std::vector<Device> devices{
-      {16, 1, 200}, {2, 0.2, 1000}, {8, 4, 500}, {4, 0.5, 1000}};
+      {48, 1, 200}, {6, 0.2, 1000}, {24, 4, 500}, {12, 0.5, 1000}};
   return devices;
 }
 
@@ -73,7 +74,7 @@ Plan even_split(const std::vector<Device>& devices) {
 
 struct Outcome {
   double tokens_per_s = 0;
-  /// Mean time between two segments that leave the slowest stage, while segments wait for it.
+  /// Between two segments that leave the slowest stage: the median.
   double step_s = 0;
 };
 
@@ -120,22 +121,16 @@ Outcome run(const std::vector<Device>& devices, const Plan& plan, const std::str
     return stage.second.front().end_s - stage.second.front().start_s;
   };
   auto slowest = std::ranges::max_element(work, {}, length);
-  double sum = 0;
-  int count = 0;
-  for (std::size_t i = 1; i < slowest->second.size(); ++i) {
-    const auto& before = slowest->second[i - 1];
-    const auto& event = slowest->second[i];
-    // It had to wait for the one before: the pipeline is as fast as it can be.
-    if (event.start_s - before.end_s > 1e-6)
-      continue;
-    sum += event.end_s - before.end_s;
-    ++count;
-  }
-  BOOST_TEST_MESSAGE(mode << ": " << tokens / seconds << " tokens/s, " << count << " of "
-                          << slowest->second.size() << " segments wait, step " << sum / count * 1e3
-                          << " ms, planned " << plan.step_s * 1e3);
-  BOOST_TEST(count > 5);
-  return {tokens / seconds, sum / count};
+  std::vector<double> steps;
+  for (std::size_t i = 1; i < slowest->second.size(); ++i)
+    steps.push_back(slowest->second[i].end_s - slowest->second[i - 1].end_s);
+  BOOST_TEST_REQUIRE(steps.size() > 10U);
+  std::ranges::sort(steps);
+  auto step = steps[steps.size() / 2];
+  BOOST_TEST_MESSAGE(mode << " on " << plan.stages.size() << " devices: " << tokens / seconds
+                          << " tokens/s, step " << step * 1e3 << " ms, planned "
+                          << plan.step_s * 1e3);
+  return {tokens / seconds, step};
 }
 
 }  // namespace
