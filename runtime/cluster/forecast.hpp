@@ -12,8 +12,8 @@
 
 namespace flowspec {
 
-/// Rows of the segments that plans are made for: one in plain decoding; else what trees of guesses
-/// usually fill.
+/// Rows of the segments that plans are made for: one in plain decoding, else 16. That is an
+/// assumption: how many rows a tree fills depends on draft and text.
 double planned_rows(std::string_view mode);
 
 /// How long a forward of `rows` rows through one layer takes, in seconds: straight lines between the
