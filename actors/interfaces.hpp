@@ -119,6 +119,14 @@ using NodeAgentActor = caf::typed_actor<
     replies_to<hello_a>::with<NodeInfoMessage>,
     // To itself: your stage of this number has lost the hop behind it, for this reason.
     reacts_to<lost_a, std::uint32_t, std::string>,
+    // How fast do you compute layers of the model with this file name, with so many threads (0: as
+    // many as you have)? A first answer takes about two seconds of measuring.
+    replies_to<speed_a, std::string, std::uint16_t>::with<NodeInfoMessage>,
+    // Connect your node with the one at this host and port, and measure the link; answers with that
+    // one connection.
+    replies_to<link_a, std::string, std::uint16_t>::with<NodeInfoMessage>,
+    // Answer at once: the time tells how fast the link is. The text is padding.
+    reacts_to<probe_a, std::string, std::uint16_t>,
     // What do all stages of your node do?
     replies_to<status_a>::with<std::vector<StageStatsMessage>>,
     // Connect your node directly with the one at this host and port, so that segments between them

@@ -157,6 +157,19 @@ bool is_file_name(const std::string& name) {
          name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
 }
 
+LayerSpeed layer_speed(schema::LayerSpeed::Reader in) {
+  auto time = [](std::uint64_t ns) {
+    check(ns >= 1 && ns <= limits::emulated_ns, "a layer's time is 0, or more than an hour");
+    return ns;
+  };
+  LayerSpeed speed{in.getThreads(), in.getLayerBytes(), time(in.getRowNs()), time(in.getRows16Ns()),
+                   time(in.getRows64Ns())};
+  check(speed.threads != 0, "no threads");
+  count(speed.threads, limits::threads, "threads");
+  check(speed.layer_bytes != 0, "a layer without weights");
+  return speed;
+}
+
 EmulatedStage emulated_stage(schema::EmulatedStage::Reader in) {
   EmulatedStage out;
   out.forward = {in.getLeastNs(), in.getRowNs(), in.getFixedNs()};
@@ -363,12 +376,17 @@ void decode(schema::NodeInfo::Reader in, const Owner&, NodeInfo& out) {
   auto connections = in.getConnections();
   out.connections.reserve(count(connections.size(), limits::connections, "connections"));
   for (auto connection : connections)
-    out.connections.push_back({text(connection.getName(), "name of a connection"),
-                               text(connection.getAddress(), "address of a connection"),
-                               connection.getBytesIn(), connection.getBytesOut(),
-                               connection.getBytesInPerS(), connection.getBytesOutPerS(),
-                               connection.getControlFrames(), connection.getDataFrames(),
-                               connection.getWaitingBytes(), connection.getRoundTripUs()});
+    out.connections.push_back(
+        {text(connection.getName(), "name of a connection"),
+         text(connection.getAddress(), "address of a connection"), connection.getBytesIn(),
+         connection.getBytesOut(), connection.getBytesInPerS(), connection.getBytesOutPerS(),
+         connection.getControlFrames(), connection.getDataFrames(), connection.getWaitingBytes(),
+         connection.getRoundTripUs(), connection.getLinkBytesPerS()});
+  out.kv_limit_bytes = in.getKvLimitBytes();
+  out.max_stages = in.getMaxStages();
+  if (in.hasSpeed())
+    out.speed = layer_speed(in.getSpeed());
+  out.no_speed = text(in.getNoSpeed(), "reason");
 }
 
 void decode(schema::StageStats::Reader in, const Owner&, StageStats& out) {

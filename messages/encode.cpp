@@ -385,6 +385,9 @@ std::size_t variable_words(const NodeInfo& x) {
   words += 1 + x.connections.size() * capnp::sizeInWords<schema::PeerConnection>();
   for (const PeerConnection& connection : x.connections)
     words += words_of_text(connection.name) + words_of_text(connection.address);
+  words += words_of_text(x.no_speed);
+  if (x.speed)
+    words += capnp::sizeInWords<schema::LayerSpeed>();
   return words;
 }
 
@@ -411,7 +414,19 @@ void encode(const NodeInfo& x, schema::NodeInfo::Builder out) {
     to.setDataFrames(connection.data_frames);
     to.setWaitingBytes(connection.waiting_bytes);
     to.setRoundTripUs(connection.round_trip_us);
+    to.setLinkBytesPerS(connection.link_bytes_per_s);
   }
+  out.setKvLimitBytes(x.kv_limit_bytes);
+  out.setMaxStages(x.max_stages);
+  if (x.speed) {
+    auto speed = out.initSpeed();
+    speed.setThreads(x.speed->threads);
+    speed.setLayerBytes(x.speed->layer_bytes);
+    speed.setRowNs(x.speed->row_ns);
+    speed.setRows16Ns(x.speed->rows16_ns);
+    speed.setRows64Ns(x.speed->rows64_ns);
+  }
+  out.setNoSpeed(kj::StringPtr(x.no_speed.c_str(), x.no_speed.size()));
 }
 
 std::size_t variable_words(const StageStats&) {

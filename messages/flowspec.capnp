@@ -256,6 +256,19 @@ struct NodeInfo {
   freeMemoryBytes @6 :UInt64;
   stages @7 :UInt32;
   connections @8 :List(PeerConnection);  # at most 4096
+  kvLimitBytes @9 :UInt64; # of one stage; 0: not told
+  maxStages @10 :UInt32;   # 0: not told
+  speed @11 :LayerSpeed;   # absent: no model was named, or see noSpeed
+  noSpeed @12 :Text;
+}
+
+struct LayerSpeed {
+  # How fast a node computes the layers of a model. Times are from 1 ns to an hour.
+  threads @0 :UInt32;      # >= 1
+  layerBytes @1 :UInt64;   # >= 1
+  rowNs @2 :UInt64;        # a forward of one row through one layer
+  rows16Ns @3 :UInt64;
+  rows64Ns @4 :UInt64;
 }
 
 struct PeerConnection {
@@ -270,6 +283,7 @@ struct PeerConnection {
   dataFrames @7 :UInt32;
   waitingBytes @8 :UInt64;
   roundTripUs @9 :UInt32;
+  linkBytesPerS @10 :UInt64;  # what the link carries; 0: not probed
 }
 
 struct StageStats {

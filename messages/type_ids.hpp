@@ -47,5 +47,8 @@ CAF_ADD_ATOM(flowspec_messages, flowspec, progress_a, "progress")
 CAF_ADD_ATOM(flowspec_messages, flowspec, part_a, "part")
 CAF_ADD_ATOM(flowspec_messages, flowspec, pause_a, "pause")
 CAF_ADD_ATOM(flowspec_messages, flowspec, resume_a, "resume")
+CAF_ADD_ATOM(flowspec_messages, flowspec, speed_a, "speed")
+CAF_ADD_ATOM(flowspec_messages, flowspec, link_a, "link")
+CAF_ADD_ATOM(flowspec_messages, flowspec, probe_a, "probe")
 
 CAF_END_TYPE_ID_BLOCK(flowspec_messages)

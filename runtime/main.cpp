@@ -10,6 +10,7 @@
 #include "runtime/commands/command_line.hpp"
 #include "runtime/commands/generate.hpp"
 #include "runtime/commands/nodes_command.hpp"
+#include "runtime/commands/plan_command.hpp"
 #include "runtime/commands/up.hpp"
 #include "runtime/console/failure.hpp"
 #include "runtime/console/logging.hpp"
@@ -39,6 +40,8 @@ ExitCode run(const CommandLine& line) {
     return show_nodes(*line.nodes);
   if (line.cluster)
     return run_cluster(*line.cluster);
+  if (line.plan)
+    return show_plan(*line.plan);
   if (line.verify)
     return verify(*line.verify);
   if (line.up)

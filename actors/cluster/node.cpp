@@ -29,6 +29,8 @@ NodeInfo Node::info() const {
   if (memory.free != 0)
     info.free_memory_bytes = std::min(memory.total, memory.free + shards_.unused().bytes);
   info.stages = static_cast<std::uint32_t>(stages().size());
+  info.kv_limit_bytes = options_.kv_limit;
+  info.max_stages = options_.max_stages;
   return info;
 }
 

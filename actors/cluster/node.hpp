@@ -15,6 +15,7 @@
 #include <caf/actor_addr.hpp>
 #include <caf/fwd.hpp>
 
+#include "actors/cluster/layer_speed.hpp"
 #include "actors/cluster/model_library.hpp"
 #include "actors/cluster/node_options.hpp"
 #include "actors/cluster/shard_store.hpp"
@@ -36,6 +37,8 @@ class Node : public std::enable_shared_from_this<Node> {
   const MemoryLedger& memory() const { return memory_; }
   /// The weights of all stages together.
   ShardStore& shards() { return shards_; }
+  /// How fast this machine computes layers, by model.
+  SpeedBook& speeds() { return speeds_; }
   NodeInfo info() const;
   /// The best numerics that this node can compute with.
   const std::string& numerics() const { return numerics_; }
@@ -65,6 +68,7 @@ class Node : public std::enable_shared_from_this<Node> {
   ModelLibrary library_;
   const MemoryLedger memory_;
   ShardStore shards_;
+  SpeedBook speeds_;
   std::atomic<bool> closed_ = false;
   mutable std::mutex mutex_;
   std::map<std::uint64_t, caf::actor_addr> agents_;

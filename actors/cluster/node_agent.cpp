@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/cluster/dialer.hpp"
+#include "actors/cluster/measurer.hpp"
 #include "actors/cluster/node.hpp"
 #include "actors/cluster/stage_maker.hpp"
 #include "actors/cluster/stats_collector.hpp"
@@ -55,6 +56,7 @@ class NodeAgent {
   ~NodeAgent() {
     stages_->close();
     end_actor(maker_);
+    end_actor(measurer_);
     end_actor(dialer_);
     if (stages_->size() != 0)
       spdlog::info("a run has ended, {} stages with it", stages_->size());
@@ -73,6 +75,18 @@ class NodeAgent {
     auto promise = self_->make_response_promise<caf::typed_response_promise<caf::node_id>>();
     self_->request(dialer_, caf::infinite, connect_a_v, host, port)
         .then([promise](const caf::node_id& node) mutable { promise.deliver(node); },
+              [this, promise](const caf::error& error) mutable { promise.deliver(failed(error)); });
+    return promise;
+  }
+
+  caf::result<NodeInfoMessage> speed(const std::string& model_file, std::uint16_t threads) {
+    return self_->delegate(measurer(), speed_a_v, model_file, threads);
+  }
+
+  caf::result<NodeInfoMessage> link(const std::string& host, std::uint16_t port) {
+    auto promise = self_->make_response_promise<caf::typed_response_promise<NodeInfoMessage>>();
+    self_->request(measurer(), caf::infinite, link_a_v, host, port)
+        .then([promise](const NodeInfoMessage& info) mutable { promise.deliver(info); },
               [this, promise](const caf::error& error) mutable { promise.deliver(failed(error)); });
     return promise;
   }
@@ -138,12 +152,18 @@ class NodeAgent {
                                   from.in_rate, from.out_rate,
                                   static_cast<std::uint32_t>(from.control_frames),
                                   static_cast<std::uint32_t>(from.data_frames), from.waiting_bytes,
-                                  static_cast<std::uint32_t>(from.round_trip.count())});
+                                  static_cast<std::uint32_t>(from.round_trip.count()), 0});
     }
     return NodeInfoMessage{info};
   }
 
  private:
+  const MeasurerActor& measurer() {
+    if (!measurer_)
+      measurer_ = spawn_measurer(self_->system(), node_);
+    return measurer_;
+  }
+
   caf::error failed(const caf::error& error) {
     spdlog::warn(error_text(error));
     if (node_->tells_of_failed_dial())
@@ -217,6 +237,7 @@ class NodeAgent {
   std::map<caf::actor_addr, Made> made_;
   const std::shared_ptr<StageList> stages_ = std::make_shared<StageList>();
   StageMakerActor maker_;
+  MeasurerActor measurer_;
   DialerActor dialer_;
 };
 
@@ -237,6 +258,13 @@ void add_node_agent(caf::actor_system_config& config, std::shared_ptr<Node> node
             },
             [&state](bind_a, const PipelineActor& stage, const PipelineActor& next,
                      const caf::node_id& previous) { return state.bind(stage, next, previous); },
+            [&state](speed_a, const std::string& model_file, std::uint16_t threads) {
+              return state.speed(model_file, threads);
+            },
+            [&state](link_a, const std::string& host, std::uint16_t port) {
+              return state.link(host, port);
+            },
+            [](probe_a, const std::string&, std::uint16_t) {},
             [&state](connect_a, const std::string& host, std::uint16_t port) {
               return state.connect(host, port);
             },

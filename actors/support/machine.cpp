@@ -163,6 +163,10 @@ void limit_by_group(MachineMemory& memory, Version version, const fs::path& fold
   auto most = read_number(folder / (v2 ? "memory.max" : "memory.limit_in_bytes"));
   if (auto high = v2 ? read_number(folder / "memory.high") : std::nullopt)
     most = std::min(*high, most.value_or(unlimited));
+  // Of groups around it that a container does not see.
+  if (auto outer = v2 ? 0 : sum_of(folder / "memory.stat", {"hierarchical_memory_limit"});
+      outer > 0)
+    most = std::min(outer, most.value_or(unlimited));
   auto used = read_number(folder / (v2 ? "memory.current" : "memory.usage_in_bytes"));
   if (!most || !used)
     return;

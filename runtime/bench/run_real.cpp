@@ -8,6 +8,7 @@
 #include "runtime/bench/setup.hpp"
 #include "runtime/cluster/ask.hpp"
 #include "runtime/console/error.hpp"
+#include "runtime/run/planned_run.hpp"
 #include "runtime/run/run.hpp"
 #include "runtime/run/submit.hpp"
 #include "runtime/run/with_actors.hpp"
@@ -50,10 +51,26 @@ void add_missing(const std::vector<DeviceUse>& devices, BenchRun& run) {
       run.devices.push_back(device);
 }
 
+/// Tokens of the longest prompt with its answer.
+std::uint32_t longest(const Engine& engine, const BenchCase& what,
+                      const std::vector<BenchPrompt>& prompts) {
+  std::uint32_t tokens = 0;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    auto request = request_of(engine, what, prompts[i], i);
+    tokens =
+        std::max(tokens, static_cast<std::uint32_t>(request.prompt.size()) + request.max_tokens);
+  }
+  return tokens;
+}
+
 /// Answers all prompts, one after another.
-void measure(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
+void measure(caf::actor_system& system, const Engine& engine, const RunSpec& named,
              const RunChanges& changes, const std::vector<BenchPrompt>& prompts,
              const BenchExtras& extras, const Recording& recording, BenchRun& run) {
+  // Emulated devices are as fast as their profile says, whatever the nodes have measured.
+  const auto spec = changes.emulation
+                        ? named
+                        : planned(system, engine, named, longest(engine, run.what, prompts));
   Run pipeline(system, engine, spec, changes);
   caf::scoped_actor self(system);
   auto now = [&] { return system.clock().now(); };

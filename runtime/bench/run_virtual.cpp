@@ -41,7 +41,7 @@ caf::behavior client(caf::event_based_actor*, std::optional<Report>* report) {
 /// A pipeline on emulated devices, and its virtual clock.
 class VirtualWorld {
  public:
-  explicit VirtualWorld(const BenchCase& what)
+  VirtualWorld(const BenchCase& what, const BenchExtras& extras)
       : what_(what), profile_(profile_of(what)), engine_(spec_of(what, checked_profile())) {
     PlacementRequest request;
     request.layers = engine_.target().config.layers;
@@ -49,8 +49,11 @@ class VirtualWorld {
     request.empty_stages = true;
     places_ = place_stages(request);
     policy_ = policy_of(what, static_cast<std::uint32_t>(places_.size()));
-    emulation_.emplace(system_, emulation_of(*profile_, what, places_, request.layers, &recording_,
-                                             engine_.draft_vocabulary_share()));
+    auto devices = emulation_of(*profile_, what, places_, request.layers, &recording_,
+                                engine_.draft_vocabulary_share());
+    if (extras.devices)
+      extras.devices(devices);
+    emulation_.emplace(system_, std::move(devices));
     make_pipeline();
     try {
       load();
@@ -162,7 +165,7 @@ class VirtualWorld {
 
 BenchRun run_virtual(const BenchCase& what, const std::vector<BenchPrompt>& prompts,
                      const BenchExtras& extras) {
-  VirtualWorld world(what);
+  VirtualWorld world(what, extras);
   BenchRun run;
   run.what = what;
   run.hidden_type = world.hidden_type();

@@ -2,6 +2,7 @@
 /// Runs a benchmark case: in virtual time on emulated devices, or in real time on emulated devices,
 /// on this machine or on a cluster.
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,11 +12,15 @@
 
 namespace flowspec {
 
+struct EmulationConfig;
+
 /// Optional results of a run beside its figures.
 struct BenchExtras {
   std::vector<TraceEvent>* trace = nullptr;
   /// The tokens of every prompt's answer.
   std::vector<std::vector<Token>>* texts = nullptr;
+  /// Changes the emulated devices of a run in virtual time; empty: they are as the profile says.
+  std::function<void(EmulationConfig&)> devices = {};
 };
 
 /// One session per prompt, one after another, in one pipeline. Everything runs on the calling

@@ -15,6 +15,7 @@
 #include "runtime/commands/client.hpp"
 #include "runtime/commands/loss_watch.hpp"
 #include "runtime/console/line_reader.hpp"
+#include "runtime/run/planned_run.hpp"
 #include "runtime/run/run.hpp"
 #include "runtime/run/submit.hpp"
 
@@ -75,7 +76,8 @@ class Chat {
                                           : std::min(engine.context(), default_chat_context)),
         is_terminal_(::isatty(STDIN_FILENO) == 1),
         shows_prompt_(is_terminal_ && !options.json),
-        run_(system, engine, options.run),
+        spec_(planned(system, engine, options.run, context_)),
+        run_(system, engine, spec_),
         self_(system),
         losses_(system, run_.nodes(), lost_) {
     clear();
@@ -228,6 +230,7 @@ class Chat {
     summary.mode = options_.run.mode;
     summary.draft = engine_.draft_name();
     summary.draft_taps = engine_.draft_taps();
+    summary.forecast = spec_.forecast;
     remember(request, summary);
     show(summary);
   }
@@ -278,6 +281,7 @@ class Chat {
   bool shows_prompt_;
   Event lost_;
   LineReader lines_{STDIN_FILENO, lost_};
+  const RunSpec spec_;
   Run run_;
   caf::scoped_actor self_;
   LossWatch losses_;

@@ -25,6 +25,8 @@ void add_commands(CLI::App& app, CommandOptions& options) {
   add_network_options(*nodes, options.nodes.network);
   add_cluster(*app.add_subcommand("cluster", "Bring machines together: who may use whose nodes"),
               options.cluster);
+  add_plan(*app.add_subcommand("plan", "Show which nodes would compute which layers, and why"),
+           options.plan);
   auto* bench = app.add_subcommand("bench", "Measure modes and devices, emulated or real");
   add_bench(*bench, options.bench);
   add_engine_bench(
@@ -55,6 +57,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     line.chat = std::move(options.chat);
   } else if (app.got_subcommand("cluster")) {
     line.cluster = std::move(options.cluster);
+  } else if (app.got_subcommand("plan")) {
+    line.plan = std::move(options.plan);
   } else if (app.get_subcommand("bench")->got_subcommand("engine")) {
     check(options.engine_bench);
     line.engine_bench = std::move(options.engine_bench);

@@ -7,6 +7,7 @@
 #include "runtime/commands/answer_options.hpp"
 #include "runtime/commands/cluster_options.hpp"
 #include "runtime/commands/nodes_options.hpp"
+#include "runtime/commands/plan_options.hpp"
 #include "runtime/commands/tokenize.hpp"
 #include "runtime/commands/up_options.hpp"
 #include "runtime/engine_bench/engine_bench_options.hpp"
@@ -26,6 +27,7 @@ struct CommandLine {
   std::optional<ChatOptions> chat;
   std::optional<NodesOptions> nodes;
   std::optional<ClusterOptions> cluster;
+  std::optional<PlanOptions> plan;
   std::optional<BenchOptions> bench;
   std::optional<EngineBenchOptions> engine_bench;
   std::optional<HopBenchOptions> hop_bench;
@@ -44,6 +46,7 @@ struct CommandOptions {
   ChatOptions chat;
   NodesOptions nodes;
   ClusterOptions cluster;
+  PlanOptions plan;
   BenchOptions bench;
   EngineBenchOptions engine_bench;
   HopBenchOptions hop_bench;

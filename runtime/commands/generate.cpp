@@ -6,6 +6,7 @@
 
 #include "runtime/cluster/ask.hpp"
 #include "runtime/commands/client.hpp"
+#include "runtime/run/planned_run.hpp"
 #include "runtime/run/run.hpp"
 #include "runtime/run/submit.hpp"
 
@@ -59,7 +60,9 @@ ExitCode print_outcome(const AnswerOptions& options, const Summary& summary) {
 ExitCode run_session(caf::actor_system& system, const Engine& engine,
                      const GenerateOptions& options, Client& client) {
   auto request = prompt_request(engine, options);  // the quick checks come first
-  Run run(system, engine, options.run);
+  const auto spec = planned(system, engine, options.run,
+                            static_cast<std::uint32_t>(request.prompt.size()) + request.max_tokens);
+  Run run(system, engine, spec);
   caf::scoped_actor self(system);
 
   if (!options.json && ::isatty(STDOUT_FILENO) == 1)
@@ -77,6 +80,7 @@ ExitCode run_session(caf::actor_system& system, const Engine& engine,
   summary.draft = engine.draft_name();
   summary.draft_taps = engine.draft_taps();
   summary.hops = run.hops();
+  summary.forecast = spec.forecast;
   add_statistics(self, run.coordinator(), summary);
   return print_outcome(options, summary);
 }

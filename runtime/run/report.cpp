@@ -1,8 +1,12 @@
 #include "runtime/run/report.hpp"
 
+#include <optional>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
+
+#include "runtime/cluster/forecast.hpp"
 
 namespace flowspec {
 
@@ -52,6 +56,37 @@ struct Rates {
 double busy_share(const StageStats& stats, const Report& report) {
   auto us = report.prefill_us + report.decode_us;
   return us == 0 ? 0 : static_cast<double>(stats.busy_ns) / 1e3 / static_cast<double>(us);
+}
+
+/// Time of a segment, in milliseconds.
+struct SegmentTime {
+  double measured = 0;
+  /// For as many rows as the segments had in the mean.
+  double planned = 0;
+};
+
+std::optional<SegmentTime> segment_time(const Summary& summary, std::size_t hop) {
+  if (hop >= summary.forecast.size() || hop >= summary.stats.size() ||
+      summary.stats[hop].segments == 0)
+    return std::nullopt;
+  const StageStats& stats = summary.stats[hop];
+  auto segments = static_cast<double>(stats.segments);
+  return SegmentTime{
+      static_cast<double>(stats.busy_ns) * 1e-6 / segments,
+      layer_seconds(summary.forecast[hop], static_cast<double>(stats.rows_computed) / segments) *
+          1e3};
+}
+
+/// The slowest stage's.
+std::string step_remark(const Summary& summary) {
+  std::optional<SegmentTime> slowest;
+  for (std::size_t i = 0; i < summary.forecast.size(); ++i)
+    if (auto time = segment_time(summary, i);
+        time && (!slowest || time->measured > slowest->measured))
+      slowest = time;
+  return slowest ? fmt::format(" | step {:.1f} ms (planned {:.1f})", slowest->measured,
+                               slowest->planned)
+                 : "";
 }
 
 Json json_of(const HopPlace& hop, const StageStats& stats, const Report& report) {
@@ -152,7 +187,7 @@ std::string statistics_line(const Summary& summary) {
     line += fmt::format(" {} {:.0f} %{}", summary.hops[i].name,
                         busy_share(summary.stats[i], report) * 100,
                         i + 1 < summary.stats.size() ? "," : "");
-  return line + draft_remark(summary);
+  return line + step_remark(summary) + draft_remark(summary);
 }
 
 std::string json_text(const Summary& summary) {
@@ -169,8 +204,14 @@ std::string json_text(const Summary& summary) {
              {"verifications", report.verifications},
              {"accept_length", rates.accept_length},
              {"hops", Json::array()}};
-  for (std::size_t i = 0; i < summary.stats.size() && i < summary.hops.size(); ++i)
-    stats["hops"].push_back(json_of(summary.hops[i], summary.stats[i], report));
+  for (std::size_t i = 0; i < summary.stats.size() && i < summary.hops.size(); ++i) {
+    auto hop = json_of(summary.hops[i], summary.stats[i], report);
+    if (auto time = segment_time(summary, i)) {
+      hop["segment_ms"] = time->measured;
+      hop["planned_segment_ms"] = time->planned;
+    }
+    stats["hops"].push_back(std::move(hop));
+  }
   Json json{{"prompt_tokens", report.prompt_tokens},
             {"kept_tokens", summary.cached_tokens},
             {"tokens", report.tokens},

@@ -21,6 +21,8 @@ struct Summary {
   /// The layers whose inputs the draft reads.
   std::vector<std::uint32_t> draft_taps;
   std::vector<HopPlace> hops;
+  /// What was planned for each stage; empty: nothing.
+  std::vector<LayerSpeed> forecast;
   /// Statistics of the hops, in pipeline order; empty if they could not be asked.
   std::vector<StageStats> stats;
 };

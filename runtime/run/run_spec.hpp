@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "messages/types.hpp"
 #include "models/base/types.hpp"
 #include "models/formats/load_type.hpp"
 #include "runtime/cluster/cluster.hpp"
@@ -43,6 +44,8 @@ struct RunSpec {
   std::optional<std::uint32_t> stages;
   /// Layers of every stage; empty: as the cluster says, or evenly.
   std::vector<std::uint32_t> split;
+  /// What the planner expects of each stage, for the report; empty: nothing was planned.
+  std::vector<LayerSpeed> forecast;
   /// Threads of every stage; 0: the program decides.
   unsigned threads = 0;
   /// How long a stage may take to load.

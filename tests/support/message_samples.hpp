@@ -173,7 +173,11 @@ inline NodeInfo sample() {
           .memory_bytes = std::uint64_t{8} << 30,
           .free_memory_bytes = std::uint64_t{5} << 30,
           .stages = 2,
-          .connections = {{"board-4", "10.0.0.4:7341", 1, biggest, 3, 4, 5, 6, 7, 8}, {}}};
+          .connections = {{"board-4", "10.0.0.4:7341", 1, biggest, 3, 4, 5, 6, 7, 8, 9}, {}},
+          .kv_limit_bytes = std::uint64_t{1} << 30,
+          .max_stages = 8,
+          .speed = LayerSpeed{4, 100'000'000, 2'000'000, 9'000'000, 30'000'000},
+          .no_speed = "no such model"};
 }
 template <>
 inline StageStats sample() {

@@ -69,6 +69,9 @@ using MakeHomeStage = std::function<PipelineActor(const StageSpec& spec, const S
 NodeAgentActor::behavior_type home_actor(NodeAgentActor::pointer self, MakeHomeStage make) {
   return {
       [](hello_a) -> caf::result<NodeInfoMessage> { return NodeInfoMessage{}; },
+      [](speed_a, const std::string&, std::uint16_t) { return NodeInfoMessage{}; },
+      [](link_a, const std::string&, std::uint16_t) { return NodeInfoMessage{}; },
+      [](probe_a, const std::string&, std::uint16_t) {},
       [](lost_a, std::uint32_t, const std::string&) {},
       [](status_a) { return std::vector<StageStatsMessage>{}; },
       [self](connect_a, const std::string&, std::uint16_t) { return self->node(); },

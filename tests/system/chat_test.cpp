@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(a_conversation_goes_on_where_it_was) {
 BOOST_AUTO_TEST_CASE(the_same_over_nodes) {
   NodeProcess first("first", FLOWSPEC_SOURCE_DIR "/models/embedded");
   NodeProcess second("second", FLOWSPEC_SOURCE_DIR "/models/embedded");
-  check_conversation({"--node", first.address(), "--node", second.address()}, {});
+  check_conversation({"--node", first.address(), "--node", second.address(), "--stages", "2"}, {});
   BOOST_CHECK_MESSAGE(node_reaches(first, "kv_bytes", 0), "KV LEAKS");
 }
 

@@ -25,7 +25,7 @@ struct LongRun {
   std::unique_ptr<NodeProcess> second = node("second");
   Process run{{program_path("flowspec"), "generate", "--model",
                (model_folder() / "slow.gguf").string(), "-n", "19000", "--temperature", "0",
-               "--node", first->address(), "--node", second->address(), "hello"}};
+               "--node", first->address(), "--node", second->address(), "--stages", "2", "hello"}};
 
   LongRun() {
     auto end = std::chrono::steady_clock::now() + patience;

@@ -37,7 +37,8 @@ struct LongRun {
         "--temperature",          "0",        "hello"};
     for (const auto& address : addresses)
       all = all + Arguments{"--node", address};
-    return all + more;
+    // All of them are to have layers.
+    return all + Arguments{"--stages", std::to_string(addresses.size())} + more;
   }
 
   /// To its end, which has the text on stderr.
@@ -61,7 +62,7 @@ Result short_run(const std::vector<std::string>& addresses,
   Arguments all{"generate", "--model", (model_folder() / "target.gguf").string()};
   for (const auto& address : addresses)
     all = all + Arguments{"--node", address};
-  return flowspec_program(all + more);
+  return flowspec_program(all + Arguments{"--stages", std::to_string(addresses.size())} + more);
 }
 
 }  // namespace

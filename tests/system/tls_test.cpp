@@ -32,7 +32,8 @@ Result generate_on(const NodeProcess& node, const Arguments& more) {
 BOOST_AUTO_TEST_CASE(tls_on_both_sides_works_and_nothing_else) {
   NodeProcess first("first", model_folder(), authority().options());
   NodeProcess second("second", model_folder(), authority().options());
-  auto result = generate_on(first, Arguments{"--node", second.address()} + authority().options());
+  auto result = generate_on(
+      first, Arguments{"--node", second.address(), "--stages", "2"} + authority().options());
   BOOST_CHECK_MESSAGE(result.exit_code == 0, result.error);
 
   Authority foreign;

@@ -171,6 +171,18 @@ BOOST_AUTO_TEST_CASE(version_1_limits_too) {
   BOOST_TEST(usable_cores(machine.view) == 12);
 }
 
+BOOST_AUTO_TEST_CASE(version_1_tells_of_limits_around_a_container) {
+  Machine machine;
+  machine.use_v1("/pod/abc", "/pod/abc");
+  machine.write("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+  machine.write("sys/fs/cgroup/memory/memory.usage_in_bytes", mebibytes(100));
+  machine.write("sys/fs/cgroup/memory/memory.stat", "cache 0\nhierarchical_memory_limit " +
+                                                        mebibytes(3000) + "total_inactive_file " +
+                                                        mebibytes(20) + "total_active_file 0\n");
+  BOOST_TEST(machine.total() == 3000);
+  BOOST_TEST(machine.free() == 2920);
+}
+
 BOOST_AUTO_TEST_CASE(mount_points_may_have_spaces) {
   Machine machine;
   machine.write("proc/self/mountinfo",

@@ -303,3 +303,21 @@ BOOST_AUTO_TEST_CASE(a_peer_cannot_name_a_file_outside_the_model_folders) {
   check_refused<StageSpec>("StageSpec", "1000 bit/s",
                            [](auto& x) { x.emulation->link.bits_per_second = 1; });
 }
+
+BOOST_AUTO_TEST_CASE(speeds_out_of_range_are_refused) {
+  auto error_with = [](LayerSpeed speed) {
+    NodeInfo info;
+    info.speed = speed;
+    return error_of(NodeInfoMessage(info).read());
+  };
+  auto has = [](const std::string& text, const char* part) {
+    BOOST_TEST_INFO(text);
+    return text.find(part) != std::string::npos;
+  };
+  BOOST_TEST(has(error_with({0, 1, 1, 1, 1}), "no threads"));
+  BOOST_TEST(has(error_with({limits::threads + 1, 1, 1, 1, 1}), "threads"));
+  BOOST_TEST(has(error_with({1, 0, 1, 1, 1}), "a layer without weights"));
+  BOOST_TEST(has(error_with({1, 1, 0, 1, 1}), "a layer's time"));
+  BOOST_TEST(has(error_with({1, 1, 1, 0, 1}), "a layer's time"));
+  BOOST_TEST(has(error_with({1, 1, 1, 1, limits::emulated_ns + 1}), "a layer's time"));
+}

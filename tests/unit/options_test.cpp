@@ -211,7 +211,8 @@ BOOST_AUTO_TEST_CASE(a_number_is_finite_and_has_a_point) {
 BOOST_AUTO_TEST_CASE(what_was_meant_is_told) {
   const std::vector<std::pair<Words, std::string>> mistakes{
       {{},
-       "a command is missing: generate, chat, nodes, status, cluster, bench, verify, tokenize, up "
+       "a command is missing: generate, chat, nodes, status, cluster, plan, bench, verify, "
+       "tokenize, up "
        "(flowspec --help)"},
       {{"genrate"}, "there is no command 'genrate'; is it generate? (flowspec --help)"},
       {{"gen", "text"}, "there is no command 'gen'; is it generate?"},
