@@ -196,8 +196,10 @@ RunSpec planned(caf::actor_system& system, const Engine& engine, const RunSpec& 
     result.forecast.push_back(
         stage_speed(engine.target(), *cluster.nodes[stage.node].info.speed, stage.layers));
   }
-  for (const LeftOut& left : cluster.plan.left_out)
-    spdlog::warn("node {} is not used: {}", cluster.nodes[left.node].name, left.why);
+  for (const LeftOut& left : cluster.plan.left_out) {
+    spdlog::warn("node {} is a spare: {}", cluster.nodes[left.node].name, left.why);
+    result.cluster.spares.push_back(cluster.addresses[left.node]);
+  }
   return result;
 }
 

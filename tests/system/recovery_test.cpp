@@ -46,6 +46,7 @@ struct Cluster {
       nodes.push_back(std::make_unique<NodeProcess>("n" + std::to_string(i), model_folder()));
       all = all + Arguments{i < stages ? "--node" : "--spare", nodes.back()->address()};
     }
+    all = all + Arguments{"--stages", std::to_string(stages)};
     run = std::make_unique<Process>(all + text_arguments(tokens));
     BOOST_REQUIRE(node_reaches(*nodes.front(), "sessions", 1));
   }
