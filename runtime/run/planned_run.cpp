@@ -1,6 +1,8 @@
 #include "runtime/run/planned_run.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
@@ -118,9 +120,15 @@ class Inquiry {
   const std::vector<RemoteNode>& nodes() const { return nodes_; }
 
  private:
+  /// In steps of a factor of two: two probes of one link differ, and the plan should not, since nodes keep
+  /// the weights of the last one.
   static PlanLink plan_link(std::chrono::microseconds round_trip, std::uint64_t bytes_per_s) {
-    return {true, std::chrono::duration<double>(round_trip).count() / 2,
-            static_cast<double>(bytes_per_s)};
+    constexpr double least_latency_s = 200e-6;
+    constexpr double most_bytes_per_s = 1 << 30;
+    auto step = [](double value) { return std::exp2(std::round(std::log2(value))); };
+    auto latency = std::chrono::duration<double>(round_trip).count() / 2;
+    auto rate = std::clamp(static_cast<double>(bytes_per_s), 1.0, most_bytes_per_s);
+    return {true, least_latency_s * step(std::max(latency / least_latency_s, 1.0)), step(rate)};
   }
 
   PlanLink link(const RemoteNode& from, const RemoteNode& to) {

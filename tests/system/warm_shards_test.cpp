@@ -33,12 +33,13 @@ struct TwoNodes {
       nodes.push_back(std::make_unique<NodeProcess>(name, embedded, more));
   }
 
-  Arguments words(const Arguments& more = {}) const {
+  /// Even parts, unless the layers are said.
+  Arguments words(const Arguments& more = {"--stages", "2"}) const {
     return Arguments{"generate", "-n", "24", "--json", "once upon a time"} + node_arguments(nodes) +
            more;
   }
 
-  nlohmann::json tokens(const Arguments& more = {}) const {
+  nlohmann::json tokens(const Arguments& more = {"--stages", "2"}) const {
     auto result = flowspec_program(words(more));
     BOOST_REQUIRE_MESSAGE(result.exit_code == 0, result.output << result.error);
     return result.json().at("tokens");
@@ -54,7 +55,7 @@ BOOST_AUTO_TEST_CASE(the_second_run_does_not_load) {
   const auto first = cluster.tokens();
   // Whatever else a run is about: the weights are the same.
   BOOST_TEST(cluster.tokens() == first);
-  cluster.tokens({"--mode", "ar", "--kv-type", "f32"});
+  cluster.tokens({"--stages", "2", "--mode", "ar", "--kv-type", "f32"});
   for (const auto& node : cluster.nodes) {
     BOOST_TEST(count(*node, loaded) == 1U, node->process().error());
     BOOST_TEST(count(*node, kept) == 2U, node->process().error());
