@@ -242,7 +242,6 @@ void encode(const Cancel& x, schema::Cancel::Builder out) {
 std::size_t variable_words(const SegmentEnd&) {
   return 0;
 }
-
 void encode(const SegmentEnd& x, schema::SegmentEnd::Builder out) {
   out.setSegment(x.segment);
   out.setStage(x.stage);
@@ -432,7 +431,6 @@ void encode(const NodeInfo& x, schema::NodeInfo::Builder out) {
 std::size_t variable_words(const StageStats&) {
   return 0;
 }
-
 void encode(const StageStats& x, schema::StageStats::Builder out) {
   out.setStage(x.stage);
   out.setSegments(x.segments);
