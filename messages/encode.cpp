@@ -157,7 +157,6 @@ std::uint8_t* init_tensor(schema::Tensor::Builder out, std::size_t rows, std::si
 std::size_t variable_words(const Segment& x) {
   return words_of_rows(x.rows.size()) + words_of(x.prunes) + words_of(x.hidden);
 }
-
 void encode(const Segment& x, schema::Segment::Builder out) {
   out.setId(x.id);
   encode(x.rows, out.initRows(x.rows.size()));
@@ -170,7 +169,6 @@ void encode(const Segment& x, schema::Segment::Builder out) {
 std::size_t variable_words(const Prunes& x) {
   return words_of(x.prunes) + x.ended.size();
 }
-
 void encode(const Prunes& x, schema::Prunes::Builder out) {
   encode(x.prunes, out.initPrunes(x.prunes.size()));
   copy(x.ended, out.initEnded(x.ended.size()));
@@ -179,7 +177,6 @@ void encode(const Prunes& x, schema::Prunes::Builder out) {
 std::size_t variable_words(const Open& x) {
   return words_of_tokens(x.prompt.size());
 }
-
 void encode(const Open& x, schema::Open::Builder out) {
   out.setSession(x.session);
   out.setRoot(x.root);
@@ -200,7 +197,6 @@ void encode(const Open& x, schema::Open::Builder out) {
 std::size_t variable_words(const Restored& x) {
   return words_of(x.hidden);
 }
-
 void encode(const Restored& x, schema::Restored::Builder out) {
   out.setSession(x.session);
   out.setPosition(x.position);
@@ -212,7 +208,6 @@ void encode(const Restored& x, schema::Restored::Builder out) {
 std::size_t variable_words(const Kept& x) {
   return list_tag + x.sessions.size() * capnp::sizeInWords<schema::KeptSession>();
 }
-
 void encode(const Kept& x, schema::Kept::Builder out) {
   auto sessions = out.initSessions(static_cast<capnp::uint>(x.sessions.size()));
   for (capnp::uint i = 0; i < sessions.size(); ++i) {
@@ -253,7 +248,6 @@ std::size_t variable_words(const Verdict& x) {
     words += walk_words + list_tag + walk.path.size() * path_node_words;
   return words;
 }
-
 void encode(const Verdict& x, schema::Verdict::Builder out) {
   auto paths = out.initPaths(x.paths.size());
   for (std::size_t i = 0; i < x.paths.size(); ++i) {
@@ -276,7 +270,6 @@ void encode(const Verdict& x, schema::Verdict::Builder out) {
 std::size_t variable_words(const SentRows& x) {
   return words_of_rows(x.rows.size());
 }
-
 void encode(const SentRows& x, schema::SentRows::Builder out) {
   out.setSegment(x.segment);
   encode(x.rows, out.initRows(x.rows.size()));
@@ -285,7 +278,6 @@ void encode(const SentRows& x, schema::SentRows::Builder out) {
 std::size_t variable_words(const Features& x) {
   return x.nodes.size() + words_of(x.hidden);
 }
-
 void encode(const Features& x, schema::Features::Builder out) {
   out.setSession(x.session);
   copy(x.nodes, out.initNodes(x.nodes.size()));
