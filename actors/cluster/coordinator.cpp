@@ -79,6 +79,12 @@ class Coordinator {
     peers_[peer.agent.address()] = peer;
   }
 
+  void add_watcher(const caf::actor& watcher) {
+    if (lost_)
+      caf::anon_send(watcher, lost_a_v, *lost_);
+    watchers_.push_back(watcher);
+  }
+
   void bind(const Pipeline& pipeline, const Placement& placement) {
     pipeline_ = pipeline;
     placement_ = placement;
@@ -208,6 +214,9 @@ class Coordinator {
 
   caf::error load_error(std::size_t hop, const caf::error& error) const {
     const auto* node = node_of(hop);
+    if (error == caf::sec::request_receiver_down && node != nullptr)
+      if (auto why = loss_of(self_->system(), placement_.homes[hop].node()); !why.empty())
+        return text_error(ErrorCode::node_lost, fmt::format("node {} was lost: {}", *node, why));
     if (error != caf::sec::request_timeout)
       return text_error(error_code(error),
                         node != nullptr ? fmt::format("node {}: {}", *node, error_text(error))
@@ -347,6 +356,8 @@ class Coordinator {
       return;
     lost_ = what;
     spdlog::info(*lost_);  // whoever uses the run tells it
+    for (const caf::actor& watcher : watchers_)
+      caf::anon_send(watcher, lost_a_v, *lost_);
     if (loading_)
       loading_->fail(text_error(ErrorCode::node_lost, *lost_));
     for (const auto& [id, session] : sessions_) {
@@ -381,6 +392,7 @@ class Coordinator {
   /// Requests that came meanwhile.
   std::vector<std::pair<caf::typed_response_promise<SessionId>, Request>> waiting_;
   std::shared_ptr<Loading> loading_;
+  std::vector<caf::actor> watchers_;
   /// Why no session can be started any more.
   std::optional<std::string> lost_;
 };
@@ -391,6 +403,7 @@ CoordinatorActor::behavior_type coordinator(CoordinatorActor::stateful_pointer<C
   auto& state = self->state;
   return {
       [&state](hello_a, const Peer& peer) { state.add_node(peer); },
+      [&state](hello_a, const caf::actor& watcher) { state.add_watcher(watcher); },
       [&state](bind_a, const Pipeline& pipeline, const Placement& placement) {
         state.bind(pipeline, placement);
       },

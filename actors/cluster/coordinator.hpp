@@ -50,6 +50,8 @@ using CoordinatorActor = caf::typed_actor<
     reacts_to<hello_a, Peer>,
     // The pipeline of the run. Once.
     reacts_to<bind_a, Pipeline, Placement>,
+    // Tell this actor (lost_a and the reason) when no session can go on.
+    reacts_to<hello_a, caf::actor>,
     // From a node's agent: one of its stages is lost.
     reacts_to<FaultMessage>,
     // Load all weights; answers when they are there, or with the first error.

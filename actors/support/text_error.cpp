@@ -19,6 +19,9 @@ std::string error_text(const caf::error& error) {
   const caf::message& context = error.context();
   if (context.match_elements<std::string>() && !context.get_as<std::string>(0).empty())
     return context.get_as<std::string>(0);
+  if (error == caf::sec::request_receiver_down ||
+      error == caf::exit_reason::remote_link_unreachable)
+    return "it was lost, or has ended";
   if (error.category() == caf::atom("system"))
     return caf::to_string(static_cast<caf::sec>(error.code()));
   if (error.category() == caf::atom("exit"))

@@ -79,7 +79,7 @@ class Chat {
         spec_(planned(system, engine, options.run, context_)),
         run_(system, engine, spec_),
         self_(system),
-        losses_(system, run_.nodes(), lost_) {
+        losses_(system, run_.coordinator(), lost_) {
     clear();
     client_.signals.set_handler([this](int signal) { on_signal(signal); });
   }
@@ -152,11 +152,10 @@ class Chat {
   }
 
   ExitCode tell_loss() {
-    auto node = losses_.lost_node().value_or("");
+    auto why = losses_.loss().value_or("");
     // Perhaps an answer has failed because of it, and the error has been shown.
-    if (last_error_.find(node) == std::string::npos)
-      complain(client_.pauses.explain(
-          fmt::format("node {} was lost, and the conversation with it", node)));
+    if (last_error_.find(why) == std::string::npos)
+      complain(client_.pauses.explain(why + "; the conversation ends"));
     return ExitCode::failed;
   }
 

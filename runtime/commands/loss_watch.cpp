@@ -1,6 +1,5 @@
 #include "runtime/commands/loss_watch.hpp"
 
-#include <map>
 #include <mutex>
 
 #include <caf/all.hpp>
@@ -13,16 +12,14 @@ namespace flowspec {
 struct LossWatch::Shared {
   /// Null when nobody waits any more.
   Event* event;
-  std::map<caf::actor_addr, std::string> labels;
   std::mutex mutex;
-  std::optional<std::string> lost;
+  std::optional<std::string> loss;
 
-  void on_down(const caf::actor_addr& source) {
+  void set(const std::string& why) {
     std::lock_guard lock(mutex);
-    auto node = labels.find(source);
-    if (lost || event == nullptr || node == labels.end())
+    if (loss || event == nullptr)
       return;
-    lost = node->second;
+    loss = why;
     event->set();
   }
 };
@@ -31,23 +28,14 @@ struct LossWatch::Watcher {
   caf::actor actor;
 };
 
-LossWatch::LossWatch(caf::actor_system& system, const std::vector<RemoteNode>& nodes, Event& lost)
+LossWatch::LossWatch(caf::actor_system& system, const CoordinatorActor& coordinator, Event& lost)
     : shared_(std::make_shared<Shared>()), watcher_(std::make_unique<Watcher>()) {
   shared_->event = &lost;
-  std::vector<NodeAgentActor> agents;
-  for (const RemoteNode& node : nodes) {
-    shared_->labels.emplace(node.agent.address(), node.label());
-    agents.push_back(node.agent);
-  }
-  watcher_->actor = system.spawn([shared = shared_,
-                                  agents](caf::event_based_actor* self) -> caf::behavior {
+  watcher_->actor = system.spawn([shared = shared_](caf::event_based_actor* self) -> caf::behavior {
     log_failures(self);
-    self->set_down_handler([shared](const caf::down_msg& down) { shared->on_down(down.source); });
-    for (const NodeAgentActor& agent : agents)
-      self->monitor(agent);
-    // CAF ends an actor that has no behaviour.
-    return {[](caf::unit_t) {}};
+    return {[shared](lost_a, const std::string& why) { shared->set(why); }};
   });
+  caf::anon_send(coordinator, hello_a_v, watcher_->actor);
 }
 
 LossWatch::~LossWatch() {
@@ -58,9 +46,9 @@ LossWatch::~LossWatch() {
   end_actor(watcher_->actor);
 }
 
-std::optional<std::string> LossWatch::lost_node() const {
+std::optional<std::string> LossWatch::loss() const {
   std::lock_guard lock(shared_->mutex);
-  return shared_->lost;
+  return shared_->loss;
 }
 
 }  // namespace flowspec

@@ -3,27 +3,26 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include <caf/fwd.hpp>
 
-#include "runtime/cluster/nodes.hpp"
+#include "actors/cluster/coordinator.hpp"
 #include "runtime/console/line_reader.hpp"
 
 namespace flowspec {
 
-/// Reports the loss of a node of the run to a thread that waits for something else. The coordinator
-/// tells only sessions, and between two sessions there is none to tell.
+/// Reports the loss of a run to a thread that waits for something else: between two sessions there is none
+/// to tell.
 class LossWatch {
  public:
-  /// `lost` is set when a node is lost; it has to outlive the object.
-  LossWatch(caf::actor_system& system, const std::vector<RemoteNode>& nodes, Event& lost);
+  /// `lost` is set when no session can go on; it has to outlive the object.
+  LossWatch(caf::actor_system& system, const CoordinatorActor& coordinator, Event& lost);
   ~LossWatch();
   LossWatch(const LossWatch&) = delete;
   LossWatch& operator=(const LossWatch&) = delete;
 
-  /// The label of the node that was lost first.
-  std::optional<std::string> lost_node() const;
+  /// Why, in words.
+  std::optional<std::string> loss() const;
 
  private:
   struct Shared;
