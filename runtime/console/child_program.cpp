@@ -106,6 +106,7 @@ ChildProgram::ChildProgram(std::vector<std::string> arguments) {
     fail(program, errno);
   // Prepared before the fork, because a child may do little between fork and exec.
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
   for (std::string& argument : arguments)
     pointers.push_back(argument.data());
   pointers.push_back(nullptr);
