@@ -1,6 +1,7 @@
 #include "runtime/hop_bench/record_faults.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace flowspec {
 
