@@ -19,6 +19,7 @@ std::string date_text(Seconds time);
 struct Validity {
   Seconds since = 0;
   Seconds until = 0;
+  friend bool operator==(const Validity&, const Validity&) = default;
 };
 
 /// A certificate and the key that belongs to it.

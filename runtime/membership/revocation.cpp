@@ -29,7 +29,7 @@ void add(X509_CRL* list, const Revoked& revoked) {
               X509_REVOKED_set_revocationDate(entry.get(), since.get()) == 1 &&
               X509_CRL_add0_revoked(list, entry.get()) == 1,
           "revoke a certificate");
-  entry.release();  // the list has it
+  static_cast<void>(entry.release());  // the list has it
 }
 
 }  // namespace
