@@ -117,6 +117,11 @@ class Coordinator {
       return error;
     if (recovery_ == nullptr)
       return start_session(request);
+    if (waiting_.size() == most_waiting)
+      return text_error(ErrorCode::does_not_fit,
+                        fmt::format("{} requests wait already until a lost part of the pipeline is "
+                                    "made again: ask later",
+                                    most_waiting));
     auto promise = self_->make_response_promise<caf::typed_response_promise<SessionId>>();
     waiting_.emplace_back(promise, request);
     return promise;
@@ -236,8 +241,6 @@ class Coordinator {
 
   /// The user's name for the node that the hop runs on; null for this machine.
   const std::string* node_of(std::size_t hop) const {
-    if (hop >= pipeline_->stages.size())
-      return nullptr;
     if (hop >= placement_.homes.size())
       return nullptr;
     auto peer = peers_.find(placement_.homes[hop].address());
@@ -389,6 +392,7 @@ class Coordinator {
   std::vector<std::string> reasons_;
   /// More of them in a minute are no recovery.
   Allowance recoveries_{16, std::chrono::minutes(1)};
+  static constexpr std::size_t most_waiting = 1024;
   /// Requests that came meanwhile.
   std::vector<std::pair<caf::typed_response_promise<SessionId>, Request>> waiting_;
   std::shared_ptr<Loading> loading_;
