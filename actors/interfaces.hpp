@@ -39,9 +39,9 @@ using PipelineActor = caf::typed_actor<
     reacts_to<RestoredMessage>,
     // See ControlActor.
     replies_to<part_a, SessionId>::with<KeptMessage>,
-    // Send to this PipelineActor from now on. Not 0: it is new, and has nothing of the
-    // sessions that were put aside.
-    replies_to<bind_a, caf::actor, std::uint32_t>::with<done_a>,
+    // Send to this PipelineActor (none: you are the last), TreePrunerActor, and DraftActor from now on.
+    // Not 0: the first one is new, and has nothing of the sessions that were put aside.
+    replies_to<bind_a, caf::actor, caf::actor, caf::actor, std::uint32_t>::with<done_a>,
     // Load the weights; answers when they are there, or with the error.
     replies_to<load_a>::with<StageStatsMessage>,
     // Statistics so far.
@@ -68,8 +68,9 @@ using DraftActor = caf::typed_actor<
     reacts_to<done_a, std::uint32_t>,
     // See ControlActor; answers also with the number of the last segment.
     replies_to<part_a, SessionId>::with<KeptMessage>,
-    // The pipeline was made again: where to send segments. Not 0: the first stage is new.
-    reacts_to<bind_a, PipelineActor, std::uint32_t>,
+    // The pipeline was made again: where to send segments, and the TreePrunerActor. Not 0: the first stage
+    // is new. Segments get numbers above the last one.
+    reacts_to<bind_a, PipelineActor, caf::actor, std::uint32_t, SegmentId>,
     // Load the draft model; answers when it is there, or with the error.
     replies_to<load_a>::with<StageStatsMessage>, replies_to<stats_a>::with<StageStatsMessage>>;
 
@@ -84,9 +85,9 @@ using SessionActor = caf::typed_actor<
     reacts_to<CancelMessage>,
     // A part of the pipeline was lost, and is made again.
     reacts_to<pause_a>,
-    // It has been: go on under this number. The hops have the text of the second number, which was the
-    // session's, and of it so many tokens are cached.
-    reacts_to<resume_a, SessionId, SessionId, Position>,
+    // It has been: go on under this number, by this TreePrunerActor. The hops have the text of the second
+    // number, which was the session's, and of it so many tokens are cached.
+    reacts_to<resume_a, SessionId, SessionId, Position, caf::actor>,
     // To itself: check whether there was progress.
     reacts_to<tick_a>>;
 
@@ -117,7 +118,7 @@ using TreePrunerActor = caf::typed_actor<
 using NodeAgentActor = caf::typed_actor<
     // Who are you?
     replies_to<hello_a>::with<NodeInfoMessage>,
-    // To itself: your stage of this number has lost the hop behind it, for this reason.
+    // To itself: your part of this number has lost one that it sends to, for this reason.
     reacts_to<lost_a, std::uint32_t, std::string>,
     // How fast do you compute layers of the model with this file name, with so many threads (0: as
     // many as you have)? A first answer takes about two seconds of measuring.
@@ -132,13 +133,21 @@ using NodeAgentActor = caf::typed_actor<
     // Connect your node directly with the one at this host and port, so that segments between them
     // do not pass through the coordinator; answers with that node's id.
     replies_to<connect_a, std::string, std::uint16_t>::with<caf::node_id>,
-    // Your stage, the first one here, sends to the second one from now on, and gets its segments from an
-    // actor of this process.
-    replies_to<bind_a, PipelineActor, PipelineActor, caf::node_id>::with<done_a>,
-    // Make a stage that gets its segments from an actor of this process (only from there does your
-    // node let them in), and that sends to these actors; answers with the stage and its control
-    // handle. The stage has to be sent `load_a` afterwards.
-    replies_to<spawn_st_a, StageSpecMessage, caf::node_id, PipelineActor, TreePrunerActor,
-               DraftActor>::with<PipelineActor, ControlActor>>;
+    // Your part of a pipeline, the first actor here, sends to the others from now on, and is sent to by
+    // actors of these processes: your node lets nobody else's messages in.
+    replies_to<bind_a, caf::actor, std::vector<caf::actor>,
+               std::vector<caf::node_id>>::with<done_a>,
+    // Make a stage that sends to these actors; answers with the stage and its control handle. It has to be
+    // bound (see above), and sent `load_a`.
+    replies_to<spawn_st_a, StageSpecMessage, PipelineActor, TreePrunerActor,
+               DraftActor>::with<PipelineActor, ControlActor>,
+    // Make a verifier, draft, or tree pruner that sends to these actors; one that it does not know yet may
+    // be missing. Answers with a PipelineActor, DraftActor, or TreePrunerActor.
+    replies_to<spawn_pt_a, PartSpecMessage, TreePrunerActor, DraftActor>::with<caf::actor>,
+    // What do you have under this name? Without weights.
+    replies_to<model_a, std::string>::with<ModelCardMessage>,
+    // Bytes of the model with this hash: of this file's beginning, from there on. Nothing beyond
+    // `ModelCard::File::head_bytes`.
+    replies_to<piece_a, std::string, std::string, std::uint64_t>::with<FilePieceMessage>>;
 
 }  // namespace flowspec

@@ -10,6 +10,7 @@
 #include "flowspec.capnp.h"
 #include <capnp/message.h>
 
+#include "messages/setup_types.hpp"
 #include "messages/types.hpp"
 #include "messages/wire.hpp"
 
@@ -18,7 +19,8 @@
 #define FLOWSPEC_FOR_EACH_MESSAGE(X)                                                 \
   X(Segment) X(Prunes) X(Open) X(Close) X(Cancel) X(SegmentEnd) X(Verdict) X(SentRows)   \
   X(Features) X(Ready) X(Tokens) X(Closed) X(TextDelta) X(Report) X(Fault)           \
-  X(StageSpec) X(NodeInfo) X(StageStats) X(Restored) X(Kept)
+  X(StageSpec) X(NodeInfo) X(StageStats) X(Restored) X(Kept)                           \
+  X(PartSpec) X(ModelCard) X(FilePiece)
 // clang-format on
 
 namespace flowspec {

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "messages/codec.hpp"
+#include "messages/decoding.hpp"
 #include "messages/limits.hpp"
 #include "messages/tensor_values.hpp"
 
@@ -14,36 +15,9 @@ namespace flowspec {
 
 namespace {
 
-using Owner = std::shared_ptr<const void>;
-
-void check(bool holds, const char* otherwise) {
-  if (!holds)
-    throw DecodeError(otherwise);
-}
-
-std::size_t count(std::size_t n, std::size_t limit, const char* of) {
-  if (n > limit)
-    throw DecodeError(std::string(of) + ": " + std::to_string(n) + ", at most " +
-                      std::to_string(limit));
-  return n;
-}
-
-Token token(std::int32_t value) {
-  check(value >= 0, "a token is negative");
-  return value;
-}
-
 TreeNodeId node(std::uint64_t id) {
   check(id != no_node, "a node id is 0");
   return id;
-}
-
-std::vector<Token> tokens(capnp::List<std::int32_t>::Reader in, const char* what) {
-  std::vector<Token> out;
-  out.reserve(count(in.size(), limits::tokens, what));
-  for (auto value : in)
-    out.push_back(token(value));
-  return out;
 }
 
 std::vector<TreeNodeId> nodes(capnp::List<std::uint64_t>::Reader in, std::size_t limit,
@@ -61,10 +35,6 @@ std::vector<SegmentId> ended(capnp::List<std::uint64_t>::Reader in) {
   for (auto id : in)
     out.push_back(id);
   return out;
-}
-
-std::string text(capnp::Text::Reader in, const char* what) {
-  return {in.begin(), count(in.size(), limits::text, what)};
 }
 
 Row row(schema::Row::Reader in) {
@@ -98,11 +68,6 @@ std::vector<Prune> prunes(capnp::List<schema::Prune>::Reader in) {
     check(prune.root.session == prune.session, "a prune's root is of another session");
   }
   return out;
-}
-
-HiddenType hidden_type(schema::HiddenType type) {
-  check(type <= schema::HiddenType::BF16, "an unknown type of hidden states");
-  return static_cast<HiddenType>(type);
 }
 
 /// The values of 16 bits as float32, in memory of their own.
@@ -149,38 +114,6 @@ SamplingParams sampling(schema::SamplingParams::Reader in) {
         "temperature is not a finite number of at least 0");
   check(out.top_p > 0 && out.top_p <= 1, "top_p is not above 0 and at most 1");
   check(out.min_p >= 0 && out.min_p <= 1, "min_p is not from 0 to 1");
-  return out;
-}
-
-bool is_file_name(const std::string& name) {
-  return !name.empty() && name != "." && name != ".." &&
-         name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
-}
-
-LayerSpeed layer_speed(schema::LayerSpeed::Reader in) {
-  auto time = [](std::uint64_t ns) {
-    check(ns >= 1 && ns <= limits::emulated_ns, "a layer's time is 0, or more than an hour");
-    return ns;
-  };
-  LayerSpeed speed{in.getThreads(), in.getLayerBytes(), time(in.getRowNs()), time(in.getRows16Ns()),
-                   time(in.getRows64Ns())};
-  check(speed.threads != 0, "no threads");
-  count(speed.threads, limits::threads, "threads");
-  check(speed.layer_bytes != 0, "a layer without weights");
-  return speed;
-}
-
-EmulatedStage emulated_stage(schema::EmulatedStage::Reader in) {
-  EmulatedStage out;
-  out.forward = {in.getLeastNs(), in.getRowNs(), in.getFixedNs()};
-  out.link = {in.getBitsPerSecond(), in.getLatencyNs(), in.getRowBytes()};
-  out.ready_lead_ns = in.getReadyLeadNs();
-  for (auto time : {out.forward.least_ns, out.forward.row_ns, out.forward.fixed_ns,
-                    out.link.latency_ns, out.ready_lead_ns})
-    count(time, limits::emulated_ns, "nanoseconds of the emulated device");
-  count(out.link.row_bytes, limits::emulated_row_bytes, "bytes of a row on the emulated link");
-  check(out.link.bits_per_second == 0 || out.link.bits_per_second >= limits::emulated_rate,
-        "the emulated link has a rate below 1000 bit/s");
   return out;
 }
 
@@ -327,89 +260,7 @@ void decode(schema::Fault::Reader in, const Owner&, Fault& out) {
   out.stage = in.getStage();
   out.error = text(in.getError(), "error");
   out.unreachable = in.getUnreachable();
-}
-
-void decode(schema::StageSpec::Reader in, const Owner&, StageSpec& out) {
-  out.protocol = in.getProtocol();
-  out.stage = in.getStage();
-  out.first_layer = in.getFirstLayer();
-  out.end_layer = in.getEndLayer();
-  out.model_file = text(in.getModelFile(), "model file");
-  out.model_hash = text(in.getModelHash(), "model hash");
-  out.numerics = text(in.getNumerics(), "numerics");
-  out.threads = in.getThreads();
-  out.max_rows = in.getMaxRows();
-  check(out.first_layer <= out.end_layer, "the last layer comes before the first");
-  count(out.end_layer, limits::layers, "layers");
-  // A peer must not make a node read files outside its model folders.
-  check(is_file_name(out.model_file), "the model file is not a plain file name");
-  check(out.model_hash.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos,
-        "the model hash has other characters than hexadecimal digits");
-  check(out.threads != 0, "no threads");
-  count(out.threads, limits::threads, "threads");
-  check(out.max_rows != 0, "no rows");
-  count(out.max_rows, limits::rows, "rows");
-  if (in.hasEmulation())
-    out.emulation = emulated_stage(in.getEmulation());
-  check(in.getKvType() <= schema::KvType::F16, "an unknown type of keys and values");
-  out.kv_type = static_cast<KvType>(in.getKvType());
-  out.hidden_type = hidden_type(in.getHiddenType());
-  auto taps = in.getTaps();
-  out.taps.reserve(count(taps.size(), limits::taps, "taps"));
-  for (auto tap : taps) {
-    check(tap <= limits::layers, "a tap beyond the last layer");
-    check(out.taps.empty() || out.taps.back() < tap, "taps that do not rise");
-    out.taps.push_back(tap);
-  }
-  out.keeps_output = in.getKeepsOutput();
-}
-
-void decode(schema::NodeInfo::Reader in, const Owner&, NodeInfo& out) {
-  out.protocol = in.getProtocol();
-  out.name = text(in.getName(), "name");
-  out.version = text(in.getVersion(), "version");
-  out.numerics = text(in.getNumerics(), "numerics");
-  out.cores = in.getCores();
-  out.memory_bytes = in.getMemoryBytes();
-  out.free_memory_bytes = in.getFreeMemoryBytes();
-  out.stages = in.getStages();
-  auto connections = in.getConnections();
-  out.connections.reserve(count(connections.size(), limits::connections, "connections"));
-  for (auto connection : connections)
-    out.connections.push_back(
-        {text(connection.getName(), "name of a connection"),
-         text(connection.getAddress(), "address of a connection"), connection.getBytesIn(),
-         connection.getBytesOut(), connection.getBytesInPerS(), connection.getBytesOutPerS(),
-         connection.getControlFrames(), connection.getDataFrames(), connection.getWaitingBytes(),
-         connection.getRoundTripUs(), connection.getLinkBytesPerS()});
-  out.kv_limit_bytes = in.getKvLimitBytes();
-  out.max_stages = in.getMaxStages();
-  if (in.hasSpeed())
-    out.speed = layer_speed(in.getSpeed());
-  out.no_speed = text(in.getNoSpeed(), "reason");
-}
-
-void decode(schema::StageStats::Reader in, const Owner&, StageStats& out) {
-  out.stage = in.getStage();
-  out.segments = in.getSegments();
-  out.rows_computed = in.getRowsComputed();
-  out.rows_dropped = in.getRowsDropped();
-  out.rows_unknown = in.getRowsUnknown();
-  out.malformed = in.getMalformed();
-  out.busy_ns = in.getBusyNs();
-  out.sessions = in.getSessions();
-  out.kv_slots_used = in.getKvSlotsUsed();
-  out.kv_bytes = in.getKvBytes();
-  out.draft_forwards = in.getDraftForwards();
-  out.guessed_tokens = in.getGuessedTokens();
-  out.plain_tokens = in.getPlainTokens();
-  out.switches = in.getSwitches();
-  out.send_reach = in.getSendReach();
-  check(std::isfinite(out.send_reach), "a reach that is no number");
-  out.hold = in.getHold();
-  out.guesses = in.getGuesses();
-  out.right_guesses = in.getRightGuesses();
-  out.draft_scale = in.getDraftScale();
+  out.receiver = in.getReceiver();
 }
 
 }  // namespace flowspec

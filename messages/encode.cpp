@@ -6,6 +6,7 @@
 #include <string>
 
 #include "messages/codec.hpp"
+#include "messages/encoding.hpp"
 #include "messages/limits.hpp"
 #include "messages/tensor_values.hpp"
 
@@ -22,21 +23,10 @@ constexpr std::size_t prune_words = 2 + 2 + row_words;
 constexpr std::size_t tensor_words = 2 + 1;
 constexpr std::size_t path_node_words = 3;
 constexpr std::size_t walk_words = 3 + 1;
-constexpr std::size_t emulated_stage_words = 7;
 /// A list of structs starts with a word that holds their size.
 constexpr std::size_t list_tag = 1;
 /// Segment table, root pointer and the largest root struct, including a nested SamplingParams.
 constexpr std::size_t fixed_words = 24;
-
-std::size_t words_of_bytes(std::size_t n) {
-  return (n + 7) / 8;
-}
-std::size_t words_of_text(const std::string& s) {
-  return words_of_bytes(s.size() + 1);
-}
-std::size_t words_of_tokens(std::size_t n) {
-  return words_of_bytes(n * sizeof(Token));
-}
 
 std::shared_ptr<std::uint64_t[]> zeroed(std::size_t words) {
   auto* memory = static_cast<std::uint64_t*>(std::calloc(words, sizeof(std::uint64_t)));
@@ -56,12 +46,6 @@ kj::ArrayPtr<capnp::word> content(std::uint64_t* words, std::size_t capacity) {
   return kj::arrayPtr(reinterpret_cast<capnp::word*>(words) + 1, capacity - 1);
 }
 
-template <class Values, class List>
-void copy(const Values& values, List out) {
-  for (std::size_t i = 0; i < values.size(); ++i)
-    out.set(static_cast<capnp::uint>(i), values[i]);
-}
-
 void encode(const Row& row, schema::Row::Builder out) {
   out.setSession(row.session);
   out.setId(row.id);
@@ -76,16 +60,6 @@ void encode(const Tensor& tensor, schema::Tensor::Builder out) {
   out.setType(static_cast<schema::HiddenType>(tensor.type));
   auto size = tensor.values.size() * bytes_of_value(tensor.type);
   pack(tensor.type, tensor.values, out.initValues(static_cast<capnp::uint>(size)).begin());
-}
-
-void encode(const EmulatedStage& x, schema::EmulatedStage::Builder out) {
-  out.setLeastNs(x.forward.least_ns);
-  out.setRowNs(x.forward.row_ns);
-  out.setFixedNs(x.forward.fixed_ns);
-  out.setBitsPerSecond(x.link.bits_per_second);
-  out.setLatencyNs(x.link.latency_ns);
-  out.setRowBytes(x.link.row_bytes);
-  out.setReadyLeadNs(x.ready_lead_ns);
 }
 
 /// The text of a fault is cut, so that a long text cannot make the report of the fault fail.
@@ -346,103 +320,7 @@ void encode(const Fault& x, schema::Fault::Builder out) {
   out.setStage(x.stage);
   set_error(x.error, out);
   out.setUnreachable(x.unreachable);
-}
-
-std::size_t variable_words(const StageSpec& x) {
-  return words_of_text(x.model_file) + words_of_text(x.model_hash) + words_of_text(x.numerics) +
-         (x.emulation ? emulated_stage_words : 0) + (x.taps.size() + 1) / 2;
-}
-
-void encode(const StageSpec& x, schema::StageSpec::Builder out) {
-  out.setProtocol(x.protocol);
-  out.setStage(x.stage);
-  out.setFirstLayer(x.first_layer);
-  out.setEndLayer(x.end_layer);
-  out.setModelFile(kj::StringPtr(x.model_file.c_str(), x.model_file.size()));
-  out.setModelHash(kj::StringPtr(x.model_hash.c_str(), x.model_hash.size()));
-  out.setNumerics(kj::StringPtr(x.numerics.c_str(), x.numerics.size()));
-  out.setThreads(x.threads);
-  out.setMaxRows(x.max_rows);
-  if (x.emulation)
-    encode(*x.emulation, out.initEmulation());
-  out.setKvType(static_cast<schema::KvType>(x.kv_type));
-  out.setHiddenType(static_cast<schema::HiddenType>(x.hidden_type));
-  copy(x.taps, out.initTaps(static_cast<capnp::uint>(x.taps.size())));
-  out.setKeepsOutput(x.keeps_output);
-}
-
-std::size_t variable_words(const NodeInfo& x) {
-  auto words = words_of_text(x.name) + words_of_text(x.version) + words_of_text(x.numerics);
-  words += 1 + x.connections.size() * capnp::sizeInWords<schema::PeerConnection>();
-  for (const PeerConnection& connection : x.connections)
-    words += words_of_text(connection.name) + words_of_text(connection.address);
-  words += words_of_text(x.no_speed);
-  if (x.speed)
-    words += capnp::sizeInWords<schema::LayerSpeed>();
-  return words;
-}
-
-void encode(const NodeInfo& x, schema::NodeInfo::Builder out) {
-  out.setProtocol(x.protocol);
-  out.setName(kj::StringPtr(x.name.c_str(), x.name.size()));
-  out.setVersion(kj::StringPtr(x.version.c_str(), x.version.size()));
-  out.setNumerics(kj::StringPtr(x.numerics.c_str(), x.numerics.size()));
-  out.setCores(x.cores);
-  out.setMemoryBytes(x.memory_bytes);
-  out.setFreeMemoryBytes(x.free_memory_bytes);
-  out.setStages(x.stages);
-  auto connections = out.initConnections(static_cast<capnp::uint>(x.connections.size()));
-  for (capnp::uint i = 0; i < connections.size(); ++i) {
-    const PeerConnection& connection = x.connections[i];
-    auto to = connections[i];
-    to.setName(kj::StringPtr(connection.name.c_str(), connection.name.size()));
-    to.setAddress(kj::StringPtr(connection.address.c_str(), connection.address.size()));
-    to.setBytesIn(connection.bytes_in);
-    to.setBytesOut(connection.bytes_out);
-    to.setBytesInPerS(connection.bytes_in_per_s);
-    to.setBytesOutPerS(connection.bytes_out_per_s);
-    to.setControlFrames(connection.control_frames);
-    to.setDataFrames(connection.data_frames);
-    to.setWaitingBytes(connection.waiting_bytes);
-    to.setRoundTripUs(connection.round_trip_us);
-    to.setLinkBytesPerS(connection.link_bytes_per_s);
-  }
-  out.setKvLimitBytes(x.kv_limit_bytes);
-  out.setMaxStages(x.max_stages);
-  if (x.speed) {
-    auto speed = out.initSpeed();
-    speed.setThreads(x.speed->threads);
-    speed.setLayerBytes(x.speed->layer_bytes);
-    speed.setRowNs(x.speed->row_ns);
-    speed.setRows16Ns(x.speed->rows16_ns);
-    speed.setRows64Ns(x.speed->rows64_ns);
-  }
-  out.setNoSpeed(kj::StringPtr(x.no_speed.c_str(), x.no_speed.size()));
-}
-
-std::size_t variable_words(const StageStats&) {
-  return 0;
-}
-void encode(const StageStats& x, schema::StageStats::Builder out) {
-  out.setStage(x.stage);
-  out.setSegments(x.segments);
-  out.setRowsComputed(x.rows_computed);
-  out.setRowsDropped(x.rows_dropped);
-  out.setRowsUnknown(x.rows_unknown);
-  out.setMalformed(x.malformed);
-  out.setBusyNs(x.busy_ns);
-  out.setSessions(x.sessions);
-  out.setKvSlotsUsed(x.kv_slots_used);
-  out.setKvBytes(x.kv_bytes);
-  out.setDraftForwards(x.draft_forwards);
-  out.setGuessedTokens(x.guessed_tokens);
-  out.setPlainTokens(x.plain_tokens);
-  out.setSwitches(x.switches);
-  out.setSendReach(x.send_reach);
-  out.setHold(x.hold);
-  out.setGuesses(x.guesses);
-  out.setRightGuesses(x.right_guesses);
-  out.setDraftScale(x.draft_scale);
+  out.setReceiver(x.receiver);
 }
 
 }  // namespace flowspec

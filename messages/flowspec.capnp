@@ -8,7 +8,7 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("flowspec::schema");
 
-const protocolVersion :UInt32 = 6;
+const protocolVersion :UInt32 = 7;
 
 struct Row {
   # One tree node on its way through the pipeline.
@@ -207,7 +207,8 @@ struct Fault {
   segment @1 :UInt64;
   stage @2 :UInt32;
   error @3 :Text;          # cut by the sender where it is too long
-  unreachable @4 :Bool;    # from an agent: the stage is well, but does not reach the hop behind it
+  unreachable @4 :Bool;    # from an agent: the part is well, but does not reach one that it sends to
+  receiver @5 :UInt32;     # its place in the list that the part was bound to
 }
 
 struct EmulatedStage {
@@ -243,6 +244,64 @@ struct StageSpec {
   hiddenType @11 :HiddenType;  # of the segments that come and go, too
   taps @12 :List(UInt32);  # the layers whose inputs the draft reads, rising; at most 64
   keepsOutput @13 :Bool;   # of committed positions, so that a new stage behind it can be given its input
+}
+
+enum Part {
+  # What a pipeline consists of beside its stages.
+  verifier @0;
+  draft @1;
+  pruner @2;
+}
+
+enum LoadType {
+  # What the weights of a draft become when they are loaded.
+  asIs @0;
+  q80 @1;
+  q40 @2;
+}
+
+struct PartSpec {
+  # Coordinator to node: which part of a pipeline to build, and from which models.
+  protocol @0 :UInt32;     # the sender's protocolVersion
+  part @1 :Part;
+  stages @2 :UInt32;       # of the pipeline; >= 1
+  modelFile @3 :Text;      # no folders in it
+  modelHash @4 :Text;      # hexadecimal digits only
+  numerics @5 :Text;
+  threads @6 :UInt32;      # >= 1
+  maxRows @7 :UInt32;      # of a segment, or of a draft forward; >= 1
+  kvType @8 :KvType;
+  hiddenType @9 :HiddenType;
+  sendsFeatures @10 :Bool; # the verifier, to the draft
+  mode @11 :Text;
+  adaptive @12 :Bool;
+  coupled @13 :Bool;
+  lookup @14 :Bool;
+  draft @15 :Text;         # "none", "lookup", "self", or a file or folder, no folders before it
+  draftHash @16 :Text;     # hexadecimal digits only; empty: no weights of its own
+  draftType @17 :LoadType;
+  draftVocabulary @18 :List(Int32);  # tokens that have logits; empty: all
+  memoryPair @19 :Text;    # names what was learnt of draft and model, and of the places
+  memoryPlace @20 :Text;
+}
+
+struct ModelFile {
+  name @0 :Text;           # no folders in it
+  bytes @1 :UInt64;
+  headBytes @2 :UInt64;    # all but the weights, from the beginning; at most bytes
+}
+
+struct ModelCard {
+  # Node to whoever has no weights: what a model consists of.
+  name @0 :Text;           # no folders in it
+  hash @1 :Text;           # hexadecimal digits only
+  isFolder @2 :Bool;
+  files @3 :List(ModelFile);
+}
+
+struct FilePiece {
+  # Consecutive bytes of a file.
+  bytes @0 :Data;
 }
 
 struct NodeInfo {

@@ -33,6 +33,10 @@ inline constexpr std::uint64_t emulated_row_bytes = std::uint64_t{1} << 20;
 inline constexpr std::uint64_t emulated_rate = 1000;
 /// Connections of a node.
 inline constexpr std::size_t connections = 4096;
+/// Files of a model.
+inline constexpr std::size_t model_files = 1024;
+/// Bytes of a piece of a file.
+inline constexpr std::size_t file_piece = std::size_t{1} << 20;
 /// Compute threads of a stage.
 inline constexpr std::uint32_t threads = 1024;
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "messages/setup_types.hpp"
 #include "messages/types.hpp"
 #include "messages/wire_fwd.hpp"
 

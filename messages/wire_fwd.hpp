@@ -23,6 +23,9 @@ struct NodeInfo;
 struct StageStats;
 struct TextDelta;
 struct Report;
+struct PartSpec;
+struct ModelCard;
+struct FilePiece;
 
 template <class T>
 class Wire;
@@ -47,5 +50,8 @@ using NodeInfoMessage = Wire<NodeInfo>;
 using StageStatsMessage = Wire<StageStats>;
 using TextDeltaMessage = Wire<TextDelta>;
 using ReportMessage = Wire<Report>;
+using PartSpecMessage = Wire<PartSpec>;
+using ModelCardMessage = Wire<ModelCard>;
+using FilePieceMessage = Wire<FilePiece>;
 
 }  // namespace flowspec

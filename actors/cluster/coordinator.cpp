@@ -142,12 +142,14 @@ class Coordinator {
     if (!fault || !sender || fault->stage >= homes.size() || !homes[fault->stage] ||
         sender->address() != homes[fault->stage].address())
       return;
-    auto next = fault->stage + 1;
-    bool next_is_lost = next < homes.size() && lost_stages_.contains(next);
-    if (fault->unreachable && next_is_lost)
+    if (!fault->unreachable) {
+      lost_parts_.insert(fault->stage);
+      return recover(fault->error);
+    }
+    auto receivers = pipeline_->wiring().receivers(fault->stage);
+    if (fault->receiver >= receivers.size() || lost_parts_.contains(receivers[fault->receiver]))
       return;  // that has been told already
-    auto& list = fault->unreachable ? cut_ : lost_stages_;
-    list.insert(fault->stage);
+    cut_.insert({fault->stage, receivers[fault->receiver]});
     recover(fault->error);
   }
 
@@ -233,15 +235,14 @@ class Coordinator {
   }
 
   std::string name_of(std::size_t hop) const {
-    auto stages = pipeline_->stages.size();
-    if (hop < stages)
-      return fmt::format("stage {}", hop);
-    return hop == stages ? "the verifier" : "the draft";
+    auto all = pipeline_->wiring();
+    auto text = all.name(static_cast<std::uint32_t>(hop));
+    return hop < all.stages() ? text : "the " + text;
   }
 
   /// The user's name for the node that the hop runs on; null for this machine.
   const std::string* node_of(std::size_t hop) const {
-    if (hop >= placement_.homes.size())
+    if (hop >= placement_.homes.size() || !placement_.homes[hop])
       return nullptr;
     auto peer = peers_.find(placement_.homes[hop].address());
     return peer != peers_.end() ? &peer->second.name : nullptr;
@@ -268,7 +269,7 @@ class Coordinator {
     };
     for (std::uint32_t i = 0; i < placement_.homes.size(); ++i)
       if (placement_.homes[i] == peer.agent)
-        lost_stages_.insert(i);
+        lost_parts_.insert(i);
     if (placement_.homes.empty() || uses(placement_) || (recovery_ && uses(recovery_->placement())))
       return recover(what);
     spdlog::info(what);
@@ -287,7 +288,7 @@ class Coordinator {
     return pipeline_ && is_loaded_ && !placement_.homes.empty() && !lost_ && recoveries_.take();
   }
 
-  /// Makes again what is in `lost_stages_` and `cut_`.
+  /// Makes again what is in `lost_parts_` and `cut_`.
   void recover(const std::string& what) {
     if (!may_recover())
       return lose(what);
@@ -295,12 +296,12 @@ class Coordinator {
     reasons_.push_back(what);
     if (recovery_) {
       recovery_->give_up();
-      lost_stages_.insert(recovery_->lost().begin(), recovery_->lost().end());
+      lost_parts_.insert(recovery_->lost().begin(), recovery_->lost().end());
     }
     for (const auto& [id, session] : sessions_)
       self_->send(session.actor, pause_a_v);
     recovery_ = std::make_shared<Recovery>(
-        Recovery::Start{self_, *pipeline_, placement_, peers_, lost_stages_, cut_, last_session_,
+        Recovery::Start{self_, *pipeline_, placement_, peers_, lost_parts_, cut_, last_session_,
                         config_.link, config_.load_limit},
         Recovery::Events{[this](Recovery& recovery) { recovered(recovery); },
                          [this](const std::string& why) {
@@ -313,17 +314,15 @@ class Coordinator {
     pipeline_ = recovery.pipeline();
     placement_ = recovery.placement();
     spdlog::warn("{}; {}", fmt::join(reasons_, "; "), recovery.outcome());
-    lost_stages_.clear();
+    lost_parts_.clear();
     cut_.clear();
     reasons_.clear();
-    std::vector<ControlActor> hops;
-    for (std::uint32_t i = 0; i < pipeline_->stages.size(); ++i)
-      hops.push_back(link("pruner", fmt::format("stage {}", i), pipeline_->stages[i].control));
-    hops.push_back(link("pruner", "verifier", ControlActor{pipeline_->verifier}));
-    self_->send(pipeline_->pruner, bind_a_v, link("pruner", "draft", pipeline_->draft), hops);
-    self_->send(pipeline_->draft, bind_a_v,
-                link("draft", "stage 0", pipeline_->stages.front().stage),
-                std::uint32_t{recovery.lost().contains(0) ? 1U : 0U});
+    bind_pipeline(*pipeline_, config_.link);
+    self_->send(
+        pipeline_->draft, bind_a_v,
+        linked(config_.link, "draft", "stage 0", pipeline_->stages.front().stage),
+        caf::actor_cast<caf::actor>(linked(config_.link, "draft", "pruner", pipeline_->pruner)),
+        std::uint32_t{recovery.lost().contains(0) ? 1U : 0U}, recovery.last_segment());
     resume_sessions(recovery);
     recovery_.reset();
     for (auto& [promise, request] : std::exchange(waiting_, {}))
@@ -340,17 +339,11 @@ class Coordinator {
       auto before = std::exchange(session.number, ++last_session_);
       session.earlier.push_back(before);
       of_nobody.erase(before);
-      self_->send(session.actor, resume_a_v, session.number, before, recovery.cached(before));
+      self_->send(session.actor, resume_a_v, session.number, before, recovery.cached(before),
+                  caf::actor_cast<caf::actor>(pipeline_->pruner));
     }
     for (auto number : of_nobody)
       self_->send(pipeline_->draft, CloseMessage{{number, false, {}}});
-  }
-
-  template <class Handle>
-  Handle link(const std::string& from, const std::string& to, const Handle& target) const {
-    return config_.link ? caf::actor_cast<Handle>(
-                              config_.link(from, to, caf::actor_cast<caf::actor>(target)))
-                        : target;
   }
 
   /// With a part missing no session can go on, and nobody else would tell the sessions.
@@ -387,8 +380,8 @@ class Coordinator {
   bool is_loaded_ = false;
   std::shared_ptr<Recovery> recovery_;
   /// What the present recovery makes again, and why.
-  std::set<std::uint32_t> lost_stages_;
-  std::set<std::uint32_t> cut_;
+  std::set<std::uint32_t> lost_parts_;
+  std::set<std::pair<std::uint32_t, std::uint32_t>> cut_;
   std::vector<std::string> reasons_;
   /// More of them in a minute are no recovery.
   Allowance recoveries_{16, std::chrono::minutes(1)};

@@ -9,13 +9,17 @@
 ///                           │                 │ nothing can take its place
 ///                           └─────────────────┴──► every session ends with a fault
 
+#include <array>
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <caf/actor.hpp>
 #include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/fwd.hpp>
+#include <caf/node_id.hpp>
 #include <caf/typed_actor.hpp>
 
 #include "actors/interfaces.hpp"
@@ -34,15 +38,36 @@ struct Peer {
   std::uint16_t port = 0;
 };
 
-/// Where the stages of a pipeline are, and how to make them again. Empty: they are all here, and are not
+/// Where the parts of a pipeline are, and how to make them again. Empty: they are all here, and are not
 /// made again.
 struct Placement {
   /// By stage.
   std::vector<StageSpec> specs;
+  /// Of verifier, draft, and tree pruner.
+  std::array<PartSpec, 3> parts;
+  /// By the number of the part, see wiring.hpp; null: it is here.
   std::vector<NodeAgentActor> homes;
-  /// Of the messages with hidden states that a stage's node sends here, for one layer's.
+  /// Of the messages with hidden states that a node sends here, for one layer's.
   std::size_t most_answer_bytes = 0;
 };
+
+/// What the agent of a part's node is told about it: see NodeAgentActor.
+struct Binding {
+  std::uint32_t number = 0;
+  NodeAgentActor home;
+  caf::actor part;
+  std::vector<caf::actor> receivers;
+  std::vector<caf::node_id> senders;
+};
+/// For all parts that are on nodes.
+std::vector<Binding> bindings_of(caf::actor_system& system, const Pipeline& pipeline,
+                                 const Placement& placement);
+/// Lets in what nodes send to the parts that are here: hidden states may be larger than other messages.
+void expect_answers(caf::actor_system& system, const Pipeline& pipeline,
+                    const Placement& placement);
+/// Pairs of parts, on two nodes, of which the first sends to the second.
+std::vector<std::pair<std::uint32_t, std::uint32_t>> hops_between_nodes(const Wiring& wiring,
+                                                                        const Placement& placement);
 
 /// Stays on the machine that asks: some of its messages cannot be serialized.
 using CoordinatorActor = caf::typed_actor<

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "actors/support/memory_ledger.hpp"
-#include "messages/types.hpp"
+#include "messages/setup_types.hpp"
 #include "models/open_model.hpp"
 
 namespace flowspec {

@@ -1,6 +1,7 @@
 #pragma once
 /// What all agents of a node share: its model files and the list of what runs on it.
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
@@ -15,6 +16,7 @@
 #include <caf/actor_addr.hpp>
 #include <caf/fwd.hpp>
 
+#include "actors/cluster/head_store.hpp"
 #include "actors/cluster/layer_speed.hpp"
 #include "actors/cluster/model_library.hpp"
 #include "actors/cluster/node_options.hpp"
@@ -22,7 +24,7 @@
 #include "actors/interfaces.hpp"
 #include "actors/support/allowance.hpp"
 #include "actors/support/memory_ledger.hpp"
-#include "messages/types.hpp"
+#include "messages/setup_types.hpp"
 
 namespace flowspec {
 
@@ -39,7 +41,13 @@ class Node : public std::enable_shared_from_this<Node> {
   ShardStore& shards() { return shards_; }
   /// How fast this machine computes layers, by model.
   SpeedBook& speeds() { return speeds_; }
+  /// The LM heads of all verifiers and drafts together.
+  HeadStore& heads() { return heads_; }
   NodeInfo info() const;
+  /// Of so many that were asked for.
+  unsigned threads(std::uint32_t asked) const {
+    return std::max(std::min(asked, options_.threads), 1U);
+  }
   /// The best numerics that this node can compute with.
   const std::string& numerics() const { return numerics_; }
 
@@ -68,6 +76,7 @@ class Node : public std::enable_shared_from_this<Node> {
   ModelLibrary library_;
   const MemoryLedger memory_;
   ShardStore shards_;
+  HeadStore heads_;
   SpeedBook speeds_;
   std::atomic<bool> closed_ = false;
   mutable std::mutex mutex_;

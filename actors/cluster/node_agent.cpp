@@ -1,15 +1,18 @@
 #include "actors/cluster/node_agent.hpp"
 
 #include <map>
+#include <set>
+#include <vector>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "actors/cluster/dialer.hpp"
+#include "actors/cluster/librarian.hpp"
 #include "actors/cluster/measurer.hpp"
 #include "actors/cluster/node.hpp"
-#include "actors/cluster/stage_maker.hpp"
+#include "actors/cluster/part_maker.hpp"
 #include "actors/cluster/stats_collector.hpp"
 #include "actors/cluster/wire/connection_info.hpp"
 #include "actors/cluster/wire/transport_module.hpp"
@@ -54,12 +57,13 @@ class NodeAgent {
   }
 
   ~NodeAgent() {
-    stages_->close();
+    parts_->close();
     end_actor(maker_);
     end_actor(measurer_);
+    end_actor(librarian_);
     end_actor(dialer_);
-    if (stages_->size() != 0)
-      spdlog::info("a run has ended, {} stages with it", stages_->size());
+    if (parts_->size() != 0)
+      spdlog::info("a run has ended, {} parts of its pipeline with it", parts_->size());
   }
 
   caf::result<std::vector<StageStatsMessage>> status() {
@@ -92,55 +96,81 @@ class NodeAgent {
   }
 
   caf::result<PipelineActor, ControlActor> spawn_stage(const StageSpecMessage& message,
-                                                       const caf::node_id& previous,
                                                        const PipelineActor& next,
                                                        const TreePrunerActor& pruner,
                                                        const DraftActor& draft) {
-    const auto& sender = self_->current_sender();
-    if (!sender || sender->node() != owner_.node()) {
-      spdlog::warn("refused a stage: another machine than the owner's asks for it");
-      return text_error(
-          ErrorCode::protocol,
-          fmt::format("node {}: only the machine of the agent's owner may ask for stages",
-                      node_->options().name));
-    }
-    if (!maker_)
-      maker_ = spawn_stage_maker(self_->system(), node_, stages_);
+    if (auto error = not_the_owner())
+      return error;
+    auto spec = message.read();
+    auto number = spec ? spec->stage : not_a_stage;
     using Promise = caf::typed_response_promise<PipelineActor, ControlActor>;
     auto promise = self_->make_response_promise<Promise>();
-    self_->request(maker_, caf::infinite, spawn_st_a_v, message, previous, next, pruner, draft)
+    self_->request(maker(), caf::infinite, spawn_st_a_v, message, next, pruner, draft)
         .then(
-            [this, promise, next, message](const PipelineActor& stage,
-                                           const ControlActor& control) mutable {
+            [this, promise, number](const PipelineActor& stage,
+                                    const ControlActor& control) mutable {
               self_->monitor(stage);
-              made_[stage.address()] = {stage_number(message), next.address(), false};
-              watch(next);
+              made_[stage.address()].number = number;
               promise.deliver(stage, control);
             },
             [promise](const caf::error& error) mutable { promise.deliver(error); });
     return promise;
   }
 
-  /// The pipeline was made again around a stage.
-  caf::result<done_a> bind(const PipelineActor& stage, const PipelineActor& next,
-                           const caf::node_id& previous) {
-    auto made = made_.find(stage.address());
-    if (made == made_.end() || !next)
-      return text_error(ErrorCode::protocol,
-                        fmt::format("node {}: there is no such stage", node_->options().name));
-    made->second.next = next.address();
-    made->second.is_cut = false;
-    watch(next);
-    if (auto bytes = stages_->most_segment_bytes(stage))
-      expect_data(self_->system(), caf::actor_cast<caf::actor>(stage), previous, *bytes);
+  caf::result<caf::actor> spawn_part(const PartSpecMessage& message, const TreePrunerActor& pruner,
+                                     const DraftActor& draft) {
+    if (auto error = not_the_owner())
+      return error;
+    auto spec = message.read();
+    auto number = spec ? spec->stages + static_cast<std::uint32_t>(spec->part) : not_a_stage;
+    auto promise = self_->make_response_promise<caf::typed_response_promise<caf::actor>>();
+    self_->request(maker(), caf::infinite, spawn_pt_a_v, message, pruner, draft)
+        .then(
+            [this, promise, number](const caf::actor& part) mutable {
+              self_->monitor(part);
+              made_[part.address()].number = number;
+              promise.deliver(part);
+            },
+            [promise](const caf::error& error) mutable { promise.deliver(error); });
+    return promise;
+  }
+
+  caf::result<done_a> bind(const caf::actor& part, const std::vector<caf::actor>& receivers,
+                           const std::vector<caf::node_id>& senders) {
+    auto found = part ? made_.find(part.address()) : made_.end();
+    auto bytes = part ? parts_->most_data_bytes(part) : std::nullopt;
+    if (found == made_.end() || !bytes)
+      return text_error(
+          ErrorCode::protocol,
+          fmt::format("node {}: there is no such part of a pipeline", node_->options().name));
+    Made& made = found->second;
+    made.receivers.clear();
+    made.lost.clear();
+    for (const caf::actor& receiver : receivers) {
+      made.receivers.push_back(receiver ? receiver.address() : caf::actor_addr{});
+      if (receiver)
+        watch(receiver);
+    }
+    for (const caf::node_id& sender : senders)
+      expect_data(self_->system(), part, sender, *bytes);
     return done_a_v;
   }
 
-  /// Meanwhile the stage may have got another neighbour.
-  void lost(std::uint32_t stage, const std::string& why) {
+  /// Meanwhile the part may have been told another receiver.
+  void lost(std::uint32_t number, const std::string& why) {
     for (const auto& [address, made] : made_)
-      if (made.stage == stage && made.is_cut)
-        tell_owner({no_session, 0, stage, why, true});
+      if (made.number == number)
+        for (auto receiver : made.lost)
+          tell_owner({no_session, 0, number, why, true, receiver});
+  }
+
+  caf::result<ModelCardMessage> model(const std::string& file) {
+    return self_->delegate(librarian(), model_a_v, file);
+  }
+
+  caf::result<FilePieceMessage> piece(const std::string& hash, const std::string& file,
+                                      std::uint64_t offset) {
+    return self_->delegate(librarian(), piece_a_v, hash, file, offset);
   }
 
   NodeInfoMessage hello() const {
@@ -164,6 +194,12 @@ class NodeAgent {
     return measurer_;
   }
 
+  const LibrarianActor& librarian() {
+    if (!librarian_)
+      librarian_ = spawn_librarian(self_->system(), node_);
+    return librarian_;
+  }
+
   caf::error failed(const caf::error& error) {
     spdlog::warn(error_text(error));
     if (node_->tells_of_failed_dial())
@@ -175,16 +211,29 @@ class NodeAgent {
                     node_->options().name));
   }
 
-  /// Nobody else would tell the owner that this node has lost its neighbour: the owner may well reach
-  /// both.
-  void watch(const PipelineActor& next) {
-    if (next.node() != self_->node() && next.node() != owner_.node())
-      self_->monitor(next);
+  PartMakerActor& maker() {
+    if (!maker_)
+      maker_ = spawn_part_maker(self_->system(), node_, parts_);
+    return maker_;
   }
 
-  static std::uint32_t stage_number(const StageSpecMessage& message) {
-    auto spec = message.read();
-    return spec ? spec->stage : not_a_stage;
+  caf::error not_the_owner() const {
+    const auto& sender = self_->current_sender();
+    if (sender && sender->node() == owner_.node())
+      return {};
+    spdlog::warn("refused a part of a pipeline: another machine than the owner's asks for it");
+    return text_error(
+        ErrorCode::protocol,
+        fmt::format("node {}: only the machine of the agent's owner may ask for parts of "
+                    "a pipeline",
+                    node_->options().name));
+  }
+
+  /// Nobody else would tell the owner that this node has lost its neighbour: the owner may well reach
+  /// both.
+  void watch(const caf::actor& receiver) {
+    if (receiver.node() != self_->node() && receiver.node() != owner_.node())
+      self_->monitor(receiver);
   }
 
   void tell_owner(const Fault& fault) {
@@ -195,7 +244,7 @@ class NodeAgent {
           self_->context());
   }
 
-  void on_neighbour_down(const caf::down_msg& down, std::uint32_t stage) {
+  void on_neighbour_down(const caf::down_msg& down, std::uint32_t number) {
     if (down.reason != caf::exit_reason::remote_link_unreachable)
       return;  // its own agent has told why
     auto& transport = transport_of(self_->system()).transport();
@@ -204,39 +253,41 @@ class NodeAgent {
                            transport.name_of(neighbour), transport.loss_of(neighbour));
     spdlog::error(why);
     // If the neighbour itself is lost, the owner knows it better.
-    self_->delayed_send(self_, grace, lost_a_v, stage, why);
+    self_->delayed_send(self_, grace, lost_a_v, number, why);
   }
 
   void on_down(const caf::down_msg& down) {
     if (down.source == owner_)
       return self_->quit(caf::exit_reason::user_shutdown);
-    for (auto& [stage, made] : made_)
-      if (made.next == down.source) {
-        made.is_cut = true;
-        on_neighbour_down(down, made.stage);
-      }
+    for (auto& [address, made] : made_)
+      for (std::uint32_t i = 0; i < made.receivers.size(); ++i)
+        if (made.receivers[i] == down.source && made.lost.insert(i).second)
+          on_neighbour_down(down, made.number);
     auto made = made_.extract(down.source);
-    stages_->remove(down.source);
-    // The owner ends a stage that it has no use for, and watches only its agent.
+    parts_->remove(down.source);
+    // The owner ends a part that it has no use for, and watches only its agent.
     if (made.empty() || down.reason == caf::exit_reason::user_shutdown)
       return;
-    auto why = fmt::format("a stage on node {} has ended: {}", node_->options().name,
+    auto why = fmt::format("a part of a pipeline on node {} has ended: {}", node_->options().name,
                            error_text(down.reason));
     spdlog::error(why);
-    tell_owner({no_session, 0, made.mapped().stage, why, false});
+    tell_owner({no_session, 0, made.mapped().number, why, false});
   }
 
   NodeAgentActor::pointer self_ = nullptr;
   std::shared_ptr<Node> node_;
   caf::actor_addr owner_;
   struct Made {
-    std::uint32_t stage;
-    caf::actor_addr next;
-    bool is_cut = false;
+    /// In the pipeline: see wiring.hpp.
+    std::uint32_t number = not_a_stage;
+    std::vector<caf::actor_addr> receivers;
+    /// Places in that list.
+    std::set<std::uint32_t> lost;
   };
   std::map<caf::actor_addr, Made> made_;
-  const std::shared_ptr<StageList> stages_ = std::make_shared<StageList>();
-  StageMakerActor maker_;
+  const std::shared_ptr<PartList> parts_ = std::make_shared<PartList>();
+  PartMakerActor maker_;
+  LibrarianActor librarian_;
   MeasurerActor measurer_;
   DialerActor dialer_;
 };
@@ -256,8 +307,10 @@ void add_node_agent(caf::actor_system_config& config, std::shared_ptr<Node> node
             [&state](lost_a, std::uint32_t stage, const std::string& why) {
               state.lost(stage, why);
             },
-            [&state](bind_a, const PipelineActor& stage, const PipelineActor& next,
-                     const caf::node_id& previous) { return state.bind(stage, next, previous); },
+            [&state](bind_a, const caf::actor& part, const std::vector<caf::actor>& receivers,
+                     const std::vector<caf::node_id>& senders) {
+              return state.bind(part, receivers, senders);
+            },
             [&state](speed_a, const std::string& model_file, std::uint16_t threads) {
               return state.speed(model_file, threads);
             },
@@ -268,11 +321,15 @@ void add_node_agent(caf::actor_system_config& config, std::shared_ptr<Node> node
             [&state](connect_a, const std::string& host, std::uint16_t port) {
               return state.connect(host, port);
             },
-            [&state](spawn_st_a, const StageSpecMessage& spec, const caf::node_id& previous,
-                     const PipelineActor& next, const TreePrunerActor& pruner,
-                     const DraftActor& draft) {
-              return state.spawn_stage(spec, previous, next, pruner, draft);
+            [&state](spawn_st_a, const StageSpecMessage& spec, const PipelineActor& next,
+                     const TreePrunerActor& pruner, const DraftActor& draft) {
+              return state.spawn_stage(spec, next, pruner, draft);
             },
+            [&state](spawn_pt_a, const PartSpecMessage& spec, const TreePrunerActor& pruner,
+                     const DraftActor& draft) { return state.spawn_part(spec, pruner, draft); },
+            [&state](model_a, const std::string& name) { return state.model(name); },
+            [&state](piece_a, const std::string& hash, const std::string& file,
+                     std::uint64_t offset) { return state.piece(hash, file, offset); },
         };
       });
 }

@@ -1,13 +1,13 @@
 #include "actors/cluster/recovery.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
-#include "actors/cluster/wire/transport_module.hpp"
 #include "actors/support/end_actor.hpp"
 #include "actors/support/text_error.hpp"
 
@@ -25,6 +25,7 @@ constexpr std::chrono::seconds spawn_limit{20};
 Recovery::Recovery(Start start, Events events)
     : self_(start.self),
       pipeline_(std::move(start.pipeline)),
+      wiring_(pipeline_.wiring()),
       placement_(std::move(start.placement)),
       peers_(std::move(start.peers)),
       lost_(std::move(start.lost)),
@@ -44,8 +45,8 @@ void Recovery::give_up() {
 }
 
 void Recovery::end_made() {
-  for (auto stage : made_)
-    end_actor(pipeline_.stages[stage].stage);
+  for (auto part : made_)
+    end_actor(pipeline_.part(part));
   made_.clear();
 }
 
@@ -62,172 +63,241 @@ void Recovery::answered(void (Recovery::*next)()) {
 
 void Recovery::part() {
   open_ = 1;
-  ++open_;
-  self_->request(pipeline_.draft, hop_limit, part_a_v, last_session_)
-      .then(guard<KeptMessage>([this](const KeptMessage& message) {
-              auto kept = message.read();
-              self_->send(pipeline_.pruner, part_a_v, kept ? kept->segment : SegmentId{0},
-                          last_session_);
-              answered(&Recovery::place);
-            }),
-            guard<caf::error>([this](const caf::error& error) {
-              fail("the draft does not answer: " + error_text(error));
-            }));
-  auto ask = [this](std::uint32_t hop, const ControlActor& control) {
-    ++open_;
-    self_->request<caf::message_priority::high>(control, hop_limit, part_a_v, last_session_)
-        .then(guard<KeptMessage>([this, hop](const KeptMessage& kept) { parted(hop, kept); }),
-              guard<caf::error>([this, hop](const caf::error& error) {
-                if (hop == stages())
-                  return fail("the verifier does not answer: " + error_text(error));
-                spdlog::info("stage {} does not answer: {}", hop, error_text(error));
-                lost_.insert(hop);
-                answered(&Recovery::place);
-              }));
-  };
-  for (std::uint32_t i = 0; i < stages(); ++i)
-    if (!is_lost(i))
-      ask(i, pipeline_.stages[i].control);
-  ask(stages(), pipeline_.verifier);
-  answered(&Recovery::place);
+  if (!is_lost(wiring_.draft()))
+    part_draft();
+  for (std::uint32_t hop = 0; hop <= wiring_.verifier(); ++hop)
+    if (!is_lost(hop))
+      part_hop(hop);
+  answered(&Recovery::parted);
 }
 
-void Recovery::parted(std::uint32_t hop, const KeptMessage& message) {
-  if (auto kept = message.read())
-    kept_[hop] = std::move(*kept);
-  answered(&Recovery::place);
+void Recovery::part_draft() {
+  auto draft = wiring_.draft();
+  ++open_;
+  self_->request(pipeline_.draft, hop_limit, part_a_v, last_session_)
+      .then(guard<KeptMessage>([this, draft](const KeptMessage& message) {
+              if (auto kept = message.read())
+                kept_[draft] = std::move(*kept);
+              answered(&Recovery::parted);
+            }),
+            guard<caf::error>([this, draft](const caf::error& error) {
+              if (!placement_.homes[draft])
+                return fail("the draft does not answer: " + error_text(error));
+              lost_.insert(draft);
+              answered(&Recovery::parted);
+            }));
+}
+
+void Recovery::part_hop(std::uint32_t hop) {
+  auto control =
+      hop == wiring_.verifier() ? ControlActor{pipeline_.verifier} : pipeline_.stages[hop].control;
+  ++open_;
+  self_->request<caf::message_priority::high>(control, hop_limit, part_a_v, last_session_)
+      .then(guard<KeptMessage>([this, hop](const KeptMessage& message) {
+              if (auto kept = message.read())
+                kept_[hop] = std::move(*kept);
+              answered(&Recovery::parted);
+            }),
+            guard<caf::error>([this, hop](const caf::error& error) {
+              if (!placement_.homes[hop])
+                return fail(fmt::format("the {} does not answer: {}", wiring_.name(hop),
+                                        error_text(error)));
+              spdlog::info("{} does not answer: {}", wiring_.name(hop), error_text(error));
+              lost_.insert(hop);
+              answered(&Recovery::parted);
+            }));
+}
+
+/// A new draft goes on with numbers that the one before cannot have reached: sessions number what has
+/// happened since.
+void Recovery::parted() {
+  constexpr unsigned segments_of_a_session = 32;
+  auto draft = kept_.find(wiring_.draft());
+  last_segment_ = is_lost(wiring_.draft()) || draft == kept_.end()
+                      ? (last_session_ + 1) << segments_of_a_session
+                      : draft->second.segment;
+  if (!is_lost(wiring_.pruner()))
+    self_->send(pipeline_.pruner, part_a_v, last_segment_, last_session_);
+  place();
 }
 
 void Recovery::place() {
-  for (auto stage : lost_)
-    placement_.homes[stage] = nullptr;
-  for (auto stage : lost_) {
-    auto home = best_home(stage);
+  for (auto part : lost_)
+    placement_.homes[part] = nullptr;
+  for (auto part : lost_) {
+    auto home = best_home(part);
     if (!home) {
       std::vector<std::string> reasons;
-      for (const auto& [id, why] : refused_[stage])
+      for (const auto& [id, why] : refused_[part])
         reasons.push_back(why);
-      const StageSpec& spec = placement_.specs[stage];
-      return fail(fmt::format("no node can take its layers {} to {}{}{}", spec.first_layer,
-                              spec.end_layer - 1, reasons.empty() ? "" : ": ",
+      return fail(fmt::format("no node can take {}{}{}", what(part), reasons.empty() ? "" : ": ",
                               fmt::join(reasons, "; ")));
     }
-    placement_.homes[stage] = home;
+    placement_.homes[part] = home;
   }
   connect();
 }
 
-/// The one with the fewest stages: spares first.
-NodeAgentActor Recovery::best_home(std::uint32_t stage) const {
+/// The one with the fewest parts: spares first. What comes behind the last stage goes where that is, if it
+/// may: then its hidden states need not travel.
+NodeAgentActor Recovery::best_home(std::uint32_t part) const {
+  auto refused = refused_.find(part);
+  auto may = [&](const caf::actor_addr& node) {
+    return peers_.contains(node) && (refused == refused_.end() || !refused->second.contains(node));
+  };
+  const auto& last = placement_.homes[wiring_.stages() - 1];
+  if (part >= wiring_.stages() && last && may(last.address()))
+    return last;
   NodeAgentActor best;
   std::ptrdiff_t fewest = 0;
-  auto refused = refused_.find(stage);
   for (const auto& [address, peer] : peers_) {
-    if (refused != refused_.end() && refused->second.contains(address))
+    if (!may(address))
       continue;
-    auto stages = std::ranges::count(placement_.homes, peer.agent);
-    if (!best || stages < fewest) {
+    auto parts = std::ranges::count(placement_.homes, peer.agent);
+    if (!best || parts < fewest) {
       best = peer.agent;
-      fewest = stages;
+      fewest = parts;
     }
   }
   return best;
 }
 
-/// Neighbours are connected directly, so that their segments do not pass through this process.
+/// Nodes are connected directly, so that what one sends to another does not pass through this process.
 void Recovery::connect() {
   open_ = 1;
-  for (std::uint32_t i = 0; i + 1 < stages(); ++i) {
-    bool is_new = is_lost(i) || is_lost(i + 1) || cut_.contains(i);
-    if (!is_new || placement_.homes[i] == placement_.homes[i + 1])
-      continue;
-    ++open_;
-    const Peer& from = home_of(i);
-    const Peer& to = home_of(i + 1);
-    auto refused = [this, i, name = from.name](const caf::error& error) {
-      auto why = fmt::format("node {}: {}", name, error_text(error));
-      if (!is_lost(i) && !is_lost(i + 1)) {
-        // Both are well, and do not meet: the first one's layers go elsewhere.
-        end_actor(pipeline_.stages[i].stage);
-        lost_.insert(i);
-        return refuse(i, why);
-      }
-      refuse(is_lost(i + 1) ? i + 1 : i, why);
-    };
-    self_->request(from.agent, connect_limit, connect_a_v, to.host, to.port)
-        .then(guard<caf::node_id>([this](const caf::node_id&) { answered(&Recovery::spawn); }),
-              guard<caf::error>(refused));
+  std::set<std::pair<caf::actor_addr, caf::actor_addr>> connected;
+  for (const auto& [from, to] : hops_between_nodes(wiring_, placement_)) {
+    bool is_new = is_lost(from) || is_lost(to) || cut_.contains({from, to});
+    auto nodes = std::minmax(placement_.homes[from].address(), placement_.homes[to].address());
+    if (is_new && connected.insert({nodes.first, nodes.second}).second)
+      connect(from, to);
   }
   answered(&Recovery::spawn);
 }
 
-/// From the last stage to the first: each is told the one behind it.
+void Recovery::connect(std::uint32_t from, std::uint32_t to) {
+  const Peer& home = home_of(from);
+  const Peer& other = home_of(to);
+  auto refused = [this, from, to, name = home.name](const caf::error& error) {
+    auto why = fmt::format("node {}: {}", name, error_text(error));
+    if (!is_lost(from) && !is_lost(to)) {
+      // Both are well, and do not meet: the first one goes elsewhere.
+      end_actor(pipeline_.part(from));
+      lost_.insert(from);
+      return refuse(from, why);
+    }
+    refuse(is_lost(to) ? to : from, why);
+  };
+  ++open_;
+  self_->request(home.agent, connect_limit, connect_a_v, other.host, other.port)
+      .then(guard<caf::node_id>([this](const caf::node_id&) { answered(&Recovery::spawn); }),
+            guard<caf::error>(refused));
+}
+
+/// Each is told those that it sends to: the pruner first, stages from the last to the first.
 void Recovery::spawn() {
-  auto next = std::ranges::find_if(lost_.rbegin(), lost_.rend(),
-                                   [this](std::uint32_t stage) { return !made_.contains(stage); });
-  if (next == lost_.rend())
-    return load();
-  auto stage = *next;
-  auto peers = peers_of(stage);
-  const Peer& home = home_of(stage);
-  const StageSpec& spec = placement_.specs[stage];
-  if (stage + 1 == stages())
-    expect_data(self_->system(), caf::actor_cast<caf::actor>(pipeline_.verifier), home.agent.node(),
-                placement_.most_answer_bytes);
-  if (!spec.taps.empty())
-    expect_data(self_->system(), caf::actor_cast<caf::actor>(pipeline_.draft), home.agent.node(),
-                placement_.most_answer_bytes * spec.taps.size());
+  for (auto part : {wiring_.pruner(), wiring_.draft(), wiring_.verifier()})
+    if (is_lost(part) && !made_.contains(part))
+      return spawn_part(part);
+  for (auto stage = wiring_.stages(); stage-- > 0;)
+    if (is_lost(stage) && !made_.contains(stage))
+      return spawn_stage(stage);
+  expect_answers(self_->system(), pipeline_, placement_);
+  load();
+}
+
+void Recovery::spawn_stage(std::uint32_t stage) {
+  auto peers = peers_of(pipeline_, stage, link_);
   self_
-      ->request(home.agent, spawn_limit, spawn_st_a_v, StageSpecMessage{spec}, node_before(stage),
-                peers.next, peers.pruner, peers.draft)
+      ->request(home_of(stage).agent, spawn_limit, spawn_st_a_v,
+                StageSpecMessage{placement_.specs[stage]}, peers.next, peers.pruner, peers.draft)
       .then(guard<PipelineActor, ControlActor>(
                 [this, stage](const PipelineActor& made, const ControlActor& control) {
-                  spawned(stage, {made, control});
+                  pipeline_.stages[stage] = {made, control};
+                  spawned(stage);
                 }),
             guard<caf::error>(
                 [this, stage](const caf::error& error) { refuse(stage, error_text(error)); }));
 }
 
-void Recovery::spawned(std::uint32_t stage, const StageHandle& handle) {
-  pipeline_.stages[stage] = handle;
-  made_.insert(stage);
+void Recovery::spawn_part(std::uint32_t part) {
+  const PartSpec& spec = placement_.parts[part - wiring_.stages()];
+  auto name = wiring_.name(part);
+  auto pruner = part == wiring_.pruner() ? TreePrunerActor{}
+                                         : linked(link_, name, "pruner", pipeline_.pruner);
+  auto draft =
+      part == wiring_.verifier() ? linked(link_, name, "draft", pipeline_.draft) : DraftActor{};
+  self_
+      ->request(home_of(part).agent, spawn_limit, spawn_pt_a_v, PartSpecMessage{spec}, pruner,
+                draft)
+      .then(guard<caf::actor>([this, part, kind = spec.part](const caf::actor& made) {
+              if (!made)
+                return refuse(part, "it made none");
+              pipeline_.set(kind, made);
+              spawned(part);
+            }),
+            guard<caf::error>(
+                [this, part](const caf::error& error) { refuse(part, error_text(error)); }));
+}
+
+void Recovery::spawned(std::uint32_t part) {
+  made_.insert(part);
   spawn();
 }
 
 void Recovery::load() {
-  open_ = 1 + lost_.size();
-  for (auto stage : lost_)
-    self_->request(pipeline_.stages[stage].stage, load_limit_, load_a_v)
+  open_ = 1;
+  for (auto part : lost_) {
+    if (part == wiring_.pruner())
+      continue;  // it has no weights
+    ++open_;
+    self_->request(pipeline_.part(part), load_limit_, load_a_v)
         .then(guard<StageStatsMessage>(
                   [this](const StageStatsMessage&) { answered(&Recovery::bind); }),
-              guard<caf::error>([this, stage](const caf::error& error) {
-                refuse(stage, fmt::format("node {}: {}", home_of(stage).name, error_text(error)));
+              guard<caf::error>([this, part](const caf::error& error) {
+                refuse(part, fmt::format("node {}: {}", home_of(part).name, error_text(error)));
               }));
+  }
   answered(&Recovery::bind);
 }
 
-/// All hops hear of it before the first session opens: what travels from hop to hop could be faster
-/// than what they are told from here.
+/// All hear of it before the first session opens: what travels from hop to hop could be faster than what
+/// they are told from here.
 void Recovery::bind() {
   open_ = 1;
-  for (std::uint32_t i = 0; i < stages(); ++i) {
-    auto done = guard<done_a>([this](done_a) { answered(&Recovery::bound); });
-    auto failed =
-        guard<caf::error>([this, i](const caf::error& error) { lose(i, error_text(error)); });
-    std::uint32_t is_new = is_lost(i + 1) ? 1 : 0;
+  auto done = guard<done_a>([this](done_a) { answered(&Recovery::bound); });
+  auto failed = [this](std::uint32_t part) {
+    return guard<caf::error>([this, part](const caf::error& error) {
+      if (!placement_.homes[part])
+        return fail(
+            fmt::format("the {} does not answer: {}", wiring_.name(part), error_text(error)));
+      lose(part, error_text(error));
+    });
+  };
+  for (std::uint32_t hop = 0; hop <= wiring_.verifier(); ++hop) {
+    auto peers = peers_of(pipeline_, hop, link_);
+    // A new verifier needs nothing of what it has missed.
+    std::uint32_t is_new = hop + 1 < wiring_.stages() && is_lost(hop + 1) ? 1 : 0;
     ++open_;
     self_
-        ->request(pipeline_.stages[i].stage, hop_limit, bind_a_v,
-                  caf::actor_cast<caf::actor>(peers_of(i).next), is_new)
-        .then(done, failed);
-    if (is_lost(i))
-      continue;
-    ++open_;
-    self_
-        ->request(home_of(i).agent, hop_limit, bind_a_v, pipeline_.stages[i].stage, behind(i),
-                  node_before(i))
-        .then(done, failed);
+        ->request(pipeline_.part(hop), hop_limit, bind_a_v, caf::actor_cast<caf::actor>(peers.next),
+                  caf::actor_cast<caf::actor>(peers.pruner),
+                  caf::actor_cast<caf::actor>(peers.draft), is_new)
+        .then(done, failed(hop));
   }
+  for (const Binding& binding : bindings_of(self_->system(), pipeline_, placement_)) {
+    ++open_;
+    self_
+        ->request(binding.home, hop_limit, bind_a_v, binding.part, binding.receivers,
+                  binding.senders)
+        .then(done, failed(binding.number));
+  }
+  if (is_lost(wiring_.pruner()))
+    self_->send(pipeline_.pruner, part_a_v, last_segment_, last_session_);
+  if (is_lost(wiring_.draft()))
+    self_->send(pipeline_.draft, bind_a_v,
+                linked(link_, "draft", "stage 0", pipeline_.stages.front().stage),
+                caf::actor_cast<caf::actor>(linked(link_, "draft", "draft", pipeline_.draft)));
   answered(&Recovery::bound);
 }
 
@@ -236,77 +306,68 @@ void Recovery::bound() {
   events_.done(*this);
 }
 
-void Recovery::lose(std::uint32_t stage, const std::string& why) {
-  spdlog::info("stage {} does not answer: {}", stage, why);
+void Recovery::lose(std::uint32_t part, const std::string& why) {
+  spdlog::info("{} does not answer: {}", wiring_.name(part), why);
   ++attempt_;
   end_made();
-  lost_.insert(stage);
+  lost_.insert(part);
   place();
 }
 
-void Recovery::refuse(std::uint32_t stage, const std::string& why) {
-  spdlog::info("stage {} goes to another node: {}", stage, why);
+void Recovery::refuse(std::uint32_t part, const std::string& why) {
+  spdlog::info("{} goes to another node: {}", wiring_.name(part), why);
   ++attempt_;
   end_made();
-  refused_[stage][placement_.homes[stage].address()] = why;
+  refused_[part][placement_.homes[part].address()] = why;
   place();
 }
 
-caf::node_id Recovery::node_before(std::uint32_t stage) const {
-  return stage == 0 ? self_->node() : placement_.homes[stage - 1].node();
-}
-
-PipelineActor Recovery::behind(std::uint32_t stage) const {
-  return stage + 1 == stages() ? pipeline_.verifier : pipeline_.stages[stage + 1].stage;
-}
-
-StagePeers Recovery::peers_of(std::uint32_t stage) const {
-  StagePeers peers{behind(stage), pipeline_.pruner, pipeline_.draft};
-  if (!link_)
-    return peers;
-  auto name = fmt::format("stage {}", stage);
-  auto next = stage + 1 == stages() ? "verifier" : fmt::format("stage {}", stage + 1);
-  auto link = [&]<class Handle>(const std::string& to, const Handle& target) {
-    return caf::actor_cast<Handle>(link_(name, to, caf::actor_cast<caf::actor>(target)));
-  };
-  return {link(next, peers.next), link("pruner", peers.pruner), link("draft", peers.draft)};
-}
-
-const Peer& Recovery::home_of(std::uint32_t stage) const {
-  return peers_.at(placement_.homes[stage].address());
+const Peer& Recovery::home_of(std::uint32_t part) const {
+  return peers_.at(placement_.homes[part].address());
 }
 
 Position Recovery::cached(SessionId session) const {
-  auto at = [&](std::size_t hop) -> KeptSession {
-    auto kept = kept_.find(hop);
+  auto at = [&](std::uint32_t part) -> KeptSession {
+    auto kept = kept_.find(part);
     if (kept == kept_.end())
       return {};
     auto found = std::ranges::find(kept->second.sessions, session, &KeptSession::session);
     return found == kept->second.sessions.end() ? KeptSession{} : *found;
   };
-  auto least = at(stages()).tokens;
-  for (std::uint32_t i = 0; i < stages(); ++i)
+  // A new first stage gets its tokens from the draft that has put the session aside.
+  if (is_lost(0) && is_lost(wiring_.draft()))
+    return 0;
+  auto least = is_lost(0) ? at(wiring_.draft()).tokens : at(0).tokens;
+  if (!is_lost(wiring_.verifier()))
+    least = std::min(least, at(wiring_.verifier()).tokens);
+  for (std::uint32_t i = 1; i < wiring_.stages(); ++i)
     if (!is_lost(i))
       least = std::min(least, at(i).tokens);
-    else if (i > 0 && !is_lost(i - 1))
+    else if (!is_lost(i - 1))
       least = std::min(least, at(i - 1).restorable);
   return least;
 }
 
 std::set<SessionId> Recovery::kept() const {
   std::set<SessionId> all;
-  for (const auto& [hop, kept] : kept_)
+  for (const auto& [part, kept] : kept_)
     for (const KeptSession& session : kept.sessions)
       all.insert(session.session);
   return all;
 }
 
+std::string Recovery::what(std::uint32_t part) const {
+  if (part >= wiring_.stages())
+    return "the " + wiring_.name(part);
+  const StageSpec& spec = placement_.specs[part];
+  return fmt::format("layers {} to {}", spec.first_layer, spec.end_layer - 1);
+}
+
 std::string Recovery::outcome() const {
   std::vector<std::string> moves;
-  for (auto stage : lost_)
-    moves.push_back(fmt::format("layers {} to {} are on node {} now",
-                                placement_.specs[stage].first_layer,
-                                placement_.specs[stage].end_layer - 1, home_of(stage).name));
+  for (auto part : lost_)
+    moves.push_back(fmt::format("{} {} on node {} now", what(part),
+                                part < wiring_.stages() ? "are" : "is", home_of(part).name));
   return moves.empty() ? "the nodes are connected again"
                        : fmt::format("{}", fmt::join(moves, ", "));
 }

@@ -16,6 +16,8 @@
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
+#include "actors/cluster/agreement.hpp"
+#include "actors/cluster/model_choice.hpp"
 #include "actors/cluster/node.hpp"
 #include "actors/cluster/shard_store.hpp"
 #include "actors/support/text_error.hpp"
@@ -23,28 +25,11 @@
 #include "models/base/error.hpp"
 #include "models/layers/shard.hpp"
 #include "models/layers/stage_model.hpp"
-#include "models/model_hash.hpp"
-#include "models/numerics.hpp"
 #include "models/open_model.hpp"
 
 namespace flowspec {
 
 namespace {
-
-/// Checks protocol and numerics; returns how the stage multiplies.
-LinearForm check_agreement(const Node& node, const StageSpec& spec) {
-  if (spec.protocol != protocol_version)
-    throw ModelError(fmt::format("speaks protocol version {}, the coordinator speaks {}",
-                                 protocol_version, spec.protocol));
-  auto own = with_hidden_type(node.numerics(), spec.hidden_type);
-  auto form = form_of_numerics(spec.numerics, own);
-  if (!form)
-    throw ModelError(
-        fmt::format("computes with numerics {}, the coordinator with {}: the text would depend on "
-                    "where the layers lie",
-                    own, spec.numerics));
-  return *form;
-}
 
 void check_taps(const StageSpec& spec, const ModelConfig& config, const std::string& model) {
   if (!spec.taps.empty() && spec.taps.back() > config.layers)
@@ -58,26 +43,6 @@ void check_layers(const StageSpec& spec, const OpenModel& model) {
     throw ModelError(fmt::format("{} has {} layers, there are no layers {} to {}", path,
                                  model.config.layers, spec.first_layer, spec.end_layer));
   check_taps(spec, model.config, path);
-}
-
-/// The models with that name that the stage could be made from. If there are none, throws the error
-/// of the first.
-std::vector<OpenModel> find_candidates(const Node& node, const StageSpec& spec) {
-  std::vector<OpenModel> candidates;
-  std::exception_ptr first;
-  for (const auto& path : node.library().find(spec.model_file)) {
-    try {
-      auto model = open_model(path);
-      check_layers(spec, model);
-      candidates.push_back(std::move(model));
-    } catch (const ModelError&) {
-      if (!first)
-        first = std::current_exception();
-    }
-  }
-  if (candidates.empty())
-    std::rethrow_exception(first);
-  return candidates;
 }
 
 /// `claim`, with what does not fit in the text of its error.
@@ -114,15 +79,6 @@ struct Bounds {
   }
 };
 
-bool same_hash(std::string_view a, std::string_view b) {
-  return std::ranges::equal(
-      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
-
-unsigned threads_of(const Node& node, const StageSpec& spec) {
-  return std::max(std::min(spec.threads, node.options().threads), 1U);
-}
-
 ShardKey key_of(const Node& node, const StageSpec& spec, LinearForm form) {
   auto hash = spec.model_hash;
   std::ranges::transform(hash, hash.begin(),
@@ -130,7 +86,7 @@ ShardKey key_of(const Node& node, const StageSpec& spec, LinearForm form) {
   return {hash,
           {spec.first_layer, spec.end_layer},
           form,
-          form == LinearForm::packed ? 0 : threads_of(node, spec)};
+          form == LinearForm::packed ? 0 : node.threads(spec.threads)};
 }
 
 struct Loading {
@@ -148,32 +104,13 @@ struct Loading {
       throw ModelError("stopped loading");
   }
 
-  /// The candidate with the coordinator's hash.
-  const OpenModel& choose() const {
-    std::vector<std::string> others;
-    for (const OpenModel& model : candidates) {
-      try {
-        auto hash = node->library().hash(
-            *model.files, [this](std::uint64_t, std::uint64_t) { stop_if_unwanted(); });
-        if (same_hash(hash, spec.model_hash))
-          return model;
-        others.push_back(
-            fmt::format("{} is not the model that the coordinator has: its hash is {}, not {}",
-                        model.files->path().string(), hash, spec.model_hash));
-      } catch (const ModelError& e) {
-        stop_if_unwanted();
-        others.emplace_back(e.what());
-      }
-    }
-    throw ModelError(fmt::format("{}", fmt::join(others, "; ")));
-  }
-
   std::shared_ptr<const Shard> load() const {
-    const auto& model = choose();
+    const auto& model =
+        choose_model(node->library(), candidates, spec.model_hash, [this] { stop_if_unwanted(); });
     const auto start = std::chrono::steady_clock::now();
     auto shard = std::make_shared<const Shard>(
         *model.files, model.config,
-        ShardOptions{{spec.first_layer, spec.end_layer}, threads_of(*node, spec), form},
+        ShardOptions{{spec.first_layer, spec.end_layer}, node->threads(spec.threads), form},
         [this](std::uint64_t, std::uint64_t) { stop_if_unwanted(); });
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
     spdlog::info("stage {}: its weights are loaded, in {:.2f} s", spec.stage, time.count());
@@ -191,7 +128,7 @@ struct Loading {
     if (!has_loaded)
       spdlog::info("stage {}: its weights are in memory already", spec.stage);
     StageOptions options{{spec.first_layer, spec.end_layer},
-                         threads_of(*node, spec),
+                         node->threads(spec.threads),
                          spec.max_rows,
                          spec.kv_type,
                          form,
@@ -218,7 +155,7 @@ auto error_of(const Work& work, const std::string& prefix = {}) -> caf::expected
 caf::expected<StagePlan> plan_stage(const std::shared_ptr<Node>& node, const StageSpec& spec,
                                     std::shared_ptr<const std::atomic<bool>> given_up) {
   auto plan = [&]() -> StagePlan {
-    auto form = check_agreement(*node, spec);
+    auto form = check_agreement(*node, spec.protocol, spec.numerics, spec.hidden_type);
     const auto key = key_of(*node, spec, form);
     std::vector<OpenModel> candidates;
     Bounds bounds;
@@ -228,7 +165,8 @@ caf::expected<StagePlan> plan_stage(const std::shared_ptr<Node>& node, const Sta
       check_taps(spec, config, spec.model_file);
       bounds.include(spec, config);
     } else {
-      candidates = find_candidates(*node, spec);
+      candidates = find_models(node->library(), spec.model_file,
+                               [&](const OpenModel& model) { check_layers(spec, model); });
       for (const OpenModel& model : candidates)
         bounds.include(spec, model.config);
       const auto bytes = most_weight_bytes(spec, candidates);

@@ -7,7 +7,7 @@
 #include <caf/expected.hpp>
 
 #include "actors/pipeline/stage.hpp"
-#include "messages/types.hpp"
+#include "messages/setup_types.hpp"
 
 namespace flowspec {
 

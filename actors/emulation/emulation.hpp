@@ -12,7 +12,7 @@
 
 #include "actors/emulation/recorder.hpp"
 #include "actors/pipeline/pipeline.hpp"
-#include "messages/types.hpp"
+#include "messages/setup_types.hpp"
 
 namespace flowspec {
 

@@ -8,7 +8,7 @@
 #include <caf/actor.hpp>
 #include <caf/fwd.hpp>
 
-#include "messages/types.hpp"
+#include "messages/setup_types.hpp"
 
 namespace flowspec {
 

@@ -16,7 +16,7 @@
 
 #include "actors/pipeline/pipeline.hpp"
 #include "actors/pipeline/stage.hpp"
-#include "messages/types.hpp"
+#include "messages/setup_types.hpp"
 
 namespace flowspec {
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "messages/types.hpp"
+#include "messages/setup_types.hpp"
 
 namespace flowspec {
 

@@ -86,8 +86,10 @@ class Draft {
     return KeptMessage{kept};
   }
 
-  void bind_again(PipelineActor first, bool is_new) {
+  void bind_again(PipelineActor first, TreePrunerActor pruner, bool is_new, SegmentId last) {
     first_ = std::move(first);
+    config_.pruner = std::move(pruner);
+    last_segment_ = std::max(last_segment_, last);
     if (is_new)
       first_lacks_ = parted_;
     go_on();
@@ -405,8 +407,10 @@ DraftActor::behavior_type draft(DraftActor::stateful_pointer<Draft> self, DraftC
         state.done(rows);
         state.handled();
       },
-      [&state](bind_a, PipelineActor first, std::uint32_t is_new) {
-        state.bind_again(std::move(first), is_new != 0);
+      [&state](bind_a, PipelineActor first, const caf::actor& pruner, std::uint32_t is_new,
+               SegmentId last) {
+        state.bind_again(std::move(first), caf::actor_cast<TreePrunerActor>(pruner), is_new != 0,
+                         last);
         state.handled();
       },
       [&state](part_a, SessionId last) -> caf::result<KeptMessage> {

@@ -13,6 +13,7 @@
 #include "actors/pipeline/kept_output.hpp"
 #include "actors/tree/applied_prunes.hpp"
 #include "actors/tree/live_view.hpp"
+#include "messages/setup_types.hpp"
 #include "messages/types.hpp"
 #include "models/kv/kv_cache.hpp"
 

@@ -14,6 +14,7 @@
 #include "actors/pipeline/guarded.hpp"
 #include "actors/pipeline/hop.hpp"
 #include "actors/pipeline/probe.hpp"
+#include "actors/pipeline/stage_peers.hpp"
 #include "actors/support/log_failures.hpp"
 #include "actors/support/text_error.hpp"
 #include "actors/type_ids.hpp"
@@ -158,8 +159,11 @@ PipelineActor::behavior_type hop_behavior(Self* self) {
         state->handled();
         return kept;
       },
-      [state](bind_a, const caf::actor& next, std::uint32_t is_new) -> caf::result<done_a> {
-        state->bind(caf::actor_cast<PipelineActor>(next), is_new != 0);
+      [state](bind_a, const caf::actor& next, const caf::actor& pruner, const caf::actor& draft,
+              std::uint32_t is_new) -> caf::result<done_a> {
+        state->bind({caf::actor_cast<PipelineActor>(next), caf::actor_cast<TreePrunerActor>(pruner),
+                     caf::actor_cast<DraftActor>(draft)},
+                    is_new != 0);
         return done_a_v;
       },
       [state](load_a) { return state->load(); },

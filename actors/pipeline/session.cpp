@@ -50,7 +50,8 @@ class Session {
 
   /// The text goes on behind the tokens that have been accepted. Random numbers depend on the position
   /// alone, so it is the text that would have been written.
-  void resume(SessionId id, SessionId previous, Position cached) {
+  void resume(SessionId id, SessionId previous, Position cached, TreePrunerActor pruner) {
+    config_.pruner = std::move(pruner);
     if (closing_)
       return;
     number_ = id;
@@ -262,8 +263,9 @@ SessionActor::behavior_type session(SessionActor::stateful_pointer<Session> self
       [&state](const ClosedMessage&) { state.closed(); },
       [&state](const CancelMessage&) { state.cancel(); },
       [&state](pause_a) { state.pause(); },
-      [&state](resume_a, SessionId id, SessionId previous, Position cached) {
-        state.resume(id, previous, cached);
+      [&state](resume_a, SessionId id, SessionId previous, Position cached,
+               const caf::actor& pruner) {
+        state.resume(id, previous, cached, caf::actor_cast<TreePrunerActor>(pruner));
       },
       [&state](tick_a) { state.tick(); },
   };

@@ -74,8 +74,11 @@ class Stage : public HopActor {
     restore(*restored, *session);
   }
 
-  void bind(PipelineActor next, bool is_new) {
-    config_.peers.next = std::move(next);
+  void bind(const StagePeers& peers, bool is_new) {
+    if (!peers.next || !peers.pruner || !peers.draft)
+      return;
+    config_.peers = peers;
+    pruner_ = peers.pruner;
     next_is_new_ = is_new;
     if (is_new)
       sessions_.next_is_new();

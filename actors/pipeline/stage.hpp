@@ -11,6 +11,7 @@
 #include <caf/fwd.hpp>
 
 #include "actors/interfaces.hpp"
+#include "actors/pipeline/stage_peers.hpp"
 #include "actors/support/memory_ledger.hpp"
 #include "actors/support/spawn_mode.hpp"
 #include "models/layers/stage_model.hpp"
@@ -21,15 +22,6 @@ class PipelineProbe;
 
 /// Makes the stage's layers, on the stage's own thread.
 using StageLoader = std::function<caf::expected<std::unique_ptr<StageModel>>()>;
-
-/// What a stage is connected to.
-struct StagePeers {
-  /// The next stage, or the verifier.
-  PipelineActor next;
-  TreePrunerActor pruner;
-  /// Receives Ready from stage 0, and Features from stages with taps.
-  DraftActor draft;
-};
 
 struct StageConfig {
   /// Position in the pipeline; stage 0 takes tokens.

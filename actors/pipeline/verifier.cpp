@@ -64,7 +64,12 @@ class Verifier : public HopActor {
   void restored(const RestoredMessage&) {}
 
   /// No hop follows.
-  void bind(const PipelineActor&, bool) {}
+  void bind(const StagePeers& peers, bool) {
+    if (!peers.pruner || !peers.draft)
+      return;
+    pruner_ = peers.pruner;
+    config_.draft = peers.draft;
+  }
 
   void close(const CloseMessage& message) {
     if (auto close = read(message)) {

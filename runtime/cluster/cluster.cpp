@@ -80,7 +80,7 @@ Cluster parse_cluster(const std::string& text, const std::string& name) {
   } catch (const Json::parse_error& e) {
     throw RuntimeError(fmt::format("{} is no JSON: {}", name, e.what()));
   }
-  check_keys(json, {"nodes"}, name);
+  check_keys(json, {"nodes", "place"}, name);
   if (!json.contains("nodes") || !json["nodes"].is_array() || json["nodes"].empty())
     throw RuntimeError(fmt::format("{} has no list \"nodes\"", name));
   Cluster cluster;
@@ -91,6 +91,16 @@ Cluster parse_cluster(const std::string& text, const std::string& name) {
   if (!cluster.layers.empty() && cluster.layers.size() != cluster.nodes.size())
     throw RuntimeError(
         fmt::format("{}: \"layers\" has to be said for every node, or for none", name));
+  if (!json.contains("place"))
+    return cluster;
+  const auto& place = json["place"];
+  auto where = fmt::format("{}: \"place\"", name);
+  check_keys(place, {"verifier", "draft", "pruner"}, where);
+  for (const auto& [role, node] : place.items()) {
+    if (!node.is_string())
+      throw RuntimeError(fmt::format("{}: \"{}\" is no text", where, role));
+    set_role(cluster.roles, role, node.get<std::string>(), where);
+  }
   return cluster;
 }
 
@@ -99,12 +109,17 @@ Cluster read_cluster(const std::filesystem::path& file) {
 }
 
 Cluster named_cluster(const std::string& file, const std::vector<std::string>& nodes,
-                      const std::vector<std::string>& spares) {
+                      const std::vector<std::string>& spares, const std::string& place) {
   auto cluster = file.empty() ? Cluster{} : read_cluster(file);
   for (const std::string& spare : spares)
     cluster.spares.push_back(parse_address(spare));
   for (const std::string& node : nodes)
     cluster.nodes.push_back(parse_address(node));
+  if (!place.empty())
+    cluster.roles = parse_roles(place);
+  if (!cluster.roles.empty() && cluster.nodes.empty())
+    throw RuntimeError(
+        "--place says which node a part runs on, and there are no nodes: add --node");
   return cluster;
 }
 

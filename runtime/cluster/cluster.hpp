@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/cluster/address.hpp"
+#include "runtime/cluster/roles.hpp"
 
 namespace flowspec {
 
@@ -16,6 +17,8 @@ struct Cluster {
   std::vector<std::uint32_t> layers;
   /// Nodes that take over the layers of one that is lost.
   std::vector<Address> spares;
+  /// Where the parts of the pipeline that are no stages run.
+  Roles roles;
 };
 
 /// Reads a cluster file: JSON with comments; see config/. Throws RuntimeError, which names the file
@@ -25,6 +28,6 @@ Cluster read_cluster(const std::filesystem::path& file);
 Cluster parse_cluster(const std::string& text, const std::string& name);
 /// The nodes that the options name, in a file or one by one; none: everything runs in this process.
 Cluster named_cluster(const std::string& file, const std::vector<std::string>& nodes,
-                      const std::vector<std::string>& spares = {});
+                      const std::vector<std::string>& spares = {}, const std::string& place = {});
 
 }  // namespace flowspec

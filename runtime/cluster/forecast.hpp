@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "messages/setup_types.hpp"
 #include "messages/types.hpp"
 #include "models/base/types.hpp"
 #include "models/open_model.hpp"

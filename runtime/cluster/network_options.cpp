@@ -44,6 +44,13 @@ void add_cluster_options(CLI::App& app, std::string& file, std::vector<std::stri
   by_name->excludes(by_file);
 }
 
+void add_place_option(CLI::App& app, std::string& place) {
+  app.add_option("--place", place,
+                 "Where verifier, draft and pruner run, as draft=NODE,verifier=last: a node of the "
+                 "run, its last one, or here (default: here)")
+      ->type_name("PART=NODE,...");
+}
+
 void add_spare_option(CLI::App& app, std::vector<std::string>& spares) {
   app.add_option("--spare", spares,
                  "A node that takes over the layers of one that is lost, host:port; repeat")

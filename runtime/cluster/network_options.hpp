@@ -25,6 +25,8 @@ struct NetworkOptions {
 
 void add_network_options(CLI::App& app, NetworkOptions& network);
 void add_cluster_options(CLI::App& app, std::string& file, std::vector<std::string>& nodes);
+/// Where verifier, draft, and tree pruner run.
+void add_place_option(CLI::App& app, std::string& place);
 void add_spare_option(CLI::App& app, std::vector<std::string>& spares);
 
 }  // namespace flowspec

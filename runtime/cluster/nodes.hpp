@@ -8,7 +8,7 @@
 #include <caf/node_id.hpp>
 
 #include "actors/interfaces.hpp"
-#include "messages/types.hpp"
+#include "messages/setup_types.hpp"
 #include "runtime/cluster/address.hpp"
 
 namespace flowspec {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "messages/setup_types.hpp"
 #include "messages/types.hpp"
 #include "models/base/types.hpp"
 #include "models/formats/load_type.hpp"

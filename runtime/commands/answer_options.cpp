@@ -50,6 +50,7 @@ void add_place_options(CLI::App& app, AnswerOptions& options) {
       ->allow_extra_args(false);
   add_cluster_options(*where, options.cluster_file, options.nodes);
   add_spare_option(*where, options.spares);
+  add_place_option(*where, options.place);
   where
       ->add_option("--threads", options.run.threads,
                    "Threads of every stage, of the verifier and of the draft "

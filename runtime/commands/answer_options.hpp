@@ -24,6 +24,8 @@ struct AnswerOptions {
   RunSpec run;
   std::string cluster_file;
   std::vector<std::string> spares;
+  /// See `parse_roles`.
+  std::string place;
   std::vector<std::string> nodes;
   NetworkOptions network;
   std::uint32_t max_tokens = 256;

@@ -36,7 +36,8 @@ ExitCode run_client(
     Client client{Signals(on_signal), PauseWatch()};
     check_tls(options.network);
     RunSpec& spec = options.run;
-    spec.cluster = named_cluster(options.cluster_file, options.nodes, options.spares);
+    spec.cluster =
+        named_cluster(options.cluster_file, options.nodes, options.spares, options.place);
     options.network = network_for(options.network, spec.cluster.nodes);
     spec.shows_progress = options.verbosity != Verbosity::quiet;
     Engine engine(spec);

@@ -15,12 +15,7 @@
 #include "actors/support/machine.hpp"
 #include "actors/support/text_error.hpp"
 #include "models/drafts/draft_files.hpp"
-#include "models/drafts/draft_output.hpp"
 #include "models/drafts/draft_vocabulary.hpp"
-#include "models/drafts/eagle3_files.hpp"
-#include "models/drafts/eagle_head.hpp"
-#include "models/drafts/prompt_lookup_draft.hpp"
-#include "models/drafts/small_lm.hpp"
 #include "models/formats/hash_cache.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
@@ -48,7 +43,8 @@ std::shared_ptr<const LanguageModel> open_text_model(const fs::path& path) {
 
 std::unique_ptr<DraftModel> reserving(std::unique_ptr<DraftModel> draft,
                                       const std::optional<MemoryLedger>& memory) {
-  return memory ? std::make_unique<ReservingDraft>(std::move(draft), *memory) : std::move(draft);
+  return draft && memory ? std::make_unique<ReservingDraft>(std::move(draft), *memory)
+                         : std::move(draft);
 }
 
 /// Names a file's content: its hash if that is known or soon found, else its identity.
@@ -116,28 +112,36 @@ void Engine::open_draft(const RunSpec& spec) {
   else if (draft_name_.empty())
     draft_name_ =
         is_embedded ? embedded_file("eagle/config.json").parent_path().string() : "lookup";
+  draft_.target = target_;
+  draft_.kv_type = kv_type_;
+  draft_.hidden_type = hidden_type_;
+  if (draft_name_ == "lookup")
+    draft_.kind = DraftSource::Kind::lookup;
   if (!may_have_weights(draft_name_))
     return;
   if (draft_name_ == "self") {
-    draft_ = target_;
+    draft_.kind = DraftSource::Kind::model;
+    draft_.model = target_;
     return;
   }
-  if (auto kind = draft_kind(draft_name_); kind != DraftKind::model) {
-    eagle_ = draft_name_;
-    if (kind == DraftKind::eagle3_head)
-      check_eagle3();
-    else
-      EagleHead::check(eagle_, target_->config);
-    draft_name_ = eagle_.filename().string();
+  if (draft_kind(draft_name_) != DraftKind::model) {
+    auto head = flowspec::open_draft(draft_name_, target_);
+    draft_.kind = head.kind;
+    draft_.head = head.head;
+    draft_.eagle3 = head.eagle3;
+    check_eagle3();
+    draft_name_ = draft_.head.filename().string();
     return;
   }
-  draft_ = open_text_model(draft_name_);
-  if (auto problem = difference(target_->tokenizer, draft_->tokenizer))
+  auto model = open_text_model(draft_name_);
+  if (auto problem = difference(target_->tokenizer, model->tokenizer))
     throw RuntimeError(fmt::format(
         "the draft {} has another vocabulary than the model {}: {}. A draft has to have the "
         "model's own vocabulary.",
-        draft_->files->path().string(), target_->files->path().string(), *problem));
-  draft_name_ = draft_->files->path().filename().string();
+        model->files->path().string(), target_->files->path().string(), *problem));
+  draft_.kind = DraftSource::Kind::model;
+  draft_.model = model;
+  draft_name_ = model->files->path().filename().string();
 }
 
 void Engine::set_draft_type(LoadType type) {
@@ -148,41 +152,41 @@ void Engine::set_draft_type(LoadType type) {
         "--draft-type {} is for the weights of a draft, and the draft \"{}\" has none: name an "
         "EAGLE head or a model with --draft, or leave --draft-type out",
         name_of(type), draft_name_));
-  if (!draft_has_own_head(type) && draft_bytes(0, type) == draft_bytes(0, LoadType::as_is)) {
+  if (!draft_.has_own_head(type) &&
+      draft_.needed_bytes(0, type) == draft_.needed_bytes(0, LoadType::as_is)) {
     spdlog::warn(
         "--draft-type {} changes nothing: the weights of {} are as small already, or their rows "
         "are no whole blocks of 32",
         name_of(type), draft_name_);
     return;
   }
-  draft_type_ = type;
+  draft_.type = type;
   draft_name_ += fmt::format(" ({})", name_of(type));
 }
 
 void Engine::set_draft_vocabulary(const std::string& list) {
   if (list.empty())
     return;
-  if (!draft_reads_features() || (eagle3_ && !eagle3_->lm_head))
+  if (!draft_reads_features() || (draft_.eagle3 && !draft_.eagle3->lm_head))
     throw RuntimeError(fmt::format(
         "--draft-vocabulary is for EAGLE heads that compute with the model's LM head, and the "
         "draft "
         "\"{}\" is none: leave --draft-vocabulary out, or name such a head with --draft",
         draft_name_));
-  draft_vocabulary_ = read_token_list(list, target_->config.vocab_size);
-  draft_name_ += fmt::format(" ({} tokens)", draft_vocabulary_.size());
+  draft_.vocabulary = read_token_list(list, target_->config.vocab_size);
+  draft_name_ += fmt::format(" ({} tokens)", draft_.vocabulary.size());
 }
 
 double Engine::draft_vocabulary_share() const {
-  if (draft_vocabulary_.empty())
+  if (draft_.vocabulary.empty())
     return 1;
-  return static_cast<double>(draft_vocabulary_.size()) / target_->config.vocab_size;
+  return static_cast<double>(draft_.vocabulary.size()) / target_->config.vocab_size;
 }
 
-void Engine::check_eagle3() {
-  eagle3_ = Eagle3Head::check(eagle_, *target_->files, target_->config);
-  // A head that was made for other layers guesses wrong, and nothing else shows it.
-  if (const auto& taps = eagle3_->taps; !taps.empty())
-    spdlog::warn("{}: the EAGLE-3 head reads what enters layer{} {} of {}", eagle_.string(),
+/// A head that was made for other layers guesses wrong, and nothing else shows it.
+void Engine::check_eagle3() const {
+  if (const auto taps = draft_.taps(); !taps.empty())
+    spdlog::warn("{}: the EAGLE-3 head reads what enters layer{} {} of {}", draft_.head.string(),
                  taps.size() == 1 ? "" : "s", fmt::join(taps, ", "), target_->config.layers);
 }
 
@@ -208,7 +212,7 @@ unsigned Engine::threads(std::size_t stages) const {
   constexpr std::uint64_t small_model = std::uint64_t{32} << 20;
   if (target_->files->file_size() < small_model)
     return 1;
-  auto users = static_cast<unsigned>(std::max<std::size_t>(stages, 1)) + (draft_ ? 1 : 0);
+  auto users = static_cast<unsigned>(std::max<std::size_t>(stages, 1)) + (draft_.model ? 1 : 0);
   return std::max(1U, usable_cores() / users);
 }
 
@@ -231,83 +235,50 @@ LmHeadLoader Engine::head_loader(unsigned threads, std::uint32_t max_rows, Linea
   };
 }
 
+std::string Engine::draft_file() const {
+  switch (draft_.kind) {
+    case DraftSource::Kind::none:
+      return "none";
+    case DraftSource::Kind::lookup:
+      return "lookup";
+    case DraftSource::Kind::model:
+      return draft_.model == target_ ? "self" : draft_.model->files->path().filename().string();
+    default:
+      return draft_.head.filename().string();
+  }
+}
+
 std::string Engine::pair_name() const {
   auto draft = draft_name_;
-  if (draft_reads_features())
-    draft = file_key(eagle3_ ? open_eagle3(eagle_).files->path() : find_head_weights(eagle_));
-  else if (draft_ != nullptr)
-    draft = file_key(draft_->files->parts().front());
+  if (may_have_weights(draft_name_))
+    draft = file_key(draft_.weights());
   return file_key(target_->files->parts().front()) + "+" + draft;
 }
 
 std::uint64_t Engine::needed_bytes(const std::vector<LayerRange>& stages, std::uint32_t max_rows,
-                                   std::uint32_t draft_rows) const {
-  std::uint64_t bytes = LmHead::needed_bytes(*target_->files, target_->config, max_rows);
+                                   std::uint32_t draft_rows, bool has_head, bool has_draft) const {
+  std::uint64_t bytes = 0;
+  // A head that shares the target's output loads it, too.
+  bool shares = has_draft && draft_reads_features() && draft_.vocabulary.empty() &&
+                !draft_.has_own_head(draft_.type);
+  if (has_head || shares)
+    bytes += LmHead::needed_bytes(*target_->files, target_->config, has_head ? max_rows : 0);
   for (const LayerRange& layers : stages)
     bytes += StageModel::needed_bytes(*target_->files, target_->config, layers, max_rows);
-  return bytes + draft_bytes(draft_rows, draft_type_);
-}
-
-std::uint64_t Engine::draft_bytes(std::uint32_t rows, LoadType type) const {
-  if (draft_reads_features()) {
-    // The EAGLE head counts its logits itself.
-    std::uint64_t head = 0;
-    if (!draft_vocabulary_.empty())
-      head = DraftOutput::needed_bytes(*target_->files, target_->config, draft_vocabulary_.size(),
-                                       type);
-    else if (draft_has_own_head(type))
-      head = LmHead::needed_bytes(*target_->files, target_->config, 0, type);
-    return head +
-           (eagle3_ ? Eagle3Head::needed_bytes(eagle_, *target_->files, target_->config, rows, type)
-                    : EagleHead::needed_bytes(eagle_, rows, type));
-  }
-  return draft_ == nullptr ? 0 : SmallLm::needed_bytes(*draft_->files, draft_->config, rows, type);
-}
-
-bool Engine::draft_has_own_head(LoadType type) const {
-  return draft_reads_features() && (!eagle3_ || eagle3_->lm_head) &&
-         LmHead::is_changed_by(type, *target_->files, target_->config);
+  return bytes + (has_draft ? draft_.needed_bytes(draft_rows, draft_.type) : 0);
 }
 
 DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar,
                                  LinearForm form, const std::optional<MemoryLedger>& memory) const {
-  if (draft_name_ == "none")
-    return [] { return caf::expected<std::unique_ptr<DraftModel>>(nullptr); };
-  if (draft_name_ == "lookup")
-    return [] { return load<DraftModel>([] { return std::make_unique<PromptLookupDraft>(); }); };
-  if (draft_reads_features())
-    return [model = target_, head = head_, has_own = draft_has_own_head(draft_type_),
-            eagle = eagle_, is_eagle3 = eagle3_.has_value(), tokens = draft_vocabulary_, threads,
-            max_rows, form, type = draft_type_, memory] {
-      return load<DraftModel>([&] {
-        const ModelFiles& files = *model->files;
-        const ModelConfig& config = model->config;
-        auto output = [&]() -> DraftOutput {
-          if (!tokens.empty())
-            return {files, config, tokens, threads, max_rows, form, type};
-          return has_own ? LmHead(files, config, threads, max_rows, form, type)
-                         : head->get(*model, threads, max_rows, form);
-        }();
-        std::unique_ptr<DraftModel> draft;
-        if (is_eagle3)
-          draft = std::make_unique<Eagle3Head>(eagle, files, config, std::move(output), threads,
-                                               max_rows, type);
-        else
-          draft = std::make_unique<EagleHead>(eagle, std::move(output), threads, max_rows, type);
-        return reserving(std::move(draft), memory);
-      });
-    };
-  // The draft model may be as large as the target, or be the target itself; with the same
-  // types it then guesses the target's rounding too.
-  return [model = draft_, threads, max_rows, kv_type = kv_type_, hidden_type = hidden_type_,
-          vocab_size = target_->config.vocab_size, type = draft_type_, update = bar.part(),
-          memory] {
-    return load<DraftModel>([&] {
-      return reserving(std::make_unique<SmallLm>(*model->files, model->config, threads, max_rows,
-                                                 update, kv_type, vocab_size, type, hidden_type),
-                       memory);
-    });
-  };
+  // The draft model may be as large as the target, or be the target itself.
+  auto progress = draft_.kind == DraftSource::Kind::model ? bar.part() : LoadProgress{};
+  return
+      [source = draft_, model = target_, head = head_, threads, max_rows, form, progress, memory] {
+        return load<DraftModel>([&] {
+          auto shared = [&] { return head->get(*model, threads, max_rows, form); };
+          return reserving(source.load({threads, max_rows, form, shared, progress}), memory);
+        });
+      };
 }
 
 }  // namespace flowspec

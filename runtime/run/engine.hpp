@@ -10,7 +10,7 @@
 #include "actors/pipeline/stage.hpp"
 #include "actors/pipeline/verifier.hpp"
 #include "actors/support/memory_ledger.hpp"
-#include "models/drafts/eagle3_head.hpp"
+#include "models/draft_source.hpp"
 #include "models/open_model.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "runtime/console/progress_bar.hpp"
@@ -34,6 +34,8 @@ class Engine {
   /// For the report: the name of a file or folder, "lookup", "self" or "none"; and the type that its
   /// weights got, as "eagle (q8_0)", if that was asked for.
   const std::string& draft_name() const { return draft_name_; }
+  /// The same as a node knows it: "none", "lookup", "self", or the file's or folder's name.
+  std::string draft_file() const;
   /// Most tokens of prompt and answer together; never more than the model's sliding window, beyond
   /// which the result would not be the model's own.
   std::uint32_t context() const { return context_; }
@@ -54,21 +56,21 @@ class Engine {
   DraftLoader draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar,
                            LinearForm form = LinearForm::automatic,
                            const std::optional<MemoryLedger>& memory = {}) const;
-  /// Bytes of memory that these stages take in this process, with the LM head and a draft that
-  /// computes `draft_rows` rows per forward; without KV. Throws ModelError.
+  /// Bytes of memory that these stages take in this process, with the LM head, and a draft that
+  /// computes `draft_rows` rows per forward, if they are in this process; without KV. Throws ModelError.
   std::uint64_t needed_bytes(const std::vector<LayerRange>& stages, std::uint32_t max_rows,
-                             std::uint32_t draft_rows) const;
+                             std::uint32_t draft_rows, bool has_head = true,
+                             bool has_draft = true) const;
   /// Names model and draft by the hashes of their files; large files only if their hashes are known,
   /// else by place and time.
   std::string pair_name() const;
   /// The part of the vocabulary that an EAGLE head computes logits for.
   double draft_vocabulary_share() const;
   /// Whether the draft reads the target's hidden states.
-  bool draft_reads_features() const { return !eagle_.empty(); }
+  bool draft_reads_features() const { return draft_.reads_features(); }
   /// The layers whose inputs an EAGLE-3 head reads, see `DraftModel::taps`; empty for other drafts.
-  std::vector<std::uint32_t> draft_taps() const {
-    return eagle3_ ? eagle3_->taps : std::vector<std::uint32_t>{};
-  }
+  std::vector<std::uint32_t> draft_taps() const { return draft_.taps(); }
+  const DraftSource& draft() const { return draft_; }
 
  private:
   struct SharedHead;
@@ -80,26 +82,13 @@ class Engine {
   void set_draft_type(LoadType type);
   /// An EAGLE head computes only the logits of the tokens in this list.
   void set_draft_vocabulary(const std::string& list);
-  /// Whether the draft computes with an LM head of its own: an EAGLE head does if the target's
-  /// would have another type, if it were loaded as the draft's weights are.
-  bool draft_has_own_head(LoadType type) const;
-  /// Memory of the draft with its LM head, if it has one of its own.
-  std::uint64_t draft_bytes(std::uint32_t rows, LoadType type) const;
-  void check_eagle3();
+  void check_eagle3() const;
 
   std::shared_ptr<const LanguageModel> target_;
   /// Loaded once; shared by the verifier and an EAGLE head, if that has none of its own.
   std::shared_ptr<SharedHead> head_;
-  /// Null if the draft is not a model file.
-  std::shared_ptr<const LanguageModel> draft_;
-  /// Folder or file of an EAGLE head; empty: the draft is something else.
-  std::filesystem::path eagle_;
-  /// Of an EAGLE-3 head; nothing for other drafts.
-  std::optional<Eagle3Head::Reads> eagle3_;
+  DraftSource draft_;
   std::string draft_name_;
-  LoadType draft_type_ = LoadType::as_is;
-  /// The tokens that an EAGLE head computes logits for, if not all.
-  std::vector<Token> draft_vocabulary_;
   std::uint32_t context_ = 0;
   unsigned threads_ = 0;
   KvType kv_type_ = KvType::f32;

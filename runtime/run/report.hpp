@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "messages/setup_types.hpp"
 #include "messages/types.hpp"
 #include "runtime/run/run.hpp"
 

@@ -1,5 +1,6 @@
 #include "runtime/run/run.hpp"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -9,6 +10,7 @@
 
 #include "actors/cluster/wire/transport_module.hpp"
 #include "actors/policy/modes/modes.hpp"
+#include "actors/policy/user_draft_memory.hpp"
 #include "actors/support/end_actor.hpp"
 #include "messages/limits.hpp"
 #include "models/base/error.hpp"
@@ -16,7 +18,6 @@
 #include "models/numerics.hpp"
 #include "runtime/cluster/ask.hpp"
 #include "runtime/console/one_line.hpp"
-#include "runtime/run/draft_memory.hpp"
 
 namespace flowspec {
 
@@ -48,6 +49,7 @@ Run::Run(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
   places_ = place_stages(request);
   auto stages = static_cast<std::uint32_t>(places_.size());
   policy_ = changes.policy ? changes.policy(stages) : mode_policy(spec.mode, stages).value();
+  is_mode_policy_ = !changes.policy;
   policy_.adaptive = policy_.adaptive && spec.controller;
   if (!spec.coupled)
     policy_.coupled = policy_.calibrated = false;
@@ -104,14 +106,50 @@ void Run::join(const Cluster& cluster) {
     spdlog::info("node {}: {} cores, {}", node.label(), node.info.cores, node.info.numerics);
   }
   agree_on_numerics();
-  // One connection serves both directions.
-  std::set<std::pair<std::size_t, std::size_t>> connected;
-  for (std::size_t i = 0; i + 1 < places_.size(); ++i) {
-    auto pair = std::minmax(places_[i].node, places_[i + 1].node);
-    if (pair.first != pair.second && connected.insert(pair).second)
-      connect_nodes(system_, nodes_[places_[i].node], nodes_[places_[i + 1].node]);
-  }
+  place_parts();
+  connect_neighbours();
   hash();
+}
+
+void Run::place_parts() {
+  std::vector<NamedNode> names;
+  for (const RemoteNode& node : nodes_)
+    names.push_back({node.address.text(), node.info.name});
+  part_places_ = place_roles(spec_.cluster.roles, names, places_.back().node, "here");
+  bool is_remote =
+      std::ranges::any_of(part_places_, [](const auto& place) { return place.has_value(); });
+  if (is_remote && emulation_)
+    throw RuntimeError(
+        "--place is not for emulated devices: there the draft and the verifier have a "
+        "device of their own, which the profile describes");
+  if (part_places_.at(static_cast<std::size_t>(Part::draft)) && !is_mode_policy_)
+    throw RuntimeError("--place: a draft whose policy the benchmark changes has to be here");
+}
+
+/// One connection serves both directions.
+void Run::connect_neighbours() {
+  Placement homes;
+  homes.homes = placement_homes();
+  std::set<std::pair<caf::actor_addr, caf::actor_addr>> connected;
+  auto node_of = [this](const NodeAgentActor& home) -> const RemoteNode& {
+    return *std::ranges::find(nodes_, home, &RemoteNode::agent);
+  };
+  for (const auto& [from, to] : hops_between_nodes(Wiring(places_.size()), homes)) {
+    const auto& a = homes.homes[from];
+    const auto& b = homes.homes[to];
+    auto pair = std::minmax(a.address(), b.address());
+    if (connected.insert({pair.first, pair.second}).second)
+      connect_nodes(system_, node_of(a), node_of(b));
+  }
+}
+
+std::vector<NodeAgentActor> Run::placement_homes() const {
+  std::vector<NodeAgentActor> homes;
+  for (const StagePlace& place : places_)
+    homes.push_back(nodes_[place.node].agent);
+  for (const auto& place : part_places_)
+    homes.push_back(place ? nodes_[*place].agent : NodeAgentActor{});
+  return homes;
 }
 
 void Run::hash() {
@@ -150,11 +188,15 @@ Assembly Run::assembly() {
 DraftMemory Run::draft_memory() const {
   if (engine_.draft_name() == "none" || emulation_)
     return {};
+  return user_draft_memory(engine_.pair_name(), memory_place());
+}
+
+std::string Run::memory_place() const {
   auto place = fmt::format("{} {} {} {}", spec_.mode, threads_, spec_.coupled, policy_.adaptive);
   for (const StagePlace& stage : places_)
     place += fmt::format(" {}-{}@{}", stage.layers.first, stage.layers.end,
                          nodes_.empty() ? "here" : nodes_[stage.node].label());
-  return user_draft_memory(engine_.pair_name(), place);
+  return place;
 }
 
 StageHandle Run::make_local_stage(std::uint32_t index, const StagePeers& peers) {
@@ -165,31 +207,53 @@ StageHandle Run::make_local_stage(std::uint32_t index, const StagePeers& peers) 
   return {stage, stage};
 }
 
-std::size_t Run::most_answer_bytes() const {
-  return limits::message_bytes(policy_.segment_rows, engine_.target().config.hidden_size);
-}
-
 /// Emulated devices are not made again, nor is what is here.
 Placement Run::placement() const {
   Placement placement;
-  for (std::uint32_t i = 0; i < places_.size() && !nodes_.empty() && !emulation_; ++i) {
+  if (nodes_.empty() || emulation_)
+    return placement;
+  for (std::uint32_t i = 0; i < places_.size(); ++i)
     placement.specs.push_back(stage_spec(i));
-    placement.homes.push_back(nodes_[places_[i].node].agent);
-  }
-  placement.most_answer_bytes = most_answer_bytes();
+  for (auto part : {Part::verifier, Part::draft, Part::pruner})
+    placement.parts.at(static_cast<std::size_t>(part)) = part_spec(part);
+  placement.homes = placement_homes();
+  placement.most_answer_bytes =
+      limits::message_bytes(policy_.segment_rows, engine_.target().config.hidden_size);
   return placement;
 }
 
-/// What comes back from a stage's node may be larger than other data: hidden states.
-void Run::expect_answers(const StagePlace& place, const StagePeers& peers) {
-  const auto& agent = nodes_[place.node].agent;
-  auto expect = [&](const auto& receiver, std::size_t layers) {
-    if (receiver.node() == system_.node())
-      expect_data(system_, caf::actor_cast<caf::actor>(receiver), agent.node(),
-                  layers * most_answer_bytes());
-  };
-  expect(peers.next, 1);
-  expect(peers.draft, engine_.draft_taps().size());
+/// A node gives no more than its own limit.
+std::uint32_t Run::asked_threads(unsigned threads) const {
+  return spec_.threads != 0 || threads == 1 ? threads : limits::threads;
+}
+
+PartSpec Run::part_spec(Part part) const {
+  PartSpec spec;
+  spec.part = part;
+  spec.stages = static_cast<std::uint32_t>(places_.size());
+  spec.model_file = model_name();
+  spec.model_hash = model_hash_;
+  spec.numerics = numerics_;
+  spec.threads = asked_threads(threads_);
+  spec.max_rows = part == Part::draft ? draft_rows : policy_.segment_rows;
+  spec.kv_type = engine_.kv_type();
+  spec.hidden_type = engine_.hidden_type();
+  spec.sends_features = engine_.draft_reads_features() && engine_.draft_taps().empty();
+  spec.mode = spec_.mode;
+  spec.adaptive = policy_.adaptive;
+  spec.coupled = spec_.coupled;
+  spec.lookup = policy_.lookup;
+  spec.draft = engine_.draft_file();
+  if (part != Part::draft || !part_places_.at(static_cast<std::size_t>(part)))
+    return spec;
+  spec.draft_hash = engine_.draft().hash(user_hash_cache());
+  spec.draft_type = engine_.draft().type;
+  spec.draft_vocabulary = engine_.draft().vocabulary;
+  if (engine_.draft_name() != "none") {
+    spec.memory_pair = engine_.pair_name();
+    spec.memory_place = memory_place();
+  }
+  return spec;
 }
 
 StageSpec Run::stage_spec(std::uint32_t index) const {
@@ -201,8 +265,7 @@ StageSpec Run::stage_spec(std::uint32_t index) const {
   spec.model_file = model_name();
   spec.model_hash = model_hash_;
   spec.numerics = numerics_;
-  // A node gives no more than its own limit.
-  spec.threads = spec_.threads != 0 || threads_ == 1 ? threads_ : limits::threads;
+  spec.threads = asked_threads(threads_);
   spec.max_rows = policy_.segment_rows;
   spec.kv_type = engine_.kv_type();
   spec.hidden_type = engine_.hidden_type();
@@ -215,17 +278,12 @@ StageSpec Run::stage_spec(std::uint32_t index) const {
 
 StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers) {
   const StagePlace& place = places_[index];
-  // Segments come from the stage before, or from the draft, which is here.
-  auto previous = index == 0 ? system_.node() : nodes_[places_[index - 1].node].agent.node();
-  expect_answers(place, peers);
-
   caf::scoped_actor self(system_);
   StageHandle handle;
   std::string error;
   auto code = ErrorCode::internal;
   self->request(nodes_[place.node].agent, spawn_limit, spawn_st_a_v,
-                StageSpecMessage{stage_spec(index)}, previous, peers.next, peers.pruner,
-                peers.draft)
+                StageSpecMessage{stage_spec(index)}, peers.next, peers.pruner, peers.draft)
       .receive(
           [&](const PipelineActor& stage, const ControlActor& control) {
             handle = {stage, control};
@@ -241,12 +299,43 @@ StageHandle Run::make_remote_stage(std::uint32_t index, const StagePeers& peers)
   return handle;
 }
 
+caf::actor Run::make_remote_part(Part part, const TreePrunerActor& pruner,
+                                 const DraftActor& draft) {
+  const auto& place = part_places_.at(static_cast<std::size_t>(part));
+  if (!place)
+    return nullptr;
+  caf::scoped_actor self(system_);
+  try {
+    auto made = ask<caf::actor>(self, nodes_[*place].agent, spawn_limit, spawn_pt_a_v,
+                                PartSpecMessage{part_spec(part)},
+                                part == Part::pruner ? TreePrunerActor{} : pruner,
+                                part == Part::verifier ? draft : DraftActor{});
+    if (made)
+      parts_.push_back(made);
+    return made;
+  } catch (const RuntimeError& e) {
+    throw RuntimeError(e.code(), fmt::format("{}: {}", nodes_[*place].address.text(), e.what()));
+  }
+}
+
+/// Every node is told who sends to its parts, and whom it has to watch.
+void Run::bind_remote_parts(const Pipeline& pipeline) {
+  auto where = placement();
+  expect_answers(system_, pipeline, where);
+  caf::scoped_actor self(system_);
+  for (const Binding& binding : bindings_of(system_, pipeline, where))
+    ask<done_a>(self, binding.home, spawn_limit, bind_a_v, binding.part, binding.receivers,
+                binding.senders);
+}
+
 void Run::claim_memory() {
   std::vector<LayerRange> here;
   if (nodes_.empty())
     for (const StagePlace& place : places_)
       here.push_back(place.layers);
-  auto needed = engine_.needed_bytes(here, policy_.segment_rows, draft_rows);
+  auto is_here = [this](Part part) { return !part_places_.at(static_cast<std::size_t>(part)); };
+  auto needed = engine_.needed_bytes(here, policy_.segment_rows, draft_rows,
+                                     is_here(Part::verifier), is_here(Part::draft));
   try {
     claim_ = memory_.claim(needed);
   } catch (const ModelError& e) {
@@ -262,6 +351,9 @@ void Run::make_stages() {
   auto config = pipeline_config(assembly(), places_.size());
   if (emulation_)
     config.link = emulation_->links();
+  config.make_part = [this](Part part, const TreePrunerActor& pruner, const DraftActor& draft) {
+    return make_remote_part(part, pruner, draft);
+  };
   auto pipeline =
       make_pipeline(system_, config, [this](std::uint32_t index, const StagePeers& peers) {
         auto stage =
@@ -271,13 +363,19 @@ void Run::make_stages() {
       });
   parts_.push_back(caf::actor_cast<caf::actor>(pipeline.verifier));
   parts_.push_back(caf::actor_cast<caf::actor>(pipeline.draft));
+  if (!nodes_.empty())
+    bind_remote_parts(pipeline);
   caf::anon_send(coordinator_, bind_a_v, pipeline, placement());
 
   for (std::size_t i = 0; i < places_.size(); ++i)
     hops_.push_back({fmt::format("stage {}", i),
                      nodes_.empty() ? "here" : nodes_[places_[i].node].label(), places_[i].layers});
-  hops_.push_back({"verifier", "here", {}});
-  hops_.push_back({"draft", "here", {}});
+  for (auto part : {Part::verifier, Part::draft}) {
+    const auto& place = part_places_.at(static_cast<std::size_t>(part));
+    hops_.push_back({part == Part::verifier ? "verifier" : "draft",
+                     place ? nodes_[*place].label() : "here",
+                     {}});
+  }
 }
 
 void Run::load() {

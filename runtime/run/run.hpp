@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -13,7 +14,7 @@
 #include "actors/emulation/emulation.hpp"
 #include "actors/policy/policy.hpp"
 #include "actors/support/memory_ledger.hpp"
-#include "messages/types.hpp"
+#include "messages/setup_types.hpp"
 #include "runtime/cluster/nodes.hpp"
 #include "runtime/cluster/placement.hpp"
 #include "runtime/run/assembly.hpp"
@@ -69,10 +70,16 @@ class Run {
   DraftMemory draft_memory() const;
   StageHandle make_local_stage(std::uint32_t index, const StagePeers& peers);
   StageSpec stage_spec(std::uint32_t index) const;
+  PartSpec part_spec(Part part) const;
   Placement placement() const;
-  std::size_t most_answer_bytes() const;
-  void expect_answers(const StagePlace& place, const StagePeers& peers);
+  std::vector<NodeAgentActor> placement_homes() const;
+  std::uint32_t asked_threads(unsigned threads) const;
+  std::string memory_place() const;
+  void place_parts();
+  void connect_neighbours();
   StageHandle make_remote_stage(std::uint32_t index, const StagePeers& peers);
+  caf::actor make_remote_part(Part part, const TreePrunerActor& pruner, const DraftActor& draft);
+  void bind_remote_parts(const Pipeline& pipeline);
   void claim_memory();
   void make_stages();
   void load();
@@ -87,7 +94,11 @@ class Run {
   CoordinatorActor coordinator_;
   std::vector<RemoteNode> nodes_;
   std::vector<StagePlace> places_;
+  /// By part that is no stage: the number of its node, or nothing for here.
+  std::array<std::optional<std::size_t>, 3> part_places_;
   DraftPolicy policy_;
+  /// The policy is the mode's, which nodes know by its name.
+  bool is_mode_policy_ = true;
   unsigned threads_ = 1;
   std::string model_hash_;
   std::string numerics_;

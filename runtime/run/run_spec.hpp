@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "messages/setup_types.hpp"
 #include "messages/types.hpp"
 #include "models/base/types.hpp"
 #include "models/formats/load_type.hpp"

@@ -47,7 +47,8 @@ bool is_head(const std::string& draft) {
 Verification::~Verification() = default;
 
 Verification::Verification(const VerifyOptions& options)
-    : options_(options), cluster_(named_cluster(options.cluster_file, options.nodes)) {
+    : options_(options),
+      cluster_(named_cluster(options.cluster_file, options.nodes, {}, options.place)) {
   if (options_.drafts.empty())
     options_.drafts = default_drafts(options_.model);
   if (options_.modes.empty())
@@ -127,7 +128,10 @@ RunSpec Verification::run_spec(const VerifyCase& what) const {
   spec.cluster = cluster_;
   // Every node needs a stage: with fewer stages, only the first nodes are used.
   if (what.stages < cluster_.nodes.size()) {
-    spec.cluster.nodes.resize(what.stages);
+    auto rest = spec.cluster.nodes.begin() + what.stages;
+    // Other parts may be there.
+    spec.cluster.spares.insert(spec.cluster.spares.end(), rest, spec.cluster.nodes.end());
+    spec.cluster.nodes.erase(rest, spec.cluster.nodes.end());
     spec.cluster.layers.clear();
   }
   return spec;

@@ -84,6 +84,7 @@ void add_verify(CLI::App& app, VerifyOptions& options) {
   add_sampling(app, options);
   auto* where = app.add_option_group("Place");
   add_cluster_options(*where, options.cluster_file, options.nodes);
+  add_place_option(*where, options.place);
   where
       ->add_option("--threads", options.threads,
                    "Threads of every stage, of the verifier and of the draft "

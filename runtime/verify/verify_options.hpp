@@ -44,6 +44,8 @@ struct VerifyOptions {
 
   std::string cluster_file;
   std::vector<std::string> nodes;
+  /// See `parse_roles`.
+  std::string place;
   NetworkOptions network;
   /// Of every stage; 0: the program decides.
   unsigned threads = 0;

@@ -19,9 +19,10 @@
 
 namespace flowspec::tests {
 
-using AllMessages = std::tuple<Segment, Prunes, Open, Close, Cancel, SegmentEnd, Verdict, SentRows,
-                               Features, Ready, Tokens, Closed, Fault, StageSpec, NodeInfo,
-                               StageStats, TextDelta, Report, Restored, Kept>;
+using AllMessages =
+    std::tuple<Segment, Prunes, Open, Close, Cancel, SegmentEnd, Verdict, SentRows, Features, Ready,
+               Tokens, Closed, Fault, StageSpec, NodeInfo, StageStats, TextDelta, Report, Restored,
+               Kept, PartSpec, ModelCard, FilePiece>;
 inline constexpr auto biggest = std::numeric_limits<std::uint64_t>::max();
 
 /// A sample with no field at its default.
@@ -72,6 +73,41 @@ inline Open sample() {
 template <>
 inline Restored sample() {
   return {.session = 9, .position = 7, .count = 3, .hidden = sample_tensor(3, 5)};
+}
+template <>
+inline PartSpec sample() {
+  return {.protocol = 2,
+          .part = Part::draft,
+          .stages = 4,
+          .model_file = "target.gguf",
+          .model_hash = "0123456789abcdefABCDEF0123456789",
+          .numerics = "avx2",
+          .threads = 3,
+          .max_rows = 48,
+          .kv_type = static_cast<KvType>(1),
+          .hidden_type = static_cast<HiddenType>(2),
+          .sends_features = true,
+          .mode = "flowspec",
+          .adaptive = true,
+          .coupled = false,
+          .lookup = true,
+          .draft = "eagle",
+          .draft_hash = "fedcba9876543210fedcba9876543210",
+          .draft_type = static_cast<LoadType>(2),
+          .draft_vocabulary = {1, 5, 31999},
+          .memory_pair = "pair",
+          .memory_place = "place"};
+}
+template <>
+inline ModelCard sample() {
+  return {.name = "model",
+          .hash = "0123456789abcdef",
+          .is_folder = true,
+          .files = {{"config.json", 700, 700}, {"model.safetensors", biggest, 4096}}};
+}
+template <>
+inline FilePiece sample() {
+  return {.bytes = std::string("a\0b\xff", 4)};
 }
 template <>
 inline Kept sample() {
@@ -142,7 +178,8 @@ inline Fault sample() {
           .segment = 42,
           .stage = 1,
           .error = "the stage is out of KV slots",
-          .unreachable = true};
+          .unreachable = true,
+          .receiver = 2};
 }
 template <>
 inline StageSpec sample() {

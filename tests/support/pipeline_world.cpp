@@ -65,6 +65,7 @@ PipelineWorld::PipelineWorld(WorldOptions options)
   world.file = file;
   world.model = model;
   world.link = config.link;
+  world.pipeline_config = config;
   if (options_.homes > 0)
     make_homes();
   world.load(world.pipeline.draft);
@@ -85,8 +86,8 @@ PipelineWorld::~PipelineWorld() {
     world.end(channel);
   for (const System::Home& home : world.homes) {
     world.end(caf::actor_cast<caf::actor>(home.agent));
-    for (const PipelineActor& stage : home.stages)
-      world.end(caf::actor_cast<caf::actor>(stage));
+    for (const caf::actor& part : home.parts)
+      world.end(part);
   }
   for (const StageHandle& stage : world.pipeline.stages)
     world.end(caf::actor_cast<caf::actor>(stage.stage));

@@ -3,6 +3,7 @@
 /// between two actors: a message waits in its channel until the test delivers it. Messages of one
 /// channel stay in order, as in CAF; the test decides the order between channels.
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -16,6 +17,7 @@
 
 #include "actors/pipeline/probe.hpp"
 #include "actors/policy/policy.hpp"
+#include "messages/setup_types.hpp"
 #include "messages/types.hpp"
 #include "messages/wire.hpp"
 #include "models/drafts/draft_model.hpp"
@@ -45,6 +47,8 @@ struct WorldOptions {
   /// The stages are made by as many agents, as on nodes of a cluster, and sessions are started by a
   /// coordinator, which makes lost stages again; 0: there are neither. All sessions have the same text.
   std::uint32_t homes = 0;
+  /// With `homes`: those that have verifier, draft, and pruner; nothing: they are not on homes.
+  std::array<std::optional<std::uint32_t>, 3> part_homes = {};
   /// Stages keep what they send.
   bool keeps_output = true;
 };
@@ -72,7 +76,7 @@ class PipelineWorld : private PipelineProbe {
   SessionId submit(std::vector<Token> prompt, std::uint32_t max_tokens, SamplingParams sampling,
                    std::vector<Token> expected, const Conversation& conversation = {});
   void cancel(SessionId session);
-  /// With `homes`: the agent of a home is lost, with its stages.
+  /// With `homes`: the agent of a home is lost, with its parts of the pipeline.
   void lose_home(std::uint32_t home);
   /// With `homes`: the stage ends by itself.
   void lose_stage(std::uint32_t stage);

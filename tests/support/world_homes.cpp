@@ -4,10 +4,15 @@ namespace flowspec::test {
 
 namespace {
 
-/// Makes stages, as a node's agent does.
-using MakeHomeStage = std::function<PipelineActor(const StageSpec& spec, const StagePeers& peers)>;
+/// Make what a node's agent makes.
+struct HomeMakers {
+  std::function<PipelineActor(const StageSpec& spec, const StagePeers& peers)> stage;
+  std::function<caf::actor(const PartSpec& spec, const TreePrunerActor& pruner,
+                           const DraftActor& draft)>
+      part;
+};
 
-NodeAgentActor::behavior_type home_actor(NodeAgentActor::pointer self, MakeHomeStage make) {
+NodeAgentActor::behavior_type home_actor(NodeAgentActor::pointer self, HomeMakers make) {
   return {
       [](hello_a) -> caf::result<NodeInfoMessage> { return NodeInfoMessage{}; },
       [](speed_a, const std::string&, std::uint16_t) { return NodeInfoMessage{}; },
@@ -16,18 +21,49 @@ NodeAgentActor::behavior_type home_actor(NodeAgentActor::pointer self, MakeHomeS
       [](lost_a, std::uint32_t, const std::string&) {},
       [](status_a) { return std::vector<StageStatsMessage>{}; },
       [self](connect_a, const std::string&, std::uint16_t) { return self->node(); },
-      [](bind_a, const PipelineActor&, const PipelineActor&,
-         const caf::node_id&) -> caf::result<done_a> { return done_a_v; },
-      [=](spawn_st_a, const StageSpecMessage& message, const caf::node_id&,
-          const PipelineActor& next, const TreePrunerActor& pruner,
-          const DraftActor& draft) -> caf::result<PipelineActor, ControlActor> {
+      [](bind_a, const caf::actor&, const std::vector<caf::actor>&,
+         const std::vector<caf::node_id>&) -> caf::result<done_a> { return done_a_v; },
+      [make](spawn_st_a, const StageSpecMessage& message, const PipelineActor& next,
+             const TreePrunerActor& pruner,
+             const DraftActor& draft) -> caf::result<PipelineActor, ControlActor> {
         auto spec = message.read();
         if (!spec)
           return spec.error();
-        auto stage = make(*spec, {next, pruner, draft});
+        auto stage = make.stage(*spec, {next, pruner, draft});
         return {stage, stage};
       },
+      [make](spawn_pt_a, const PartSpecMessage& message, const TreePrunerActor& pruner,
+             const DraftActor& draft) -> caf::result<caf::actor> {
+        auto spec = message.read();
+        if (!spec)
+          return spec.error();
+        return make.part(*spec, pruner, draft);
+      },
+      [](model_a, const std::string&) { return ModelCardMessage{}; },
+      [](piece_a, const std::string&, const std::string&, std::uint64_t) {
+        return FilePieceMessage{};
+      },
   };
+}
+
+/// As `make_pipeline` does.
+caf::actor make_part(caf::actor_system& system, const PipelineConfig& config, const PartSpec& spec,
+                     const TreePrunerActor& pruner, const DraftActor& draft) {
+  switch (spec.part) {
+    case Part::verifier:
+      return caf::actor_cast<caf::actor>(
+          spawn_verifier(system,
+                         {config.stages, config.max_rows, config.load_head, pruner, draft,
+                          config.send_features, config.probe, config.hidden_type},
+                         config.mode));
+    case Part::draft:
+      return caf::actor_cast<caf::actor>(spawn_draft(
+          system, {config.policy, config.load_draft, pruner, config.probe, config.memory},
+          config.mode));
+    case Part::pruner:
+      break;
+  }
+  return caf::actor_cast<caf::actor>(spawn_tree_pruner(system, config.policy.direct_prunes));
 }
 
 }  // namespace
@@ -39,7 +75,7 @@ void PipelineWorld::make_homes() {
   config.link = world.link;
   world.coordinator = spawn_coordinator(world.system, config);
   for (std::uint32_t home = 0; home < options_.homes; ++home) {
-    auto make = [this, &world, home](const StageSpec& spec, const StagePeers& peers) {
+    auto make_stage = [this, &world, home](const StageSpec& spec, const StagePeers& peers) {
       auto stage = stage_of(world.file, world.model, spec.stage, {spec.first_layer, spec.end_layer},
                             spec.max_rows);
       stage.peers = peers;
@@ -47,11 +83,17 @@ void PipelineWorld::make_homes() {
       stage.taps = spec.taps;
       stage.keeps_output = spec.keeps_output;
       auto actor = spawn_stage(world.system, std::move(stage), SpawnMode::pooled);
-      world.homes[home].stages.push_back(actor);
+      world.homes[home].parts.push_back(caf::actor_cast<caf::actor>(actor));
       world.stages[spec.stage] = actor;
       return actor;
     };
-    auto agent = world.system.spawn(home_actor, MakeHomeStage(make));
+    auto make_other = [&world, home](const PartSpec& spec, const TreePrunerActor& pruner,
+                                     const DraftActor& draft) {
+      auto actor = make_part(world.system, world.pipeline_config, spec, pruner, draft);
+      world.homes[home].parts.push_back(actor);
+      return actor;
+    };
+    auto agent = world.system.spawn(home_actor, HomeMakers{make_stage, make_other});
     world.homes.push_back({agent, {}});
     caf::anon_send(world.coordinator, hello_a_v,
                    Peer{agent, fmt::format("home {}", home), "host", 1});
@@ -70,8 +112,17 @@ void PipelineWorld::make_homes() {
     placement.specs.push_back(spec);
     auto home = i % options_.homes;
     placement.homes.push_back(world.homes[home].agent);
-    world.homes[home].stages.push_back(world.pipeline.stages[i].stage);
+    world.homes[home].parts.push_back(caf::actor_cast<caf::actor>(world.pipeline.stages[i].stage));
     world.stages[i] = world.pipeline.stages[i].stage;
+  }
+  for (std::size_t i = 0; i < options_.part_homes.size(); ++i) {
+    placement.parts.at(i).part = static_cast<Part>(i);
+    placement.parts.at(i).stages = options_.stages;
+    auto home = options_.part_homes.at(i);
+    placement.homes.push_back(home ? world.homes[*home].agent : NodeAgentActor{});
+    if (home)
+      world.homes[*home].parts.push_back(
+          world.pipeline.part(options_.stages + static_cast<std::uint32_t>(i)));
   }
   caf::anon_send(world.coordinator, bind_a_v, world.pipeline, placement);
   auto loaded = world.self->request(world.coordinator, caf::infinite, load_a_v);
@@ -82,17 +133,17 @@ void PipelineWorld::make_homes() {
 
 void PipelineWorld::lose_home(std::uint32_t home) {
   auto& lost = system_->homes.at(home);
-  for (const PipelineActor& stage : lost.stages)
-    caf::anon_send_exit(stage, caf::exit_reason::kill);
+  for (const caf::actor& part : lost.parts)
+    caf::anon_send_exit(part, caf::exit_reason::kill);
   caf::anon_send_exit(lost.agent, caf::exit_reason::remote_link_unreachable);
 }
 
 void PipelineWorld::lose_stage(std::uint32_t stage) {
   System& world = *system_;
-  auto lost = world.stages.at(stage);
+  auto lost = caf::actor_cast<caf::actor>(world.stages.at(stage));
   caf::anon_send_exit(lost, caf::exit_reason::kill);
   for (const System::Home& home : world.homes)
-    if (std::ranges::find(home.stages, lost) != home.stages.end())
+    if (std::ranges::find(home.parts, lost) != home.parts.end())
       caf::actor_cast<caf::actor>(world.coordinator)
           ->enqueue(caf::actor_cast<caf::strong_actor_ptr>(home.agent), caf::make_message_id(),
                     caf::make_message(FaultMessage{{no_session, 0, stage, "it was lost"}}),

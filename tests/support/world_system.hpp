@@ -78,12 +78,14 @@ struct PipelineWorld::System {
   ModelConfig model;
   struct Home {
     NodeAgentActor agent;
-    std::vector<PipelineActor> stages;
+    /// Of the pipeline.
+    std::vector<caf::actor> parts;
   };
   std::vector<Home> homes;
   /// By number: the one that was made last.
   std::map<std::uint32_t, PipelineActor> stages;
   LinkMaker link;
+  PipelineConfig pipeline_config;
 
   void run_all() {
     while (scheduler.try_run_once()) {

@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(a_killed_node_ends_the_run_with_its_name) {
   LongRun run;
   run.second->process().signal(SIGKILL);
   run.check_end(seconds(4), 1, "node second (" + run.second->address() + ") was lost");
-  BOOST_CHECK_MESSAGE(run.run.error().find("no node can take its layers 6 to 11: node first: takes "
+  BOOST_CHECK_MESSAGE(run.run.error().find("no node can take layers 6 to 11: node first: takes "
                                            "at most 1 stages") != std::string::npos,
                       run.run.error());
   // The other node lets go of its part and serves on.

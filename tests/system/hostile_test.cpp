@@ -93,7 +93,7 @@ struct Peer {
   std::optional<StageHandle> spawn(const StageSpecMessage& spec, const PipelineActor& to,
                                    std::string& error) {
     std::optional<StageHandle> handle;
-    self->request(node.agent, seconds(10), spawn_st_a_v, spec, system.node(), to, pruner, draft)
+    self->request(node.agent, seconds(10), spawn_st_a_v, spec, to, pruner, draft)
         .receive(
             [&](const PipelineActor& stage, const ControlActor& control) {
               handle = StageHandle{stage, control};

@@ -71,9 +71,19 @@ BOOST_FIXTURE_TEST_CASE(actors_are_found_in_messages, World) {
   BOOST_REQUIRE_EQUAL(answer.actors.size(), 2U);
   BOOST_CHECK_EQUAL(answer.actors[1].id, actor.id());
   BOOST_CHECK(answer.actors[1].node);
-  auto spec = read(spawn_st_a_v, StageSpecMessage{}, actor->node(), pipeline,
+  auto spec = read(spawn_st_a_v, StageSpecMessage{}, pipeline,
                    caf::actor_cast<TreePrunerActor>(actor), caf::actor_cast<DraftActor>(actor));
   BOOST_CHECK_EQUAL(spec.actors.size(), 3U);
+  auto binding =
+      read(bind_a_v, actor, std::vector<caf::actor>{actor, {}}, std::vector{actor->node()});
+  BOOST_CHECK_EQUAL(binding.types, "@atom+@actor+@actorvec+std::vector<caf::node_id>");
+  BOOST_CHECK_EQUAL(binding.actors.size(), 3U);
+  auto hops =
+      read(bind_a_v, caf::actor_cast<DraftActor>(actor), std::vector<ControlActor>{control});
+  BOOST_CHECK_EQUAL(hops.types, "@atom+flowspec::DraftActor+std::vector<flowspec::ControlActor>");
+  BOOST_CHECK_EQUAL(hops.actors.size(), 2U);
+  auto request = read(submit_a_v, OpenMessage{}, caf::actor_cast<SessionActor>(actor));
+  BOOST_CHECK_EQUAL(request.types, "@atom+flowspec::OpenMessage+flowspec::SessionActor");
   auto spawn = read(caf::atom("spawn"), std::string("node_agent"), caf::make_message(actor),
                     std::set<std::string>{"a", "b"});
   BOOST_CHECK_EQUAL(spawn.types, "@atom+@str+@message+@strset");

@@ -274,8 +274,32 @@ BOOST_AUTO_TEST_CASE(a_peer_cannot_name_a_file_outside_the_model_folders) {
   for (std::string bad : {"", ".", "..", "../x.gguf", "/etc/passwd", "a\\b"})
     check_refused<StageSpec>(
         "StageSpec", "plain file name", [&bad](auto& x) { x.model_file = bad; });
-  check_refused<StageSpec>(
-      "StageSpec", "plain file name", [](auto& x) { x.model_file = std::string("a\0b", 3); });
+  check_refused<StageSpec>("StageSpec", "plain file name",
+                           [](auto& x) { x.model_file = std::string("a\0b", 3); });
+  for (std::string bad : {".", "..", "../x.gguf", "/etc/passwd"}) {
+    check_refused<PartSpec>(
+        "PartSpec", "plain file name", [&bad](auto& x) { x.model_file = bad; });
+    check_refused<PartSpec>(
+        "PartSpec", "plain file name", [&bad](auto& x) { x.draft = bad; });
+    check_refused<ModelCard>(
+        "ModelCard", "plain file name", [&bad](auto& x) { x.name = bad; });
+    check_refused<ModelCard>("ModelCard", "plain file name",
+                             [&bad](auto& x) { x.files[0].name = bad; });
+  }
+  check_refused<ModelCard>(
+      "ModelCard", "more bytes at the beginning", [](auto& x) { x.files[0].head_bytes = 701; });
+  check_refused<ModelCard>(
+      "ModelCard", "files: 1025, at most 1024", [](auto& x) { x.files.resize(1025, x.files[0]); });
+  check_refused<FilePiece>(
+      "FilePiece", "bytes: 1048577", [](auto& x) { x.bytes.assign(1048577, 'x'); });
+  check_refused<PartSpec>(
+      "PartSpec", "hexadecimal", [](auto& x) { x.draft_hash = "xyz"; });
+  check_refused<PartSpec>(
+      "PartSpec", "unknown part", [](auto& x) { x.part = Part{3}; });
+  check_refused<PartSpec>(
+      "PartSpec", "no stages", [](auto& x) { x.stages = 0; });
+  check_refused<PartSpec>(
+      "PartSpec", "type of a draft", [](auto& x) { x.draft_type = LoadType{3}; });
   check_refused<StageSpec>(
       "StageSpec", "hexadecimal", [](auto& x) { x.model_hash = "xyz"; });
   check_refused<StageSpec>(

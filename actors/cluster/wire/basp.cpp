@@ -73,12 +73,13 @@ bool skip_wire_message(ByteReader& reader) {
 }
 
 bool is_wire_message(std::string_view type) {
-  static constexpr std::array<std::string_view, 20> names{
+  static constexpr std::array<std::string_view, 23> names{
       "SegmentMessage",   "PrunesMessage",     "OpenMessage",     "CloseMessage",
       "CancelMessage",    "SegmentEndMessage", "VerdictMessage",  "SentRowsMessage",
       "FeaturesMessage",  "ReadyMessage",      "TokensMessage",   "ClosedMessage",
       "FaultMessage",     "StageSpecMessage",  "NodeInfoMessage", "StageStatsMessage",
-      "TextDeltaMessage", "ReportMessage",     "RestoredMessage", "KeptMessage"};
+      "TextDeltaMessage", "ReportMessage",     "RestoredMessage", "KeptMessage",
+      "PartSpecMessage",  "ModelCardMessage",  "FilePieceMessage"};
   constexpr std::string_view room = "flowspec::";
   return type.starts_with(room) &&
          std::ranges::find(names, type.substr(room.size())) != names.end();
@@ -97,12 +98,13 @@ bool is_actor(std::string_view type) {
   return std::ranges::find(names, type) != names.end();
 }
 
-bool read_texts(ByteReader& reader) {
+template <class Read>
+bool read_list(ByteReader& reader, const Read& read) {
   auto count = read_length(reader);
   if (!count || *count > most_list)
     return false;
   for (std::uint32_t i = 0; i < *count; ++i)
-    if (!read_text(reader))
+    if (!read())
       return false;
   return true;
 }
@@ -114,16 +116,6 @@ bool read_inner(ByteReader& reader, BaspMessage& message) {
     return false;
   message.inner_types = *types;
   return types->empty() || (is_actor(*types) && read_actor(reader, message));
-}
-
-bool read_stats(ByteReader& reader) {
-  auto count = read_length(reader);
-  if (!count || *count > most_list)
-    return false;
-  for (std::uint32_t i = 0; i < *count; ++i)
-    if (!skip_wire_message(reader))
-      return false;
-  return true;
 }
 
 /// A value of a type that CAF itself defines.
@@ -142,7 +134,8 @@ bool read_builtin(std::string_view type, ByteReader& reader, BaspMessage& messag
       return false;
     message.texts.emplace_back(*text);
   } else if (type == "@strset") {
-    return read_texts(reader);
+    return read_list(
+        reader, [&] { return read_text(reader).has_value(); });
   } else if (type == "@node") {
     return read_node_key(reader).has_value();
   } else if (type == "@error") {
@@ -163,7 +156,11 @@ bool read_value(std::string_view type, ByteReader& reader, BaspMessage& message)
   if (is_actor(type))
     return read_actor(reader, message);
   if (type == "std::vector<flowspec::StageStatsMessage>")
-    return read_stats(reader);
+    return read_list(reader, [&] { return skip_wire_message(reader); });
+  if (type == "std::vector<flowspec::ControlActor>" || type == "@actorvec")
+    return read_list(reader, [&] { return read_actor(reader, message); });
+  if (type == "std::vector<caf::node_id>")
+    return read_list(reader, [&] { return read_node_key(reader).has_value(); });
   return read_builtin(type, reader, message);
 }
 

@@ -20,15 +20,17 @@ constexpr std::uint64_t answered_flag = std::uint64_t{1} << 62U;
 constexpr std::uint64_t stream_flag = std::uint64_t{1} << 61U;
 
 /// What goes in the data lane: in-band messages, whose order among each other counts.
-constexpr std::array<std::string_view, 8> data_types{
-    "flowspec::SegmentMessage",    "flowspec::FeaturesMessage", "flowspec::OpenMessage",
-    "flowspec::CloseMessage",      "flowspec::VerdictMessage",  "flowspec::SentRowsMessage",
-    "flowspec::SegmentEndMessage", "flowspec::RestoredMessage"};
+constexpr std::array<std::string_view, 10> data_types{
+    "flowspec::SegmentMessage",    "flowspec::FeaturesMessage",
+    "flowspec::OpenMessage",       "flowspec::CloseMessage",
+    "flowspec::VerdictMessage",    "flowspec::SentRowsMessage",
+    "flowspec::SegmentEndMessage", "flowspec::RestoredMessage",
+    "flowspec::FilePieceMessage",  "@atom+flowspec::OpenMessage+flowspec::SessionActor"};
 
 constexpr std::string_view introduction = "@atom+@str+@strong_actor_ptr+@str";
 
 /// What a control message may consist of.
-constexpr std::array<std::string_view, 28> control_types{
+constexpr std::array<std::string_view, 36> control_types{
     "",
     "@error",
     "@node",
@@ -51,12 +53,20 @@ constexpr std::array<std::string_view, 28> control_types{
     "flowspec::ReportMessage",
     "flowspec::KeptMessage",
     "flowspec::PipelineActor+flowspec::ControlActor",
-    "@atom+flowspec::StageSpecMessage+@node+flowspec::PipelineActor+flowspec::TreePrunerActor+"
+    "@atom+flowspec::StageSpecMessage+flowspec::PipelineActor+flowspec::TreePrunerActor+"
     "flowspec::DraftActor",
+    "@atom+flowspec::PartSpecMessage+flowspec::TreePrunerActor+flowspec::DraftActor",
+    "@actor",
     "@atom+flowspec::PipelineActor+@actor",
+    "@atom+flowspec::PipelineActor+@actor+@u32+@u64",
+    "@atom+flowspec::DraftActor+std::vector<flowspec::ControlActor>",
     "@atom+@u64",
-    "@atom+@actor+@u32",
-    "@atom+flowspec::PipelineActor+flowspec::PipelineActor+@node",
+    "@atom+@u64+@u64",
+    "@atom+@actor+@actor+@actor+@u32",
+    "@atom+@actor+@actorvec+std::vector<caf::node_id>",
+    "@atom+@str",
+    "@atom+@str+@str+@u64",
+    "flowspec::ModelCardMessage",
     "@atom+@u32"};
 
 template <class List>
@@ -166,15 +176,15 @@ FrameInspector::Verdict FrameInspector::judge_message(Bytes payload, const BaspH
     return verdict_of(judge_named(header, message));
   if (auto problem = judge_kind(header, message, lane))
     return refused(*problem);
-  if (message.types != "@exit" && !may_reach(header, lane))
+  if (message.types != "@exit" && !may_reach(header))
     return {};
   return verdict_of(judge_rights(header, message));
 }
 
-/// A neighbour in a pipeline hears of the actor from the asker, and sends data only.
-bool FrameInspector::may_reach(const BaspHeader& header, Lane lane) const {
+/// A neighbour in a pipeline hears of the actor from the asker.
+bool FrameInspector::may_reach(const BaspHeader& header) const {
   return given_.is_given_to(rules_.peer, header.receiver) ||
-         (lane == Lane::data && given_.expected_bytes(rules_.peer, header.receiver));
+         given_.expected_bytes(rules_.peer, header.receiver);
 }
 
 Problem FrameInspector::judge_kind(const BaspHeader& header, const BaspMessage& message,
@@ -263,7 +273,7 @@ void FrameInspector::give_actors(const BaspHeader& header, const BaspMessage& me
     given_.give(rules_.peer, header.source, false);
   // What was made for the peer comes as the answer to its request.
   bool is_made =
-      is_response(header) && (message.types == "@strong_actor_ptr" ||
+      is_response(header) && (message.types == "@strong_actor_ptr" || message.types == "@actor" ||
                               message.types == "flowspec::PipelineActor+flowspec::ControlActor");
   for (const ActorReference& actor : message.actors)
     if (actor.node == std::optional(rules_.own))

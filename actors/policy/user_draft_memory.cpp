@@ -1,4 +1,4 @@
-#include "runtime/run/draft_memory.hpp"
+#include "actors/policy/user_draft_memory.hpp"
 
 #include "models/drafts/draft_cache.hpp"
 #include "models/formats/file_hash.hpp"
