@@ -9,7 +9,9 @@
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
+#include "actors/cluster/loading.hpp"
 #include "actors/cluster/recovery.hpp"
+#include "actors/cluster/rejoining.hpp"
 #include "actors/cluster/stats_collector.hpp"
 #include "actors/cluster/wire/transport_module.hpp"
 #include "actors/support/allowance.hpp"
@@ -23,34 +25,6 @@ namespace flowspec {
 namespace {
 
 using StatsList = std::vector<StageStatsMessage>;
-
-/// The answers of all hops to `load_a`, or the first error.
-class Loading {
- public:
-  Loading(std::size_t hops, caf::typed_response_promise<StatsList> promise)
-      : stats_(hops), open_(hops), promise_(std::move(promise)) {}
-
-  /// Whether that was the last one.
-  bool loaded(std::size_t hop, const StageStatsMessage& stats) {
-    stats_[hop] = stats;
-    if (--open_ > 0 || failed_)
-      return false;
-    promise_.deliver(stats_);
-    return true;
-  }
-
-  void fail(const caf::error& error) {
-    if (open_ > 0 && !failed_)
-      promise_.deliver(error);
-    failed_ = true;
-  }
-
- private:
-  StatsList stats_;
-  std::size_t open_;
-  bool failed_ = false;
-  caf::typed_response_promise<StatsList> promise_;
-};
 
 class Coordinator {
  public:
@@ -88,11 +62,38 @@ class Coordinator {
   void bind(const Pipeline& pipeline, const Placement& placement) {
     pipeline_ = pipeline;
     placement_ = placement;
-    for (std::size_t i = 0; i < pipeline.stages.size() && placement.homes.empty(); ++i)
-      watch(pipeline.stages[i].stage, name_of(i));
-    watch(pipeline.verifier, name_of(pipeline.stages.size()));
-    watch(pipeline.draft, name_of(pipeline.stages.size() + 1));
-    watch(pipeline.pruner, "the tree pruner");
+    // For a part on a node, the node's agent reports.
+    for (std::uint32_t i = 0; i < pipeline.wiring().parts(); ++i)
+      if (placement.homes.empty() || !placement.homes[i]) {
+        self_->monitor(pipeline.part(i));
+        local_parts_.emplace(pipeline.part(i).address(), name_of(i));
+      }
+  }
+
+  /// By part.
+  std::vector<std::string> places() const {
+    std::vector<std::string> places;
+    for (std::uint32_t i = 0; pipeline_ && i < pipeline_->wiring().parts(); ++i) {
+      const auto* node = node_of(i);
+      places.push_back(node != nullptr ? *node : "here");
+    }
+    return places;
+  }
+
+  void tick() {
+    if (rejoining_)
+      rejoining_->tick();
+    is_ticking_ = rejoining_ && rejoining_->is_waiting();
+    if (is_ticking_)
+      self_->delayed_send(self_, Rejoining::interval, tick_a_v);
+  }
+
+  /// The pause is long enough that people should know.
+  void still_recovering(std::uint64_t number) {
+    if (!recovery_ || number != recovery_number_ || is_told_)
+      return;
+    is_told_ = true;
+    spdlog::warn("{}; the text waits until another node has its part", fmt::join(reasons_, "; "));
   }
 
   caf::result<StatsList> load() {
@@ -193,15 +194,6 @@ class Coordinator {
     return id;
   }
 
-  /// For hops on a node, the node's agent reports.
-  template <class Handle>
-  void watch(const Handle& part, const std::string& what) {
-    if (part.node() != self_->node())
-      return;
-    self_->monitor(part);
-    local_parts_.emplace(part.address(), what);
-  }
-
   std::vector<caf::actor> all_hops() const {
     std::vector<caf::actor> hops;
     for (const StageHandle& handle : pipeline_->stages)
@@ -270,6 +262,14 @@ class Coordinator {
     for (std::uint32_t i = 0; i < placement_.homes.size(); ++i)
       if (placement_.homes[i] == peer.agent)
         lost_parts_.insert(i);
+    if (!rejoining_)
+      rejoining_ = std::make_unique<Rejoining>(self_, [this](const Peer& back) {
+        spdlog::info("node {} is back, as a spare", back.name);
+        add_node(back);
+      });
+    rejoining_->await(peer);
+    if (!std::exchange(is_ticking_, true))
+      self_->delayed_send(self_, Rejoining::interval, tick_a_v);
     if (placement_.homes.empty() || uses(placement_) || (recovery_ && uses(recovery_->placement())))
       return recover(what);
     spdlog::info(what);
@@ -307,13 +307,19 @@ class Coordinator {
                          [this](const std::string& why) {
                            lose(fmt::format("{}, and {}", reasons_.front(), why));
                          }});
+    if (!std::exchange(is_timed_, true))
+      self_->delayed_send(self_, long_pause, tick_a_v, ++recovery_number_);
     recovery_->start();
   }
 
   void recovered(const Recovery& recovery) {
     pipeline_ = recovery.pipeline();
     placement_ = recovery.placement();
-    spdlog::warn("{}; {}", fmt::join(reasons_, "; "), recovery.outcome());
+    if (is_told_)
+      spdlog::warn("the text goes on: {}", recovery.outcome());
+    else
+      spdlog::warn("{}; {}", fmt::join(reasons_, "; "), recovery.outcome());
+    is_told_ = is_timed_ = false;
     lost_parts_.clear();
     cut_.clear();
     reasons_.clear();
@@ -383,6 +389,14 @@ class Coordinator {
   std::set<std::uint32_t> lost_parts_;
   std::set<std::pair<std::uint32_t, std::uint32_t>> cut_;
   std::vector<std::string> reasons_;
+  /// Of this recovery, people are told after a while, if they have not been.
+  static constexpr std::chrono::seconds long_pause{1};
+  std::uint64_t recovery_number_ = 0;
+  bool is_timed_ = false;
+  bool is_told_ = false;
+  /// Made when the first node is lost.
+  std::unique_ptr<Rejoining> rejoining_;
+  bool is_ticking_ = false;
   /// More of them in a minute are no recovery.
   Allowance recoveries_{16, std::chrono::minutes(1)};
   static constexpr std::size_t most_waiting = 1024;
@@ -409,6 +423,9 @@ CoordinatorActor::behavior_type coordinator(CoordinatorActor::stateful_pointer<C
       [&state](submit_a, const Request& request) { return state.submit(request); },
       [&state](const CancelMessage& message) { state.cancel(message); },
       [&state](stats_a) { return state.stats(); },
+      [&state](status_a) { return state.places(); },
+      [&state](tick_a) { state.tick(); },
+      [&state](tick_a, std::uint64_t number) { state.still_recovering(number); },
   };
 }
 

@@ -86,7 +86,13 @@ using CoordinatorActor = caf::typed_actor<
     // The client no longer wants a session.
     reacts_to<CancelMessage>,
     // Statistics of all hops that answer in time: stages, verifier, draft.
-    replies_to<stats_a>::with<std::vector<StageStatsMessage>>>;
+    replies_to<stats_a>::with<std::vector<StageStatsMessage>>,
+    // By part (see wiring.hpp): its node, or "here".
+    replies_to<status_a>::with<std::vector<std::string>>,
+    // To itself: ask nodes that are missing whether they are back.
+    reacts_to<tick_a>,
+    // To itself: if the recovery with this number is still under way, say so.
+    reacts_to<tick_a, std::uint64_t>>;
 
 struct CoordinatorConfig {
   /// How long one hop may take to load.

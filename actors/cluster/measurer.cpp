@@ -1,6 +1,8 @@
 #include "actors/cluster/measurer.hpp"
 
 #include <chrono>
+#include <functional>
+#include <memory>
 
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
@@ -11,6 +13,7 @@
 #include "actors/cluster/link_probe.hpp"
 #include "actors/cluster/node.hpp"
 #include "actors/cluster/node_agent.hpp"
+#include "actors/cluster/wire/transport_module.hpp"
 #include "actors/support/end_actor.hpp"
 #include "actors/support/log_failures.hpp"
 #include "actors/support/text_error.hpp"
@@ -55,37 +58,90 @@ class Measurer {
   caf::result<NodeInfoMessage> link(const std::string& host, std::uint16_t port) {
     if (!dialer_)
       dialer_ = spawn_dialer(self_->system());
-    caf::scoped_actor waits(self_->system());
-    caf::node_id peer;
-    caf::error problem;
-    waits->request(dialer_, caf::infinite, connect_a_v, host, port)
-        .receive([&](const caf::node_id& id) { peer = id; },
-                 [&](const caf::error& error) { problem = error; });
-    if (problem)
-      return problem;
-    if (peer == self_->node())
-      return text_error(ErrorCode::protocol, fmt::format("node {} is asked for the link to itself",
-                                                         node_->options().name));
-    // This actor is the owner, so the agent ends with it at the latest.
-    auto agent = self_->system().middleman().remote_spawn<NodeAgentActor>(
-        peer, node_agent_name, caf::make_message(caf::actor_cast<caf::actor>(self_)),
-        caf::duration{spawn_limit});
-    if (!agent)
-      return agent.error();
-    auto found = probe_link(waits, *agent);
-    end_actor(*agent);
-    if (!found)
-      return found.error();
-    auto info = node_->info();
-    PeerConnection connection;
-    connection.address = fmt::format("{}:{}", host, port);
-    connection.round_trip_us = static_cast<std::uint32_t>(found->round_trip.count());
-    connection.link_bytes_per_s = found->bytes_per_s;
-    info.connections.push_back(connection);
-    return NodeInfoMessage{info};
+    auto probing = std::make_shared<Probing>();
+    probing->address = fmt::format("{}:{}", host, port);
+    probing->promise = self_->make_response_promise<Promise>();
+    self_->request(dialer_, dial_limit, connect_a_v, host, port)
+        .then([this, probing](const caf::node_id& peer) { spawn_agent(probing, peer); },
+              fails(probing));
+    return probing->promise;
   }
 
  private:
+  using Promise = caf::typed_response_promise<NodeInfoMessage>;
+  using Clock = std::chrono::steady_clock;
+
+  /// A link that is being measured: dialling, spawning an agent there, then one round after the other.
+  struct Probing {
+    std::string address;
+    Promise promise;
+    NodeAgentActor agent;
+    LinkProbe probe;
+    Clock::time_point sent;
+    std::size_t open = 0;
+  };
+  using ProbingPtr = std::shared_ptr<Probing>;
+
+  static std::function<void(const caf::error&)> fails(const ProbingPtr& probing) {
+    return [probing](const caf::error& error) {
+      if (probing->agent)
+        end_actor(probing->agent);
+      if (probing->promise.pending())
+        probing->promise.deliver(error);
+    };
+  }
+
+  /// This actor is the owner, so the agent ends with it at the latest.
+  void spawn_agent(const ProbingPtr& probing, const caf::node_id& peer) {
+    auto& system = self_->system();
+    if (peer == self_->node())
+      return fails(probing)(text_error(
+          ErrorCode::protocol,
+          fmt::format("node {} is asked for the link to itself", node_->options().name)));
+    self_
+        ->request(transport_of(system).middleman(), spawn_limit, caf::spawn_atom::value, peer,
+                  std::string(node_agent_name),
+                  caf::make_message(caf::actor_cast<caf::actor>(self_)),
+                  system.message_types<NodeAgentActor>())
+        .then(
+            [this, probing](const caf::strong_actor_ptr& agent) {
+              probing->agent = caf::actor_cast<NodeAgentActor>(agent);
+              send_round(probing);
+            },
+            fails(probing));
+  }
+
+  void send_round(const ProbingPtr& probing) {
+    auto& probe = probing->probe;
+    if (probe.is_done())
+      return deliver(probing);
+    const std::string text(probe.bytes(), '.');
+    probing->sent = Clock::now();
+    probing->open = probe.messages();
+    for (auto i = probe.messages(); i > 0; --i)
+      self_->request(probing->agent, probe_answer_limit, probe_a_v, text, std::uint16_t{0})
+          .then(
+              [this, probing] {
+                if (--probing->open > 0)
+                  return;
+                probing->probe.answered(Clock::now() - probing->sent);
+                send_round(probing);
+              },
+              fails(probing));
+  }
+
+  void deliver(const ProbingPtr& probing) {
+    end_actor(probing->agent);
+    auto found = probing->probe.result();
+    auto info = node_->info();
+    PeerConnection connection;
+    connection.address = probing->address;
+    connection.round_trip_us = static_cast<std::uint32_t>(found.round_trip.count());
+    connection.link_bytes_per_s = found.bytes_per_s;
+    info.connections.push_back(connection);
+    probing->promise.deliver(NodeInfoMessage{info});
+  }
+
   MeasurerActor::pointer self_ = nullptr;
   std::shared_ptr<Node> node_;
   DialerActor dialer_;

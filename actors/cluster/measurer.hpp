@@ -1,6 +1,6 @@
 #pragma once
 /// Measures machine and links for a node agent. Runs on a thread of its own, since it computes for a
-/// second, and waits for other nodes.
+/// second.
 
 #include <memory>
 

@@ -51,7 +51,10 @@ class Session {
   /// The text goes on behind the tokens that have been accepted. Random numbers depend on the position
   /// alone, so it is the text that would have been written.
   void resume(SessionId id, SessionId previous, Position cached, TreePrunerActor pruner) {
+    bool is_new = pruner != config_.pruner;
     config_.pruner = std::move(pruner);
+    if (closing_ && is_new)
+      return closed();  // the one that would have confirmed it is no more
     if (closing_)
       return;
     number_ = id;

@@ -52,6 +52,8 @@ class Verifier : public HopActor {
       return;
     auto id = open->session;
     auto slots = open->slots;
+    // A new verifier needs nothing of what is cached.
+    open->restores = open->restores || !sessions_.keeps(open->prefix_session);
     auto error = sessions_.keeps(open->prefix_session) ? sessions_.resume(std::move(*open))
                                                        : sessions_.open(std::move(*open), {});
     if (error)

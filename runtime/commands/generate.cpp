@@ -37,6 +37,11 @@ void add_statistics(caf::scoped_actor& self, const CoordinatorActor& coordinator
     for (const StageStatsMessage& answer : answers)
       if (auto stats = answer.read())
         summary.stats.push_back(*stats);
+    // Parts that were made again are elsewhere.
+    auto places =
+        ask<std::vector<std::string>>(self, coordinator, std::chrono::seconds(5), status_a_v);
+    for (std::size_t i = 0; i < summary.hops.size() && i < places.size(); ++i)
+      summary.hops[i].where = places[i];
   } catch (const RuntimeError&) {
     summary.stats.clear();
   }

@@ -1,3 +1,4 @@
+#include "actors/pipeline/tree_pruner.hpp"
 #include "tests/support/world_system.hpp"
 
 namespace flowspec::test {
@@ -135,6 +136,12 @@ void PipelineWorld::lose_home(std::uint32_t home) {
   auto& lost = system_->homes.at(home);
   for (const caf::actor& part : lost.parts)
     caf::anon_send_exit(part, caf::exit_reason::kill);
+  // What is no more takes no memory.
+  for (const auto& [stage, actor] : system_->stages)
+    if (std::ranges::find(lost.parts, caf::actor_cast<caf::actor>(actor)) != lost.parts.end())
+      hops_.erase(stage);
+  if (options_.part_homes[0] == home)
+    hops_.erase(options_.stages);
   caf::anon_send_exit(lost.agent, caf::exit_reason::remote_link_unreachable);
 }
 

@@ -176,15 +176,15 @@ FrameInspector::Verdict FrameInspector::judge_message(Bytes payload, const BaspH
     return verdict_of(judge_named(header, message));
   if (auto problem = judge_kind(header, message, lane))
     return refused(*problem);
-  if (message.types != "@exit" && !may_reach(header))
+  if (message.types != "@exit" && !may_reach(header, message))
     return {};
   return verdict_of(judge_rights(header, message));
 }
 
-/// A neighbour in a pipeline hears of the actor from the asker.
-bool FrameInspector::may_reach(const BaspHeader& header) const {
+/// A neighbour in a pipeline hears of the actor from the asker, and asks for nothing.
+bool FrameInspector::may_reach(const BaspHeader& header, const BaspMessage& message) const {
   return given_.is_given_to(rules_.peer, header.receiver) ||
-         given_.expected_bytes(rules_.peer, header.receiver);
+         (!message.types.starts_with("@") && given_.expected_bytes(rules_.peer, header.receiver));
 }
 
 Problem FrameInspector::judge_kind(const BaspHeader& header, const BaspMessage& message,

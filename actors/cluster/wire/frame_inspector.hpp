@@ -63,7 +63,7 @@ class FrameInspector {
 
   Problem judge_use(const BaspHeader& header, Lane lane) const;
   std::size_t most_bytes(const BaspHeader& header, Lane lane) const;
-  bool may_reach(const BaspHeader& header) const;
+  bool may_reach(const BaspHeader& header, const BaspMessage& message) const;
   Problem judge_handshake(Bytes payload, const BaspHeader& header);
   Verdict judge_message(Bytes payload, const BaspHeader& header, Lane lane) const;
   Problem judge_kind(const BaspHeader& header, const BaspMessage& message, Lane lane) const;
