@@ -1,36 +1,7 @@
+#include "actors/emulation/home.hpp"
 #include "tests/support/world_system.hpp"
 
 namespace flowspec::test {
-
-namespace {
-
-/// Makes stages, as a node's agent does.
-using MakeHomeStage = std::function<PipelineActor(const StageSpec& spec, const StagePeers& peers)>;
-
-NodeAgentActor::behavior_type home_actor(NodeAgentActor::pointer self, MakeHomeStage make) {
-  return {
-      [](hello_a) -> caf::result<NodeInfoMessage> { return NodeInfoMessage{}; },
-      [](speed_a, const std::string&, std::uint16_t) { return NodeInfoMessage{}; },
-      [](link_a, const std::string&, std::uint16_t) { return NodeInfoMessage{}; },
-      [](probe_a, const std::string&, std::uint16_t) {},
-      [](lost_a, std::uint32_t, const std::string&) {},
-      [](status_a) { return std::vector<StageStatsMessage>{}; },
-      [self](connect_a, const std::string&, std::uint16_t) { return self->node(); },
-      [](bind_a, const PipelineActor&, const PipelineActor&,
-         const caf::node_id&) -> caf::result<done_a> { return done_a_v; },
-      [=](spawn_st_a, const StageSpecMessage& message, const caf::node_id&,
-          const PipelineActor& next, const TreePrunerActor& pruner,
-          const DraftActor& draft) -> caf::result<PipelineActor, ControlActor> {
-        auto spec = message.read();
-        if (!spec)
-          return spec.error();
-        auto stage = make(*spec, {next, pruner, draft});
-        return {stage, stage};
-      },
-  };
-}
-
-}  // namespace
 
 /// The agents, the coordinator, and what it has to know to make stages again.
 void PipelineWorld::make_homes() {
@@ -49,9 +20,9 @@ void PipelineWorld::make_homes() {
       auto actor = spawn_stage(world.system, std::move(stage), SpawnMode::pooled);
       world.homes[home].stages.push_back(actor);
       world.stages[spec.stage] = actor;
-      return actor;
+      return StageHandle{actor, actor};
     };
-    auto agent = world.system.spawn(home_actor, MakeHomeStage(make));
+    auto agent = spawn_home(world.system, make);
     world.homes.push_back({agent, {}});
     caf::anon_send(world.coordinator, hello_a_v,
                    Peer{agent, fmt::format("home {}", home), "host", 1});
