@@ -13,7 +13,7 @@ namespace flowspec {
 /// A piece of uninterrupted work of one device or link.
 struct EmulatedWork {
   enum class Kind {
-    segment,   ///< a stage's forward
+    segment,   ///< a stage's forward; of no segment, if it restores cached positions
     draft,     ///< a draft forward, or the part of it between two verifications
     verify,    ///< the LM head over returned segments
     transfer,  ///< a segment on a link

@@ -207,13 +207,13 @@ class StageDevice {
 
   void computed(std::uint32_t rows) {
     end_ = std::max(now(), start_ + forward_time(config_.emulation.forward, rows));
-    if (config_.recorder != nullptr && segment_ != 0)
+    if (config_.recorder != nullptr && (segment_ != 0 || rows > 0))
       config_.recorder->worked({EmulatedWork::Kind::segment,
                                 config_.name,
                                 {},
                                 start_,
                                 rows > 0 ? end_ : start_,
-                                {segment_},
+                                is_restoring_ ? std::vector<SegmentId>{} : std::vector{segment_},
                                 rows,
                                 rows_in_ - std::min(rows, rows_in_)});
     // Nobody waits for what the last stage restores: it keeps it.

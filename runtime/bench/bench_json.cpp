@@ -73,6 +73,7 @@ Json faults(const BenchSummary& summary) {
                     {"texts", faults.texts},
                     {"pause_seconds", json_of(faults.pause_s)},
                     {"longest_pause_seconds", faults.longest_pause_s},
+                    {"stages_busy_seconds", faults.stages_s},
                     {"decode_tokens_per_second", faults.decode_rate},
                     {"undisturbed_tokens_per_second", faults.undisturbed_rate}});
   return list;

@@ -159,8 +159,8 @@ std::string hops(const Results& block, bool with_draft) {
 
 /// Nothing where no device was lost.
 std::string faults(const Results& block, bool with_draft) {
-  TextTable table(
-      {"pause (ms) and\ndecode tokens/s", "pause", "longest", "tokens/s", "undisturbed", "texts"});
+  TextTable table({"pause (ms) and\ndecode tokens/s", "pause", "longest", "stages\nbusy",
+                   "tokens/s", "undisturbed", "texts"});
   const BenchCase* what = nullptr;
   for (const CellResult* result : block) {
     for (const FaultSummary& line : result->summary.faults) {
@@ -168,6 +168,7 @@ std::string faults(const Results& block, bool with_draft) {
       table.add({fmt::format("{}, {}", label(*what, with_draft), name_of(line.way)),
                  fmt::format("{:.1f} ± {:.1f}", line.pause_s.mean * 1e3, line.pause_s.sd * 1e3),
                  fmt::format("{:.1f}", line.longest_pause_s * 1e3),
+                 fmt::format("{:.0f}", line.stages_s * 1e3),
                  fmt::format("{:.2f}", line.decode_rate),
                  fmt::format("{:.2f}", line.undisturbed_rate),
                  fmt::format("{}/{}", line.texts, result->summary.prompts)});
@@ -178,7 +179,9 @@ std::string faults(const Results& block, bool with_draft) {
   return wrap(fmt::format(
                   "{}: times are from each text's first token on. All texts came out as the "
                   "undisturbed ones. A spare device, with the weights in memory, takes the layers. "
-                  "The pause is from the loss to the first new token (all losses together).\n"
+                  "The pause is from the loss to the first new token (all losses together); stages "
+                  "busy: "
+                  "their forwards in it, added up.\n"
                   "replay: the hop before has kept what it sent, and sends it again; only the lost "
                   "layers compute it. without the log: no hop keeps it; the stages that are left "
                   "stay, and all read the text again. full re-read: nothing is recovered; all "

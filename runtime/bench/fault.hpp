@@ -51,6 +51,8 @@ struct FaultedText {
   std::uint32_t tokens = 0;
   /// From the loss to the first token that had not been accepted before; summed over all losses.
   double pause_s = 0;
+  /// Forwards of all stages in the pauses, added up.
+  double stages_s = 0;
   /// From the first token to the last, pauses included, and without any loss.
   double decode_s = 0;
   double undisturbed_s = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -62,16 +63,21 @@ class FaultedRun {
   double decode_s() const { return seconds(end_ - begin_); }
   bool was_disturbed() const { return recoveries_ + restarts_ > 0; }
 
-  /// Pauses that overlap count once.
-  double pause_s() const {
-    EmulationSpan sum{};
+  /// Those that overlap are one.
+  std::vector<DecodeWindow> pauses() const {
+    std::vector<DecodeWindow> list;
     EmulationTime until;
     for (const Loss& loss : losses_) {
       auto from = std::max(loss.at, until);
       until = std::max(until, world_.recording().grown_beyond(loss.text_tokens).value_or(end_));
-      sum += std::max(until - from, EmulationSpan::zero());
+      if (until > from)
+        list.push_back({from, until});
     }
-    return seconds(sum);
+    return list;
+  }
+
+  double stage_seconds(std::span<const DecodeWindow> windows) const {
+    return world_.recording().stage_seconds(windows);
   }
 
  private:
@@ -141,8 +147,14 @@ void run_faults(const Engine& engine, const DeviceProfile& profile,
       check_text(text, texts[i], name);
       if (!faulted.was_disturbed())
         throw RuntimeError(ErrorCode::internal, name + ": the loss was not noticed");
-      run.faulted.push_back({way, static_cast<std::uint32_t>(text.size()), faulted.pause_s(),
-                             faulted.decode_s(), undisturbed.decode_s});
+      auto pauses = faulted.pauses();
+      FaultedText result{.way = way, .tokens = static_cast<std::uint32_t>(text.size())};
+      for (const DecodeWindow& pause : pauses)
+        result.pause_s += seconds(pause.end - pause.start);
+      result.stages_s = faulted.stage_seconds(pauses);
+      result.decode_s = faulted.decode_s();
+      result.undisturbed_s = undisturbed.decode_s;
+      run.faulted.push_back(result);
     }
   }
   if (run.faulted.empty())

@@ -99,6 +99,15 @@ std::optional<EmulationTime> Recording::grown_beyond(Position tokens) const {
   return found == growth_.end() ? std::nullopt : std::optional(found->first);
 }
 
+double Recording::stage_seconds(std::span<const DecodeWindow> windows) const {
+  std::lock_guard lock(mutex_);
+  EmulationSpan sum{};
+  for (const EmulatedWork& work : works_)
+    if (work.kind == Kind::segment)
+      sum += overlap(windows, work);
+  return seconds(sum);
+}
+
 std::uint32_t Recording::rows_kept(const std::vector<SegmentId>& segments) const {
   std::uint32_t sum = 0;
   for (SegmentId segment : segments)

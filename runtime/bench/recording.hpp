@@ -34,6 +34,8 @@ class Recording : public EmulationRecorder {
   Position text_tokens() const;
   /// When a text first had more than so many tokens; none: it never had.
   std::optional<EmulationTime> grown_beyond(Position tokens) const;
+  /// How long all stages together computed in these windows.
+  double stage_seconds(std::span<const DecodeWindow> windows) const;
   /// The whole recording, prefill too, ordered by start; times are seconds after `zero`.
   std::vector<TraceEvent> trace(EmulationTime zero) const;
 

@@ -84,6 +84,7 @@ void add_faults(const std::vector<FaultedText>& texts, BenchSummary& summary) {
         continue;
       pauses.push_back(text.pause_s);
       faults.longest_pause_s = std::max(faults.longest_pause_s, text.pause_s);
+      faults.stages_s += text.stages_s;
       tokens += text.tokens > 0 ? text.tokens - 1 : 0;
       decode_s += text.decode_s;
       undisturbed_s += text.undisturbed_s;
@@ -92,6 +93,7 @@ void add_faults(const std::vector<FaultedText>& texts, BenchSummary& summary) {
       continue;
     faults.texts = static_cast<std::uint32_t>(pauses.size());
     faults.pause_s = spread_of(pauses);
+    faults.stages_s = ratio(faults.stages_s, faults.texts);
     faults.decode_rate = ratio(tokens, decode_s);
     faults.undisturbed_rate = ratio(tokens, undisturbed_s);
     summary.faults.push_back(faults);

@@ -40,6 +40,8 @@ struct FaultSummary {
   std::uint32_t texts = 0;
   Spread pause_s;
   double longest_pause_s = 0;
+  /// Forwards of all stages in the pauses, added up; the mean.
+  double stages_s = 0;
   /// Of these texts together, with the loss and without any.
   double decode_rate = 0;
   double undisturbed_rate = 0;

@@ -111,6 +111,8 @@ BOOST_AUTO_TEST_CASE(useful_is_the_time_of_segments_of_which_a_row_was_kept) {
   const DecodeWindow all{zero, zero + Seconds(8)};
   run.seconds = 8;
   recording.count({&all, 1}, run);
+  const DecodeWindow part{zero + Seconds(2), zero + Seconds(4)};
+  BOOST_TEST(recording.stage_seconds({&part, 1}) == 2.0);
   auto summary = summarize(run);
   BOOST_REQUIRE(summary.useful_share);
   BOOST_CHECK_CLOSE(*summary.useful_share, 4.0 / 8, 1e-9);
