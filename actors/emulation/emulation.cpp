@@ -58,8 +58,10 @@ StageHandle PipelineEmulation::make_stage(StageConfig config, SpawnMode mode) {
   bool shares = on_draft_device(stage_name(index));
   if (shares && on_draft_device(next))
     emulation.link = {};
+  // What the run's own process asks of another device takes its time.
+  auto way = EmulationSpan{shares ? 0 : config_.control_link.latency_ns};
   auto device = spawn_emulated_stage(system_, std::move(config), mode, emulation, next,
-                                     config_.recorder, shares ? head_ : caf::actor{});
+                                     config_.recorder, shares ? head_ : caf::actor{}, way);
   return {device, device};
 }
 

@@ -41,6 +41,13 @@ class Link {
     pass_on(arrival, caf::make_message(message));
   }
 
+  void restored(const RestoredMessage& message) {
+    auto restored = message.read();
+    bool has_rows = restored && !restored->hidden.values.empty();
+    pass_on(arrive(has_rows ? restored->count * config_.link.row_bytes : message.bytes()),
+            caf::make_message(message));
+  }
+
   void features(const FeaturesMessage& message) {
     auto features = message.read();
     auto rows = features ? features->nodes.size() : 0;
@@ -101,7 +108,7 @@ class Link {
           {EmulatedWork::Kind::prune, config_.from, config_.to, now(), arrival, {}});
     else
       for (const Prune& prune : content->prunes)
-        config_.recorder->committed(prune.session, prune.path);
+        config_.recorder->committed(prune, now());
   }
 
   caf::event_based_actor* self_ = nullptr;
@@ -122,6 +129,7 @@ caf::behavior emulated_link(caf::stateful_actor<Link>* self, LinkConfig config) 
       [&state](const SegmentMessage& message) { state.segment(message); },
       [&state](const PrunesMessage& message) { state.prunes(message); },
       [&state](const FeaturesMessage& message) { state.features(message); },
+      [&state](const RestoredMessage& message) { state.restored(message); },
       [pass](const CancelMessage& message) { pass(message); },
       [pass](const OpenMessage& message) { pass(message); },
       [pass](const CloseMessage& message) { pass(message); },

@@ -13,7 +13,7 @@ namespace flowspec {
 /// A piece of uninterrupted work of one device or link.
 struct EmulatedWork {
   enum class Kind {
-    segment,   ///< a stage's forward
+    segment,   ///< a stage's forward; of no segment, if it restores cached positions
     draft,     ///< a draft forward, or the part of it between two verifications
     verify,    ///< the LM head over returned segments
     transfer,  ///< a segment on a link
@@ -41,8 +41,9 @@ class EmulationRecorder {
   virtual void worked(const EmulatedWork& work) = 0;
   /// The draft has sent a segment with these rows.
   virtual void sent(SegmentId segment, const std::vector<Row>& rows) = 0;
-  /// These nodes of the session have become part of the text.
-  virtual void committed(SessionId session, const std::vector<TreeNodeId>& path) = 0;
+  /// The root of a session moves: the nodes of its path have become part of the text, and the new
+  /// root's token is the last one of the text.
+  virtual void committed(const Prune& prune, EmulationTime at) = 0;
 };
 
 }  // namespace flowspec

@@ -1,6 +1,7 @@
 #include "actors/emulation/stage_device.hpp"
 
 #include <deque>
+#include <functional>
 #include <optional>
 #include <variant>
 #include <vector>
@@ -8,6 +9,7 @@
 #include <caf/all.hpp>
 #include <fmt/format.h>
 
+#include "actors/emulation/later.hpp"
 #include "actors/emulation/link.hpp"
 #include "actors/emulation/recorder.hpp"
 #include "actors/support/log_failures.hpp"
@@ -20,11 +22,12 @@ namespace {
 struct DeviceConfig {
   std::string name;
   EmulatedStage emulation;
-  caf::actor link;
+  LinkConfig link;
   TreePrunerActor pruner;
   DraftActor draft;
   EmulationRecorder* recorder;
   caf::actor shared;
+  EmulationSpan way;
 };
 
 /// What a timer is for.
@@ -39,7 +42,7 @@ class StageDevice {
     self_ = self;
     log_failures(self);
     config_ = std::move(config);
-    self_->link_to(config_.link);
+    open_link();
   }
 
   void bind(PipelineActor stage) {
@@ -54,8 +57,14 @@ class StageDevice {
       start_next();
     } else if constexpr (std::is_same_v<Message, SegmentMessage>) {
       result_ = message;
+    } else if constexpr (std::is_same_v<Message, RestoredMessage>) {
+      // Behind an Open it is what had been sent before: nothing is computed.
+      if (is_restoring_)
+        restored_ = message;
+      else
+        self_->send(link_, message);
     } else {
-      self_->send(config_.link, message);
+      self_->send(link_, message);
     }
   }
 
@@ -74,7 +83,10 @@ class StageDevice {
       return send_ready(end_ - now());
     for (const FeaturesMessage& message : std::exchange(features_, {}))
       self_->send<caf::message_priority::high>(config_.draft, message);
-    self_->send(config_.link, *std::exchange(result_, std::nullopt));
+    if (auto message = std::exchange(result_, std::nullopt))
+      self_->send(link_, *message);
+    if (auto message = std::exchange(restored_, std::nullopt))
+      self_->send(link_, *message);
     end_job();
   }
 
@@ -90,12 +102,34 @@ class StageDevice {
         segment_ = segment->id;
         rows_in_ = static_cast<std::uint32_t>(segment->rows.size());
       }
+    is_restoring_ = std::holds_alternative<RestoredMessage>(next);
     std::visit([this](const auto& message) { self_->send(stage_, message); }, next);
     // The answer arrives after everything that the stage sends about the message.
-    self_->request(stage_, caf::infinite, stats_a_v).then([this](const StageStatsMessage&) {
-      computed();
+    self_->request(stage_, caf::infinite, stats_a_v).then([this](const StageStatsMessage& message) {
+      auto stats = message.read();
+      auto total = stats ? stats->rows_computed : rows_computed_;
+      computed(static_cast<std::uint32_t>(total - std::exchange(rows_computed_, total)));
     });
   }
+
+  caf::result<KeptMessage> part(SessionId last) {
+    return pass_request<KeptMessage>(true, part_a_v, last);
+  }
+
+  caf::result<done_a> bind_again(const caf::actor& next, const caf::actor& pruner,
+                                 const caf::actor& draft, std::uint32_t is_new) {
+    config_.pruner = caf::actor_cast<TreePrunerActor>(pruner);
+    config_.draft = caf::actor_cast<DraftActor>(draft);
+    if (next != config_.link.target) {
+      self_->unlink_from(link_);
+      config_.link.target = next;
+      open_link();
+    }
+    auto self = caf::actor_cast<caf::actor>(self_);
+    return pass_request<done_a>(false, bind_a_v, self, self, self, is_new);
+  }
+
+  caf::result<StageStatsMessage> load() { return pass_request<StageStatsMessage>(false, load_a_v); }
 
   /// The stage's statistics, with the emulated busy time.
   caf::result<StageStatsMessage> stats() {
@@ -111,12 +145,44 @@ class StageDevice {
   }
 
   const TreePrunerActor& pruner() const { return config_.pruner; }
-  const PipelineActor& stage() const { return stage_; }
+  void act(std::uint64_t number) { later_.act(number); }
 
  private:
-  using InBand = std::variant<OpenMessage, SegmentMessage, CloseMessage>;
+  using InBand = std::variant<OpenMessage, SegmentMessage, CloseMessage, RestoredMessage>;
 
   EmulationTime now() const { return self_->clock().now(); }
+
+  /// The device's end ends the link.
+  void open_link() {
+    link_ = spawn_emulated_link(self_->system(), config_.link);
+    self_->link_to(link_);
+  }
+
+  /// Asks the stage, and passes its answer on.
+  /// @param after_job  the stage looks at it when it has computed what it is computing.
+  template <class Answer, class... Parts>
+  caf::result<Answer> pass_request(bool after_job, const Parts&... parts) {
+    auto promise = self_->make_response_promise<caf::typed_response_promise<Answer>>();
+    auto answer = [promise](const auto& content) {
+      auto copy = promise;
+      copy.deliver(content);
+    };
+    auto ask = [=, this] {
+      self_->request<caf::message_priority::high>(stage_, caf::infinite, parts...)
+          .then([=, this](const Answer& content) { later([=] { answer(content); }); },
+                [=, this](const caf::error& error) { later([=] { answer(error); }); });
+    };
+    later([=, this] {
+      if (after_job && busy_)
+        after_job_.emplace_back(ask);
+      else
+        ask();
+    });
+    return promise;
+  }
+
+  /// When it has travelled.
+  void later(std::function<void()> act) { later_.after(self_, config_.way, std::move(act)); }
 
   bool from_stage() const {
     return self_->current_sender() == caf::actor_cast<caf::strong_actor_ptr>(stage_);
@@ -126,7 +192,8 @@ class StageDevice {
     if (busy_ || queue_.empty())
       return;
     busy_ = true;
-    holds_shared_ = config_.shared && std::holds_alternative<SegmentMessage>(queue_.front());
+    holds_shared_ = config_.shared && (std::holds_alternative<SegmentMessage>(queue_.front()) ||
+                                       std::holds_alternative<RestoredMessage>(queue_.front()));
     if (holds_shared_)
       self_->send(config_.shared, step_a_v);  // answers when it is free
     else
@@ -137,27 +204,27 @@ class StageDevice {
     busy_ = false;
     if (std::exchange(holds_shared_, false))
       self_->send(config_.shared, done_a_v, std::uint32_t{0});
+    for (const auto& ask : std::exchange(after_job_, {}))
+      ask();
     start_next();
   }
 
-  void computed() {
-    std::uint32_t rows = 0;
-    if (result_)
-      if (auto segment = result_->read())
-        rows = static_cast<std::uint32_t>(segment->rows.size());
+  void computed(std::uint32_t rows) {
     end_ = std::max(now(), start_ + forward_time(config_.emulation.forward, rows));
-    if (config_.recorder != nullptr && segment_ != 0)
+    if (config_.recorder != nullptr && (segment_ != 0 || rows > 0))
       config_.recorder->worked({EmulatedWork::Kind::segment,
                                 config_.name,
                                 {},
                                 start_,
                                 rows > 0 ? end_ : start_,
-                                {segment_},
+                                is_restoring_ ? std::vector<SegmentId>{} : std::vector{segment_},
                                 rows,
                                 rows_in_ - std::min(rows, rows_in_)});
-    if (result_)
+    // Nobody waits for what the last stage restores: it keeps it.
+    bool has_computed = result_ || (is_restoring_ && rows > 0);
+    if (has_computed)
       busy_for_ += end_ - start_;
-    if (!result_) {
+    if (!has_computed) {
       if (ready_)
         send_ready({});
       return end_job();
@@ -182,6 +249,8 @@ class StageDevice {
   caf::event_based_actor* self_ = nullptr;
   DeviceConfig config_;
   PipelineActor stage_;
+  caf::actor link_;
+  Later later_;
   std::deque<InBand> queue_;
   // The job that the device is busy with.
   bool busy_ = false;
@@ -191,7 +260,14 @@ class StageDevice {
   EmulationTime end_;
   SegmentId segment_ = 0;
   std::uint32_t rows_in_ = 0;
+  /// The job restores cached positions.
+  bool is_restoring_ = false;
   std::optional<SegmentMessage> result_;
+  std::optional<RestoredMessage> restored_;
+  /// Requests that wait for the end of the job.
+  std::vector<std::function<void()>> after_job_;
+  /// By the stage, so far.
+  std::uint64_t rows_computed_ = 0;
   std::vector<FeaturesMessage> features_;
   bool ready_ = false;
   EmulationSpan busy_for_{};
@@ -205,6 +281,7 @@ caf::behavior stage_device(caf::stateful_actor<StageDevice>* self, DeviceConfig 
       [&state](const OpenMessage& message) { state.in_band(message); },
       [&state](const SegmentMessage& message) { state.in_band(message); },
       [&state](const CloseMessage& message) { state.in_band(message); },
+      [&state](const RestoredMessage& message) { state.in_band(message); },
       [&state](const PrunesMessage& message) { state.urgent(message); },
       [&state](const CancelMessage& message) { state.urgent(message); },
       [&state](const ReadyMessage& message) { state.ready(message); },
@@ -213,7 +290,11 @@ caf::behavior stage_device(caf::stateful_actor<StageDevice>* self, DeviceConfig 
       [&state, self](const FaultMessage& message) { self->send(state.pruner(), message); },
       [&state](step_a) { state.take_next(); },
       [&state](tick_a, std::uint32_t what) { state.timer(what); },
-      [&state, self](load_a) { return self->delegate(state.stage(), load_a_v); },
+      [&state](tick_a, std::uint64_t number) { state.act(number); },
+      [&state](part_a, SessionId last) { return state.part(last); },
+      [&state](bind_a, const caf::actor& next, const caf::actor& pruner, const caf::actor& draft,
+               std::uint32_t is_new) { return state.bind_again(next, pruner, draft, is_new); },
+      [&state](load_a) { return state.load(); },
       [&state](stats_a) { return state.stats(); },
   };
 }
@@ -222,13 +303,13 @@ caf::behavior stage_device(caf::stateful_actor<StageDevice>* self, DeviceConfig 
 
 PipelineActor spawn_emulated_stage(caf::actor_system& system, StageConfig config, SpawnMode mode,
                                    const EmulatedStage& emulation, const std::string& next_device,
-                                   EmulationRecorder* recorder, const caf::actor& shared) {
+                                   EmulationRecorder* recorder, const caf::actor& shared,
+                                   EmulationSpan way) {
   auto name = fmt::format("stage {}", config.stage);
-  auto link =
-      spawn_emulated_link(system, {emulation.link, name, next_device,
-                                   caf::actor_cast<caf::actor>(config.peers.next), recorder});
+  const LinkConfig link{emulation.link, name, next_device,
+                        caf::actor_cast<caf::actor>(config.peers.next), recorder};
   auto device = system.spawn(stage_device, DeviceConfig{name, emulation, link, config.peers.pruner,
-                                                        config.peers.draft, recorder, shared});
+                                                        config.peers.draft, recorder, shared, way});
   if (shared)
     caf::anon_send(shared, bind_a_v, std::string("stage"), device);
   config.peers = {caf::actor_cast<PipelineActor>(device), caf::actor_cast<TreePrunerActor>(device),

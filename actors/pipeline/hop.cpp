@@ -140,6 +140,10 @@ std::vector<LiveRow> HopSessions::admit(const Segment& segment, std::vector<Faul
 
 void HopSessions::count_computed(std::size_t rows, std::uint64_t busy_ns) {
   ++stats_.segments;
+  count_restored(rows, busy_ns);
+}
+
+void HopSessions::count_restored(std::size_t rows, std::uint64_t busy_ns) {
   stats_.rows_computed += rows;
   stats_.busy_ns += busy_ns;
 }

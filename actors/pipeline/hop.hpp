@@ -106,6 +106,8 @@ class HopSessions {
   /// Counts a message that could not be read.
   void count_malformed() { ++stats_.malformed; }
   void count_computed(std::size_t rows, std::uint64_t busy_ns);
+  /// The same for cached positions, which come in no segment.
+  void count_restored(std::size_t rows, std::uint64_t busy_ns);
   StageStats stats() const;
 
   /// For tests: the first broken invariant of any session.

@@ -187,12 +187,15 @@ class Stage : public HopActor {
       contexts_.push_back({&session.cache, position, committed[position], committed.first(position),
                            committed.subspan(position, 1)});
     std::vector<float> out(restored.count * std::size_t{model_->hidden_size()});
+    auto start = self_->clock().now();
     about_to_compute();
     auto prompt = std::span(session.open.prompt);
     if (stage_ == 0)
       model_->forward_tokens(prompt.subspan(restored.position, restored.count), contexts_, out, {});
     else
       model_->forward(restored.hidden.values, contexts_, out, {});
+    auto busy = std::chrono::nanoseconds{self_->clock().now() - start};
+    sessions_.count_restored(restored.count, static_cast<std::uint64_t>(busy.count()));
     if (!session.output.empty())
       for (std::size_t i = 0; i < restored.count; ++i)
         keep(session, committed[restored.position + i], row_of(out, i));

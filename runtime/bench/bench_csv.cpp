@@ -49,6 +49,14 @@ std::string hops(const BenchSummary& summary) {
   return text;
 }
 
+/// One field for all ways of going on.
+std::string faults(const BenchSummary& summary, const auto& figure) {
+  std::string text;
+  for (const FaultSummary& line : summary.faults)
+    text.append(text.empty() ? "" : " ").append(number(figure(line)));
+  return text;
+}
+
 using Fields = std::vector<std::pair<const char*, std::string>>;
 
 Fields fields(const BenchSummary& summary, BenchClock clock) {
@@ -88,7 +96,12 @@ Fields fields(const BenchSummary& summary, BenchClock clock) {
           {"hidden_type", std::string(name_of(summary.hidden_type))},
           {"modelled", summary.modelled_devices > 0 ? "yes" : "no"},
           {"useful_share", number(summary.useful_share)},
-          {"guesses_by_depth", guesses(summary)}};
+          {"guesses_by_depth", guesses(summary)},
+          {"fault", text_of(what.faults)},
+          {"pause_seconds_replay_no_log_full",
+           faults(summary, [](const FaultSummary& line) { return line.pause_s.mean; })},
+          {"tokens_per_second_replay_no_log_full",
+           faults(summary, [](const FaultSummary& line) { return line.decode_rate; })}};
 }
 
 }  // namespace

@@ -66,6 +66,19 @@ Json hops(const BenchSummary& summary) {
   return list;
 }
 
+Json faults(const BenchSummary& summary) {
+  auto list = Json::array();
+  for (const FaultSummary& faults : summary.faults)
+    list.push_back({{"way", name_of(faults.way)},
+                    {"texts", faults.texts},
+                    {"pause_seconds", json_of(faults.pause_s)},
+                    {"longest_pause_seconds", faults.longest_pause_s},
+                    {"stages_busy_seconds", faults.stages_s},
+                    {"decode_tokens_per_second", faults.decode_rate},
+                    {"undisturbed_tokens_per_second", faults.undisturbed_rate}});
+  return list;
+}
+
 Json json_of(const BenchCase& what) {
   return {{"mode", what.mode},
           {"ablation", what.ablation},
@@ -112,6 +125,8 @@ Json json_of(const BenchSummary& summary, BenchClock clock) {
                    {"stage_idle", stage_shares(summary, &DeviceShares::idle)},
                    {"devices", devices(summary)},
                    {"hops", hops(summary)}});
+  if (!summary.what.faults.empty())
+    json.update(Json{{"fault", text_of(summary.what.faults)}, {"after_fault", faults(summary)}});
   return json;
 }
 

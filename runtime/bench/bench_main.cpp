@@ -1,6 +1,9 @@
 #include "runtime/bench/bench_main.hpp"
 
+#include <algorithm>
 #include <iostream>
+
+#include <spdlog/spdlog.h>
 
 #include "actors/policy/ablations.hpp"
 #include "actors/policy/modes/modes.hpp"
@@ -32,6 +35,9 @@ BenchRunner runner_for(const BenchOptions& options) {
 
 ExitCode run_bench(const BenchOptions& options) {
   check_tls(options.network);
+  // The table tells of every loss; the coordinators would tell it once more, for each text.
+  if (!options.faults.empty())
+    spdlog::set_level(std::max(spdlog::get_level(), spdlog::level::err));
   return bench(options, {published_mode_names(), ablation_names()}, runner_for(options), std::cout,
                std::cerr);
 }

@@ -11,6 +11,7 @@
 #include "actors/policy/modes/modes.hpp"
 #include "models/sampling/filters.hpp"
 #include "runtime/bench/cells.hpp"
+#include "runtime/bench/fault.hpp"
 #include "runtime/cluster/network_options.hpp"
 #include "runtime/console/cli.hpp"
 #include "runtime/console/error.hpp"
@@ -28,6 +29,7 @@ Examples:
   flowspec bench --virtual --suite smoke --json smoke.json
   flowspec bench --virtual --modes flowspec --profile paper-13b --prompt-count 1 \
                  --max-tokens 64 --plot timeline.svg --trace trace.json
+  flowspec bench --virtual --profile paper-7b --fault kill:stage2@5s
   flowspec bench --modes ar,flowspec --node board-1 --node board-2 --prompt-count 5
 
 Exit codes: 0 done, 1 a run failed, 2 wrong options or files.)";
@@ -79,6 +81,12 @@ void add_what(CLI::App& app, BenchOptions& options) {
   what->add_flag("--modelled", options.modelled,
                  "Add what tensor parallelism (Megatron, Galaxy) would bring on the emulated "
                  "devices: computed, not run; chunk-pp has to be among the modes");
+  add_list(*what, "--fault", options.faults,
+           "With --virtual: lose the device of a stage in mid-text, as kill:stage2@5s: 5 s after a "
+           "text's first token (also ms). A spare device takes its layers. Each text is checked "
+           "against the undisturbed one, and the table shows the pause and the speed with replay, "
+           "without the log, and with a full re-read (default modes: ar, flowspec; 10 prompts)")
+      ->type_name("kill:stageN@TIME");
   add_kv_type_option(*what, options.kv_type);
   add_list(*what, "--hidden-type", options.hidden_types,
            fmt::format("{} (default: as the profile says, else f32)", hidden_type_help))
@@ -150,6 +158,23 @@ void check_numbers(const BenchOptions& options) {
     throw RuntimeError(fmt::format("--plot-window {} has to be more than 0", *options.plot_window));
 }
 
+void check_faults(const BenchOptions& options) {
+  if (options.faults.empty())
+    return;
+  for (const std::string& fault : options.faults)
+    parse_fault(fault);
+  if (options.faults.size() > most_faults)
+    throw RuntimeError(fmt::format("--fault: {} losses in a text, at most {} are recovered from",
+                                   options.faults.size(), most_faults));
+  if (!options.is_virtual)
+    throw RuntimeError(
+        "--fault is for emulated devices in virtual time: add --virtual (to lose real nodes, kill "
+        "them during generate, which shows the pause)");
+  if (!options.trace_file.empty() || !options.plot_file.empty())
+    throw RuntimeError(
+        "--trace and --plot show an undisturbed run only: leave them out, or --fault");
+}
+
 void check_files(const BenchOptions& options) {
   const std::vector<std::pair<const char*, const std::string*>> files{
       {"--json", &options.json_file},
@@ -202,6 +227,7 @@ void check(const BenchOptions& options) {
     throw RuntimeError("--plot-from and --plot-window need the picture: name it with --plot");
   check_numbers(options);
   check_files(options);
+  check_faults(options);
 }
 
 }  // namespace flowspec

@@ -46,6 +46,8 @@ struct BenchOptions {
   /// Adds rows that are computed from the profile, see tensor_parallel.hpp.
   bool modelled = false;
   KvType kv_type = KvType::f16;
+  /// As parse_fault() takes them.
+  std::vector<std::string> faults;
   /// None: as the profile says, else float32.
   std::vector<std::string> hidden_types;
 

@@ -11,6 +11,7 @@
 #include "messages/types.hpp"
 #include "models/base/types.hpp"
 #include "models/formats/load_type.hpp"
+#include "runtime/bench/fault.hpp"
 
 namespace flowspec {
 
@@ -40,6 +41,8 @@ struct BenchCase {
   KvType kv_type = KvType::f16;
   /// None: as the profile says, else float32.
   std::optional<HiddenType> hidden_type;
+  /// Each text is generated once more per way of going on, and disturbed by all of these.
+  std::vector<BenchFault> faults;
 };
 
 struct PromptRun {
@@ -100,6 +103,8 @@ struct BenchRun {
   std::uint64_t returned_segments = 0;
   /// Level 1, 2, ... below the root.
   std::vector<GuessUse> guesses;
+  /// Of all texts that lasted until the last fault.
+  std::vector<FaultedText> faulted;
 };
 
 /// Something that a device did. The trace of a run is ordered by `start_s`.

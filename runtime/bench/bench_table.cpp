@@ -157,6 +157,41 @@ std::string hops(const Results& block, bool with_draft) {
   return table.text();
 }
 
+/// Nothing where no device was lost.
+std::string faults(const Results& block, bool with_draft) {
+  TextTable table({"pause (ms) and\ndecode tokens/s", "pause", "longest", "stages\nbusy",
+                   "tokens/s", "undisturbed", "texts"});
+  const BenchCase* what = nullptr;
+  for (const CellResult* result : block) {
+    for (const FaultSummary& line : result->summary.faults) {
+      what = &result->summary.what;
+      table.add({fmt::format("{}, {}", label(*what, with_draft), name_of(line.way)),
+                 fmt::format("{:.1f} ± {:.1f}", line.pause_s.mean * 1e3, line.pause_s.sd * 1e3),
+                 fmt::format("{:.1f}", line.longest_pause_s * 1e3),
+                 fmt::format("{:.0f}", line.stages_s * 1e3),
+                 fmt::format("{:.2f}", line.decode_rate),
+                 fmt::format("{:.2f}", line.undisturbed_rate),
+                 fmt::format("{}/{}", line.texts, result->summary.prompts)});
+    }
+  }
+  if (what == nullptr)
+    return "";
+  return wrap(fmt::format(
+                  "{}: times are from each text's first token on. All texts came out as the "
+                  "undisturbed ones. A spare device, with the weights in memory, takes the layers. "
+                  "The pause is from the loss to the first new token (all losses together); stages "
+                  "busy: "
+                  "their forwards in it, added up.\n"
+                  "replay: the hop before has kept what it sent, and sends it again; only the lost "
+                  "layers compute it. without the log: no hop keeps it; the stages that are left "
+                  "stay, and all read the text again. full re-read: nothing is recovered; all "
+                  "stages are made again, and the text so far is the prompt of a new request. "
+                  "texts: those that lasted until the loss.\n\n",
+                  text_of(what->faults)),
+              usual_columns) +
+         table.text();
+}
+
 std::string block_text(const Results& block) {
   const BenchSummary& first = block[0]->summary;
   bool with_draft = names_drafts(block);
@@ -167,8 +202,9 @@ std::string block_text(const Results& block) {
                       ? ""
                       : fmt::format(", hidden states: {}", name_of(first.hidden_type))),
       usual_columns);
-  for (const auto& part : {figures(block, with_draft), guesses(block, with_draft),
-                           devices(block, with_draft), hops(block, with_draft)})
+  for (const auto& part :
+       {figures(block, with_draft), guesses(block, with_draft), devices(block, with_draft),
+        hops(block, with_draft), faults(block, with_draft)})
     text.append(part.empty() ? "" : "\n").append(part);
   return text;
 }

@@ -57,6 +57,9 @@ class Cells {
     common_.model = options.model;
     common_.controller = options.controller;
     common_.kv_type = options.kv_type;
+    for (const std::string& fault : options.faults)
+      common_.faults.push_back(parse_fault(fault));
+    std::ranges::sort(common_.faults, {}, &BenchFault::after);
     for (const std::string& name : options.hidden_types)
       hidden_types_.emplace_back(hidden_type_named(name));
   }
@@ -195,6 +198,8 @@ std::vector<LoadType> draft_types(const BenchOptions& options) {
 
 void add_lists(const BenchOptions& options, const BenchNames& names, Cells& cells) {
   Lists lists{.modes = options.modes, .profiles = options.profiles};
+  if (lists.modes.empty() && !options.faults.empty())
+    lists.modes = known({"ar", "flowspec"}, names);
   if (lists.modes.empty())
     lists.modes.assign(names.modes.begin(), names.modes.end());
   if (lists.profiles.empty())
@@ -235,13 +240,15 @@ BenchPlan plan_bench(const BenchOptions& options, const BenchNames& names) {
   Cells cells(options);
   if (!options.suite.empty())
     add_suite(options.suite, names, cells);
-  else if (options.is_virtual && !names_cells(options))
+  else if (options.is_virtual && !names_cells(options) && options.faults.empty())
     add_suite("paper", names, cells);
   else
     add_lists(options, names, cells);
   BenchPlan plan{.cells = cells.take()};
   if (options.suite == "smoke")
     plan.prompts = 4;
+  else if (!options.faults.empty())
+    plan.prompts = 10;
   auto is_base = [](const BenchCase& cell) {
     return cell.mode == "chunk-pp" && !cell.profile.empty();
   };

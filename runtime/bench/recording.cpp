@@ -71,16 +71,41 @@ void Recording::sent(SegmentId segment, const std::vector<Row>& rows) {
     moves_.try_emplace(row.session);
 }
 
-void Recording::committed(SessionId session, const std::vector<TreeNodeId>& path) {
+void Recording::committed(const Prune& prune, EmulationTime at) {
   std::lock_guard lock(mutex_);
+  const auto& path = prune.path;
+  auto tokens = prune.root.position + 1;
+  if (growth_.empty() || tokens > growth_.back().second)
+    growth_.emplace_back(at, tokens);
   for (TreeNodeId node : path)
-    if (auto sent = sent_.find({session, node}); sent != sent_.end())
+    if (auto sent = sent_.find({prune.session, node}); sent != sent_.end())
       ++kept_[sent->second.segment];
   if (path.empty())
     return;
-  if (auto root = sent_.find({session, path.front()}); root != sent_.end())
-    moves_[session].push_back({root->second.position, static_cast<std::uint32_t>(path.size()),
-                               path.front() < first_fresh_node});
+  if (auto root = sent_.find({prune.session, path.front()}); root != sent_.end())
+    moves_[prune.session].push_back({root->second.position, static_cast<std::uint32_t>(path.size()),
+                                     path.front() < first_fresh_node});
+}
+
+Position Recording::text_tokens() const {
+  std::lock_guard lock(mutex_);
+  return growth_.empty() ? 0 : growth_.back().second;
+}
+
+std::optional<EmulationTime> Recording::grown_beyond(Position tokens) const {
+  std::lock_guard lock(mutex_);
+  auto found =
+      std::ranges::find_if(growth_, [&](const auto& step) { return step.second > tokens; });
+  return found == growth_.end() ? std::nullopt : std::optional(found->first);
+}
+
+double Recording::stage_seconds(std::span<const DecodeWindow> windows) const {
+  std::lock_guard lock(mutex_);
+  EmulationSpan sum{};
+  for (const EmulatedWork& work : works_)
+    if (work.kind == Kind::segment)
+      sum += overlap(windows, work);
+  return seconds(sum);
 }
 
 std::uint32_t Recording::rows_kept(const std::vector<SegmentId>& segments) const {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -24,11 +25,17 @@ class Recording : public EmulationRecorder {
  public:
   void worked(const EmulatedWork& work) override;
   void sent(SegmentId segment, const std::vector<Row>& rows) override;
-  void committed(SessionId session, const std::vector<TreeNodeId>& path) override;
+  void committed(const Prune& prune, EmulationTime at) override;
 
   /// Fills in `devices`, `hops`, `returned_segments` and `guesses`. Windows are in order and do not
   /// overlap. `run.prompts` are the prompts of the recorded sessions, in order of their numbers.
   void count(std::span<const DecodeWindow> windows, BenchRun& run) const;
+  /// The length of the longest text so far, the prompt included.
+  Position text_tokens() const;
+  /// When a text first had more than so many tokens; none: it never had.
+  std::optional<EmulationTime> grown_beyond(Position tokens) const;
+  /// How long all stages together computed in these windows.
+  double stage_seconds(std::span<const DecodeWindow> windows) const;
   /// The whole recording, prefill too, ordered by start; times are seconds after `zero`.
   std::vector<TraceEvent> trace(EmulationTime zero) const;
 
@@ -54,6 +61,8 @@ class Recording : public EmulationRecorder {
   std::map<std::pair<SessionId, TreeNodeId>, SentRow> sent_;
   std::map<SessionId, std::vector<Move>> moves_;
   std::map<SegmentId, std::uint32_t> kept_;
+  /// When the longest text grew, and its length then.
+  std::vector<std::pair<EmulationTime, Position>> growth_;
 };
 
 }  // namespace flowspec

@@ -71,6 +71,35 @@ void add_devices(const BenchRun& run, BenchSummary& summary) {
     summary.useful_share = useful_s / (run.seconds * stages);
 }
 
+void add_faults(const std::vector<FaultedText>& texts, BenchSummary& summary) {
+  for (FaultWay way : fault_ways) {
+    FaultSummary faults;
+    faults.way = way;
+    std::vector<double> pauses;
+    double tokens = 0;
+    double decode_s = 0;
+    double undisturbed_s = 0;
+    for (const FaultedText& text : texts) {
+      if (text.way != way)
+        continue;
+      pauses.push_back(text.pause_s);
+      faults.longest_pause_s = std::max(faults.longest_pause_s, text.pause_s);
+      faults.stages_s += text.stages_s;
+      tokens += text.tokens > 0 ? text.tokens - 1 : 0;
+      decode_s += text.decode_s;
+      undisturbed_s += text.undisturbed_s;
+    }
+    if (pauses.empty())
+      continue;
+    faults.texts = static_cast<std::uint32_t>(pauses.size());
+    faults.pause_s = spread_of(pauses);
+    faults.stages_s = ratio(faults.stages_s, faults.texts);
+    faults.decode_rate = ratio(tokens, decode_s);
+    faults.undisturbed_rate = ratio(tokens, undisturbed_s);
+    summary.faults.push_back(faults);
+  }
+}
+
 /// True for cells that differ only in mode and ablation. `ar` has no draft to compare.
 bool are_comparable(const BenchCase& a, const BenchCase& b) {
   auto key = [](const BenchCase& cell) {
@@ -128,6 +157,7 @@ BenchSummary summarize(const BenchRun& run) {
   summary.seconds = run.seconds;
   add_prompts(run.prompts, summary);
   add_devices(run, summary);
+  add_faults(run.faulted, summary);
   std::uint64_t tokens = 0;
   for (const PromptRun& prompt : run.prompts)
     tokens += decoded(prompt);

@@ -34,6 +34,19 @@ struct HopTime {
   double mean_s = 0;
 };
 
+/// Texts that were disturbed and went on in one way.
+struct FaultSummary {
+  FaultWay way{};
+  std::uint32_t texts = 0;
+  Spread pause_s;
+  double longest_pause_s = 0;
+  /// Forwards of all stages in the pauses, added up; the mean.
+  double stages_s = 0;
+  /// Of these texts together, with the loss and without any.
+  double decode_rate = 0;
+  double undisturbed_rate = 0;
+};
+
 /// The figures of one cell. A rate over no time, and a ratio to nothing, is 0.
 struct BenchSummary {
   BenchCase what;
@@ -64,6 +77,8 @@ struct BenchSummary {
   std::optional<double> useful_share;
   /// Level 1, 2, ... below the root; empty if not known.
   std::vector<GuessUse> guesses;
+  /// In the order of `fault_ways`; empty without faults.
+  std::vector<FaultSummary> faults;
   std::vector<DeviceUse> devices;
   /// One for each of `devices`, in the same order.
   std::vector<DeviceShares> shares;

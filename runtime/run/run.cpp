@@ -207,10 +207,9 @@ StageHandle Run::make_local_stage(std::uint32_t index, const StagePeers& peers) 
   return {stage, stage};
 }
 
-/// Emulated devices are not made again, nor is what is here.
 Placement Run::placement() const {
   Placement placement;
-  if (nodes_.empty() || emulation_)
+  if (nodes_.empty())
     return placement;
   for (std::uint32_t i = 0; i < places_.size(); ++i)
     placement.specs.push_back(stage_spec(i));
@@ -365,7 +364,8 @@ void Run::make_stages() {
   parts_.push_back(caf::actor_cast<caf::actor>(pipeline.draft));
   if (!nodes_.empty())
     bind_remote_parts(pipeline);
-  caf::anon_send(coordinator_, bind_a_v, pipeline, placement());
+  // Emulated devices are not made again, nor is what is here.
+  caf::anon_send(coordinator_, bind_a_v, pipeline, emulation_ ? Placement{} : placement());
 
   for (std::size_t i = 0; i < places_.size(); ++i)
     hops_.push_back({fmt::format("stage {}", i),

@@ -1,51 +1,10 @@
+#include "actors/emulation/home.hpp"
 #include "actors/pipeline/tree_pruner.hpp"
 #include "tests/support/world_system.hpp"
 
 namespace flowspec::test {
 
 namespace {
-
-/// Make what a node's agent makes.
-struct HomeMakers {
-  std::function<PipelineActor(const StageSpec& spec, const StagePeers& peers)> stage;
-  std::function<caf::actor(const PartSpec& spec, const TreePrunerActor& pruner,
-                           const DraftActor& draft)>
-      part;
-};
-
-NodeAgentActor::behavior_type home_actor(NodeAgentActor::pointer self, HomeMakers make) {
-  return {
-      [](hello_a) -> caf::result<NodeInfoMessage> { return NodeInfoMessage{}; },
-      [](speed_a, const std::string&, std::uint16_t) { return NodeInfoMessage{}; },
-      [](link_a, const std::string&, std::uint16_t) { return NodeInfoMessage{}; },
-      [](probe_a, const std::string&, std::uint16_t) {},
-      [](lost_a, std::uint32_t, const std::string&) {},
-      [](status_a) { return std::vector<StageStatsMessage>{}; },
-      [self](connect_a, const std::string&, std::uint16_t) { return self->node(); },
-      [](bind_a, const caf::actor&, const std::vector<caf::actor>&,
-         const std::vector<caf::node_id>&) -> caf::result<done_a> { return done_a_v; },
-      [make](spawn_st_a, const StageSpecMessage& message, const PipelineActor& next,
-             const TreePrunerActor& pruner,
-             const DraftActor& draft) -> caf::result<PipelineActor, ControlActor> {
-        auto spec = message.read();
-        if (!spec)
-          return spec.error();
-        auto stage = make.stage(*spec, {next, pruner, draft});
-        return {stage, stage};
-      },
-      [make](spawn_pt_a, const PartSpecMessage& message, const TreePrunerActor& pruner,
-             const DraftActor& draft) -> caf::result<caf::actor> {
-        auto spec = message.read();
-        if (!spec)
-          return spec.error();
-        return make.part(*spec, pruner, draft);
-      },
-      [](model_a, const std::string&) { return ModelCardMessage{}; },
-      [](piece_a, const std::string&, const std::string&, std::uint64_t) {
-        return FilePieceMessage{};
-      },
-  };
-}
 
 /// As `make_pipeline` does.
 caf::actor make_part(caf::actor_system& system, const PipelineConfig& config, const PartSpec& spec,
@@ -86,7 +45,7 @@ void PipelineWorld::make_homes() {
       auto actor = spawn_stage(world.system, std::move(stage), SpawnMode::pooled);
       world.homes[home].parts.push_back(caf::actor_cast<caf::actor>(actor));
       world.stages[spec.stage] = actor;
-      return actor;
+      return StageHandle{actor, actor};
     };
     auto make_other = [&world, home](const PartSpec& spec, const TreePrunerActor& pruner,
                                      const DraftActor& draft) {
@@ -94,7 +53,7 @@ void PipelineWorld::make_homes() {
       world.homes[home].parts.push_back(actor);
       return actor;
     };
-    auto agent = world.system.spawn(home_actor, HomeMakers{make_stage, make_other});
+    auto agent = spawn_home(world.system, {make_stage, make_other});
     world.homes.push_back({agent, {}});
     caf::anon_send(world.coordinator, hello_a_v,
                    Peer{agent, fmt::format("home {}", home), "host", 1});

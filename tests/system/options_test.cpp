@@ -68,6 +68,13 @@ BOOST_AUTO_TEST_CASE(files_without_end_are_refused_by_their_limit) {
     check_refused({"generate", "--file", file}, std::string(file) + ": it is a folder");
 }
 
+BOOST_AUTO_TEST_CASE(a_device_is_lost_in_virtual_time_only_and_has_to_be_there) {
+  check_refused({"bench", "--fault", "kill:stage2@5s"}, "add --virtual");
+  check_refused({"bench", "--virtual", "--fault", "kill:stage2@5"},
+                "has to be like kill:stage2@5s");
+  check_refused({"bench", "--virtual", "--fault", "kill:stage4@5s"}, "stage0 to stage3");
+}
+
 BOOST_AUTO_TEST_CASE(a_prompt_may_come_from_a_pipe) {
   const std::string text = "Once upon a time";
   const auto tokens = prompt_tokens({text});
