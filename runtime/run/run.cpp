@@ -15,6 +15,7 @@
 #include "models/model_hash.hpp"
 #include "models/numerics.hpp"
 #include "runtime/cluster/ask.hpp"
+#include "runtime/cluster/returning_nodes.hpp"
 #include "runtime/console/one_line.hpp"
 #include "runtime/run/draft_memory.hpp"
 
@@ -81,6 +82,7 @@ void Run::end() {
   for (const caf::actor& part : parts_)
     self->monitor(part);
   parts_.clear();
+  end_actor(returning_);
   end_actor(coordinator_);
   auto limit = std::chrono::steady_clock::now() + end_limit;
   while (open > 0 && std::chrono::steady_clock::now() < limit)
@@ -111,6 +113,15 @@ void Run::join(const Cluster& cluster) {
     if (pair.first != pair.second && connected.insert(pair).second)
       connect_nodes(system_, nodes_[places_[i].node], nodes_[places_[i + 1].node]);
   }
+  // Emulated stages are not made again.
+  if (!emulation_)
+    returning_ = watch_for_returns(system_, nodes_, coordinator_, [this](const NodeInfo& info) {
+      auto own = with_hidden_type(info.numerics, engine_.hidden_type());
+      return common_numerics(numerics_, own) == numerics_
+                 ? std::string()
+                 : fmt::format("it computes with numerics {}, this run with {}", info.numerics,
+                               numerics_);
+    });
   hash();
 }
 

@@ -86,6 +86,8 @@ class Run {
   const RunSpec& spec_;
   CoordinatorActor coordinator_;
   std::vector<RemoteNode> nodes_;
+  /// Finds nodes again that were lost; null without nodes.
+  caf::actor returning_;
   std::vector<StagePlace> places_;
   DraftPolicy policy_;
   unsigned threads_ = 1;

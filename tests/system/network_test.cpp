@@ -180,7 +180,33 @@ BOOST_AUTO_TEST_CASE(an_asker_that_is_cut_off_ends_and_the_nodes_free_everything
   BOOST_CHECK_EQUAL(machines().left_over(), "");
 }
 
-BOOST_AUTO_TEST_CASE(a_node_that_comes_back_serves_again) {
+BOOST_AUTO_TEST_CASE(a_node_that_comes_back_is_a_spare_at_once) {
+  // It comes back from the dead, and from being cut off.
+  for (bool is_killed : {true, false}) {
+    auto expected = Story::text_of(400);
+    Text text(machines(), {{1, 2}, {}}, 400);
+    text.wait_for_bytes(20);
+    // The text takes its time meanwhile.
+    machines().network().set({std::chrono::milliseconds(20), {}, 0});
+    if (is_killed)
+      machines().node(1).signal(SIGKILL);
+    else
+      machines().network().cut(1);
+    text.wait_for_words("layers 0 to 5 are on node " + machines().label(2) + " now");
+    if (is_killed)
+      machines().start(1);
+    machines().network().heal();
+    text.wait_for_words("node " + machines().label(1) + " is back, as a spare");
+    machines().network().set({});
+    machines().node(2).signal(SIGKILL);
+    text.check(expected);
+    text.check_words("layers 0 to 5 are on node " + machines().label(1) + " now");
+    machines().mend();
+    BOOST_CHECK_EQUAL(machines().left_over(), "");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_comes_back_serves_the_next_text) {
   Story story;
   machines().node(2).signal(SIGKILL);
   story.text.wait_for_words(" now");
