@@ -51,11 +51,17 @@ std::string Machines::label(std::size_t node) const {
 void Machines::start(std::size_t node) {
   Node& machine = nodes_.at(node - 1);
   machine.process.reset();
+  machine.is_ending = false;
   machine.process = std::make_unique<Process>(machine.home->command(
       "flowspec-node", {"--models", model_folder().string(), "--name", "n" + std::to_string(node),
                         "--member", "--listen", machine.address}));
   BOOST_REQUIRE_MESSAGE(machine.process->wait_for_output("(certificates)\n", patience),
                         machine.process->output() << machine.process->error());
+}
+
+void Machines::end(std::size_t node, int signal) {
+  nodes_.at(node - 1).is_ending = true;
+  nodes_.at(node - 1).process->signal(signal);
 }
 
 Arguments Machines::command(const Arguments& arguments) const {
@@ -69,6 +75,8 @@ void Machines::mend() {
   }
   for (std::size_t i = 1; i <= nodes(); ++i) {
     node(i).signal(SIGCONT);
+    if (nodes_.at(i - 1).is_ending)
+      BOOST_CHECK_MESSAGE(node(i).wait(patience), "n" << i << " HANGS: " << node(i).error());
     if (!node(i).runs())
       start(i);
   }

@@ -33,6 +33,8 @@ class Machines {
   Process& node(std::size_t node) { return *nodes_.at(node - 1).process; }
   /// A new process in place of one that has ended or is killed here.
   void start(std::size_t node);
+  /// Ends the process by a signal, which may take a while.
+  void end(std::size_t node, int signal);
 
   /// What the asker runs.
   Arguments command(const Arguments& arguments) const;
@@ -47,6 +49,7 @@ class Machines {
     std::unique_ptr<Home> home;
     std::string address;
     std::unique_ptr<Process> process;
+    bool is_ending = false;
   };
   std::optional<Network> network_;
   std::unique_ptr<Home> asker_;
