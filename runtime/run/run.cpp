@@ -115,13 +115,14 @@ void Run::join(const Cluster& cluster) {
   }
   // Emulated stages are not made again.
   if (!emulation_)
-    returning_ = watch_for_returns(system_, nodes_, coordinator_, [this](const NodeInfo& info) {
-      auto own = with_hidden_type(info.numerics, engine_.hidden_type());
-      return common_numerics(numerics_, own) == numerics_
-                 ? std::string()
-                 : fmt::format("it computes with numerics {}, this run with {}", info.numerics,
-                               numerics_);
-    });
+    returning_ = watch_for_returns(
+        system_, nodes_, coordinator_,
+        [numerics = numerics_, hidden_type = engine_.hidden_type()](const NodeInfo& info) {
+          auto own = with_hidden_type(info.numerics, hidden_type);
+          return common_numerics(numerics, own) == numerics
+                     ? std::string()
+                     : fmt::format("it computes with numerics {}, this run with {}", own, numerics);
+        });
   hash();
 }
 
