@@ -11,7 +11,6 @@
 
 #include "actors/cluster/loading.hpp"
 #include "actors/cluster/recovery.hpp"
-#include "actors/cluster/rejoining.hpp"
 #include "actors/cluster/stats_collector.hpp"
 #include "actors/cluster/wire/transport_module.hpp"
 #include "actors/support/allowance.hpp"
@@ -78,14 +77,6 @@ class Coordinator {
       places.push_back(node != nullptr ? *node : "here");
     }
     return places;
-  }
-
-  void tick() {
-    if (rejoining_)
-      rejoining_->tick();
-    is_ticking_ = rejoining_ && rejoining_->is_waiting();
-    if (is_ticking_)
-      self_->delayed_send(self_, Rejoining::interval, tick_a_v);
   }
 
   /// The pause is long enough that people should know.
@@ -262,14 +253,6 @@ class Coordinator {
     for (std::uint32_t i = 0; i < placement_.homes.size(); ++i)
       if (placement_.homes[i] == peer.agent)
         lost_parts_.insert(i);
-    if (!rejoining_)
-      rejoining_ = std::make_unique<Rejoining>(self_, [this](const Peer& back) {
-        spdlog::info("node {} is back, as a spare", back.name);
-        add_node(back);
-      });
-    rejoining_->await(peer);
-    if (!std::exchange(is_ticking_, true))
-      self_->delayed_send(self_, Rejoining::interval, tick_a_v);
     if (placement_.homes.empty() || uses(placement_) || (recovery_ && uses(recovery_->placement())))
       return recover(what);
     spdlog::info(what);
@@ -394,9 +377,6 @@ class Coordinator {
   std::uint64_t recovery_number_ = 0;
   bool is_timed_ = false;
   bool is_told_ = false;
-  /// Made when the first node is lost.
-  std::unique_ptr<Rejoining> rejoining_;
-  bool is_ticking_ = false;
   /// More of them in a minute are no recovery.
   Allowance recoveries_{16, std::chrono::minutes(1)};
   static constexpr std::size_t most_waiting = 1024;
@@ -424,7 +404,6 @@ CoordinatorActor::behavior_type coordinator(CoordinatorActor::stateful_pointer<C
       [&state](const CancelMessage& message) { state.cancel(message); },
       [&state](stats_a) { return state.stats(); },
       [&state](status_a) { return state.places(); },
-      [&state](tick_a) { state.tick(); },
       [&state](tick_a, std::uint64_t number) { state.still_recovering(number); },
   };
 }

@@ -89,8 +89,6 @@ using CoordinatorActor = caf::typed_actor<
     replies_to<stats_a>::with<std::vector<StageStatsMessage>>,
     // By part (see wiring.hpp): its node, or "here".
     replies_to<status_a>::with<std::vector<std::string>>,
-    // To itself: ask nodes that are missing whether they are back.
-    reacts_to<tick_a>,
     // To itself: if the recovery with this number is still under way, say so.
     reacts_to<tick_a, std::uint64_t>>;
 

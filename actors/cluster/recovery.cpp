@@ -17,7 +17,8 @@ namespace {
 
 /// A hop may be computing: it looks at its mailbox afterwards.
 constexpr std::chrono::seconds hop_limit{30};
-constexpr std::chrono::seconds connect_limit{3};
+/// Four round trips of a far link.
+constexpr std::chrono::seconds connect_limit{2};
 constexpr std::chrono::seconds spawn_limit{20};
 
 }  // namespace
@@ -143,7 +144,8 @@ void Recovery::place() {
 NodeAgentActor Recovery::best_home(std::uint32_t part) const {
   auto refused = refused_.find(part);
   auto may = [&](const caf::actor_addr& node) {
-    return peers_.contains(node) && (refused == refused_.end() || !refused->second.contains(node));
+    return peers_.contains(node) &&
+           (refused == refused_.end() || !refused->second.contains(node)) && !is_apart(part, node);
   };
   const auto& last = placement_.homes[wiring_.stages() - 1];
   if (part >= wiring_.stages() && last && may(last.address()))
@@ -160,6 +162,16 @@ NodeAgentActor Recovery::best_home(std::uint32_t part) const {
     }
   }
   return best;
+}
+
+bool Recovery::is_apart(std::uint32_t part, const caf::actor_addr& node) const {
+  auto others = wiring_.receivers(part);
+  auto senders = wiring_.senders(part);
+  others.insert(others.end(), senders.begin(), senders.end());
+  return std::ranges::any_of(others, [&](std::uint32_t other) {
+    const auto& home = placement_.homes[other];
+    return home && apart_.contains(std::minmax(node, home.address()));
+  });
 }
 
 /// Nodes are connected directly, so that what one sends to another does not pass through this process.
@@ -180,6 +192,7 @@ void Recovery::connect(std::uint32_t from, std::uint32_t to) {
   const Peer& other = home_of(to);
   auto refused = [this, from, to, name = home.name](const caf::error& error) {
     auto why = fmt::format("node {}: {}", name, error_text(error));
+    apart_.insert(std::minmax(placement_.homes[from].address(), placement_.homes[to].address()));
     if (!is_lost(from) && !is_lost(to)) {
       // Both are well, and do not meet: the first one goes elsewhere.
       end_actor(pipeline_.part(from));

@@ -75,6 +75,8 @@ class Recovery : public std::enable_shared_from_this<Recovery> {
   void place();
   /// Null if there is none.
   NodeAgentActor best_home(std::uint32_t part) const;
+  /// The node is known not to reach the node of a part that this one exchanges messages with.
+  bool is_apart(std::uint32_t part, const caf::actor_addr& node) const;
   void connect();
   void connect(std::uint32_t from, std::uint32_t to);
   void spawn();
@@ -126,6 +128,8 @@ class Recovery : public std::enable_shared_from_this<Recovery> {
   SegmentId last_segment_ = 0;
   /// Lost parts that were made in this attempt.
   std::set<std::uint32_t> made_;
+  /// Nodes that do not reach each other, as far as is known; the lower address first.
+  std::set<std::pair<caf::actor_addr, caf::actor_addr>> apart_;
   /// Why nodes cannot take a part.
   std::map<std::uint32_t, std::map<caf::actor_addr, std::string>> refused_;
 };

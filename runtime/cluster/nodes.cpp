@@ -45,22 +45,26 @@ NodeAgentActor spawn_agent(caf::actor_system& system, const RemoteNode& node,
 
 NodeInfo greet(caf::scoped_actor& self, const RemoteNode& node) {
   try {
-    auto info = ask<NodeInfoMessage>(self, node.agent, answer_limit, hello_a_v).read();
-    if (!info)
-      throw RuntimeError(ErrorCode::protocol, error_text(info.error()));
-    if (info->protocol != protocol_version)
-      throw RuntimeError(ErrorCode::protocol,
-                         fmt::format("it speaks protocol version {}, this program {}",
-                                     info->protocol, protocol_version));
-    // The name will be shown on terminals.
-    info->name = one_line(info->name);
-    return *info;
+    return node_info(ask<NodeInfoMessage>(self, node.agent, answer_limit, hello_a_v));
   } catch (const RuntimeError& e) {
     throw RuntimeError(e.code(), fmt::format("node {}: {}", node.address.text(), e.what()));
   }
 }
 
 }  // namespace
+
+NodeInfo node_info(const NodeInfoMessage& message) {
+  auto info = message.read();
+  if (!info)
+    throw RuntimeError(ErrorCode::protocol, error_text(info.error()));
+  if (info->protocol != protocol_version)
+    throw RuntimeError(ErrorCode::protocol,
+                       fmt::format("it speaks protocol version {}, this program {}", info->protocol,
+                                   protocol_version));
+  // The name will be shown on terminals.
+  info->name = one_line(info->name);
+  return *info;
+}
 
 std::string RemoteNode::label() const {
   return fmt::format("{} ({})", info.name, address.text());

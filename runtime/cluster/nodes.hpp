@@ -24,6 +24,9 @@ struct RemoteNode {
   std::string label() const;
 };
 
+/// What a node says about itself. Throws RuntimeError where it speaks another protocol.
+NodeInfo node_info(const NodeInfoMessage& message);
+
 /// Connects to the nodes and makes an agent on each, which ends with `owner`. Throws RuntimeError,
 /// which names the node, if a node cannot be reached, speaks another protocol or is listed twice.
 std::vector<RemoteNode> join_nodes(caf::actor_system& system, const std::vector<Address>& addresses,

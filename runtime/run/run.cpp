@@ -17,6 +17,7 @@
 #include "models/model_hash.hpp"
 #include "models/numerics.hpp"
 #include "runtime/cluster/ask.hpp"
+#include "runtime/cluster/returning_nodes.hpp"
 #include "runtime/console/one_line.hpp"
 
 namespace flowspec {
@@ -83,6 +84,7 @@ void Run::end() {
   for (const caf::actor& part : parts_)
     self->monitor(part);
   parts_.clear();
+  end_actor(returning_);
   end_actor(coordinator_);
   auto limit = std::chrono::steady_clock::now() + end_limit;
   while (open > 0 && std::chrono::steady_clock::now() < limit)
@@ -108,6 +110,16 @@ void Run::join(const Cluster& cluster) {
   agree_on_numerics();
   place_parts();
   connect_neighbours();
+  // Emulated stages are not made again.
+  if (!emulation_)
+    returning_ = watch_for_returns(
+        system_, nodes_, coordinator_,
+        [numerics = numerics_, hidden_type = engine_.hidden_type()](const NodeInfo& info) {
+          auto own = with_hidden_type(info.numerics, hidden_type);
+          return common_numerics(numerics, own) == numerics
+                     ? std::string()
+                     : fmt::format("it computes with numerics {}, this run with {}", own, numerics);
+        });
   hash();
 }
 

@@ -93,6 +93,8 @@ class Run {
   const RunSpec& spec_;
   CoordinatorActor coordinator_;
   std::vector<RemoteNode> nodes_;
+  /// Finds nodes again that were lost; null without nodes.
+  caf::actor returning_;
   std::vector<StagePlace> places_;
   /// By part that is no stage: the number of its node, or nothing for here.
   std::array<std::optional<std::size_t>, 3> part_places_;

@@ -71,6 +71,8 @@ void Process::read(Stream& stream) {
       return;
     std::lock_guard lock(mutex_);
     stream.text.append(buffer.data(), static_cast<std::size_t>(size));
+    const Stream& other = &stream == &output_ ? error_ : output_;
+    stream.growth.push_back({Clock::now(), stream.text.size(), other.text.size()});
     grown_.notify_all();
   }
 }
@@ -97,6 +99,23 @@ std::string Process::output() {
 std::string Process::error() {
   std::lock_guard lock(mutex_);
   return error_.text;
+}
+
+std::optional<Process::Clock::time_point> Process::output_after(std::size_t size) {
+  std::lock_guard lock(mutex_);
+  for (const Growth& growth : output_.growth)
+    if (growth.size > size)
+      return growth.when;
+  return std::nullopt;
+}
+
+std::optional<Process::Moment> Process::error_has(const std::string& text) {
+  std::lock_guard lock(mutex_);
+  auto found = error_.text.find(text);
+  for (const Growth& growth : error_.growth)
+    if (found != std::string::npos && growth.size >= found + text.size())
+      return Moment{growth.when, growth.other};
+  return std::nullopt;
 }
 
 }  // namespace flowspec::test

@@ -34,10 +34,28 @@ class Process {
   std::string output();
   std::string error();
 
+  using Clock = std::chrono::steady_clock;
+  /// When the first byte of its output came that is behind the first `size` ones; nothing if there is
+  /// none yet.
+  std::optional<Clock::time_point> output_after(std::size_t size);
+  /// When standard error had `text` in it, and how much output there was then.
+  struct Moment {
+    Clock::time_point when;
+    std::size_t output;
+  };
+  std::optional<Moment> error_has(const std::string& text);
+
  private:
+  struct Growth {
+    Clock::time_point when;
+    std::size_t size;
+    /// Of the other stream.
+    std::size_t other;
+  };
   struct Stream {
     int fd = -1;
     std::string text;
+    std::vector<Growth> growth;
     std::thread reader;
   };
   void read(Stream& stream);

@@ -10,18 +10,13 @@
 
 #include "runtime/membership/membership.hpp"
 #include "tests/support/sockets.hpp"
-#include "tests/support/temp_folder.hpp"
+#include "tests/system/home.hpp"
 #include "tests/system/models.hpp"
 #include "tests/system/programs.hpp"
 
 using namespace flowspec::test;
 
 namespace {
-
-/// A port of this machine that was free a moment ago.
-std::string free_port() {
-  return std::to_string(MuteServer(0).port());
-}
 
 /// An address of this machine that is no loopback address; empty if it has none.
 std::string own_address() {
@@ -40,72 +35,6 @@ std::string own_address() {
   return found;
 }
 
-class Home {
- public:
-  Home() { model_folder(); }  // sets variables, which ours replace
-
-  std::vector<std::string> command(const std::string& program, const Arguments& arguments) const {
-    return Arguments{"/usr/bin/env", "XDG_CONFIG_HOME=" + folder_.path().string(),
-                     program_path(program)} +
-           arguments;
-  }
-  Result flowspec(const Arguments& arguments, const std::string& input = {}) const {
-    Process process(command("flowspec", arguments), input);
-    auto code = process.wait(patience);
-    BOOST_REQUIRE_MESSAGE(code, "HANGS: " << process.error());
-    return {*code, process.output(), process.error()};
-  }
-  Result cluster(const Arguments& arguments, const std::string& input = {}) const {
-    return flowspec(Arguments{"cluster"} + arguments, input);
-  }
-  void init(const std::string& name) const {
-    auto made = cluster({"init", "--name", name});
-    BOOST_REQUIRE_MESSAGE(made.exit_code == 0, made.error);
-  }
-  std::filesystem::path folder() const { return folder_ / "flowspec" / "cluster"; }
-
-  /// Names of the members that `list` shows.
-  std::string members() const {
-    std::string names;
-    const auto list = cluster({"list", "--json"}).json();
-    for (const auto& member : list.at("members"))
-      names += member.at("name").get<std::string>() + (member.at("removed").is_null() ? " " : "! ");
-    return names;
-  }
-
-  Result generate(const std::string& node, const Arguments& more = {}) const {
-    return flowspec(Arguments{"generate", "-n", "5", "--model",
-                              (model_folder() / "target.gguf").string(), "--node", node, "hello"} +
-                    more);
-  }
-
- private:
-  TempFolder folder_;
-};
-
-/// `flowspec cluster invite`.
-class Invite {
- public:
-  explicit Invite(const Home& home, const Arguments& more = {})
-      : process_(home.command(
-            "flowspec",
-            Arguments{"cluster", "invite", "--listen", "127.0.0.1:" + free_port()} + more)) {
-    const std::string mark = "flowspec cluster join ";
-    BOOST_REQUIRE_MESSAGE(process_.wait_for_output("\n\n  " + mark, patience) &&
-                              process_.wait_for_output("\n\n", patience),
-                          process_.error());
-    auto text = process_.output();
-    auto begin = text.find(mark) + mark.size();
-    line_ = text.substr(begin, text.find('\n', begin) - begin);
-  }
-  const std::string& line() const { return line_; }
-  Process& process() { return process_; }
-
- private:
-  Process process_;
-  std::string line_;
-};
-
 class Node {
  public:
   Node(const Home& home, const std::string& host, const Arguments& more = {})
@@ -122,17 +51,6 @@ class Node {
   std::string address_;
   Process process_;
 };
-
-void join(const Home& owner, const Home& newcomer, const std::string& name) {
-  Invite invite(owner);
-  auto joined = newcomer.cluster({"join", invite.line(), "--name", name});
-  BOOST_REQUIRE_MESSAGE(joined.exit_code == 0, joined.error);
-  BOOST_REQUIRE(invite.process().wait(patience) == 0);
-}
-
-void check_works(const Result& result) {
-  BOOST_CHECK_MESSAGE(result.exit_code == 0 && !result.output.empty(), result.error);
-}
 
 void check_refused(const Result& result, int code, const std::string& reason) {
   BOOST_CHECK_MESSAGE(
