@@ -159,8 +159,8 @@ std::string hops(const Results& block, bool with_draft) {
 
 /// Nothing where no device was lost.
 std::string faults(const Results& block, bool with_draft) {
-  TextTable table({"pause (ms) and\ndecode tokens/s", "pause", "longest", "stages\nbusy",
-                   "tokens/s", "undisturbed", "texts"});
+  TextTable table({"pause (ms) and\ndecode tokens/s", "pause", "most", "stages\nbusy", "tokens/s",
+                   "undis-\nturbed", "texts"});
   const BenchCase* what = nullptr;
   for (const CellResult* result : block) {
     for (const FaultSummary& line : result->summary.faults) {
