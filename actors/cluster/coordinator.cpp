@@ -218,9 +218,7 @@ class Coordinator {
   }
 
   std::string name_of(std::size_t hop) const {
-    auto all = pipeline_->wiring();
-    auto text = all.name(static_cast<std::uint32_t>(hop));
-    return hop < all.stages() ? text : "the " + text;
+    return pipeline_->wiring().words(static_cast<std::uint32_t>(hop));
   }
 
   /// The user's name for the node that the hop runs on; null for this machine.

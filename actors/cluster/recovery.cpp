@@ -101,8 +101,8 @@ void Recovery::part_hop(std::uint32_t hop) {
             }),
             guard<caf::error>([this, hop](const caf::error& error) {
               if (!placement_.homes[hop])
-                return fail(fmt::format("the {} does not answer: {}", wiring_.name(hop),
-                                        error_text(error)));
+                return fail(
+                    fmt::format("{} does not answer: {}", wiring_.words(hop), error_text(error)));
               spdlog::info("{} does not answer: {}", wiring_.name(hop), error_text(error));
               lost_.insert(hop);
               answered(&Recovery::parted);
@@ -282,8 +282,7 @@ void Recovery::bind() {
   auto failed = [this](std::uint32_t part) {
     return guard<caf::error>([this, part](const caf::error& error) {
       if (!placement_.homes[part])
-        return fail(
-            fmt::format("the {} does not answer: {}", wiring_.name(part), error_text(error)));
+        return fail(fmt::format("{} does not answer: {}", wiring_.words(part), error_text(error)));
       lose(part, error_text(error));
     });
   };
@@ -371,7 +370,7 @@ std::set<SessionId> Recovery::kept() const {
 
 std::string Recovery::what(std::uint32_t part) const {
   if (part >= wiring_.stages())
-    return "the " + wiring_.name(part);
+    return wiring_.words(part);
   const StageSpec& spec = placement_.specs[part];
   return fmt::format("layers {} to {}", spec.first_layer, spec.end_layer - 1);
 }

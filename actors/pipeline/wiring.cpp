@@ -10,6 +10,12 @@ std::string Wiring::name(std::uint32_t part) const {
   return part == verifier() ? "verifier" : part == draft() ? "draft" : "pruner";
 }
 
+std::string Wiring::words(std::uint32_t part) const {
+  if (part < stages_)
+    return name(part);
+  return part == pruner() ? "the tree pruner" : "the " + name(part);
+}
+
 std::vector<std::uint32_t> Wiring::receivers(std::uint32_t part) const {
   if (part < stages_)
     return {part + 1, pruner(), draft()};

@@ -21,6 +21,8 @@ class Wiring {
 
   /// "stage 2", "verifier", "draft", "pruner".
   std::string name(std::uint32_t part) const;
+  /// In a sentence: "stage 2", "the verifier", "the draft", "the tree pruner".
+  std::string words(std::uint32_t part) const;
   /// Those that the part sends to.
   std::vector<std::uint32_t> receivers(std::uint32_t part) const;
   /// Those that send to the part.

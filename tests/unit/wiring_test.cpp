@@ -22,6 +22,9 @@ BOOST_AUTO_TEST_CASE(parts_have_the_numbers_and_names_of_statistics) {
   BOOST_TEST(two.name(two.verifier()) == "verifier");
   BOOST_TEST(two.name(two.draft()) == "draft");
   BOOST_TEST(two.name(two.pruner()) == "pruner");
+  BOOST_TEST(two.words(1) == "stage 1");
+  BOOST_TEST(two.words(two.draft()) == "the draft");
+  BOOST_TEST(two.words(two.pruner()) == "the tree pruner");
 }
 
 BOOST_AUTO_TEST_CASE(rows_go_from_the_draft_by_all_stages_to_the_verifier) {
