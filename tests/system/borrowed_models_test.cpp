@@ -1,5 +1,6 @@
 /// A machine without any model file writes text with a model that only nodes have.
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -27,6 +28,7 @@ const fs::path embedded = fs::path(FLOWSPEC_SOURCE_DIR) / "models/embedded";
 /// Two nodes, which find models in one folder.
 struct Nodes {
   Nodes() {
+    model_folder();  // sets the folders of the nodes' user
     for (const char* name : {"a", "b"})
       nodes.push_back(std::make_unique<NodeProcess>(name, folder.path()));
   }
@@ -40,7 +42,6 @@ struct Nodes {
 /// Another user, who has nothing yet.
 struct Asker {
   Result run(const Arguments& arguments, const std::string& input = {}) const {
-    model_folder();  // sets the variable for the nodes
     const std::string before = std::getenv("XDG_CACHE_HOME");
     ::setenv("XDG_CACHE_HOME", cache.path().c_str(), 1);
     auto result = flowspec_program(arguments, input);
@@ -123,7 +124,8 @@ BOOST_AUTO_TEST_CASE(the_second_run_reads_nothing) {
 
 BOOST_AUTO_TEST_CASE(the_draft_may_be_on_nodes_only_too) {
   const Nodes nodes;
-  fs::copy_file(embedded / "target.gguf", nodes.folder / "story.gguf");
+  for (const char* name : {"story.gguf", "target.gguf"})
+    fs::copy_file(embedded / "target.gguf", nodes.folder / name);
   fs::copy_file(embedded / "draft.gguf", nodes.folder / "story-draft.gguf");
   fs::copy(embedded / "eagle", nodes.folder / "story-eagle");
   const auto plain = Asker().tokens(local(embedded / "target.gguf"));
