@@ -67,17 +67,21 @@ class Borrower {
       } catch (const RuntimeError& e) {
         if (e.code() != ErrorCode::does_not_fit)
           code = e.code();
-        answers += fmt::format("\n  {}: {}", address.text(), e.what());
+        answers += answer(address, e.what());
       } catch (const ModelError& e) {
-        answers += fmt::format("\n  {}: {}", address.text(), e.what());
+        answers += answer(address, e.what());
       }
     }
     throw RuntimeError(
         code,
-        fmt::format("there is no file or folder {} here, and no node gives it:{}", name, answers));
+        fmt::format("there is no file or folder {} here, and no node gives it.{}", name, answers));
   }
 
  private:
+  static std::string answer(const Address& address, const std::string& text) {
+    return fmt::format(" {}: {}{}", address.text(), text, text.ends_with('.') ? "" : ".");
+  }
+
   const RemoteNode& join(const Address& address) {
     for (const RemoteNode& node : nodes_)
       if (node.address.text() == address.text())

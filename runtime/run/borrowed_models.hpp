@@ -12,7 +12,7 @@ namespace flowspec {
 bool borrows_models(const RunSpec& spec);
 
 /// Asks the nodes in their order for what is not here, and puts paths in the user's cache, with hashes, in
-/// place of the names. Connections stay, no actors do. Throws RuntimeError, with every node's answer, if
+/// place of the names. No actors stay. Throws RuntimeError, with every node's answer, if
 /// none can give it.
 void borrow_models(caf::actor_system& system, RunSpec& spec);
 

@@ -137,7 +137,7 @@ BOOST_AUTO_TEST_CASE(the_draft_may_be_on_nodes_only_too) {
                   nodes.words());
     BOOST_REQUIRE_MESSAGE(result.exit_code == 0, result.error);
     BOOST_TEST(result.json().at("tokens") == plain, draft);
-    const auto& stats = result.json().at("stats").at("hops").back();
+    const auto stats = result.json().at("stats").at("hops").back();
     BOOST_TEST((stats.at("right_guesses") > 5), stats.dump());
   }
   // The model is here, and only the draft is not.
