@@ -1,5 +1,6 @@
 #include "models/draft_source.hpp"
 
+#include "models/base/error.hpp"
 #include "models/drafts/draft_files.hpp"
 #include "models/drafts/draft_output.hpp"
 #include "models/drafts/eagle3_files.hpp"
@@ -68,6 +69,8 @@ fs::path DraftSource::weights() const {
 }
 
 std::string DraftSource::hash(HashCache& cache) const {
+  if (!known_hash.empty())
+    return known_hash;
   if (kind == Kind::model)
     return hash_model(*model->files, cache);
   return reads_features() ? cache.get(weights()).hash : std::string{};
@@ -79,6 +82,9 @@ std::unique_ptr<DraftModel> DraftSource::load(const Loading& loading) const {
     return nullptr;
   if (kind == Kind::lookup)
     return std::make_unique<PromptLookupDraft>();
+  if (!known_hash.empty())
+    throw ModelError(weights().filename().string() +
+                     ": the weights of this draft are not on this machine");
   if (kind == Kind::model)
     return std::make_unique<SmallLm>(*model->files, model->config, threads, max_rows, progress,
                                      kv_type, target->config.vocab_size, type, hidden_type);

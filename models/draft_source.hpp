@@ -31,6 +31,8 @@ struct DraftSource {
   std::filesystem::path head;
   /// Of an EAGLE-3 head.
   std::optional<Eagle3Head::Reads> eagle3;
+  /// What `hash` is if its weights are on other machines only: then it cannot be loaded.
+  std::string known_hash;
   LoadType type = LoadType::as_is;
   /// The tokens that an EAGLE head computes logits for; empty: all.
   std::vector<Token> vocabulary;

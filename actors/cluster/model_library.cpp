@@ -8,6 +8,7 @@
 
 #include "models/base/error.hpp"
 #include "models/formats/hf_folder.hpp"
+#include "models/formats/user_cache.hpp"
 #include "models/model_hash.hpp"
 
 namespace flowspec {
@@ -54,6 +55,11 @@ class Search {
   }
 
  private:
+  /// What this user has asked other nodes for has no weights.
+  static bool has_only_cards(const fs::path& folder) {
+    return folder.filename() == "cards" && is_in_cards_folder(folder);
+  }
+
   /// Links to folders are not followed, so the search cannot loop; links to models are.
   void look_below(const fs::path& folder, int depth) {
     std::error_code error;
@@ -65,7 +71,8 @@ class Search {
       if (path.filename() == name_ && is_model(path))
         add(path);
       std::error_code ignored;
-      if (depth < max_depth && !entry->is_symlink(ignored) && entry->is_directory(ignored))
+      if (depth < max_depth && !entry->is_symlink(ignored) && entry->is_directory(ignored) &&
+          !has_only_cards(path))
         look_below(path, depth + 1);
     }
     if (error && unreadable_.empty())

@@ -317,6 +317,29 @@ void check_start(std::span<const std::byte> bytes, const std::filesystem::path& 
                    "Give a model in GGUF format.");
 }
 
+/// The header as it stands in the file: offsets of tensors are relative to `data_begin`.
+GgufHeader read_lists(Cursor& cursor, std::span<const std::byte> bytes,
+                      const std::filesystem::path& path, std::uint64_t& alignment) {
+  cursor.take(4, "the magic number");
+  GgufHeader header;
+  header.version = cursor.number<std::uint32_t>("the version");
+  if (header.version != 2 && header.version != 3) {
+    const bool swapped = (header.version & 0xffffu) == 0;
+    throw ModelError(path.string() + ": is " +
+                     (swapped ? std::string("a big-endian GGUF file")
+                              : "GGUF version " + std::to_string(header.version)) +
+                     ", supported are versions 2 and 3, little-endian. Convert the model again.");
+  }
+  const std::uint64_t tensor_count = cursor.count(24, "the number of tensors");
+  const std::uint64_t key_count = cursor.count(13, "the number of metadata keys");
+  read_metadata(cursor, key_count, bytes, header);
+  alignment = read_alignment(cursor, header);
+  for (std::uint64_t i = 0; i < tensor_count; ++i)
+    header.tensors.push_back(read_tensor_info(cursor));
+  header.data_begin = (cursor.at() + alignment - 1) / alignment * alignment;
+  return header;
+}
+
 }  // namespace
 
 std::size_t fixed_size(GgufType type) {
@@ -346,28 +369,20 @@ std::optional<std::int64_t> to_int(const GgufValue& value, std::size_t index) {
   return as_integer<std::int64_t>(value.element_type, value.bytes, index);
 }
 
+void check_gguf_head(std::span<const std::byte> bytes, const std::filesystem::path& path) {
+  check_start(bytes, path);
+  Cursor cursor(bytes, path);
+  std::uint64_t alignment = 0;
+  read_lists(cursor, bytes, path, alignment);
+}
+
 GgufHeader read_gguf_header(std::span<const std::byte> bytes, const std::filesystem::path& path) {
   check_start(bytes, path);
   Cursor cursor(bytes, path);
-  cursor.take(4, "the magic number");
-  GgufHeader header;
-  header.version = cursor.number<std::uint32_t>("the version");
-  if (header.version != 2 && header.version != 3) {
-    const bool swapped = (header.version & 0xffffu) == 0;
-    throw ModelError(path.string() + ": is " +
-                     (swapped ? std::string("a big-endian GGUF file")
-                              : "GGUF version " + std::to_string(header.version)) +
-                     ", supported are versions 2 and 3, little-endian. Convert the model again.");
-  }
-  const std::uint64_t tensor_count = cursor.count(24, "the number of tensors");
-  const std::uint64_t key_count = cursor.count(13, "the number of metadata keys");
-  read_metadata(cursor, key_count, bytes, header);
-  const std::uint64_t alignment = read_alignment(cursor, header);
-  for (std::uint64_t i = 0; i < tensor_count; ++i)
-    header.tensors.push_back(read_tensor_info(cursor));
-  const std::uint64_t data_begin = (cursor.at() + alignment - 1) / alignment * alignment;
+  std::uint64_t alignment = 0;
+  GgufHeader header = read_lists(cursor, bytes, path, alignment);
   for (TensorInfo& tensor : header.tensors)
-    place_tensor(cursor, bytes, data_begin, alignment, tensor);
+    place_tensor(cursor, bytes, header.data_begin, alignment, tensor);
   refuse_duplicates(cursor, header.tensors);
   return header;
 }

@@ -47,6 +47,8 @@ struct GgufHeader {
   std::uint32_t version = 0;
   std::map<std::string, GgufValue, std::less<>> metadata;
   std::vector<TensorInfo> tensors;
+  /// Where the bytes of tensors begin; at most one alignment behind the end of a file without tensors.
+  std::uint64_t data_begin = 0;
 };
 
 /// Bytes that a value of this type takes; 0 for strings and arrays.
@@ -60,6 +62,10 @@ bool is_integer(GgufType type);
 std::optional<std::uint64_t> to_uint(const GgufValue& value);
 /// Element `index` of an array; nothing if the elements are no integers or the value does not fit.
 std::optional<std::int64_t> to_int(const GgufValue& value, std::size_t index);
+
+/// Checks that all of a header but the tensors' places can be read in these bytes, the first of a file.
+/// Throws ModelError.
+void check_gguf_head(std::span<const std::byte> bytes, const std::filesystem::path& path);
 
 /// Reads the header of the file whose content is `bytes`. Throws ModelError.
 GgufHeader read_gguf_header(std::span<const std::byte> bytes, const std::filesystem::path& path);

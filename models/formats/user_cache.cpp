@@ -1,5 +1,6 @@
 #include "models/formats/user_cache.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -18,6 +19,21 @@ fs::path user_cache_folder() {
   if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/')
     return fs::path(home) / ".cache/flowspec";
   return {};
+}
+
+fs::path user_cards_folder() {
+  const fs::path cache = user_cache_folder();
+  return cache.empty() ? cache : cache / "cards";
+}
+
+bool is_in_cards_folder(const fs::path& path) {
+  const fs::path cards = user_cards_folder();
+  std::error_code error;
+  const fs::path folder = cards.empty() ? cards : fs::weakly_canonical(cards, error);
+  const fs::path place = fs::weakly_canonical(path, error);
+  if (error || folder.empty())
+    return false;
+  return std::ranges::mismatch(folder, place).in1 == folder.end();
 }
 
 void replace_file(const fs::path& file, std::string_view text) {

@@ -47,7 +47,7 @@ void add_cluster_options(CLI::App& app, std::string& file, std::vector<std::stri
 void add_place_option(CLI::App& app, std::string& place) {
   app.add_option("--place", place,
                  "Where verifier, draft and pruner run, as draft=NODE,verifier=last: a node of the "
-                 "run, its last one, or here (default: here)")
+                 "run, its last one, or here (default: here; what has no weights here: the last)")
       ->type_name("PART=NODE,...");
 }
 

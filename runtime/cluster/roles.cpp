@@ -47,6 +47,27 @@ Roles parse_roles(const std::string& text, const std::string& where) {
   return roles;
 }
 
+Roles roles_with_weights(Roles roles, bool has_target, bool has_draft) {
+  auto fill = [](std::string& place, const char* part) {
+    if (place.empty())
+      place = "last";
+    if (place == "here")
+      throw RuntimeError(
+          fmt::format("--place {0}=here: the {0} needs weights that are not on this machine. Say "
+                      "last, or a node, or copy the model here",
+                      part));
+  };
+  if (!has_target) {
+    fill(roles.verifier, "verifier");
+    // One trip less for every verdict.
+    if (roles.pruner.empty())
+      roles.pruner = "last";
+  }
+  if (!has_draft)
+    fill(roles.draft, "draft");
+  return roles;
+}
+
 std::array<std::optional<std::size_t>, 3> place_roles(const Roles& roles,
                                                       const std::vector<NamedNode>& nodes,
                                                       std::size_t last, const std::string& other) {

@@ -28,6 +28,10 @@ Roles parse_roles(const std::string& text, const std::string& where = "--place")
 void set_role(Roles& roles, const std::string& role, const std::string& place,
               const std::string& where);
 
+/// The same, with the last stage's node for parts of which nothing was said and whose weights are not on
+/// this machine. Throws RuntimeError for one of these that is to be here.
+Roles roles_with_weights(Roles roles, bool has_target, bool has_draft);
+
 /// A node by its names.
 struct NamedNode {
   std::string address;

@@ -20,12 +20,13 @@ void add_model_options(CLI::App& app, RunSpec& run, const std::string& context_h
   auto* model = app.add_option_group("Model");
   model->add_option(
       "-m,--model", run.model,
-      "GGUF file, or folder with config.json and safetensors (default: the small pair "
-      "that comes with the program)");
+      "GGUF file, or folder with config.json and safetensors; with nodes also the name of one "
+      "that they have (default: the small pair that comes with the program)");
   model->add_option(
       "-d,--draft", run.draft,
       "What guesses ahead: a folder with an EAGLE or EAGLE-3 head, a model with the same "
-      "vocabulary, lookup (in the text so far), self (the model), none");
+      "vocabulary, lookup (in the text so far), self (the model), none; with nodes also the name "
+      "of one that they have");
   add_draft_type_option(*model, run.draft_type);
   model->add_option("--draft-vocabulary", run.draft_vocabulary, draft_vocabulary_help)
       ->type_name("FILE");

@@ -1,6 +1,7 @@
 #include "runtime/commands/client.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include "runtime/cluster/tls.hpp"
 #include "runtime/console/failure.hpp"
 #include "runtime/membership/network.hpp"
+#include "runtime/run/borrowed_models.hpp"
 #include "runtime/run/submit.hpp"
 #include "runtime/run/with_actors.hpp"
 
@@ -40,11 +42,17 @@ ExitCode run_client(
         named_cluster(options.cluster_file, options.nodes, options.spares, options.place);
     options.network = network_for(options.network, spec.cluster.nodes);
     spec.shows_progress = options.verbosity != Verbosity::quiet;
-    Engine engine(spec);
+    std::optional<Engine> engine;  // outlives the actors
+    if (!borrows_models(spec))
+      engine.emplace(spec);
     return with_actors(spec.cluster, options.network, [&](caf::actor_system& system) {
       auto code = ExitCode::ok;
       try {
-        code = body(system, engine, client);
+        if (!engine) {
+          borrow_models(system, spec);
+          engine.emplace(spec);
+        }
+        code = body(system, *engine, client);
       } catch (const RuntimeError& e) {
         code = report_failure(options, {e.code(), client.pauses.explain(e.what())});
       }

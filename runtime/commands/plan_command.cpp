@@ -1,6 +1,7 @@
 #include "runtime/commands/plan_command.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include <caf/all.hpp>
 
@@ -9,6 +10,7 @@
 #include "runtime/cluster/tls.hpp"
 #include "runtime/console/output.hpp"
 #include "runtime/console/signals.hpp"
+#include "runtime/run/borrowed_models.hpp"
 #include "runtime/run/planned_run.hpp"
 #include "runtime/run/with_actors.hpp"
 
@@ -25,10 +27,17 @@ ExitCode plan(PlanOptions& options) {
   // The draft has no part in the plan.
   spec.draft = "none";
   Signals signals([](int) { leave(ExitCode::cancelled); });
-  Engine engine(spec);
-  auto context =
-      spec.context != 0 ? engine.context() : std::min(engine.context(), default_plan_context);
+  std::optional<Engine> opened;  // outlives the actors
+  if (!borrows_models(spec))
+    opened.emplace(spec);
   return with_actors(spec.cluster, options.network, [&](caf::actor_system& system) {
+    if (!opened) {
+      borrow_models(system, spec);
+      opened.emplace(spec);
+    }
+    const Engine& engine = *opened;
+    auto context =
+        spec.context != 0 ? engine.context() : std::min(engine.context(), default_plan_context);
     auto result = plan_run(system, engine, spec, context, Unreachable::is_left_out);
     PlanReport report{engine.target().files->path().filename().string(),
                       spec.mode,

@@ -12,8 +12,8 @@ namespace flowspec {
 void add_plan(CLI::App& app, PlanOptions& options) {
   RunSpec& run = options.run;
   app.add_option("-m,--model", run.model,
-                 "GGUF file, or folder with config.json and safetensors (default: the small model "
-                 "that comes with the program)");
+                 "GGUF file, or folder with config.json and safetensors, or the name of one that "
+                 "the nodes have (default: the small model that comes with the program)");
   app.add_option("--mode", run.mode, "How to decode (default flowspec)")
       ->check(CLI::IsMember(std::vector<std::string>(mode_names().begin(), mode_names().end())));
   app.add_option("--context", run.context,

@@ -14,9 +14,11 @@
 #include "actors/pipeline/reserving_draft.hpp"
 #include "actors/support/machine.hpp"
 #include "actors/support/text_error.hpp"
+#include "models/base/error.hpp"
 #include "models/drafts/draft_files.hpp"
 #include "models/drafts/draft_vocabulary.hpp"
 #include "models/formats/hash_cache.hpp"
+#include "models/formats/user_cache.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
 #include "runtime/console/error.hpp"
@@ -29,12 +31,13 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::shared_ptr<const LanguageModel> open_text_model(const fs::path& path) {
+std::shared_ptr<const LanguageModel> open_text_model(const fs::path& path, bool has_weights) {
   auto model = open_model(path);
   auto tokenizer = open_tokenizer(path);
   check_vocabulary(model, tokenizer);
-  for (const auto& remark : model.files->remarks())
-    spdlog::warn("{}", remark);
+  if (has_weights)  // remarks may be about them
+    for (const auto& remark : model.files->remarks())
+      spdlog::warn("{}", remark);
   for (const auto& warning : tokenizer.warnings())
     spdlog::warn("{}: {}", path.string(), warning);
   return std::make_shared<const LanguageModel>(
@@ -64,6 +67,12 @@ std::string file_key(const fs::path& file) {
                      identity->changed_ns);
 }
 
+void fail_without_weights(const OpenModel& model, const std::string& known_hash) {
+  if (!known_hash.empty())
+    throw ModelError(model.files->path().filename().string() +
+                     ": the weights of this model are not on this machine");
+}
+
 /// Runs `make` on the calling actor's thread; an exception becomes an error.
 template <class T, class Make>
 caf::expected<std::unique_ptr<T>> load(const Make& make) {
@@ -90,12 +99,16 @@ struct Engine::SharedHead {
 };
 
 Engine::Engine(const RunSpec& spec)
-    : head_(std::make_shared<SharedHead>()),
+    : known_hash_(spec.model_hash),
+      head_(std::make_shared<SharedHead>()),
       threads_(spec.threads),
       kv_type_(spec.kv_type),
       hidden_type_(spec.hidden_type) {
+  if (known_hash_.empty())
+    check_weights(spec.model);
   target_ =
-      open_text_model(spec.model.empty() ? embedded_file("target.gguf") : fs::path(spec.model));
+      open_text_model(spec.model.empty() ? embedded_file("target.gguf") : fs::path(spec.model),
+                      known_hash_.empty());
   set_context(spec.context);
   open_draft(spec);
   if (spec.mode == "ar")
@@ -122,8 +135,12 @@ void Engine::open_draft(const RunSpec& spec) {
   if (draft_name_ == "self") {
     draft_.kind = DraftSource::Kind::model;
     draft_.model = target_;
+    draft_.known_hash = known_hash_;
     return;
   }
+  draft_.known_hash = spec.draft_hash;
+  if (draft_.known_hash.empty())
+    check_weights(draft_name_);
   if (draft_kind(draft_name_) != DraftKind::model) {
     auto head = flowspec::open_draft(draft_name_, target_);
     draft_.kind = head.kind;
@@ -133,7 +150,7 @@ void Engine::open_draft(const RunSpec& spec) {
     draft_name_ = draft_.head.filename().string();
     return;
   }
-  auto model = open_text_model(draft_name_);
+  auto model = open_text_model(draft_name_, draft_.known_hash.empty());
   if (auto problem = difference(target_->tokenizer, model->tokenizer))
     throw RuntimeError(fmt::format(
         "the draft {} has another vocabulary than the model {}: {}. A draft has to have the "
@@ -142,6 +159,25 @@ void Engine::open_draft(const RunSpec& spec) {
   draft_.kind = DraftSource::Kind::model;
   draft_.model = model;
   draft_name_ = model->files->path().filename().string();
+}
+
+/// Holes in place of weights would be computed with as zeros.
+void Engine::check_weights(const std::string& path) const {
+  if (!path.empty() && is_in_cards_folder(path))
+    throw RuntimeError(fmt::format(
+        "{}: this is what was kept of a node's model, and has no weights. Give the model's name, "
+        "{}, and the nodes that have it",
+        path, fs::path(path).filename().string()));
+}
+
+bool Engine::has_weights_for(Part part) const {
+  bool has_target = known_hash_.empty();
+  if (part == Part::pruner)
+    return true;
+  if (part == Part::verifier)
+    return has_target;
+  // An EAGLE head computes with the target's LM head, or with its embeddings.
+  return draft_.known_hash.empty() && (has_target || !draft_.reads_features());
 }
 
 void Engine::set_draft_type(LoadType type) {
@@ -218,20 +254,23 @@ unsigned Engine::threads(std::size_t stages) const {
 
 StageLoader Engine::stage_loader(LayerRange layers, unsigned threads, std::uint32_t max_rows,
                                  ProgressBar& bar) const {
-  return [model = target_,
+  return [model = target_, known_hash = known_hash_,
           options = StageOptions{layers, threads, max_rows, kv_type_, LinearForm::automatic,
                                  hidden_type_},
           update = bar.part()] {
     return load<StageModel>([&] {
+      fail_without_weights(*model, known_hash);
       return std::make_unique<StageModel>(*model->files, model->config, options, update);
     });
   };
 }
 
 LmHeadLoader Engine::head_loader(unsigned threads, std::uint32_t max_rows, LinearForm form) const {
-  return [model = target_, head = head_, threads, max_rows, form] {
-    return load<LmHead>(
-        [&] { return std::make_unique<LmHead>(head->get(*model, threads, max_rows, form)); });
+  return [model = target_, known_hash = known_hash_, head = head_, threads, max_rows, form] {
+    return load<LmHead>([&] {
+      fail_without_weights(*model, known_hash);
+      return std::make_unique<LmHead>(head->get(*model, threads, max_rows, form));
+    });
   };
 }
 
@@ -251,8 +290,9 @@ std::string Engine::draft_file() const {
 std::string Engine::pair_name() const {
   auto draft = draft_name_;
   if (may_have_weights(draft_name_))
-    draft = file_key(draft_.weights());
-  return file_key(target_->files->parts().front()) + "+" + draft;
+    draft = draft_.known_hash.empty() ? file_key(draft_.weights()) : draft_.known_hash;
+  return (known_hash_.empty() ? file_key(target_->files->parts().front()) : known_hash_) + "+" +
+         draft;
 }
 
 std::uint64_t Engine::needed_bytes(const std::vector<LayerRange>& stages, std::uint32_t max_rows,
@@ -272,13 +312,16 @@ DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, Progr
                                  LinearForm form, const std::optional<MemoryLedger>& memory) const {
   // The draft model may be as large as the target, or be the target itself.
   auto progress = draft_.kind == DraftSource::Kind::model ? bar.part() : LoadProgress{};
-  return
-      [source = draft_, model = target_, head = head_, threads, max_rows, form, progress, memory] {
-        return load<DraftModel>([&] {
-          auto shared = [&] { return head->get(*model, threads, max_rows, form); };
-          return reserving(source.load({threads, max_rows, form, shared, progress}), memory);
-        });
+  return [source = draft_, model = target_, known_hash = known_hash_, head = head_, threads,
+          max_rows, form, progress, memory] {
+    return load<DraftModel>([&] {
+      auto shared = [&] {
+        fail_without_weights(*model, known_hash);
+        return head->get(*model, threads, max_rows, form);
       };
+      return reserving(source.load({threads, max_rows, form, shared, progress}), memory);
+    });
+  };
 }
 
 }  // namespace flowspec

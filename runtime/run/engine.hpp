@@ -10,6 +10,7 @@
 #include "actors/pipeline/stage.hpp"
 #include "actors/pipeline/verifier.hpp"
 #include "actors/support/memory_ledger.hpp"
+#include "messages/setup_types.hpp"
 #include "models/draft_source.hpp"
 #include "models/open_model.hpp"
 #include "models/tokenizer/tokenizer.hpp"
@@ -71,6 +72,10 @@ class Engine {
   /// The layers whose inputs an EAGLE-3 head reads, see `DraftModel::taps`; empty for other drafts.
   std::vector<std::uint32_t> draft_taps() const { return draft_.taps(); }
   const DraftSource& draft() const { return draft_; }
+  /// Of the target, if its weights are on nodes only; else empty.
+  const std::string& known_hash() const { return known_hash_; }
+  /// Whether this machine has the weights that such a part computes with.
+  bool has_weights_for(Part part) const;
 
  private:
   struct SharedHead;
@@ -83,8 +88,10 @@ class Engine {
   /// An EAGLE head computes only the logits of the tokens in this list.
   void set_draft_vocabulary(const std::string& list);
   void check_eagle3() const;
+  void check_weights(const std::string& path) const;
 
   std::shared_ptr<const LanguageModel> target_;
+  std::string known_hash_;
   /// Loaded once; shared by the verifier and an EAGLE head, if that has none of its own.
   std::shared_ptr<SharedHead> head_;
   DraftSource draft_;

@@ -127,7 +127,9 @@ void Run::place_parts() {
   std::vector<NamedNode> names;
   for (const RemoteNode& node : nodes_)
     names.push_back({node.address.text(), node.info.name});
-  part_places_ = place_roles(spec_.cluster.roles, names, places_.back().node, "here");
+  auto roles = roles_with_weights(spec_.cluster.roles, engine_.has_weights_for(Part::verifier),
+                                  engine_.has_weights_for(Part::draft));
+  part_places_ = place_roles(roles, names, places_.back().node, "here");
   bool is_remote =
       std::ranges::any_of(part_places_, [](const auto& place) { return place.has_value(); });
   if (is_remote && emulation_)
@@ -165,6 +167,10 @@ std::vector<NodeAgentActor> Run::placement_homes() const {
 }
 
 void Run::hash() {
+  if (!engine_.known_hash().empty()) {
+    model_hash_ = engine_.known_hash();
+    return;
+  }
   show_bar("hashing " + one_line(model_name()));
   model_hash_ = hash_model(*engine_.target().files, user_hash_cache(), bar_->part());
 }

@@ -22,6 +22,10 @@ struct RunSpec {
   std::string model;
   /// A file, "lookup", "self" or "none"; empty: the pair's draft, or "lookup".
   std::string draft;
+  /// Of a model, or draft, whose weights are on nodes only (see borrowed_models.hpp): what its hash is, as
+  /// a node has told. Empty: the weights are here.
+  std::string model_hash;
+  std::string draft_hash;
   /// What the matrices of the draft become when they are loaded. Other than `as_is` it is an error
   /// for drafts without weights; `ar`, which has no draft, ignores it.
   LoadType draft_type = LoadType::as_is;
