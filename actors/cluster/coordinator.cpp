@@ -141,8 +141,8 @@ class Coordinator {
     auto receivers = pipeline_->wiring().receivers(fault->stage);
     if (fault->receiver >= receivers.size() || lost_parts_.contains(receivers[fault->receiver]))
       return;  // that has been told already
-    cut_.insert({fault->stage, receivers[fault->receiver]});
-    recover(fault->error);
+    if (note_cut(fault->stage, receivers[fault->receiver], homes))
+      recover(fault->error);
   }
 
   caf::result<StatsList> stats() {
@@ -263,6 +263,16 @@ class Coordinator {
       self_->send(pipeline_->draft, CloseMessage{{number, false, {}}});
     if (session.keeps)
       kept_texts_[id] = {session.number, limits::tokens};
+  }
+
+  /// Every part on the two nodes will tell of their link: whether this is the first to do so.
+  bool note_cut(std::uint32_t from, std::uint32_t to, const std::vector<NodeAgentActor>& homes) {
+    bool is_first = false;
+    auto nodes = std::minmax({homes[from].address(), homes[to].address()});
+    for (const auto& pair : hops_between_nodes(pipeline_->wiring(), homes))
+      if (std::minmax({homes[pair.first].address(), homes[pair.second].address()}) == nodes)
+        is_first = cut_.insert(pair).second || is_first;
+    return is_first;
   }
 
   bool may_recover() {

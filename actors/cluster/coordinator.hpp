@@ -65,9 +65,9 @@ std::vector<Binding> bindings_of(caf::actor_system& system, const Pipeline& pipe
 /// Lets in what nodes send to the parts that are here: hidden states may be larger than other messages.
 void expect_answers(caf::actor_system& system, const Pipeline& pipeline,
                     const Placement& placement);
-/// Pairs of parts, on two nodes, of which the first sends to the second.
-std::vector<std::pair<std::uint32_t, std::uint32_t>> hops_between_nodes(const Wiring& wiring,
-                                                                        const Placement& placement);
+/// Pairs of parts, on two nodes, of which the first sends to the second. `homes` as in Placement.
+std::vector<std::pair<std::uint32_t, std::uint32_t>> hops_between_nodes(
+    const Wiring& wiring, const std::vector<NodeAgentActor>& homes);
 
 /// Stays on the machine that asks: some of its messages cannot be serialized.
 using CoordinatorActor = caf::typed_actor<

@@ -49,12 +49,12 @@ void expect_answers(caf::actor_system& system, const Pipeline& pipeline,
 }
 
 std::vector<std::pair<std::uint32_t, std::uint32_t>> hops_between_nodes(
-    const Wiring& wiring, const Placement& placement) {
+    const Wiring& wiring, const std::vector<NodeAgentActor>& homes) {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs;
-  for (std::uint32_t from = 0; from < placement.homes.size(); ++from)
+  for (std::uint32_t from = 0; from < homes.size(); ++from)
     for (auto to : wiring.receivers(from)) {
-      const auto& a = placement.homes[from];
-      const auto& b = placement.homes[to];
+      const auto& a = homes[from];
+      const auto& b = homes[to];
       if (a && b && a != b)
         pairs.emplace_back(from, to);
     }

@@ -170,7 +170,7 @@ bool Recovery::is_apart(std::uint32_t part, const caf::actor_addr& node) const {
   others.insert(others.end(), senders.begin(), senders.end());
   return std::ranges::any_of(others, [&](std::uint32_t other) {
     const auto& home = placement_.homes[other];
-    return home && apart_.contains(std::minmax(node, home.address()));
+    return home && apart_.contains(std::minmax({node, home.address()}));
   });
 }
 
@@ -178,10 +178,10 @@ bool Recovery::is_apart(std::uint32_t part, const caf::actor_addr& node) const {
 void Recovery::connect() {
   open_ = 1;
   std::set<std::pair<caf::actor_addr, caf::actor_addr>> connected;
-  for (const auto& [from, to] : hops_between_nodes(wiring_, placement_)) {
+  for (const auto& [from, to] : hops_between_nodes(wiring_, placement_.homes)) {
     bool is_new = is_lost(from) || is_lost(to) || cut_.contains({from, to});
-    auto nodes = std::minmax(placement_.homes[from].address(), placement_.homes[to].address());
-    if (is_new && connected.insert({nodes.first, nodes.second}).second)
+    auto nodes = std::minmax({placement_.homes[from].address(), placement_.homes[to].address()});
+    if (is_new && connected.insert(nodes).second)
       connect(from, to);
   }
   answered(&Recovery::spawn);
@@ -192,7 +192,7 @@ void Recovery::connect(std::uint32_t from, std::uint32_t to) {
   const Peer& other = home_of(to);
   auto refused = [this, from, to, name = home.name](const caf::error& error) {
     auto why = fmt::format("node {}: {}", name, error_text(error));
-    apart_.insert(std::minmax(placement_.homes[from].address(), placement_.homes[to].address()));
+    apart_.insert(std::minmax({placement_.homes[from].address(), placement_.homes[to].address()}));
     if (!is_lost(from) && !is_lost(to)) {
       // Both are well, and do not meet: the first one goes elsewhere.
       end_actor(pipeline_.part(from));

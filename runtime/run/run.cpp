@@ -142,17 +142,15 @@ void Run::place_parts() {
 
 /// One connection serves both directions.
 void Run::connect_neighbours() {
-  Placement homes;
-  homes.homes = placement_homes();
+  const auto homes = placement_homes();
   std::set<std::pair<caf::actor_addr, caf::actor_addr>> connected;
   auto node_of = [this](const NodeAgentActor& home) -> const RemoteNode& {
     return *std::ranges::find(nodes_, home, &RemoteNode::agent);
   };
   for (const auto& [from, to] : hops_between_nodes(Wiring(places_.size()), homes)) {
-    const auto& a = homes.homes[from];
-    const auto& b = homes.homes[to];
-    auto pair = std::minmax(a.address(), b.address());
-    if (connected.insert({pair.first, pair.second}).second)
+    const auto& a = homes[from];
+    const auto& b = homes[to];
+    if (connected.insert(std::minmax({a.address(), b.address()})).second)
       connect_nodes(system_, node_of(a), node_of(b));
   }
 }

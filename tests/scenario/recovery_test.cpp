@@ -290,6 +290,40 @@ BOOST_AUTO_TEST_CASE(a_stage_that_ends_by_itself_is_made_again) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_link_that_every_part_on_it_tells_of_is_mended_once) {
+  RecoveryCase c{.homes = 3, .sessions = 2};
+  c.part_homes = {1, 1, 1};
+  at_moments(deliveries_of(c), [&](std::size_t moment) {
+    c.seed = moment;
+    Scene scene(c);
+    while (scene.deliveries() < moment && scene.step())
+      ;
+    // More often than a run recovers in a minute. Stage 1, the pruner and the draft are on home 1.
+    for (int i = 0; i < 8; ++i)
+      for (std::uint32_t receiver : {0, 1, 2})
+        scene.world().cut(0, receiver);
+    auto wrong = scene.run();
+    BOOST_CHECK_MESSAGE(!wrong, text_of(c) << " after " << moment << ": " << *wrong);
+  });
+}
+
+// What it still has, and what is still on the way to it, belongs to sessions that nobody knows any more.
+BOOST_AUTO_TEST_CASE(a_stage_that_was_given_up_and_goes_on_sending_changes_no_text) {
+  for (const std::string mode : {"ar", "flowspec"}) {
+    RecoveryCase c{.mode = mode, .homes = 3, .sessions = 2};
+    auto deliveries = deliveries_of(c);
+    at_moments(deliveries, [&](std::size_t moment) {
+      c.seed = moment;
+      Scene scene(c);
+      while (scene.deliveries() < moment && scene.step())
+        ;
+      scene.world().give_up_stage(static_cast<std::uint32_t>(moment % 3));
+      auto wrong = scene.run();
+      BOOST_CHECK_MESSAGE(!wrong, text_of(c) << " after " << moment << ": " << *wrong);
+    });
+  }
+}
+
 BOOST_AUTO_TEST_CASE(when_nobody_is_left_the_text_ends_and_says_why) {
   RecoveryCase c{.stages = 2, .homes = 2, .in_order = true};
   auto moment = deliveries_of(c) / 2;

@@ -80,6 +80,11 @@ class PipelineWorld : private PipelineProbe {
   void lose_home(std::uint32_t home);
   /// With `homes`: the stage ends by itself.
   void lose_stage(std::uint32_t stage);
+  /// With `homes`: the stage's home says that it has ended, and it goes on.
+  void give_up_stage(std::uint32_t stage);
+  /// With `homes`: the home of a part says that this does not reach the one at that place in the list of its
+  /// receivers (see wiring.hpp).
+  void cut(std::uint32_t part, std::uint32_t receiver);
   /// Segments of the draft that have not ended, after its last message.
   std::size_t in_flight() const { return in_flight_; }
   /// Rows that stages have computed, restored ones too.

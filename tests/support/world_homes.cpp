@@ -105,15 +105,29 @@ void PipelineWorld::lose_home(std::uint32_t home) {
 }
 
 void PipelineWorld::lose_stage(std::uint32_t stage) {
+  caf::anon_send_exit(system_->stages.at(stage), caf::exit_reason::kill);
+  give_up_stage(stage);
+}
+
+void PipelineWorld::give_up_stage(std::uint32_t stage) {
   System& world = *system_;
   auto lost = caf::actor_cast<caf::actor>(world.stages.at(stage));
-  caf::anon_send_exit(lost, caf::exit_reason::kill);
   for (const System::Home& home : world.homes)
     if (std::ranges::find(home.parts, lost) != home.parts.end())
       caf::actor_cast<caf::actor>(world.coordinator)
           ->enqueue(caf::actor_cast<caf::strong_actor_ptr>(home.agent), caf::make_message_id(),
                     caf::make_message(FaultMessage{{no_session, 0, stage, "it was lost"}}),
                     nullptr);
+}
+
+void PipelineWorld::cut(std::uint32_t part, std::uint32_t receiver) {
+  System& world = *system_;
+  auto agent = world.homes.at(part % options_.homes).agent;
+  caf::actor_cast<caf::actor>(world.coordinator)
+      ->enqueue(
+          caf::actor_cast<caf::strong_actor_ptr>(agent), caf::make_message_id(),
+          caf::make_message(FaultMessage{{no_session, 0, part, "it was cut", true, receiver}}),
+          nullptr);
 }
 
 std::size_t PipelineWorld::rows_computed(std::uint32_t stage) const {
