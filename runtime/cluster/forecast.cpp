@@ -85,6 +85,7 @@ PlanRequest plan_request(const PlanTask& task, const std::vector<PlanCandidate>&
   request.first_bytes = rows * id_row_bytes;
   request.hop_bytes = rows * config.hidden_size * bytes_of(task.hidden_type);
   request.pipelined = pipelined_share(task.mode);
+  request.slack = 0.05;
   return request;
 }
 

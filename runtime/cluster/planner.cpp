@@ -331,6 +331,13 @@ Plan make_plan(const PlanRequest& request) {
                    : best_of_many(figures);
   if (!found)
     throw RuntimeError(ErrorCode::does_not_fit, impossible(figures));
+  if (request.slack > 0) {
+    std::vector<std::size_t> order(request.nodes.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    auto listed = best_of(figures, Paths::in_order(order));
+    if (listed && listed->plan.token_s <= found->plan.token_s * (1 + request.slack))
+      found->plan = std::move(listed->plan);
+  }
   found->plan.left_out = reasons(figures, found->plan, found->with);
   return std::move(found->plan);
 }

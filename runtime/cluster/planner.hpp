@@ -68,6 +68,9 @@ struct PlanRequest {
   double head_s = 0;
   /// Share of tokens that cost a step and no trip, from 0 (plain decoding) to 1.
   double pipelined = 0;
+  /// A plan in the order of the list is taken if a token costs at most this share more than in the best
+  /// one: links are never measured twice alike, and nodes keep the weights of the plan before.
+  double slack = 0;
 };
 
 struct PlannedStage {

@@ -212,6 +212,23 @@ BOOST_AUTO_TEST_CASE(layers_are_shared_out_by_speed) {
   BOOST_TEST(plan.trip_s == 0.024, boost::test_tools::tolerance(1e-12));
 }
 
+BOOST_AUTO_TEST_CASE(nodes_stay_in_the_order_of_the_list_where_another_is_hardly_better) {
+  auto request = cluster(8, {1, 1});
+  auto order = [&] {
+    std::vector<std::size_t> nodes;
+    for (const PlannedStage& stage : make_plan(request).stages)
+      nodes.push_back(stage.node);
+    return nodes;
+  };
+  // The way to the first node is a little longer than that to the second.
+  request.links[2][0].latency_s = 0.01 * make_plan(request).token_s;
+  BOOST_TEST(order() == (std::vector<std::size_t>{1, 0}), boost::test_tools::per_element());
+  request.slack = 0.05;
+  BOOST_TEST(order() == (std::vector<std::size_t>{0, 1}), boost::test_tools::per_element());
+  request.links[2][0].latency_s = make_plan(request).token_s;
+  BOOST_TEST(order() == (std::vector<std::size_t>{1, 0}), boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(plain_decoding_uses_the_fastest_node_alone) {
   auto request = cluster(14, {0.004, 0.001, 0.002});
   request.pipelined = pipelined_share("ar");
