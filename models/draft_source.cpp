@@ -77,7 +77,9 @@ std::string DraftSource::hash(HashCache& cache) const {
 }
 
 std::unique_ptr<DraftModel> DraftSource::load(const Loading& loading) const {
-  const auto& [threads, max_rows, form, shared_head, progress] = loading;
+  const auto threads = loading.threads;
+  const auto max_rows = loading.max_rows;
+  const auto form = loading.form;
   if (kind == Kind::none)
     return nullptr;
   if (kind == Kind::lookup)
@@ -86,15 +88,16 @@ std::unique_ptr<DraftModel> DraftSource::load(const Loading& loading) const {
     throw ModelError(weights().filename().string() +
                      ": the weights of this draft are not on this machine");
   if (kind == Kind::model)
-    return std::make_unique<SmallLm>(*model->files, model->config, threads, max_rows, progress,
-                                     kv_type, target->config.vocab_size, type, hidden_type);
+    return std::make_unique<SmallLm>(*model->files, model->config, threads, max_rows,
+                                     loading.progress, kv_type, target->config.vocab_size, type,
+                                     hidden_type);
   const ModelFiles& files = *target->files;
   const ModelConfig& config = target->config;
   auto output = [&]() -> DraftOutput {
     if (!vocabulary.empty())
       return {files, config, vocabulary, threads, max_rows, form, type};
     return has_own_head(type) ? LmHead(files, config, threads, max_rows, form, type)
-                              : shared_head();
+                              : loading.shared_head();
   }();
   if (kind == Kind::eagle3_head)
     return std::make_unique<Eagle3Head>(head, files, config, std::move(output), threads, max_rows,
