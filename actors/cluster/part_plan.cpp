@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "actors/cluster/agreement.hpp"
+#include "actors/cluster/error_of.hpp"
 #include "actors/cluster/model_choice.hpp"
 #include "actors/cluster/node.hpp"
 #include "actors/pipeline/reserving_draft.hpp"
@@ -24,16 +25,6 @@ namespace flowspec {
 namespace {
 
 using Claim = std::shared_ptr<MemoryLedger::Claim>;
-
-/// Runs `work`; an exception becomes an error, which names the node while nothing else does.
-template <class Work>
-auto error_of(const Work& work, const std::string& prefix = {}) -> caf::expected<decltype(work())> {
-  try {
-    return work();
-  } catch (const std::exception& e) {
-    return text_error(ErrorCode::does_not_fit, prefix + e.what());
-  }
-}
 
 std::string of(const Node& node) {
   return fmt::format("node {}: ", node.options().name);

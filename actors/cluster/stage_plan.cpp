@@ -17,10 +17,10 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/cluster/agreement.hpp"
+#include "actors/cluster/error_of.hpp"
 #include "actors/cluster/model_choice.hpp"
 #include "actors/cluster/node.hpp"
 #include "actors/cluster/shard_store.hpp"
-#include "actors/support/text_error.hpp"
 #include "messages/limits.hpp"
 #include "models/base/error.hpp"
 #include "models/layers/shard.hpp"
@@ -139,16 +139,6 @@ struct Loading {
     return stage;
   }
 };
-
-/// Runs `work`; an exception becomes an error.
-template <class Work>
-auto error_of(const Work& work, const std::string& prefix = {}) -> caf::expected<decltype(work())> {
-  try {
-    return work();
-  } catch (const std::exception& e) {
-    return text_error(ErrorCode::does_not_fit, prefix + e.what());
-  }
-}
 
 }  // namespace
 

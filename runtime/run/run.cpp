@@ -321,13 +321,10 @@ caf::actor Run::make_remote_part(Part part, const TreePrunerActor& pruner,
     return nullptr;
   caf::scoped_actor self(system_);
   try {
-    auto made = ask<caf::actor>(self, nodes_[*place].agent, spawn_limit, spawn_pt_a_v,
-                                PartSpecMessage{part_spec(part)},
-                                part == Part::pruner ? TreePrunerActor{} : pruner,
-                                part == Part::verifier ? draft : DraftActor{});
-    if (made)
-      parts_.push_back(made);
-    return made;
+    return ask<caf::actor>(self, nodes_[*place].agent, spawn_limit, spawn_pt_a_v,
+                           PartSpecMessage{part_spec(part)},
+                           part == Part::pruner ? TreePrunerActor{} : pruner,
+                           part == Part::verifier ? draft : DraftActor{});
   } catch (const RuntimeError& e) {
     throw RuntimeError(e.code(), fmt::format("{}: {}", nodes_[*place].address.text(), e.what()));
   }
