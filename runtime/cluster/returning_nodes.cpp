@@ -114,9 +114,10 @@ class Watcher {
       spdlog::warn("node {} is back, and cannot take part: {}", node.label(), why);
       return end_actor(node.agent);
     }
-    spdlog::info("node {} is back, as a spare", node.label());
     self_->send(coordinator_, hello_a_v,
                 Peer{node.agent, node.label(), node.address.host, node.address.port});
+    // Only now: whoever reads it may lose the next node at once.
+    spdlog::info("node {} is back, as a spare", node.label());
     nodes_[number] = std::move(node);
     watch(number);
   }
