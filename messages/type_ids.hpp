@@ -32,6 +32,7 @@ CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::KeptMessage))
 CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::PartSpecMessage))
 CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::ModelCardMessage))
 CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::FilePieceMessage))
+CAF_ADD_TYPE_ID(flowspec_messages, (flowspec::GrowMessage))
 
 // Atoms that tell apart messages with no content, or with the same content: at most 10 characters.
 CAF_ADD_ATOM(flowspec_messages, flowspec, hello_a, "hello")
