@@ -31,6 +31,7 @@ constexpr ExitCode exit_code(ErrorCode code) {
     case ErrorCode::node_lost:
     case ErrorCode::protocol:
     case ErrorCode::internal:
+    case ErrorCode::busy:
       break;
   }
   return ExitCode::failed;
