@@ -16,5 +16,6 @@ Seeds tokenizer_seeds();
 Seeds config_seeds();
 Seeds message_seeds();
 Seeds wire_seeds();
+Seeds openai_seeds();
 
 }  // namespace flowspec::fuzz
