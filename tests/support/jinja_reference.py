@@ -1,5 +1,5 @@
-"""What chat templates write under transformers' rules, written independently of runtime/templates: reads a JSON
-object per line (program, variables, now) and prints {"text": ...} or {"error": ...} for each."""
+"""What chat templates write under transformers' rules, written independently of runtime/templates: reads a
+file with a JSON object per line (program, variables, now) and prints {"text": ...} or {"error": ...} for each."""
 
 import datetime
 import json
@@ -31,7 +31,7 @@ def dumps(value, ensure_ascii=False, indent=None, separators=None, sort_keys=Fal
                       sort_keys=sort_keys)
 
 
-for line in sys.stdin:
+for line in open(sys.argv[1], encoding="utf-8"):
     case = json.loads(line)
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"])

@@ -6,7 +6,9 @@
 #include <boost/test/unit_test.hpp>
 
 #include "runtime/console/error.hpp"
+#include "tests/support/gguf_writer.hpp"
 #include "tests/support/process.hpp"
+#include "tests/support/temp_folder.hpp"
 
 namespace flowspec::test {
 
@@ -49,14 +51,27 @@ std::string shown(const ChatText& text) {
 }
 
 TemplateRunner& shared_runner() {
-  static TemplateRunner runner;
+  // However busy the machine is.
+  static TemplateRunner runner([] {
+    TemplateRunnerConfig config;
+    config.limits.time = std::chrono::seconds(60);
+    return config;
+  }());
   return runner;
 }
 
 std::vector<std::string> reference_texts(const ChatProgram& program,
                                          const std::vector<Conversation>& conversations) {
+  std::vector<ReferenceCase> cases;
+  cases.reserve(conversations.size());
+  for (const Conversation& conversation : conversations)
+    cases.push_back({program, conversation});
+  return reference_texts(cases);
+}
+
+std::vector<std::string> reference_texts(const std::vector<ReferenceCase>& cases) {
   std::string lines;
-  for (const Conversation& conversation : conversations) {
+  for (const auto& [program, conversation] : cases) {
     ordered_json variables{{"messages", conversation.messages},
                            {"tools", conversation.tools},
                            {"documents", conversation.documents},
@@ -68,8 +83,10 @@ std::vector<std::string> reference_texts(const ChatProgram& program,
                  .dump() +
              "\n";
   }
-  Process reference({"/usr/bin/python3", FLOWSPEC_SOURCE_DIR "/tests/support/jinja_reference.py"},
-                    lines);
+  const TempFolder folder;
+  write_file(folder / "cases", lines);
+  Process reference({"/usr/bin/python3", FLOWSPEC_SOURCE_DIR "/tests/support/jinja_reference.py",
+                     folder / "cases"});
   BOOST_REQUIRE(reference.wait(std::chrono::minutes(4)) == 0);
   std::vector<std::string> texts;
   std::string output = reference.output();
@@ -79,7 +96,7 @@ std::vector<std::string> reference_texts(const ChatProgram& program,
     texts.push_back(answer.contains("text") ? answer["text"].get<std::string>()
                                             : "error: " + answer["error"].get<std::string>());
   }
-  BOOST_REQUIRE_EQUAL(texts.size(), conversations.size());
+  BOOST_REQUIRE_EQUAL(texts.size(), cases.size());
   return texts;
 }
 

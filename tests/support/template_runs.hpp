@@ -32,7 +32,13 @@ std::string shown(const ChatText& text);
 /// One for all tests of a program.
 TemplateRunner& shared_runner();
 
-/// What the reference writes for each conversation; "error: ..." where it has an error.
+struct ReferenceCase {
+  ChatProgram program;
+  Conversation conversation;
+};
+
+/// What the reference writes for each; "error: ..." where it has an error.
+std::vector<std::string> reference_texts(const std::vector<ReferenceCase>& cases);
 std::vector<std::string> reference_texts(const ChatProgram& program,
                                          const std::vector<Conversation>& conversations);
 
