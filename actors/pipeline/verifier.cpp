@@ -1,5 +1,6 @@
 #include "actors/pipeline/verifier.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <set>
@@ -11,7 +12,7 @@
 #include "actors/support/sampler_options.hpp"
 #include "actors/support/spawn.hpp"
 #include "actors/tree/accepted_path.hpp"
-#include "models/sampling/sampler.hpp"
+#include "models/sampling/text_sampler.hpp"
 
 namespace flowspec {
 
@@ -26,7 +27,32 @@ struct Verified {
   std::optional<TreeVersion> reported;
   /// The tree continues in a segment that has not arrived.
   bool awaits_more = false;
+  TextSampler sampler{};
+  /// By slot: the row may be on an accepted path, since it has the target's token, and so have the rows
+  /// before it. Only of these the token is chosen where more is to be done for it than usual.
+  std::vector<bool> followed{};
+  /// By slot, if the session wants it: how likely `next` was.
+  std::vector<TokenLogprob> logprobs{};
+
+  bool tells_logprobs() const { return sampler.options().logprobs > 0; }
+  bool is_selective() const { return sampler.reads_text() || tells_logprobs(); }
 };
+
+TokenLogprob token_logprob(Choice choice) {
+  TokenLogprob told{choice.token, choice.logprob, {}};
+  for (const Choice::Likely& likely : choice.top)
+    told.top.push_back({likely.token, likely.logprob});
+  return told;
+}
+
+/// The live text down to a row, behind what is committed.
+std::vector<Token> live_path(const LiveView& view, TreeNodeId id) {
+  std::vector<Token> path;
+  for (const auto* node = view.find(id); node != nullptr; node = view.find(node->parent))
+    path.push_back(node->token);
+  std::reverse(path.begin(), path.end());
+  return path;
+}
 
 class Verifier : public HopActor {
  public:
@@ -60,7 +86,13 @@ class Verifier : public HopActor {
       return report(Fault{id, 0, stage_, *error});
     auto& session = *sessions_.find(id);
     session.restored = session.open.cached_tokens;  // it needs no keys and values
-    verified_[id].next.resize(slots);
+    auto& verified = verified_[id];
+    verified.next.resize(slots);
+    verified.sampler = {sampler_options(session.open.sampling), answer_begin(session.open)};
+    if (verified.is_selective())
+      verified.followed.resize(slots);
+    if (verified.tells_logprobs())
+      verified.logprobs.resize(slots);
   }
 
   void restored(const RestoredMessage&) {}
@@ -156,8 +188,11 @@ class Verifier : public HopActor {
       const auto& prompt = row.session->open.prompt;
       bool in_prompt = row.row.position + 1 < prompt.size();
       (in_prompt ? known : asking).push_back(&row);
-      if (in_prompt)
+      if (in_prompt) {
         verified.next[row.slot] = prompt[row.row.position + 1];
+        if (verified.is_selective())
+          verified.followed[row.slot] = is_followed(verified, row);
+      }
     }
     auto rows = asking;
     if (config_.send_features)
@@ -197,12 +232,36 @@ class Verifier : public HopActor {
         sample(segment, *rows[i], logits.subspan(i * vocab, vocab));
   }
 
+  /// Whether a row may be on an accepted path. Parents have been asked before their children.
+  static bool is_followed(const Verified& verified, const LiveRow& row) {
+    const auto* parent = row.session->view.find(row.row.parent);
+    return parent == nullptr ||
+           (verified.followed[parent->slot] && verified.next[parent->slot] == row.row.token);
+  }
+
+  static void choose(Verified& verified, const LiveRow& row, std::span<float> logits) {
+    std::vector<Token> path;
+    if (verified.is_selective()) {
+      bool followed = is_followed(verified, row);
+      verified.followed[row.slot] = followed;
+      if (!followed)
+        return;
+    }
+    if (verified.sampler.reads_text()) {
+      const LiveView& view = row.session->view;
+      verified.sampler.follow(view.committed_tokens());
+      path = live_path(view, row.row.id);
+    }
+    auto choice = verified.sampler.choose(logits, path, row.row.position + 1);
+    verified.next[row.slot] = choice.token;
+    if (verified.tells_logprobs())
+      verified.logprobs[row.slot] = token_logprob(std::move(choice));
+  }
+
   /// If no token can be chosen from a row's logits, only that row's session ends.
   void sample(SegmentId segment, const LiveRow& row, std::span<float> logits) {
-    auto options = sampler_options(row.session->open.sampling);
     try {
-      verified_[row.row.session].next[row.slot] =
-          flowspec::sample(logits, options, row.row.position + 1);
+      choose(verified_[row.row.session], row, logits);
     } catch (const std::exception& e) {
       row.session->dead = true;
       report(
@@ -240,7 +299,20 @@ class Verifier : public HopActor {
       return;
     if (auto accepted = accepted_path(id, session->view, verified.next)) {
       verified.reported = accepted->version;
+      if (verified.tells_logprobs())
+        add_logprobs(*session, verified, *accepted);
       verdict.paths.push_back(std::move(*accepted));
+    }
+  }
+
+  /// Of a token of the prompt there is nothing to tell, but it has its place in the list.
+  static void add_logprobs(const HopSession& session, const Verified& verified,
+                           AcceptedPath& accepted) {
+    for (const PathNode& step : accepted.path) {
+      const auto* node = session.view.find(step.id);
+      bool in_prompt = node->position + 1 < session.open.prompt.size();
+      accepted.logprobs.push_back(in_prompt ? TokenLogprob{verified.next[node->slot], 0, {}}
+                                            : verified.logprobs[node->slot]);
     }
   }
 

@@ -27,13 +27,16 @@ void Drafter::open(const Open& open) {
     sessions_.try_emplace(open.session,
                           Session{{open, slots, policy_.max_nodes, reads_features(), &old.tree},
                                   std::move(old.cache),
-                                  sampler_options(open.sampling)});
+                                  sampler_options(open.sampling),
+                                  {sampler_options(open.sampling), answer_begin(open)}});
     return;
   }
   auto cache = model_ != nullptr ? model_->make_cache(slots) : KvCache{};
-  sessions_.try_emplace(open.session, Session{{open, slots, policy_.max_nodes, reads_features()},
-                                              std::move(cache),
-                                              sampler_options(open.sampling)});
+  sessions_.try_emplace(open.session,
+                        Session{{open, slots, policy_.max_nodes, reads_features()},
+                                std::move(cache),
+                                sampler_options(open.sampling),
+                                {sampler_options(open.sampling), answer_begin(open)}});
 }
 
 void Drafter::close(SessionId id, bool keep) {
@@ -361,6 +364,9 @@ void Drafter::make_rows() {
                      tree.committed_tokens().first(prefix),
                      tokens,
                      guess(*row.session, row.position + 1)});
+    row.session->penalties.follow(tree.committed_tokens());
+    rows_.back().guess.penalties = &row.session->penalties;
+    rows_.back().guess.path = tokens;
   }
 }
 

@@ -92,6 +92,8 @@ class Drafter {
     DraftTree tree;
     KvCache cache;
     SamplerOptions sampling;
+    /// Told of the committed tokens.
+    Penalties penalties;
     bool cancelled = false;
     DraftProgress progress{};
     TapJoin taps{};

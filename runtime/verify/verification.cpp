@@ -192,7 +192,7 @@ VerifyFit Verification::fit(Answers& answers, const VerifyCase& what, PlainDecod
     auto next = [&](std::span<const Token> tokens) {
       auto text = prompt;
       text.insert(text.end(), tokens.begin(), tokens.end());
-      return token_probabilities(plain.logits_after(text), options_.sampling);
+      return token_probabilities(plain.logits_after(text), options_.sampling, prompt, tokens);
     };
     auto test = chi_square(count_outcomes(texts, fit.tokens, next, [this](Token token) {
       return model().tokenizer.is_end_of_text(token);

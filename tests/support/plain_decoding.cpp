@@ -34,7 +34,10 @@ std::vector<Token> plain_decoding(const std::filesystem::path& model, std::span<
       continue;
     head.features(hidden, 1, hidden);
     head.logits(hidden, 1, logits);
-    text.push_back(sample(logits, sampling, position + 1));
+    // Nothing is kept from one token to the next.
+    TextSampler sampler(sampling, static_cast<Position>(prompt.size()));
+    sampler.follow(text);
+    text.push_back(sampler.choose(logits, {}, position + 1).token);
   }
   return {text.begin() + static_cast<std::ptrdiff_t>(prompt.size()), text.end()};
 }

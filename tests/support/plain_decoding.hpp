@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "models/base/types.hpp"
-#include "models/sampling/sampler.hpp"
+#include "models/sampling/text_sampler.hpp"
 
 namespace flowspec::test {
 
