@@ -38,13 +38,6 @@ struct Verified {
   bool is_selective() const { return sampler.reads_text() || tells_logprobs(); }
 };
 
-TokenLogprob token_logprob(Choice choice) {
-  TokenLogprob told{choice.token, choice.logprob, {}};
-  for (const Choice::Likely& likely : choice.top)
-    told.top.push_back({likely.token, likely.logprob});
-  return told;
-}
-
 /// The live text down to a row, behind what is committed.
 std::vector<Token> live_path(const LiveView& view, TreeNodeId id) {
   std::vector<Token> path;
@@ -93,6 +86,12 @@ class Verifier : public HopActor {
       verified.followed.resize(slots);
     if (verified.tells_logprobs())
       verified.logprobs.resize(slots);
+  }
+
+  /// What goes on does so under other numbers.
+  KeptMessage part(SessionId last) {
+    verified_.clear();
+    return HopActor::part(last);
   }
 
   void restored(const RestoredMessage&) {}
@@ -255,7 +254,7 @@ class Verifier : public HopActor {
     auto choice = verified.sampler.choose(logits, path, row.row.position + 1);
     verified.next[row.slot] = choice.token;
     if (verified.tells_logprobs())
-      verified.logprobs[row.slot] = token_logprob(std::move(choice));
+      verified.logprobs[row.slot] = token_logprob(choice);
   }
 
   /// If no token can be chosen from a row's logits, only that row's session ends.

@@ -1,8 +1,8 @@
 #pragma once
-/// How a token is chosen, from the words of messages to those of models and back.
+/// How a token is chosen and how likely it was, from the words of messages to those of models and back.
 
 #include "messages/types.hpp"
-#include "models/sampling/filters.hpp"
+#include "models/sampling/text_sampler.hpp"
 
 namespace flowspec {
 
@@ -31,6 +31,13 @@ inline SamplingParams sampling_params(const SamplerOptions& options) {
     params.logit_bias.push_back({biased.token, biased.bias});
   params.logprobs = options.logprobs;
   return params;
+}
+
+inline TokenLogprob token_logprob(const Choice& choice) {
+  TokenLogprob told{choice.token, choice.logprob, {}};
+  for (const Choice::Likely& likely : choice.top)
+    told.top.push_back({likely.token, likely.logprob});
+  return told;
 }
 
 /// The position of the answer's first token.

@@ -1,6 +1,7 @@
 #include "models/sampling/text_sampler.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "models/base/portable_math.hpp"
@@ -13,7 +14,8 @@ namespace {
 void add_likelihoods(const LogitRow& row, std::size_t count, Choice& choice) {
   const double log_sum = row.best().logit + portable::log(row.sum_of_exp(1));
   const auto logprob = [&](float logit) {
-    return static_cast<float>(std::min(double{logit} - log_sum, 0.0));
+    constexpr double least = std::numeric_limits<float>::lowest();
+    return static_cast<float>(std::clamp(double{logit} - log_sum, least, 0.0));
   };
   choice.logprob = logprob(row.logits()[static_cast<std::size_t>(choice.token)]);
   for (const RankedToken& token : row.first(count))
