@@ -47,6 +47,8 @@ constexpr int http_status(ErrorCode code) {
     case ErrorCode::does_not_fit:
     case ErrorCode::node_lost:
       return 503;
+    case ErrorCode::busy:
+      return 429;
     case ErrorCode::model:
     case ErrorCode::protocol:
     case ErrorCode::internal:

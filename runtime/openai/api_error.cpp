@@ -115,6 +115,8 @@ ApiError api_error(ErrorCode code, const std::string& text) {
       return unavailable(text, "does_not_fit");
     case ErrorCode::node_lost:
       return node_lost(text);
+    case ErrorCode::busy:
+      return {http_status(code), "rate_limit_error", text, {}, "queue_full"};
     case ErrorCode::cancelled:
       return {http_status(code), bad_input, text, {}, "cancelled"};
     case ErrorCode::model:
