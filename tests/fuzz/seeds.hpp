@@ -16,5 +16,6 @@ Seeds tokenizer_seeds();
 Seeds config_seeds();
 Seeds message_seeds();
 Seeds wire_seeds();
+Seeds http_seeds();
 
 }  // namespace flowspec::fuzz
