@@ -20,7 +20,7 @@
   X(Segment) X(Prunes) X(Open) X(Close) X(Cancel) X(SegmentEnd) X(Verdict) X(SentRows)   \
   X(Features) X(Ready) X(Tokens) X(Closed) X(TextDelta) X(Report) X(Fault)           \
   X(StageSpec) X(NodeInfo) X(StageStats) X(Restored) X(Kept)                           \
-  X(PartSpec) X(ModelCard) X(FilePiece)
+  X(PartSpec) X(ModelCard) X(FilePiece) X(Grow)
 // clang-format on
 
 namespace flowspec {

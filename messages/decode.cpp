@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -114,6 +115,41 @@ SamplingParams sampling(schema::SamplingParams::Reader in) {
         "temperature is not a finite number of at least 0");
   check(out.top_p > 0 && out.top_p <= 1, "top_p is not above 0 and at most 1");
   check(out.min_p >= 0 && out.min_p <= 1, "min_p is not from 0 to 1");
+  out.repetition_penalty = in.getRepetitionPenalty();
+  out.frequency_penalty = in.getFrequencyPenalty();
+  out.presence_penalty = in.getPresencePenalty();
+  check(std::isfinite(out.repetition_penalty) && out.repetition_penalty > 0,
+        "repetition_penalty is not a finite number above 0");
+  check(std::isfinite(out.frequency_penalty) && std::isfinite(out.presence_penalty),
+        "a penalty is not a finite number");
+  auto bias = in.getLogitBias();
+  out.logit_bias.reserve(count(bias.size(), limits::logit_bias, "biases"));
+  for (auto one : bias) {
+    check(std::isfinite(one.getBias()), "a bias is not a finite number");
+    check(out.logit_bias.empty() || one.getToken() > out.logit_bias.back().token,
+          "biased tokens do not rise");
+    out.logit_bias.push_back({token(one.getToken()), one.getBias()});
+  }
+  out.logprobs = in.getLogprobs();
+  count(out.logprobs, limits::logprobs, "log-probabilities");
+  return out;
+}
+
+float logprob(float value) {
+  check(!std::isnan(value), "a log-probability that is no number");
+  return value;
+}
+
+std::vector<TokenLogprob> logprobs(capnp::List<schema::TokenLogprob>::Reader in) {
+  std::vector<TokenLogprob> out;
+  out.reserve(count(in.size(), limits::tokens, "log-probabilities"));
+  for (auto one : in) {
+    auto& to = out.emplace_back(TokenLogprob{token(one.getToken()), logprob(one.getLogprob()), {}});
+    auto top = one.getTop();
+    to.top.reserve(count(top.size(), limits::logprobs, "alternatives"));
+    for (auto other : top)
+      to.top.push_back({token(other.getToken()), logprob(other.getLogprob())});
+  }
   return out;
 }
 
@@ -151,6 +187,15 @@ void decode(schema::Open::Reader in, const Owner&, Open& out) {
   check(out.prefix_session == no_session || out.prefix_session != out.session,
         "a session follows itself");
   out.restores = in.getRestores();
+  out.prunes = prunes(in.getPrunes());
+}
+
+void decode(schema::Grow::Reader in, const Owner&, Grow& out) {
+  out.session = in.getSession();
+  out.position_limit = in.getPositionLimit();
+  count(out.position_limit, limits::tokens, "positions");
+  out.slots = in.getSlots();
+  count(out.slots, limits::slots, "KV slots");
 }
 
 void decode(schema::Restored::Reader in, const Owner& owner, Restored& out) {
@@ -201,6 +246,7 @@ void decode(schema::Verdict::Reader in, const Owner&, Verdict& out) {
     for (auto step : path)
       walk.path.push_back(
           {.id = node(step.getId()), .parent = step.getParent(), .token = token(step.getToken())});
+    walk.logprobs = logprobs(one.getLogprobs());
   }
   out.ended = ended(in.getEnded());
 }
@@ -227,6 +273,9 @@ void decode(schema::Tokens::Reader in, const Owner&, Tokens& out) {
   out.session = in.getSession();
   out.position = in.getPosition();
   out.tokens = tokens(in.getTokens(), "tokens");
+  out.logprobs = logprobs(in.getLogprobs());
+  check(out.logprobs.empty() || out.logprobs.size() == out.tokens.size(),
+        "log-probabilities of other tokens");
 }
 
 void decode(schema::Closed::Reader in, const Owner&, Closed& out) {
@@ -236,6 +285,7 @@ void decode(schema::Closed::Reader in, const Owner&, Closed& out) {
 void decode(schema::TextDelta::Reader in, const Owner&, TextDelta& out) {
   out.session = in.getSession();
   out.text = text(in.getText(), "text");
+  out.tokens = logprobs(in.getTokens());
 }
 
 static_assert(static_cast<int>(Finish::failed) == static_cast<int>(schema::Finish::FAILED));
@@ -252,6 +302,7 @@ void decode(schema::Report::Reader in, const Owner&, Report& out) {
   out.decode_us = in.getDecodeUs();
   out.recoveries = in.getRecoveries();
   out.paused_us = in.getPausedUs();
+  out.cached_tokens = in.getCachedTokens();
 }
 
 void decode(schema::Fault::Reader in, const Owner&, Fault& out) {

@@ -103,6 +103,7 @@ void decode(schema::StageSpec::Reader in, const Owner&, StageSpec& out) {
     out.taps.push_back(tap);
   }
   out.keeps_output = in.getKeepsOutput();
+  out.kv_slots = in.getKvSlots();
 }
 
 static_assert(static_cast<int>(Part::pruner) == static_cast<int>(schema::Part::PRUNER));
@@ -133,6 +134,7 @@ void decode(schema::PartSpec::Reader in, const Owner&, PartSpec& out) {
   out.draft_vocabulary = tokens(in.getDraftVocabulary(), "draft vocabulary");
   out.memory_pair = text(in.getMemoryPair(), "pair");
   out.memory_place = text(in.getMemoryPlace(), "place");
+  out.kv_slots = in.getKvSlots();
 }
 
 void decode(schema::ModelCard::Reader in, const Owner&, ModelCard& out) {
@@ -202,6 +204,15 @@ void decode(schema::StageStats::Reader in, const Owner&, StageStats& out) {
   out.guesses = in.getGuesses();
   out.right_guesses = in.getRightGuesses();
   out.draft_scale = in.getDraftScale();
+  out.tree_nodes = in.getTreeNodes();
+  out.tree_sent = in.getTreeSent();
+  out.kv_slots = in.getKvSlots();
+  out.rows_kept = in.getRowsKept();
+  auto recent = in.getRecent();
+  out.recent.reserve(count(recent.size(), limits::recent_segments, "segments"));
+  for (auto mark : recent)
+    out.recent.push_back(
+        {mark.getSegment(), mark.getRows(), mark.getKept(), mark.getAgoUs(), mark.getBusyUs()});
 }
 
 }  // namespace flowspec

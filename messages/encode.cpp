@@ -22,11 +22,11 @@ constexpr std::size_t row_words = 4;
 constexpr std::size_t prune_words = 2 + 2 + row_words;
 constexpr std::size_t tensor_words = 2 + 1;
 constexpr std::size_t path_node_words = 3;
-constexpr std::size_t walk_words = 3 + 1;
+constexpr std::size_t walk_words = 3 + 2;
 /// A list of structs starts with a word that holds their size.
 constexpr std::size_t list_tag = 1;
 /// Segment table, root pointer and the largest root struct, including a nested SamplingParams.
-constexpr std::size_t fixed_words = 24;
+constexpr std::size_t fixed_words = 32;
 
 std::shared_ptr<std::uint64_t[]> zeroed(std::size_t words) {
   auto* memory = static_cast<std::uint64_t*>(std::calloc(words, sizeof(std::uint64_t)));
@@ -67,6 +67,45 @@ template <class Builder>
 void set_error(const std::string& error, Builder out) {
   const auto cut = error.substr(0, limits::text);
   out.setError(kj::StringPtr(cut.c_str(), cut.size()));
+}
+
+void encode(const SamplingParams& x, schema::SamplingParams::Builder out) {
+  out.setTemperature(x.temperature);
+  out.setTopK(x.top_k);
+  out.setTopP(x.top_p);
+  out.setMinP(x.min_p);
+  out.setSeed(x.seed);
+  out.setRepetitionPenalty(x.repetition_penalty);
+  out.setFrequencyPenalty(x.frequency_penalty);
+  out.setPresencePenalty(x.presence_penalty);
+  auto bias = out.initLogitBias(static_cast<capnp::uint>(x.logit_bias.size()));
+  for (capnp::uint i = 0; i < bias.size(); ++i) {
+    bias[i].setToken(x.logit_bias[i].token);
+    bias[i].setBias(x.logit_bias[i].bias);
+  }
+  out.setLogprobs(x.logprobs);
+}
+
+constexpr std::size_t logprob_words = 1 + 1;
+
+std::size_t words_of(std::span<const TokenLogprob> tokens) {
+  auto words = list_tag;
+  for (const auto& token : tokens)
+    words += logprob_words + list_tag + token.top.size();
+  return words;
+}
+
+void encode(std::span<const TokenLogprob> tokens, capnp::List<schema::TokenLogprob>::Builder out) {
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    auto to = out[static_cast<capnp::uint>(i)];
+    to.setToken(tokens[i].token);
+    to.setLogprob(tokens[i].logprob);
+    auto top = to.initTop(static_cast<capnp::uint>(tokens[i].top.size()));
+    for (capnp::uint j = 0; j < top.size(); ++j) {
+      top[j].setToken(tokens[i].top[j].token);
+      top[j].setLogprob(tokens[i].top[j].logprob);
+    }
+  }
 }
 
 bool present(const Tensor& tensor) {
@@ -149,23 +188,29 @@ void encode(const Prunes& x, schema::Prunes::Builder out) {
 }
 
 std::size_t variable_words(const Open& x) {
-  return words_of_tokens(x.prompt.size());
+  return words_of_tokens(x.prompt.size()) + list_tag + x.sampling.logit_bias.size() +
+         words_of(x.prunes);
 }
 void encode(const Open& x, schema::Open::Builder out) {
   out.setSession(x.session);
   out.setRoot(x.root);
   copy(x.prompt, out.initPrompt(x.prompt.size()));
-  auto sampling = out.initSampling();
-  sampling.setTemperature(x.sampling.temperature);
-  sampling.setTopK(x.sampling.top_k);
-  sampling.setTopP(x.sampling.top_p);
-  sampling.setMinP(x.sampling.min_p);
-  sampling.setSeed(x.sampling.seed);
+  encode(x.sampling, out.initSampling());
   out.setPositionLimit(x.position_limit);
   out.setSlots(x.slots);
   out.setPrefixSession(x.prefix_session);
   out.setCachedTokens(x.cached_tokens);
   out.setRestores(x.restores);
+  encode(x.prunes, out.initPrunes(x.prunes.size()));
+}
+
+std::size_t variable_words(const Grow&) {
+  return 0;
+}
+void encode(const Grow& x, schema::Grow::Builder out) {
+  out.setSession(x.session);
+  out.setPositionLimit(x.position_limit);
+  out.setSlots(x.slots);
 }
 
 std::size_t variable_words(const Restored& x) {
@@ -219,7 +264,7 @@ void encode(const SegmentEnd& x, schema::SegmentEnd::Builder out) {
 std::size_t variable_words(const Verdict& x) {
   auto words = list_tag + x.ended.size();
   for (const auto& walk : x.paths)
-    words += walk_words + list_tag + walk.path.size() * path_node_words;
+    words += walk_words + list_tag + walk.path.size() * path_node_words + words_of(walk.logprobs);
   return words;
 }
 void encode(const Verdict& x, schema::Verdict::Builder out) {
@@ -237,6 +282,7 @@ void encode(const Verdict& x, schema::Verdict::Builder out) {
       node.setParent(walk.path[j].parent);
       node.setToken(walk.path[j].token);
     }
+    encode(walk.logprobs, to.initLogprobs(walk.logprobs.size()));
   }
   copy(x.ended, out.initEnded(x.ended.size()));
 }
@@ -269,13 +315,14 @@ void encode(const Ready& x, schema::Ready::Builder out) {
 }
 
 std::size_t variable_words(const Tokens& x) {
-  return words_of_tokens(x.tokens.size());
+  return words_of_tokens(x.tokens.size()) + words_of(x.logprobs);
 }
 
 void encode(const Tokens& x, schema::Tokens::Builder out) {
   out.setSession(x.session);
   out.setPosition(x.position);
   copy(x.tokens, out.initTokens(x.tokens.size()));
+  encode(x.logprobs, out.initLogprobs(x.logprobs.size()));
 }
 
 std::size_t variable_words(const Closed&) {
@@ -286,11 +333,12 @@ void encode(const Closed& x, schema::Closed::Builder out) {
 }
 
 std::size_t variable_words(const TextDelta& x) {
-  return words_of_text(x.text);
+  return words_of_text(x.text) + words_of(x.tokens);
 }
 void encode(const TextDelta& x, schema::TextDelta::Builder out) {
   out.setSession(x.session);
   out.setText(kj::StringPtr(x.text.c_str(), x.text.size()));
+  encode(x.tokens, out.initTokens(x.tokens.size()));
 }
 
 std::size_t variable_words(const Report& x) {
@@ -308,6 +356,7 @@ void encode(const Report& x, schema::Report::Builder out) {
   out.setDecodeUs(x.decode_us);
   out.setRecoveries(x.recoveries);
   out.setPausedUs(x.paused_us);
+  out.setCachedTokens(x.cached_tokens);
 }
 
 std::size_t variable_words(const Fault&) {

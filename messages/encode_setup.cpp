@@ -39,6 +39,7 @@ void encode(const StageSpec& x, schema::StageSpec::Builder out) {
   out.setHiddenType(static_cast<schema::HiddenType>(x.hidden_type));
   copy(x.taps, out.initTaps(static_cast<capnp::uint>(x.taps.size())));
   out.setKeepsOutput(x.keeps_output);
+  out.setKvSlots(x.kv_slots);
 }
 
 std::size_t variable_words(const PartSpec& x) {
@@ -72,6 +73,7 @@ void encode(const PartSpec& x, schema::PartSpec::Builder out) {
        out.initDraftVocabulary(static_cast<capnp::uint>(x.draft_vocabulary.size())));
   out.setMemoryPair(text_of(x.memory_pair));
   out.setMemoryPlace(text_of(x.memory_place));
+  out.setKvSlots(x.kv_slots);
 }
 
 std::size_t variable_words(const ModelCard& x) {
@@ -151,8 +153,8 @@ void encode(const NodeInfo& x, schema::NodeInfo::Builder out) {
   out.setNoSpeed(text_of(x.no_speed));
 }
 
-std::size_t variable_words(const StageStats&) {
-  return 0;
+std::size_t variable_words(const StageStats& x) {
+  return 1 + x.recent.size() * capnp::sizeInWords<schema::SegmentMark>();
 }
 void encode(const StageStats& x, schema::StageStats::Builder out) {
   out.setStage(x.stage);
@@ -174,6 +176,18 @@ void encode(const StageStats& x, schema::StageStats::Builder out) {
   out.setGuesses(x.guesses);
   out.setRightGuesses(x.right_guesses);
   out.setDraftScale(x.draft_scale);
+  out.setTreeNodes(x.tree_nodes);
+  out.setTreeSent(x.tree_sent);
+  out.setKvSlots(x.kv_slots);
+  out.setRowsKept(x.rows_kept);
+  auto recent = out.initRecent(static_cast<capnp::uint>(x.recent.size()));
+  for (capnp::uint i = 0; i < recent.size(); ++i) {
+    recent[i].setSegment(x.recent[i].segment);
+    recent[i].setRows(x.recent[i].rows);
+    recent[i].setKept(x.recent[i].kept);
+    recent[i].setAgoUs(x.recent[i].ago_us);
+    recent[i].setBusyUs(x.recent[i].busy_us);
+  }
 }
 
 }  // namespace flowspec

@@ -8,7 +8,7 @@
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("flowspec::schema");
 
-const protocolVersion :UInt32 = 7;
+const protocolVersion :UInt32 = 8;
 
 struct Row {
   # One tree node on its way through the pipeline.
@@ -58,6 +58,11 @@ struct Prunes {
   ended @1 :List(UInt64);
 }
 
+struct LogitBias {
+  token @0 :Int32;         # >= 0
+  bias @1 :Float32;        # finite
+}
+
 struct SamplingParams {
   # How the next token is chosen from the logits. Temperature 0 is greedy.
   temperature @0 :Float32; # finite, >= 0
@@ -65,6 +70,11 @@ struct SamplingParams {
   topP @2 :Float32 = 1;    # in (0, 1]
   seed @3 :UInt64;
   minP @4 :Float32;        # in [0, 1]
+  repetitionPenalty @5 :Float32 = 1;  # finite, > 0
+  frequencyPenalty @6 :Float32;  # finite
+  presencePenalty @7 :Float32;   # finite
+  logitBias @8 :List(LogitBias); # rising tokens, at most 1024
+  logprobs @9 :UInt32;     # 0: none; at most 64
 }
 
 struct Open {
@@ -74,10 +84,18 @@ struct Open {
   prompt @2 :List(Int32);  # 1 to positionLimit tokens
   sampling @3 :SamplingParams;
   positionLimit @4 :UInt32;
-  slots @5 :UInt32;        # KV slots to reserve
-  prefixSession @6 :UInt64;     # closed with keep: its KV is taken over; 0: none
+  slots @5 :UInt32;        # KV slots that it holds at most
+  prefixSession @6 :UInt64;     # open, or closed with keep: its KV is shared; 0: none
   cachedTokens @7 :UInt32;         # prompt tokens that are in it; below the prompt's size
   restores @8 :Bool;       # the receiver is new: the cached tokens come in Restored messages
+  prunes @9 :List(Prune);  # of prefixSession: what the sender applied since its last segment
+}
+
+struct Grow {
+  # A session may go on to more positions; in-band.
+  session @0 :UInt64;
+  positionLimit @1 :UInt32;
+  slots @2 :UInt32;
 }
 
 struct Restored {
@@ -126,12 +144,25 @@ struct PathNode {
   token @2 :Int32;         # >= 0
 }
 
+struct Alternative {
+  token @0 :Int32;         # >= 0
+  logprob @1 :Float32;     # no NaN
+}
+
+struct TokenLogprob {
+  # How likely a token was.
+  token @0 :Int32;         # >= 0
+  logprob @1 :Float32;     # no NaN
+  top @2 :List(Alternative);  # at most 64
+}
+
 struct AcceptedPath {
   # What the target model says along one session's tree.
   session @0 :UInt64;
   version @1 :UInt64;
   path @2 :List(PathNode);
   next @3 :Int32;          # >= 0
+  logprobs @4 :List(TokenLogprob);  # of the path but its first node, and of next; or empty
 }
 
 struct Verdict {
@@ -165,6 +196,7 @@ struct Tokens {
   session @0 :UInt64;
   position @1 :UInt32;     # of the first one
   tokens @2 :List(Int32);  # >= 0
+  logprobs @3 :List(TokenLogprob);  # one per token, or empty
 }
 
 struct Closed {
@@ -176,6 +208,7 @@ struct TextDelta {
   # Session to client: more text, whole UTF-8 characters.
   session @0 :UInt64;
   text @1 :Text;
+  tokens @2 :List(TokenLogprob);
 }
 
 enum Finish {
@@ -199,6 +232,7 @@ struct Report {
   decodeUs @7 :UInt64;
   recoveries @8 :UInt32;   # pauses in which a lost part of the pipeline was made again
   pausedUs @9 :UInt64;     # all of them together; part of prefillUs and decodeUs
+  cachedTokens @10 :UInt32;
 }
 
 struct Fault {
@@ -244,6 +278,7 @@ struct StageSpec {
   hiddenType @11 :HiddenType;  # of the segments that come and go, too
   taps @12 :List(UInt32);  # the layers whose inputs the draft reads, rising; at most 64
   keepsOutput @13 :Bool;   # of committed positions, so that a new stage behind it can be given its input
+  kvSlots @14 :UInt32;     # wanted for all sessions together; 0: as many as there is memory for
 }
 
 enum Part {
@@ -283,6 +318,7 @@ struct PartSpec {
   draftVocabulary @18 :List(Int32);  # tokens that have logits; empty: all
   memoryPair @19 :Text;    # names what was learnt of draft and model, and of the places
   memoryPlace @20 :Text;
+  kvSlots @21 :UInt32;     # of the draft model, as of a stage
 }
 
 struct ModelFile {
@@ -345,6 +381,15 @@ struct PeerConnection {
   linkBytesPerS @10 :UInt64;  # what the link carries; 0: not probed
 }
 
+struct SegmentMark {
+  # A segment at a hop.
+  segment @0 :UInt64;
+  rows @1 :UInt32;
+  kept @2 :UInt32;         # of them, committed since
+  agoUs @3 :UInt64;
+  busyUs @4 :UInt64;
+}
+
 struct StageStats {
   # Stage to coordinator: what it has done since it was made.
   stage @0 :UInt32;
@@ -368,4 +413,9 @@ struct StageStats {
   guesses @16 :UInt64;
   rightGuesses @17 :UInt64;
   draftScale @18 :Float64; # of the draft's guesses; 0: not calibrated
+  treeNodes @19 :UInt64;
+  treeSent @20 :UInt64;
+  kvSlots @21 :UInt64;     # that there are
+  rowsKept @22 :UInt64;
+  recent @23 :List(SegmentMark);  # at most 64
 }

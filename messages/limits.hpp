@@ -22,6 +22,11 @@ inline constexpr std::size_t tokens = std::size_t{1} << 20;
 inline constexpr std::size_t sessions = std::size_t{1} << 16;
 /// KV slots that a session may ask for.
 inline constexpr std::size_t slots = std::size_t{1} << 22;
+/// Tokens whose logits a session shifts, and alternatives told of a token.
+inline constexpr std::size_t logit_bias = 1024;
+inline constexpr std::uint32_t logprobs = 64;
+/// Segments that a hop tells of.
+inline constexpr std::size_t recent_segments = 64;
 /// Bytes of a string; the sender cuts the text of a fault to this length.
 inline constexpr std::size_t text = 4096;
 /// Layers of a model.

@@ -67,6 +67,8 @@ struct StageSpec {
   /// What the stage sends of committed positions is kept, as far as there is memory, so that a new stage
   /// behind it can be given its input.
   bool keeps_output = false;
+  /// KV slots that the run wants for all its sessions together; 0: as many as there is memory for.
+  std::uint32_t kv_slots = 0;
   friend bool operator==(const StageSpec&, const StageSpec&) = default;
 };
 
@@ -109,6 +111,9 @@ struct PartSpec {
   /// Names what was learnt of this draft with this model, and of these places, in the node's cache.
   std::string memory_pair;
   std::string memory_place;
+  /// KV slots of the draft model that the run wants for all its sessions together; 0: as many as there is
+  /// memory for.
+  std::uint32_t kv_slots = 0;
   friend bool operator==(const PartSpec&, const PartSpec&) = default;
 };
 
@@ -189,6 +194,18 @@ struct NodeInfo {
   friend bool operator==(const NodeInfo&, const NodeInfo&) = default;
 };
 
+/// A segment at a hop.
+struct SegmentMark {
+  SegmentId segment = 0;
+  /// Rows that were computed, and those of them that have been committed since.
+  std::uint32_t rows = 0;
+  std::uint32_t kept = 0;
+  /// How long ago it began, and how long it took, in microseconds.
+  std::uint64_t ago_us = 0;
+  std::uint64_t busy_us = 0;
+  friend bool operator==(const SegmentMark&, const SegmentMark&) = default;
+};
+
 /// What a stage has done since it was made.
 struct StageStats {
   std::uint32_t stage = 0;
@@ -219,6 +236,15 @@ struct StageStats {
   std::uint64_t right_guesses = 0;
   /// Scale of the guesses of the latest session, as it has been learnt; 0: not calibrated.
   double draft_scale = 0;
+  /// Live nodes of all trees, and those of them that are in the pipeline.
+  std::uint64_t tree_nodes = 0;
+  std::uint64_t tree_sent = 0;
+  // Of stages, and of the draft if its model has weights: KV slots that there are.
+  std::uint64_t kv_slots = 0;
+  // Of stages and the verifier: computed rows that have been committed, and the latest segments, oldest
+  // first.
+  std::uint64_t rows_kept = 0;
+  std::vector<SegmentMark> recent{};
   friend bool operator==(const StageStats&, const StageStats&) = default;
 };
 

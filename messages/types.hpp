@@ -28,7 +28,7 @@ inline constexpr TreeNodeId first_fresh_node = TreeNodeId{1} << 63;
 /// `Fault::stage` if the fault is not a stage's.
 inline constexpr std::uint32_t not_a_stage = std::numeric_limits<std::uint32_t>::max();
 /// Raised with every change of the schema that an older node would misread.
-inline constexpr std::uint32_t protocol_version = 7;
+inline constexpr std::uint32_t protocol_version = 8;
 
 /// One tree node on its way through the pipeline.
 struct Row {
@@ -89,6 +89,13 @@ struct Prunes {
   friend bool operator==(const Prunes&, const Prunes&) = default;
 };
 
+/// Added to a token's logit.
+struct LogitBias {
+  Token token = 0;
+  float bias = 0;
+  friend bool operator==(const LogitBias&, const LogitBias&) = default;
+};
+
 /// How the next token is chosen from the logits. Temperature 0 is greedy.
 struct SamplingParams {
   float temperature = 0;
@@ -99,6 +106,16 @@ struct SamplingParams {
   std::uint64_t seed = 0;
   /// 0 keeps all tokens.
   float min_p = 0;
+  /// Logits of tokens that are in the text, prompt included, are divided by this if positive, else
+  /// multiplied; 1: no penalty.
+  float repetition_penalty = 1;
+  /// Subtracted from a token's logit for each time that it is in the answer so far, and once if it is.
+  float frequency_penalty = 0;
+  float presence_penalty = 0;
+  /// Rising tokens.
+  std::vector<LogitBias> logit_bias{};
+  /// 0: no log-probabilities are told; n: those of each token, and of the n - 1 likeliest.
+  std::uint32_t logprobs = 0;
   friend bool operator==(const SamplingParams&, const SamplingParams&) = default;
 };
 
@@ -111,18 +128,29 @@ struct Open {
   SamplingParams sampling;
   /// Rows have positions below this.
   Position position_limit = 0;
-  /// KV slots to reserve.
+  /// KV slots that the session holds at once at most; see `Grow`.
   std::uint32_t slots = 0;
-  /// A session that was closed with `keep`, had the same number of slots, and whose committed text
-  /// begins with the first `cached_tokens` tokens of the prompt: its KV is taken over, and they are
-  /// not computed again. `cached_tokens` is less than the prompt's size, since the output at the
-  /// last token is needed.
+  /// A session that is open, or was closed with `keep`, and whose committed text begins with the first
+  /// `cached_tokens` tokens of the prompt: their KV is shared, and they are not computed again.
+  /// `cached_tokens` is less than the prompt's size, since the output at the last token is needed.
   SessionId prefix_session = no_session;
   Position cached_tokens = 0;
   /// The receiver is new and has nothing of `prefix_session`: the cached tokens come in Restored
   /// messages.
   bool restores = false;
+  /// Of `prefix_session`: the prunes that the sender applied since its last segment, so that every hop
+  /// has committed what is shared.
+  std::vector<Prune> prunes{};
   friend bool operator==(const Open&, const Open&) = default;
+};
+
+/// A session may go on to more positions; travels in-band, ahead of the rows that use them.
+struct Grow {
+  SessionId session = 0;
+  /// The new ones, not lower than before.
+  Position position_limit = 0;
+  std::uint32_t slots = 0;
+  friend bool operator==(const Grow&, const Grow&) = default;
 };
 
 /// From a hop, or the draft, to a new hop behind it: what cached positions were given as input, so that
@@ -188,6 +216,21 @@ struct PathNode {
   friend bool operator==(const PathNode&, const PathNode&) = default;
 };
 
+/// How likely a token was.
+struct TokenLogprob {
+  struct Alternative {
+    Token token = 0;
+    float logprob = 0;
+    friend bool operator==(const Alternative&, const Alternative&) = default;
+  };
+  Token token = 0;
+  /// Natural logarithm of the probability at temperature 1, before tokens were left out.
+  float logprob = 0;
+  /// The likeliest tokens, best first.
+  std::vector<Alternative> top{};
+  friend bool operator==(const TokenLogprob&, const TokenLogprob&) = default;
+};
+
 /// The path along which the target model follows the tree, from the root of version `version`.
 struct AcceptedPath {
   SessionId session = 0;
@@ -195,6 +238,8 @@ struct AcceptedPath {
   std::vector<PathNode> path;
   /// The target's own token after the last node of `path`.
   Token next = 0;
+  /// If the session wants them: of the tokens of `path` but its first, and of `next`.
+  std::vector<TokenLogprob> logprobs{};
   friend bool operator==(const AcceptedPath&, const AcceptedPath&) = default;
 };
 
@@ -236,6 +281,8 @@ struct Tokens {
   SessionId session = 0;
   Position position = 0;
   std::vector<Token> tokens;
+  /// One per token, if the session wants them.
+  std::vector<TokenLogprob> logprobs{};
   friend bool operator==(const Tokens&, const Tokens&) = default;
 };
 
@@ -249,6 +296,8 @@ struct Closed {
 struct TextDelta {
   SessionId session = 0;
   std::string text;
+  /// If the session wants them: of the tokens that have come, whose text may be in a later message.
+  std::vector<TokenLogprob> tokens{};
   friend bool operator==(const TextDelta&, const TextDelta&) = default;
 };
 
@@ -277,6 +326,8 @@ struct Report {
   /// of the times above.
   std::uint32_t recoveries = 0;
   std::uint64_t paused_us = 0;
+  /// Of the prompt, those whose keys and values were there already.
+  std::uint32_t cached_tokens = 0;
   friend bool operator==(const Report&, const Report&) = default;
 };
 

@@ -6,6 +6,7 @@ namespace flowspec {
 struct Segment;
 struct Prunes;
 struct Open;
+struct Grow;
 struct Restored;
 struct Kept;
 struct Close;
@@ -33,6 +34,7 @@ class Wire;
 using SegmentMessage = Wire<Segment>;
 using PrunesMessage = Wire<Prunes>;
 using OpenMessage = Wire<Open>;
+using GrowMessage = Wire<Grow>;
 using RestoredMessage = Wire<Restored>;
 using KeptMessage = Wire<Kept>;
 using CloseMessage = Wire<Close>;

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
@@ -16,6 +17,7 @@
 #include "actors/policy/drafter.hpp"
 #include "actors/support/log_failures.hpp"
 #include "actors/support/spawn.hpp"
+#include "actors/support/text_error.hpp"
 #include "actors/tree/applied_prunes.hpp"
 #include "actors/type_ids.hpp"
 
@@ -42,7 +44,11 @@ class Draft {
     auto model = config_.load();
     if (!model)
       return model.error();
-    drafter_ = std::make_unique<Drafter>(policy_, std::move(*model));
+    try {
+      drafter_ = std::make_unique<Drafter>(policy_, std::move(*model), config_.kv);
+    } catch (const std::bad_alloc&) {
+      return text_error(ErrorCode::does_not_fit, "no address space for the draft model's KV");
+    }
     if (auto* calibration = drafter_->calibration();
         calibration != nullptr && config_.memory.scales)
       calibration->resume(*config_.memory.scales);
@@ -60,6 +66,12 @@ class Draft {
     if (drafter_ != nullptr) {
       stats.guesses = drafter_->foresight().asked;
       stats.right_guesses = drafter_->foresight().right;
+      std::tie(stats.tree_nodes, stats.tree_sent) = drafter_->nodes();
+      if (drafter_->kv().slot_bytes() > 0) {
+        stats.kv_slots = drafter_->kv().capacity();
+        stats.kv_slots_used = drafter_->kv().slots()->used();
+        stats.kv_bytes = drafter_->kv().bytes();
+      }
       if (const auto* calibration = drafter_->calibration(); calibration && policy_.calibrated)
         stats.draft_scale = calibration->scale(temperature_);
     }
@@ -108,9 +120,10 @@ class Draft {
     } catch (const std::exception& e) {
       return fail(open->session, fmt::format("no memory for the draft model's KV: {}", e.what()));
     }
-    bool lacks = first_lacks_.erase(open->prefix_session) > 0 && open->cached_tokens > 0;
+    bool lacks = first_lacks_.contains(open->prefix_session) && open->cached_tokens > 0;
     open->restores = lacks;
-    self_->send(first_, lacks ? OpenMessage{*open} : message);
+    open->prunes = applied_.of(open->prefix_session);
+    self_->send(first_, lacks || !open->prunes.empty() ? OpenMessage{*open} : message);
     for (Position begin = 0; lacks && begin < open->cached_tokens;) {
       auto count = std::min<Position>(config_.policy.segment_rows, open->cached_tokens - begin);
       self_->send(first_, RestoredMessage{{open->session, begin, count, {}}});
@@ -132,6 +145,15 @@ class Draft {
     auto prunes = applied_.take(close->session);
     close->prunes = close->keep ? std::move(prunes) : std::vector<Prune>{};
     self_->send(first_, CloseMessage{*close});
+  }
+
+  void grow(const GrowMessage& message) {
+    auto grow = read(message);
+    if (!grow || drafter_ == nullptr || !drafter_->knows(grow->session))
+      return;
+    drafter_->grow(*grow);
+    self_->send(first_, message);
+    go_on();
   }
 
   void cancel(const CancelMessage& message) {
@@ -377,6 +399,10 @@ DraftActor::behavior_type draft(DraftActor::stateful_pointer<Draft> self, DraftC
       },
       [&state](const OpenMessage& message) {
         state.guarded(message, [&] { state.open(message); });
+        state.handled();
+      },
+      [&state](const GrowMessage& message) {
+        state.guarded(message, [&] { state.grow(message); });
         state.handled();
       },
       [&state](const CloseMessage& message) {

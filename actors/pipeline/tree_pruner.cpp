@@ -88,6 +88,17 @@ class TreePruner {
     }
   }
 
+  void grow(const GrowMessage& message) {
+    auto grow = read(message);
+    if (grow && find(grow->session) != nullptr)
+      self_->send(draft_, message);
+  }
+
+  void evict(SessionId id) {
+    if (find(id) == nullptr)
+      self_->send(draft_, CloseMessage{{id, false, {}}});
+  }
+
   void cancel(const CancelMessage& message) {
     auto cancel = read(message);
     const auto* session = cancel ? find(cancel->session) : nullptr;
@@ -277,6 +288,8 @@ TreePrunerActor::behavior_type tree_pruner(TreePrunerActor::stateful_pointer<Tre
       },
       [&state](const CloseMessage& message) { state.close(message); },
       [&state](const CancelMessage& message) { state.cancel(message); },
+      [&state](const GrowMessage& message) { state.grow(message); },
+      [&state](evict_a, SessionId id) { state.evict(id); },
       [&state](const SentRowsMessage& message) { state.grow(message); },
       [&state](const VerdictMessage& message) { state.verdict(message); },
       [&state](const SegmentEndMessage& message) { state.segment_end(message); },

@@ -19,8 +19,6 @@ namespace {
 
 /// The verifier's state of a session beside its view of the tree.
 struct Verified {
-  /// By slot: the target's token after that row.
-  std::vector<Token> next;
   /// The last version that a verdict was sent for; one verdict per version is enough, since it
   /// moves the root.
   std::optional<TreeVersion> reported;
@@ -51,16 +49,18 @@ class Verifier : public HopActor {
     if (!open || sessions_.is_parted(open->session))
       return;
     auto id = open->session;
-    auto slots = open->slots;
+    apply(open->prunes);
     // A new verifier needs nothing of what is cached.
-    open->restores = open->restores || !sessions_.keeps(open->prefix_session);
-    auto error = sessions_.keeps(open->prefix_session) ? sessions_.resume(std::move(*open))
-                                                       : sessions_.open(std::move(*open), {});
-    if (error)
+    open->restores = open->restores || !sessions_.has(open->prefix_session);
+    if (auto error = sessions_.open(std::move(*open)))
       return report(Fault{id, 0, stage_, *error});
     auto& session = *sessions_.find(id);
     session.restored = session.open.cached_tokens;  // it needs no keys and values
-    verified_[id].next.resize(slots);
+  }
+
+  void grow(const GrowMessage& message) {
+    if (auto grow = read(message))
+      sessions_.grow(*grow);
   }
 
   void restored(const RestoredMessage&) {}
@@ -157,7 +157,7 @@ class Verifier : public HopActor {
       bool in_prompt = row.row.position + 1 < prompt.size();
       (in_prompt ? known : asking).push_back(&row);
       if (in_prompt)
-        verified.next[row.slot] = prompt[row.row.position + 1];
+        set_next(row.slot, prompt[row.row.position + 1]);
     }
     auto rows = asking;
     if (config_.send_features)
@@ -170,7 +170,7 @@ class Verifier : public HopActor {
         send_features(rows, features);
     }
     auto busy = std::chrono::nanoseconds{self_->clock().now() - start};
-    sessions_.count_computed(live.size(), static_cast<std::uint64_t>(busy.count()));
+    sessions_.count_computed(segment.id, live, static_cast<std::uint64_t>(busy.count()), now_us());
   }
 
   /// The rows' hidden states after the final norm.
@@ -201,8 +201,7 @@ class Verifier : public HopActor {
   void sample(SegmentId segment, const LiveRow& row, std::span<float> logits) {
     auto options = sampler_options(row.session->open.sampling);
     try {
-      verified_[row.row.session].next[row.slot] =
-          flowspec::sample(logits, options, row.row.position + 1);
+      set_next(row.slot, flowspec::sample(logits, options, row.row.position + 1));
     } catch (const std::exception& e) {
       row.session->dead = true;
       report(
@@ -231,6 +230,12 @@ class Verifier : public HopActor {
     }
   }
 
+  void set_next(Slot slot, Token token) {
+    if (slot >= next_.size())
+      next_.resize(std::size_t{slot} + SlotPool::block_slots);
+    next_[slot] = token;
+  }
+
   void add_walk(SessionId id, Verdict& verdict) {
     auto* session = sessions_.find(id);
     if (session == nullptr || session->dead)
@@ -238,7 +243,7 @@ class Verifier : public HopActor {
     auto& verified = verified_[id];
     if (verified.awaits_more || verified.reported == session->view.version())
       return;
-    if (auto accepted = accepted_path(id, session->view, verified.next)) {
+    if (auto accepted = accepted_path(id, session->view, next_)) {
       verified.reported = accepted->version;
       verdict.paths.push_back(std::move(*accepted));
     }
@@ -246,6 +251,8 @@ class Verifier : public HopActor {
 
   VerifierConfig config_;
   std::map<SessionId, Verified> verified_;
+  /// By slot: the target's token after that row.
+  std::vector<Token> next_;
   std::unique_ptr<LmHead> head_;
   std::vector<float> features_;
   std::vector<float> logits_;

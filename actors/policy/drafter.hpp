@@ -16,6 +16,7 @@
 #include "actors/policy/modes/mode.hpp"
 #include "actors/policy/policy.hpp"
 #include "actors/policy/tap_join.hpp"
+#include "actors/support/kv_pool.hpp"
 #include "actors/tree/draft_tree.hpp"
 #include "models/drafts/draft_model.hpp"
 
@@ -23,15 +24,18 @@ namespace flowspec {
 
 class Drafter {
  public:
-  /// `model` may be null: then there is no speculation.
-  Drafter(const DraftPolicy& policy, std::unique_ptr<DraftModel> model);
+  /// `model` may be null: then there is no speculation. `kv`: for the draft model's KV of all sessions
+  /// together; where there is none left, nothing is guessed. Throws std::bad_alloc.
+  Drafter(const DraftPolicy& policy, std::unique_ptr<DraftModel> model, const KvBudget& kv = {});
 
   /// Replaces the policy from now on. Cache sizes and nodes already sent stay as they are.
   void follow(const DraftPolicy& policy) { policy_ = policy; }
 
-  /// Throws std::bad_alloc if the draft model's KV does not fit.
+  /// Shares the draft model's KV of `prefix_session`, if there is any.
   void open(const Open& open);
-  /// With `keep`, a later session may take over the draft model's KV.
+  /// The session may go on to more positions.
+  void grow(const Grow& grow);
+  /// With `keep`, later sessions may share the draft model's KV.
   void close(SessionId id, bool keep = false);
   /// Puts all sessions aside, as if each had been closed with `keep`, and tells what is kept.
   std::vector<KeptSession> part();
@@ -84,13 +88,15 @@ class Drafter {
   /// is nothing left to draft.
   Outgoing take_segment();
 
+  const KvPool& kv() const { return kv_; }
+  /// Live nodes of all trees, and those of them that have been sent.
+  std::pair<std::uint64_t, std::uint64_t> nodes() const;
   /// For tests.
   std::optional<std::string> broken_invariant() const;
 
  private:
   struct Session {
     DraftTree tree;
-    KvCache cache;
     SamplerOptions sampling;
     bool cancelled = false;
     DraftProgress progress{};
@@ -133,6 +139,7 @@ class Drafter {
   std::vector<Session*> in_turn(SessionId first);
   std::vector<Choice> best_choices(const std::vector<Session*>& turn) const;
   void plan_forward();
+  void reserve_kv();
   bool is_full(const Session& session, std::size_t most) const;
   // `most`: most rows of the session in this forward.
   void plan_committed(Session& session, std::size_t most);
@@ -147,6 +154,7 @@ class Drafter {
 
   DraftPolicy policy_;
   std::unique_ptr<DraftModel> model_;
+  KvPool kv_;
   std::optional<Calibration> calibration_;
   /// `Choice` and `Planned` point into it: a map does not move its elements.
   std::map<SessionId, Session> sessions_;

@@ -19,9 +19,16 @@ bool Drafter::holds(const Session& session) const {
 
 std::vector<DraftTree::Index> Drafter::sendable(const Session& session) const {
   const DraftTree& tree = session.tree;
-  if (session.cancelled || holds(session) || tree.sent_live() >= policy_.max_sent)
+  if (session.cancelled || holds(session))
     return {};
-  std::size_t room = std::min(policy_.segment_rows, policy_.max_sent - tree.sent_live());
+  // The hops have slots for so many live rows of all sessions together, and for every root.
+  auto sent = policy_.mode->mixes_sessions() ? nodes().second : tree.sent_live();
+  std::size_t room = std::min<std::size_t>(
+      policy_.segment_rows, policy_.max_sent - std::min<std::size_t>(policy_.max_sent, sent));
+  if (room == 0 && !tree.node(tree.root()).sent)
+    room = 1;
+  if (room == 0)
+    return {};
   return policy_.order == DraftPolicy::Order::score
              ? tree.best_to_send(room, policy_.min_send_probability)
              : tree.first_to_send(room, policy_.min_send_probability);

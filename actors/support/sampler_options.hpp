@@ -11,7 +11,13 @@ inline SamplerOptions sampler_options(const SamplingParams& params) {
 }
 
 inline SamplingParams sampling_params(const SamplerOptions& options) {
-  return {options.temperature, options.top_k, options.top_p, options.seed, options.min_p};
+  SamplingParams params;
+  params.temperature = options.temperature;
+  params.top_k = options.top_k;
+  params.top_p = options.top_p;
+  params.seed = options.seed;
+  params.min_p = options.min_p;
+  return params;
 }
 
 }  // namespace flowspec

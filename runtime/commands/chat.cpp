@@ -60,10 +60,6 @@ std::string today() {
                      day.tm_year + 1900);
 }
 
-std::size_t common_prefix(const std::vector<Token>& a, const std::vector<Token>& b) {
-  return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
-}
-
 /// One conversation through the pipeline of a run.
 class Chat {
  public:
@@ -218,10 +214,6 @@ class Chat {
       return;
     }
     auto request = make_request(engine_, std::move(tokens), context_, options_);
-    request.context = context_;
-    request.prefix_session = previous_;
-    request.cached_tokens = static_cast<Position>(
-        std::min({common_prefix(request.prompt, text_), computed_, request.prompt.size() - 1}));
     request.keep = true;
     answering_ = submit(self_, run_.coordinator(), request);
     auto summary = receive_answer(self_, request, !options_.json, client_);
@@ -230,23 +222,16 @@ class Chat {
     summary.draft = engine_.draft_name();
     summary.draft_taps = engine_.draft_taps();
     summary.forecast = spec_.forecast;
-    remember(request, summary);
+    remember(summary);
     show(summary);
   }
 
-  void remember(const Request& request, const Summary& summary) {
-    const Report& report = summary.report;
-    if (report.finish == Finish::failed) {
+  void remember(const Summary& summary) {
+    if (summary.report.finish == Finish::failed)
       turns_.pop_back();
-      previous_ = no_session;
-      computed_ = 0;
-      return;
-    }
-    turns_.push_back({ChatTurn::Role::assistant, std::string(template_.message_of(summary.text))});
-    previous_ = report.session;
-    text_ = request.prompt;
-    text_.insert(text_.end(), report.tokens.begin(), report.tokens.end());
-    computed_ = report.tokens.empty() ? request.cached_tokens : text_.size() - 1;
+    else
+      turns_.push_back(
+          {ChatTurn::Role::assistant, std::string(template_.message_of(summary.text))});
   }
 
   void show(const Summary& summary) {
@@ -285,11 +270,6 @@ class Chat {
   caf::scoped_actor self_;
   LossWatch losses_;
   std::vector<ChatTurn> turns_;
-  /// Tokens of the last prompt and answer, and how many of them are in the pipeline's KV caches.
-  std::vector<Token> text_;
-  std::size_t computed_ = 0;
-  /// The session that left them there.
-  SessionId previous_ = no_session;
   /// The session that a signal is to stop.
   std::atomic<SessionId> answering_{no_session};
   /// A signal has asked for more than the end of the answer.

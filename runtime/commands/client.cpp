@@ -93,12 +93,12 @@ Request make_request(const Engine& engine, std::vector<Token> prompt, std::uint3
 Summary receive_answer(caf::scoped_actor& self, const Request& request, bool streams,
                        Client& client) {
   Summary summary;
-  summary.cached_tokens = request.cached_tokens;
   summary.report = receive_report(self, request, [&](const std::string& text) {
     summary.text += text;
     if (streams && !print(text))
       throw RuntimeError(ErrorCode::internal, output_problem());
   });
+  summary.cached_tokens = summary.report.cached_tokens;
   if (summary.report.finish == Finish::failed)
     summary.report.error = client.pauses.explain(std::move(summary.report.error));
   return summary;

@@ -17,5 +17,6 @@ Seeds config_seeds();
 Seeds message_seeds();
 Seeds wire_seeds();
 Seeds http_seeds();
+Seeds openai_seeds();
 
 }  // namespace flowspec::fuzz

@@ -187,9 +187,16 @@ class Users {
         kept = 0;  // cancelled while the prompt was read
       auto begin = story_.text.begin();
       session = world_.submit({begin, begin + size}, case_.tokens, story_.sampling, story_.text,
-                              {session, kept, limit(), turns > 0});
+                              {session, kept, turns > 0});
       ++count_;
     }
+  }
+
+  /// When all have ended: nobody goes on with what they have left.
+  void forget_kept() {
+    for (SessionId id = 1; id <= count_; ++id)
+      world_.evict(id);
+    world_.run();
   }
 
  private:
@@ -202,12 +209,10 @@ class Users {
     for (std::uint32_t i = 0; i < sessions; ++i) {
       const Story& story = story_of(case_, ++count_);
       auto id = world_.submit(story.prompt, case_.tokens, story.sampling, story.text,
-                              {no_session, 0, limit(), case_.turns > 1});
+                              {no_session, 0, case_.turns > 1});
       open_.push_back({id, case_.turns - 1});
     }
   }
-
-  Position limit() const { return case_.turns > 1 ? static_cast<Position>(story_.text.size()) : 0; }
 
   const ScheduleCase& case_;
   const Story& story_;
@@ -241,6 +246,7 @@ std::optional<std::string> failure(const ScheduleCase& c) {
     if (auto wrong = wrong_end(c, id, *world.report(id)))
       return wrong;
   }
+  users.forget_kept();
   if (world.slots_used() != 0)
     return fmt::format("{} KV slots are still taken", world.slots_used());
   return std::nullopt;

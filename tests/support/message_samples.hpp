@@ -22,7 +22,7 @@ namespace flowspec::tests {
 using AllMessages =
     std::tuple<Segment, Prunes, Open, Close, Cancel, SegmentEnd, Verdict, SentRows, Features, Ready,
                Tokens, Closed, Fault, StageSpec, NodeInfo, StageStats, TextDelta, Report, Restored,
-               Kept, PartSpec, ModelCard, FilePiece>;
+               Kept, PartSpec, ModelCard, FilePiece, Grow>;
 inline constexpr auto biggest = std::numeric_limits<std::uint64_t>::max();
 
 /// A sample with no field at its default.
@@ -37,6 +37,9 @@ inline std::vector<Row> sample_rows() {
 inline std::vector<Prune> sample_prunes() {
   return {{.session = 7, .version = 3, .path = {4, 5, biggest}, .root = sample_rows()[0]},
           {.session = 8, .version = biggest, .path = {}, .root = sample_rows()[1]}};
+}
+inline std::vector<TokenLogprob> sample_logprobs() {
+  return {{17, -0.5F, {{17, -0.5F}, {4, -1.25F}}}, {1, -2.0F, {}}};
 }
 inline Tensor sample_tensor(std::uint32_t rows, std::uint32_t columns, HiddenType type = {}) {
   auto memory = std::make_shared<std::vector<float>>(std::size_t{rows} * columns);
@@ -62,13 +65,26 @@ inline Open sample() {
   return {.session = 9,
           .root = 1,
           .prompt = {1, 403, 2501},
-          .sampling =
-              {.temperature = 0.7F, .top_k = 40, .top_p = 0.9F, .seed = biggest, .min_p = 0.05F},
+          .sampling = {.temperature = 0.7F,
+                       .top_k = 40,
+                       .top_p = 0.9F,
+                       .seed = biggest,
+                       .min_p = 0.05F,
+                       .repetition_penalty = 1.1F,
+                       .frequency_penalty = -0.5F,
+                       .presence_penalty = 0.25F,
+                       .logit_bias = {{5, -100}, {31999, 2.5F}},
+                       .logprobs = 3},
           .position_limit = 512,
           .slots = 640,
           .prefix_session = 8,
           .cached_tokens = 2,
-          .restores = true};
+          .restores = true,
+          .prunes = sample_prunes()};
+}
+template <>
+inline Grow sample() {
+  return {.session = 9, .position_limit = 640, .slots = 900};
 }
 template <>
 inline Restored sample() {
@@ -96,7 +112,8 @@ inline PartSpec sample() {
           .draft_type = static_cast<LoadType>(2),
           .draft_vocabulary = {1, 5, 31999},
           .memory_pair = "pair",
-          .memory_place = "place"};
+          .memory_place = "place",
+          .kv_slots = 9000};
 }
 template <>
 inline ModelCard sample() {
@@ -131,7 +148,8 @@ inline Verdict sample() {
       .paths = {{.session = 7,
                  .version = 2,
                  .path = {{.id = 4, .parent = 3, .token = 17}, {.id = 5, .parent = 4, .token = 1}},
-                 .next = 99},
+                 .next = 99,
+                 .logprobs = sample_logprobs()},
                 {.session = 8, .version = 1, .path = {}, .next = 2}},
       .ended = {42, 43}};
 }
@@ -149,7 +167,7 @@ inline Ready sample() {
 }
 template <>
 inline Tokens sample() {
-  return {.session = 7, .position = 12, .tokens = {1, 2, 3}};
+  return {.session = 7, .position = 12, .tokens = {1, 2}, .logprobs = sample_logprobs()};
 }
 template <>
 inline Closed sample() {
@@ -157,7 +175,7 @@ inline Closed sample() {
 }
 template <>
 inline TextDelta sample() {
-  return {.session = 7, .text = "Once upon a time\n"};
+  return {.session = 7, .text = "Once upon a time\n", .tokens = sample_logprobs()};
 }
 template <>
 inline Report sample() {
@@ -170,7 +188,8 @@ inline Report sample() {
           .prefill_us = 1200,
           .decode_us = 3400,
           .recoveries = 2,
-          .paused_us = 99};
+          .paused_us = 99,
+          .cached_tokens = 2};
 }
 template <>
 inline Fault sample() {
@@ -198,7 +217,8 @@ inline StageSpec sample() {
           .kv_type = KvType{1},
           .hidden_type = HiddenType{2},
           .taps = {2, 5, 7},
-          .keeps_output = true};
+          .keeps_output = true,
+          .kv_slots = 4096};
 }
 template <>
 inline NodeInfo sample() {
@@ -218,7 +238,9 @@ inline NodeInfo sample() {
 }
 template <>
 inline StageStats sample() {
-  return {1, 2, 3, 4, 5, 6, 7, 8, 9, biggest, 11, 12, 13, 14, 0.5, 16, 17, 18, 0.75};
+  return {1,  2,       3,    4,  5,  6,  7,   8,
+          9,  biggest, 11,   12, 13, 14, 0.5, 16,
+          17, 18,      0.75, 20, 21, 22, 23,  {{41, 5, 3, 2000, 900}, {biggest, 6, 0, 1000, 901}}};
 }
 
 inline bool same(const Tensor& a, const Tensor& b) {
