@@ -84,6 +84,7 @@ class Session {
       note_shared(room.cached);
     Open open = config_.open;
     open.session = id;
+    open.prompt_tokens = static_cast<Position>(open.prompt.size());
     open.prompt.insert(open.prompt.end(), report_.tokens.begin(), report_.tokens.end());
     open.prefix_session = room.source;
     open.cached_tokens = std::min(room.cached, static_cast<Position>(open.prompt.size() - 1));
@@ -112,13 +113,17 @@ class Session {
       first_token_ = last_progress_;
     ++report_.verifications;
     std::string delta;
-    for (Token token : tokens->tokens) {
-      if (auto end = accept(token, delta)) {
-        send_text(delta);
+    std::vector<TokenLogprob> logprobs;
+    bool tells = config_.open.sampling.logprobs > 0 && !tokens->logprobs.empty();
+    for (std::size_t i = 0; i < tokens->tokens.size(); ++i) {
+      if (tells)
+        logprobs.push_back(std::move(tokens->logprobs[i]));
+      if (auto end = accept(tokens->tokens[i], delta)) {
+        send_text(delta, std::move(logprobs));
         return finish(*end);
       }
     }
-    send_text(delta);
+    send_text(delta, std::move(logprobs));
   }
 
   void fault(const FaultMessage& message) {
@@ -262,14 +267,16 @@ class Session {
     return std::nullopt;
   }
 
-  /// Sends the text in pieces that fit in a message, cut between characters.
-  void send_text(std::string_view text) {
-    while (!text.empty()) {
+  /// Sends the text in pieces that fit in a message, cut between characters. The first has the tokens,
+  /// whose text may be in a later one.
+  void send_text(std::string_view text, std::vector<TokenLogprob> tokens = {}) {
+    while (!text.empty() || !tokens.empty()) {
       auto size = std::min(text.size(), limits::text);
       while (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80)
         --size;
       caf::anon_send(config_.request.client,
-                     TextDeltaMessage{{report_.session, std::string(text.substr(0, size))}});
+                     TextDeltaMessage{{report_.session, std::string(text.substr(0, size)),
+                                       std::exchange(tokens, {})}});
       text.remove_prefix(size);
     }
   }

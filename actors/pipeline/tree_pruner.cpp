@@ -1,5 +1,6 @@
 #include "actors/pipeline/tree_pruner.hpp"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -223,11 +224,16 @@ class TreePruner {
 
   /// The session knows the prompt's own tokens, but has to hear that the prompt advances.
   void tell(const PrunerSession& session, const Decision& decision) {
-    Tokens tokens{decision.prune.session, decision.position, decision.accepted};
-    while (!tokens.tokens.empty() && tokens.position < session.prompt_size) {
-      tokens.tokens.erase(tokens.tokens.begin());
-      ++tokens.position;
-    }
+    Tokens tokens{decision.prune.session, decision.position, decision.accepted, decision.logprobs};
+    auto known = session.prompt_size - std::min(tokens.position, session.prompt_size);
+    auto count = std::min<std::size_t>(known, tokens.tokens.size());
+    auto drop = [count](auto& list) {
+      auto end = list.begin() + static_cast<std::ptrdiff_t>(std::min(count, list.size()));
+      list.erase(list.begin(), end);
+    };
+    drop(tokens.tokens);
+    drop(tokens.logprobs);
+    tokens.position += static_cast<Position>(count);
     self_->send(session.client, TokensMessage{tokens});
   }
 

@@ -34,7 +34,8 @@ void Drafter::open(const Open& open) {
   sessions_.try_emplace(open.session,
                         Session{{open, kv_.slots(), slots, policy_.max_nodes, reads_features(),
                                  previous != nullptr ? &previous->tree : nullptr},
-                                sampler_options(open.sampling)});
+                                sampler_options(open.sampling),
+                                {sampler_options(open.sampling), answer_begin(open)}});
 }
 
 void Drafter::grow(const Grow& grow) {
@@ -383,6 +384,9 @@ void Drafter::make_rows() {
          tree.committed_tokens().first(prefix),
          tokens,
          guess(*row.session, row.position + 1)});
+    row.session->penalties.follow(tree.committed_tokens());
+    rows_.back().guess.penalties = &row.session->penalties;
+    rows_.back().guess.path = tokens;
   }
 }
 

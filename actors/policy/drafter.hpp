@@ -98,6 +98,8 @@ class Drafter {
   struct Session {
     DraftTree tree;
     SamplerOptions sampling;
+    /// Told of the committed tokens.
+    Penalties penalties;
     bool cancelled = false;
     DraftProgress progress{};
     TapJoin taps{};

@@ -67,6 +67,7 @@ void add_sampling_options(CLI::App& app, AnswerOptions& options) {
       ->check(CLI::Range(1, 1 << 20));
   add_sampler_options(*sampling, options.sampling, "0 takes the likeliest token (default 0)");
   sampling->add_option("-s,--seed", options.sampling.seed, "Number that decides the sampling");
+  add_logprobs_option(*sampling, options.sampling);
   sampling
       ->add_option(
           "--stop", options.stop,
@@ -123,8 +124,9 @@ void add_chat(CLI::App& app, ChatOptions& options) {
 }
 
 void check(const AnswerOptions& options) {
-  if (auto problem = find_problem(options.sampling))
-    throw RuntimeError(*problem);
+  check(options.sampling);
+  if (options.sampling.logprobs > 0 && !options.json)
+    throw RuntimeError("--logprobs is for --json: add it, or leave --logprobs out");
   for (const std::string& stop : options.stop)
     if (!is_utf8(stop))
       throw RuntimeError(

@@ -1,63 +1,35 @@
 #include "runtime/commands/chat.hpp"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <csignal>
-#include <ctime>
+#include <memory>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <unistd.h>
 
-#include "models/tokenizer/chat_template.hpp"
 #include "runtime/commands/client.hpp"
 #include "runtime/commands/loss_watch.hpp"
 #include "runtime/console/line_reader.hpp"
 #include "runtime/run/planned_run.hpp"
 #include "runtime/run/run.hpp"
 #include "runtime/run/submit.hpp"
+#include "runtime/templates/chat_writer.hpp"
 
 namespace flowspec {
 
 namespace {
 
-ChatTemplate find_template(const Engine& engine, const ChatOptions& options) {
-  if (!options.chat_template.empty())
-    return *ChatTemplate::by_name(options.chat_template);
+ChatWriter open_writer(const Engine& engine, const ChatOptions& options) {
   // The pair that comes with the program was trained on plain texts.
-  if (options.run.model.empty())
-    return *ChatTemplate::by_name("plain");
-  const auto& path = engine.target().files->path();
-  auto program = read_chat_program(path);
-  auto known = program ? ChatTemplate::recognise(*program) : std::nullopt;
-  if (known && !known->takes_system() && !options.system.empty())
-    throw RuntimeError(fmt::format(
-        "{}: its chat template takes no system message. Leave out --system, or name a "
-        "format with --chat-template, as {}, which writes it into a message of the user.",
-        path.string(), known->name()));
-  if (known)
-    return *known;
-  throw RuntimeError(
-      fmt::format("{}: {}. Name the format that it was trained on with --chat-template: {}. "
-                  "(plain writes the messages alone.)",
-                  path.string(),
-                  program ? "its chat template is none of those that are known, and programs in "
-                            "model files are not run"
-                          : "the model has no chat template, so perhaps it was not trained to talk",
-                  fmt::join(ChatTemplate::names(), ", ")));
-}
-
-/// As "06 Nov 2026", independent of the user's locale.
-std::string today() {
-  constexpr std::array months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const std::time_t now = std::time(nullptr);
-  std::tm day{};
-  localtime_r(&now, &day);
-  return fmt::format("{:02} {} {}", day.tm_mday, months.at(static_cast<std::size_t>(day.tm_mon)),
-                     day.tm_year + 1900);
+  const bool is_plain = options.run.model.empty() && options.chat_template.empty();
+  auto writer = ChatWriter::open(engine.target().files->path(), engine.target().tokenizer,
+                                 is_plain ? "plain" : options.chat_template,
+                                 std::make_shared<TemplateRunner>());
+  if (!options.system.empty() && writer.system_problem())
+    throw RuntimeError(*writer.system_problem());
+  return writer;
 }
 
 /// One conversation through the pipeline of a run.
@@ -67,7 +39,7 @@ class Chat {
       : engine_(engine),
         options_(options),
         client_(client),
-        template_(find_template(engine, options)),
+        writer_(open_writer(engine, options)),
         context_(options.run.context != 0 ? engine.context()
                                           : std::min(engine.context(), default_chat_context)),
         is_terminal_(::isatty(STDIN_FILENO) == 1),
@@ -175,25 +147,19 @@ class Chat {
   }
 
   ChatText written() const {
-    const Tokenizer& tokenizer = engine_.target().tokenizer;
-    const auto bos = tokenizer.text(tokenizer.bos());
-    const auto eos = tokenizer.text(tokenizer.eos());
-    return template_.render(turns_, {.bos = bos, .eos = eos, .date = date_});
-  }
-
-  std::vector<Token> prompt(const ChatText& text) const {
-    EncodeOptions options;
-    if (template_.writes_bos())
-      options.add_bos = true;
-    options.parse_special = true;
-    options.literal = text.literal;
-    options.add_eos = false;
-    return engine_.target().tokenizer.encode(text.text, options);
+    return writer_.write({.messages = ChatWriter::messages_of(turns_), .now = date_});
   }
 
   void answer(std::string message) {
     turns_.push_back({ChatTurn::Role::user, std::move(message)});
-    auto text = written();
+    ChatText text;
+    try {
+      text = written();
+    } catch (const RuntimeError& error) {
+      turns_.pop_back();
+      complain(error.what());
+      return;
+    }
     if (auto least = engine_.target().tokenizer.least_tokens(text.text.size()); least >= context_) {
       turns_.pop_back();
       complain(
@@ -203,7 +169,7 @@ class Chat {
                       text.text.size(), least, context_));
       return;
     }
-    auto tokens = prompt(text);
+    auto tokens = writer_.tokens(text);
     if (tokens.size() >= context_) {
       turns_.pop_back();
       complain(
@@ -230,8 +196,7 @@ class Chat {
     if (summary.report.finish == Finish::failed)
       turns_.pop_back();
     else
-      turns_.push_back(
-          {ChatTurn::Role::assistant, std::string(template_.message_of(summary.text))});
+      turns_.push_back({ChatTurn::Role::assistant, std::string(writer_.message_of(summary.text))});
   }
 
   void show(const Summary& summary) {
@@ -258,7 +223,7 @@ class Chat {
   const Engine& engine_;
   const ChatOptions& options_;
   Client& client_;
-  ChatTemplate template_;
+  ChatWriter writer_;
   std::string date_ = today();
   std::uint32_t context_;
   bool is_terminal_;

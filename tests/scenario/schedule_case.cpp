@@ -87,7 +87,9 @@ OracleDraft::Skill skill_of(Knowledge knowledge) {
 
 const Story& story_of(const ScheduleCase& c) {
   if (c.knowledge == Knowledge::head)
-    return embedded_story(c.sampled);
+    return c.penalised ? penalised_embedded_story(c.sampled) : embedded_story(c.sampled);
+  if (c.penalised)
+    return penalised_story(c.sampled);
   return c.ends ? ending_story(c.sampled) : tiny_story(c.sampled);
 }
 
@@ -150,6 +152,17 @@ std::optional<std::string> wrong_end(const ScheduleCase& c, SessionId id, const 
   if (report.tokens != std::vector<Token>(first, first + static_cast<std::ptrdiff_t>(count)))
     return fmt::format("session {}: other tokens than plain decoding", id);
   return std::nullopt;
+}
+
+/// Of every token once, also of the last one, and the same as in plain decoding.
+std::optional<std::string> wrong_logprobs(const Story& story, SessionId id, const Report& report,
+                                          const std::vector<TokenLogprob>& told) {
+  auto expected = std::span(story.logprobs);
+  expected = expected.first(std::min(expected.size(), report.tokens.size()));
+  if (std::ranges::equal(told, expected))
+    return std::nullopt;
+  return fmt::format("session {}: {} log-probabilities, not those of plain decoding", id,
+                     told.size());
 }
 
 /// The users of the pipeline: they start sessions, each followed by others that continue its text.
@@ -245,6 +258,8 @@ std::optional<std::string> failure(const ScheduleCase& c) {
       return fmt::format("session {} hangs: no message is left", id);
     if (auto wrong = wrong_end(c, id, *world.report(id)))
       return wrong;
+    if (auto wrong = wrong_logprobs(story_of(c, id), id, *world.report(id), world.logprobs(id)))
+      return wrong;
   }
   users.forget_kept();
   if (world.slots_used() != 0)
@@ -257,11 +272,11 @@ std::string describe(const ScheduleCase& c) {
   constexpr const char* knowledge[] = {"usual", "all", "nothing", "head"};
   std::string text = fmt::format(
       "{{.seed = {}, .mode = \"{}\", .ablation = \"{}\", .stages = {}, .sessions = {}, .tokens = "
-      "{}, .turns = {}, .late = {}, .sampled = {}, "
+      "{}, .turns = {}, .late = {}, .sampled = {}, .penalised = {}, "
       ".ends = {}, .features = {}, .taps = {}, .adaptive = {}, .knowledge = Knowledge::{}, .order "
       "= Order::{}",
       c.seed, c.mode, c.ablation, c.stages, c.sessions, c.tokens, c.turns, c.late, c.sampled,
-      c.ends, c.features, c.taps, c.adaptive, knowledge[static_cast<int>(c.knowledge)],
+      c.penalised, c.ends, c.features, c.taps, c.adaptive, knowledge[static_cast<int>(c.knowledge)],
       orders[static_cast<int>(c.order)]);
   if (!c.starved.empty())
     text += fmt::format(", .starved = {{\"{}\"}}", fmt::join(c.starved, "\", \""));
@@ -288,6 +303,7 @@ ScheduleCase shrink(ScheduleCase failing) {
     with(c.tokens > 1, [](Case& x) { x.tokens /= 2; });
     with(c.tokens > 1, [](Case& x) { --x.tokens; });
     with(c.sampled, [](Case& x) { x.sampled = false; });
+    with(c.penalised, [](Case& x) { x.penalised = false; });
     with(c.ends, [](Case& x) { x.ends = false; });
     with(c.taps, [](Case& x) { x.taps = false; });
     with(c.features, [](Case& x) { x.features = false; });

@@ -1,6 +1,7 @@
 #include "tests/support/pipeline_world.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 #include "actors/support/text_error.hpp"
@@ -11,9 +12,13 @@ namespace flowspec::test {
 namespace {
 
 caf::behavior client_actor(caf::event_based_actor*, std::optional<Report>* report,
-                           std::size_t* pieces) {
+                           std::size_t* pieces, std::vector<TokenLogprob>* logprobs) {
   return {
-      [pieces](const TextDeltaMessage&) { ++*pieces; },
+      [pieces, logprobs](const TextDeltaMessage& message) {
+        ++*pieces;
+        if (auto delta = message.read())
+          std::ranges::move(delta->tokens, std::back_inserter(*logprobs));
+      },
       [report](const ReportMessage& message) {
         if (auto content = message.read())
           *report = std::move(*content);
@@ -107,7 +112,8 @@ SessionId PipelineWorld::submit(std::vector<Token> prompt, std::uint32_t max_tok
   auto id = static_cast<SessionId>(world.reports.size() + 1);
   if (conversation.same_number_as == 0)
     expected_[id] = std::move(expected);
-  auto client = world.system.spawn(client_actor, &world.reports[id], &world.pieces[id]);
+  auto client =
+      world.system.spawn(client_actor, &world.reports[id], &world.pieces[id], &world.logprobs[id]);
   world.clients.push_back(client);
 
   Request request;
@@ -173,6 +179,10 @@ const std::optional<Report>& PipelineWorld::report(SessionId session) const {
 
 std::size_t PipelineWorld::pieces(SessionId session) const {
   return system_->pieces.at(session);
+}
+
+const std::vector<TokenLogprob>& PipelineWorld::logprobs(SessionId session) const {
+  return system_->logprobs.at(session);
 }
 
 bool PipelineWorld::all_reported() const {

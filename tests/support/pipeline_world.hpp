@@ -105,6 +105,8 @@ class PipelineWorld : private PipelineProbe {
   bool all_reported() const;
   /// How many pieces of text, including empty ones, the session's client has received.
   std::size_t pieces(SessionId session) const;
+  /// What it has been told of tokens.
+  const std::vector<TokenLogprob>& logprobs(SessionId session) const;
 
   /// Channels with a waiting message, as "from > to".
   std::vector<std::string> waiting() const;

@@ -307,23 +307,23 @@ BOOST_AUTO_TEST_CASE(what_people_write_makes_no_control_tokens) {
 
 BOOST_AUTO_TEST_CASE(where_files_have_the_program) {
   TempFolder folder;
-  BOOST_TEST(!read_chat_program(folder.path()));
+  BOOST_TEST(!read_chat_programs(folder.path()).main);
   write_file(folder / "tokenizer_config.json", R"({"chat_template": "one"})");
-  BOOST_TEST(read_chat_program(folder.path()).value() == "one");
+  BOOST_TEST(read_chat_programs(folder.path()).main.value() == "one");
   write_file(folder / "tokenizer_config.json",
              R"({"chat_template": [{"name": "tool_use", "template": "no"},
                                    {"name": "default", "template": "two"}]})");
-  BOOST_TEST(read_chat_program(folder.path()).value() == "two");
+  BOOST_TEST(read_chat_programs(folder.path()).main.value() == "two");
   write_file(folder / "chat_template.jinja", "three");
-  BOOST_TEST(read_chat_program(folder.path()).value() == "three");
+  BOOST_TEST(read_chat_programs(folder.path()).main.value() == "three");
 
   GgufWriter writer;
   writer.add_string("general.architecture", "llama");
   writer.write(folder / "without.gguf");
-  BOOST_TEST(!read_chat_program(folder / "without.gguf"));
+  BOOST_TEST(!read_chat_programs(folder / "without.gguf").main);
   writer.add_string("tokenizer.chat_template", "four");
   writer.write(folder / "with.gguf");
-  BOOST_TEST(read_chat_program(folder / "with.gguf").value() == "four");
+  BOOST_TEST(read_chat_programs(folder / "with.gguf").main.value() == "four");
 }
 
 BOOST_AUTO_TEST_CASE(a_program_that_is_no_file_or_has_no_end_is_refused) {
@@ -331,7 +331,7 @@ BOOST_AUTO_TEST_CASE(a_program_that_is_no_file_or_has_no_end_is_refused) {
   const auto path = folder / "chat_template.jinja";
   const auto refused = [&](const std::string& text) {
     try {
-      read_chat_program(folder.path());
+      read_chat_programs(folder.path());
       BOOST_ERROR("no error; expected: " << text);
     } catch (const ModelError& error) {
       const std::string what = error.what();

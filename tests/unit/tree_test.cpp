@@ -153,7 +153,7 @@ BOOST_FIXTURE_TEST_CASE(the_walk_follows_the_targets_tokens_as_far_as_rows_are_t
   next[view.find(1)->slot] = 30;
   next[view.find(3)->slot] = 50;
   next[view.find(5)->slot] = 7;
-  auto walk = accepted_path(1, view, next);
+  auto walk = accepted_path(1, view, [&](Slot slot) { return next[slot]; });
   BOOST_REQUIRE(walk.has_value());
   BOOST_TEST(walk->path.size() == 3);
   BOOST_TEST(walk->path.back().id == 5);
@@ -162,7 +162,7 @@ BOOST_FIXTURE_TEST_CASE(the_walk_follows_the_targets_tokens_as_far_as_rows_are_t
 
 BOOST_AUTO_TEST_CASE(there_is_no_walk_before_the_roots_row_has_come) {
   LiveView view{1, std::make_shared<SlotPool>(4)};
-  BOOST_TEST(!accepted_path(1, view, std::vector<Token>(4, 0)).has_value());
+  BOOST_TEST(!accepted_path(1, view, [](Slot) { return 0; }).has_value());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -177,7 +177,7 @@ struct Canonical {
   }
 
   static AcceptedPath walk(TreeVersion version, std::vector<PathNode> path, Token next) {
-    return {1, version, std::move(path), next};
+    return {1, version, std::move(path), next, {}};
   }
 };
 
@@ -202,6 +202,28 @@ BOOST_FIXTURE_TEST_CASE(a_token_that_no_child_has_makes_a_fresh_root, Canonical)
   BOOST_TEST(decision.prune.root.id == first_fresh_node);
   BOOST_TEST(decision.prune.root.parent == 1);
   BOOST_TEST(tree.size() == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(log_probabilities_come_with_the_tokens_that_they_are_of, Canonical) {
+  auto accepted = walk(0, {{1, no_node, 10}, {3, 1, 30}}, 50);
+  accepted.logprobs = {{30, -0.5F, {{20, -0.25F}}}, {50, -1, {}}};
+  auto fitting = tree.decide(accepted);
+  BOOST_TEST((std::get<Decision>(fitting).logprobs == accepted.logprobs));
+}
+
+BOOST_AUTO_TEST_CASE(log_probabilities_of_other_tokens_are_dropped) {
+  for (const std::vector<TokenLogprob>& wrong :
+       std::vector<std::vector<TokenLogprob>>{{},
+                                              {{30, -1, {}}},
+                                              {{30, -1, {}}, {51, -1, {}}},
+                                              {{30, -1, {}}, {50, -1, {}}, {50, -1, {}}}}) {
+    Canonical canonical;
+    auto accepted = Canonical::walk(0, {{1, no_node, 10}, {3, 1, 30}}, 50);
+    accepted.logprobs = wrong;
+    auto decided = canonical.tree.decide(accepted);
+    BOOST_TEST(std::get<Decision>(decided).logprobs.empty());
+    BOOST_TEST(std::get<Decision>(decided).accepted.size() == 2U);
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(an_older_version_is_stale_and_a_newer_one_an_error, Canonical) {
