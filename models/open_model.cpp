@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "models/base/error.hpp"
+#include "models/chat_programs.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/formats/gguf_parts.hpp"
 #include "models/formats/hf_folder.hpp"
@@ -83,6 +84,10 @@ void check_vocabulary(const OpenModel& model, const Tokenizer& tokenizer) {
                      std::to_string(model.config.vocab_size) +
                      " ('vocab_size'). They do not belong together: get the model again.");
   }
+}
+
+std::optional<std::string> read_chat_program(const fs::path& path) {
+  return read_chat_programs(path).main;
 }
 
 ChatPrograms read_chat_programs(const fs::path& given) {

@@ -9,7 +9,6 @@
 #include "models/config/config.hpp"
 #include "models/formats/file_hash.hpp"
 #include "models/formats/model_files.hpp"
-#include "models/tokenizer/chat_template.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 
 namespace flowspec {
@@ -31,8 +30,9 @@ Tokenizer open_tokenizer(const std::filesystem::path& path);
 /// Throws ModelError if the tokenizer has tokens for which the model has no rows.
 void check_vocabulary(const OpenModel& model, const Tokenizer& tokenizer);
 
-/// The chat templates in the model's files, if they have any. Throws ModelError.
-ChatPrograms read_chat_programs(const std::filesystem::path& path);
+/// The chat template (a Jinja program) in the model's files; nothing if they have none. Throws
+/// ModelError.
+std::optional<std::string> read_chat_program(const std::filesystem::path& path);
 
 /// Hashes one file, as `hash_file` does.
 using FileHasher = std::function<std::string(const std::filesystem::path&)>;

@@ -8,7 +8,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
-#include "models/open_model.hpp"
+#include "models/chat_programs.hpp"
 #include "runtime/console/error.hpp"
 #include "runtime/templates/format_turns.hpp"
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "models/base/error.hpp"
+#include "models/chat_programs.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/open_model.hpp"
 #include "models/tokenizer/chat_formats.hpp"
@@ -307,23 +308,39 @@ BOOST_AUTO_TEST_CASE(what_people_write_makes_no_control_tokens) {
 
 BOOST_AUTO_TEST_CASE(where_files_have_the_program) {
   TempFolder folder;
-  BOOST_TEST(!read_chat_programs(folder.path()).main);
+  BOOST_TEST(!read_chat_program(folder.path()));
   write_file(folder / "tokenizer_config.json", R"({"chat_template": "one"})");
-  BOOST_TEST(read_chat_programs(folder.path()).main.value() == "one");
+  BOOST_TEST(read_chat_program(folder.path()).value() == "one");
   write_file(folder / "tokenizer_config.json",
              R"({"chat_template": [{"name": "tool_use", "template": "no"},
                                    {"name": "default", "template": "two"}]})");
-  BOOST_TEST(read_chat_programs(folder.path()).main.value() == "two");
+  BOOST_TEST(read_chat_program(folder.path()).value() == "two");
   write_file(folder / "chat_template.jinja", "three");
-  BOOST_TEST(read_chat_programs(folder.path()).main.value() == "three");
+  BOOST_TEST(read_chat_program(folder.path()).value() == "three");
+  BOOST_TEST(read_chat_programs(folder.path()).tool_use.value() == "no");
+  std::filesystem::create_directory(folder / "additional_chat_templates");
+  write_file(folder / "additional_chat_templates/tool_use.jinja", "yes");
+  BOOST_TEST(read_chat_programs(folder.path()).tool_use.value() == "yes");
+  std::filesystem::remove(folder / "chat_template.jinja");
+  write_file(folder / "chat_template.json", R"({"chat_template": "old"})");
+  BOOST_TEST(read_chat_program(folder.path()).value() == "two");
+  write_file(folder / "tokenizer_config.json",
+             R"({"bos_token": {"content": "<s>"}, "pad_token": "<pad>"})");
+  BOOST_TEST(read_chat_program(folder.path()).value() == "old");
+  BOOST_TEST(read_chat_programs(folder.path()).special.at("bos_token") == "<s>");
+  BOOST_TEST(read_chat_programs(folder.path()).special.at("pad_token") == "<pad>");
 
   GgufWriter writer;
   writer.add_string("general.architecture", "llama");
   writer.write(folder / "without.gguf");
-  BOOST_TEST(!read_chat_programs(folder / "without.gguf").main);
+  BOOST_TEST(!read_chat_program(folder / "without.gguf"));
   writer.add_string("tokenizer.chat_template", "four");
   writer.write(folder / "with.gguf");
-  BOOST_TEST(read_chat_programs(folder / "with.gguf").main.value() == "four");
+  BOOST_TEST(read_chat_program(folder / "with.gguf").value() == "four");
+  BOOST_TEST(!read_chat_programs(folder / "with.gguf").tool_use);
+  writer.add_string("tokenizer.chat_template.tool_use", "five");
+  writer.write(folder / "tools.gguf");
+  BOOST_TEST(read_chat_programs(folder / "tools.gguf").tool_use.value() == "five");
 }
 
 BOOST_AUTO_TEST_CASE(a_program_that_is_no_file_or_has_no_end_is_refused) {
@@ -331,7 +348,7 @@ BOOST_AUTO_TEST_CASE(a_program_that_is_no_file_or_has_no_end_is_refused) {
   const auto path = folder / "chat_template.jinja";
   const auto refused = [&](const std::string& text) {
     try {
-      read_chat_programs(folder.path());
+      read_chat_program(folder.path());
       BOOST_ERROR("no error; expected: " << text);
     } catch (const ModelError& error) {
       const std::string what = error.what();

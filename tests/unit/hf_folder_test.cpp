@@ -277,13 +277,13 @@ BOOST_AUTO_TEST_CASE(a_cache_that_lacks_a_file_is_incomplete) {
     BOOST_TEST_CONTEXT(name) {
       open_model(model);
       open_tokenizer(model);
-      BOOST_TEST(read_chat_programs(model).main.value() == "{{ messages }}");
+      BOOST_TEST(read_chat_program(model).value() == "{{ messages }}");
       std::filesystem::remove(model / name);
       std::filesystem::create_symlink("../blobs/0", model / name);
       const auto open = [&] {
         open_model(model);
         open_tokenizer(model);
-        read_chat_programs(model);
+        read_chat_program(model);
       };
       check_refused(open, {"/m/" + std::string(name) + ": " + nothing});
     }

@@ -105,22 +105,22 @@ BOOST_AUTO_TEST_CASE(figures_of_stages) {
   first.kv_bytes = 1024;
   metrics.update(std::vector{first});
   const std::string place = R"({model_name="story",node="board-1",)";
-  for (
-      const std::string& line :
-      {"flowspec:stage_busy_seconds_total" + place + R"(outcome="kept",stage="0"} 1.5)",
-       "flowspec:stage_busy_seconds_total" + place + R"(outcome="wasted",stage="0"} 0.5)",
-       "flowspec:stage_idle_seconds_total" + place + R"(stage="0"} 2)",
-       "flowspec:rows_total" + place + R"(outcome="kept",stage="0"} 10)",
-       "flowspec:rows_total" + place + R"(outcome="wasted",stage="0"} 5)",
-       "flowspec:rows_total" + place + R"(outcome="dropped",stage="0"} 1)",
-       "flowspec:stage_segments_total" + place + R"(stage="0"} 3)",
-       R"(flowspec:stage_bytes_total{model_name="story",direction="in",node="board-1",stage="0"} 100)",
-       R"(flowspec:stage_bytes_total{model_name="story",direction="out",node="board-1",stage="0"} 200)",
-       "flowspec:stage_queue" + place + R"(stage="0"} 2)",
-       "flowspec:stage_sessions" + place + R"(stage="0"} 4)",
-       "flowspec:stage_kv_slots_used" + place + R"(stage="0"} 6)",
-       "flowspec:stage_kv_slots" + place + R"(stage="0"} 64)",
-       "flowspec:stage_kv_bytes" + place + R"(stage="0"} 1024)"})
+  const std::vector<std::string> lines{
+      "flowspec:stage_busy_seconds_total" + place + R"(outcome="kept",stage="0"} 1.5)",
+      "flowspec:stage_busy_seconds_total" + place + R"(outcome="wasted",stage="0"} 0.5)",
+      "flowspec:stage_idle_seconds_total" + place + R"(stage="0"} 2)",
+      "flowspec:rows_total" + place + R"(outcome="kept",stage="0"} 10)",
+      "flowspec:rows_total" + place + R"(outcome="wasted",stage="0"} 5)",
+      "flowspec:rows_total" + place + R"(outcome="dropped",stage="0"} 1)",
+      "flowspec:stage_segments_total" + place + R"(stage="0"} 3)",
+      R"(flowspec:stage_bytes_total{model_name="story",direction="in",node="board-1",stage="0"} 100)",
+      R"(flowspec:stage_bytes_total{model_name="story",direction="out",node="board-1",stage="0"} 200)",
+      "flowspec:stage_queue" + place + R"(stage="0"} 2)",
+      "flowspec:stage_sessions" + place + R"(stage="0"} 4)",
+      "flowspec:stage_kv_slots_used" + place + R"(stage="0"} 6)",
+      "flowspec:stage_kv_slots" + place + R"(stage="0"} 64)",
+      "flowspec:stage_kv_bytes" + place + R"(stage="0"} 1024)"};
+  for (const auto& line : lines)
     BOOST_TEST_CONTEXT(line) BOOST_TEST(has(metrics, line));
 }
 

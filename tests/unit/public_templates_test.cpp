@@ -8,6 +8,7 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
+#include "models/chat_programs.hpp"
 #include "models/open_model.hpp"
 #include "runtime/console/error.hpp"
 #include "runtime/templates/chat_writer.hpp"
