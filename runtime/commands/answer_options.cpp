@@ -77,6 +77,8 @@ void add_sampling_options(CLI::App& app, AnswerOptions& options) {
       ->allow_extra_args(false);
 }
 
+}  // namespace
+
 void add_answer_options(CLI::App& app, AnswerOptions& options, const std::string& context_help) {
   add_model_options(app, options.run, context_help);
   add_place_options(app, options);
@@ -98,8 +100,6 @@ void add_answer_options(CLI::App& app, AnswerOptions& options, const std::string
       ->excludes(quiet);
   add_network_options(app, options.network);
 }
-
-}  // namespace
 
 void add_generate(CLI::App& app, GenerateOptions& options) {
   app.add_option("prompt", options.prompt, "The text to continue; - reads it from standard input");

@@ -52,6 +52,8 @@ class RequestReader::Parser final : public http::basic_parser<true> {
     if (state_ == State::done || state_ == State::failed)
       return 0;
     auto used = skip_line_breaks(bytes);
+    if (!got_some() && bytes.substr(used) == "\r")
+      return used;
     while (used < bytes.size()) {
       bool was_head = state_ == State::head;
       error_code error;

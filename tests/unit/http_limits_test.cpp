@@ -1,6 +1,7 @@
 /// Clients that want too much, say nothing, or say nonsense: what they cost is limited, and others are
 /// served.
 
+#include <deque>
 #include <future>
 
 #include <boost/test/unit_test.hpp>
@@ -232,7 +233,7 @@ BOOST_AUTO_TEST_CASE(thousands_of_silent_connections_keep_nobody_waiting) {
   HttpConfig config = with_limits(limits);
   config.timeouts.head = 60s;
   HttpHost host(config);
-  std::vector<HttpClient> silent;
+  std::deque<HttpClient> silent;
   for (std::size_t i = 0; i < std::min(count, limits.connections - 10); ++i)
     silent.push_back(host.client());
   check_serves(host);
@@ -241,7 +242,7 @@ BOOST_AUTO_TEST_CASE(thousands_of_silent_connections_keep_nobody_waiting) {
     silent.push_back(host.client());
   BOOST_TEST(host.server().counters().connections_open <= limits.connections);
   for (auto half = silent.size() / 2; silent.size() > half;)
-    silent.pop_back();
+    silent.pop_front();
   BOOST_TEST(
       comes_true([&] { return host.server().counters().connections_open < limits.connections; }));
   check_serves(host);

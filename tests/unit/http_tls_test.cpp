@@ -23,9 +23,12 @@ struct Certified {
   HttpConfig config;
 
   Certified() {
-    auto identity = make_authority({seconds_now() - 60, seconds_now() + 3600});
-    write(folder / "cert.pem", identity.certificate);
-    write(folder / "key.pem", identity.key);
+    Validity hour{seconds_now() - 60, seconds_now() + 3600};
+    auto authority = make_authority(hour);
+    auto key = make_key();
+    auto certificate = sign(authority, make_request(key, "server"), {"server", hour, false});
+    write(folder / "cert.pem", certificate + authority.certificate);
+    write(folder / "key.pem", key);
     config.tls_certificate = (folder / "cert.pem").string();
     config.tls_key = (folder / "key.pem").string();
   }
@@ -79,11 +82,12 @@ BOOST_AUTO_TEST_CASE(a_client_that_goes_away_is_noticed_through_tls) {
   Certified certified;
   HttpHost host(certified.config);
   Event gone;
+  std::shared_ptr<HttpReply> reply;
   {
     auto client = host.client();
     BOOST_REQUIRE(client.start_tls());
     client.send(request_text("GET", "/wait"));
-    auto reply = host.next();
+    reply = host.next();
     reply->on_gone([&] { gone.happen(); });
     reply->begin_stream("text/plain");
     reply->write("abc");

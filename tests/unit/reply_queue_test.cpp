@@ -15,7 +15,7 @@ struct Answer {
 
   explicit Answer(ReplyShape shape = {}) {
     if (shape.queue_bytes == 0)
-      shape.queue_bytes = 100;
+      shape.queue_bytes = 1000;
     queue = std::make_shared<ReplyQueue>(std::move(shape), [this] { ++woken; });
     reply = std::make_shared<QueuedReply>(queue);
   }
@@ -95,16 +95,16 @@ BOOST_AUTO_TEST_CASE(no_more_waits_for_a_client_than_the_limit) {
   answer.sent();
   int drained = 0;
   answer.reply->on_drain([&] { ++drained; });
-  BOOST_TEST(answer.reply->write(std::string(1000, 'x')));  // an empty queue takes anything
+  BOOST_TEST(answer.reply->write(std::string(10'000, 'x')));  // an empty queue takes anything
   BOOST_TEST(!answer.reply->write("y"));
   auto bytes = answer.queue->take();
   BOOST_TEST(!answer.reply->write("y"));  // taken is not sent
-  answer.queue->sent(bytes.size() - 51);
+  answer.queue->sent(bytes.size() - 501);
   BOOST_TEST(drained == 0);
   answer.queue->sent(1);
   BOOST_TEST(drained == 1);
   BOOST_TEST(answer.reply->write("y"));
-  answer.queue->sent(50);
+  answer.queue->sent(500);
   BOOST_TEST(drained == 1);
 }
 
