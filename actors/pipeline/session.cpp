@@ -66,6 +66,7 @@ class Session {
     }
     Open open = config_.open;
     open.session = id;
+    open.prompt_tokens = static_cast<Position>(open.prompt.size());
     open.prompt.insert(open.prompt.end(), report_.tokens.begin(), report_.tokens.end());
     open.prefix_session = previous;
     open.cached_tokens = std::min(cached, static_cast<Position>(open.prompt.size() - 1));

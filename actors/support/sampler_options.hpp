@@ -42,7 +42,7 @@ inline TokenLogprob token_logprob(const Choice& choice) {
 
 /// The position of the answer's first token.
 inline Position answer_begin(const Open& open) {
-  return static_cast<Position>(open.prompt.size());
+  return open.prompt_tokens != 0 ? open.prompt_tokens : static_cast<Position>(open.prompt.size());
 }
 
 }  // namespace flowspec
