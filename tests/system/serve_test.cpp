@@ -180,7 +180,7 @@ BOOST_AUTO_TEST_CASE(small_endpoints_answer) {
 }
 
 BOOST_AUTO_TEST_CASE(who_goes_away_leaves_nothing_behind) {
-  Server server({"--max-tokens", "100000", "--context", "100000"});
+  Server server({"--max-tokens", "100000"});
   std::vector<HttpClient> clients;
   for (int i = 0; i < 4; ++i) {
     clients.push_back(server.client());
@@ -250,7 +250,7 @@ BOOST_AUTO_TEST_CASE(too_many_requests_are_told_to_come_again) {
 }
 
 BOOST_AUTO_TEST_CASE(at_the_end_answers_have_what_has_been_written) {
-  Server server({"--max-tokens", "100000", "--context", "100000"});
+  Server server({"--max-tokens", "100000"});
   auto client = server.client();
   client.send(stream_request({{"logit_bias", {{"1", -100}, {"2", -100}}}}));
   client.read_until("\"content\":\"");
