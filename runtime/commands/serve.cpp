@@ -85,11 +85,18 @@ ClusterState shape_of(const Engine& engine, const ServeOptions& options, const R
   return shape;
 }
 
+PageFiles open_page() {
+  PageFiles page;
+  if (!page.complaint().empty())
+    spdlog::warn(page.complaint());
+  return page;
+}
+
 class Serving {
  public:
   explicit Serving(ServeOptions options)
       : options_(std::move(options)),
-        service_(service_settings(), PageFiles()),
+        service_(service_settings(), open_page()),
         server_(
             http_config(options_),
             [this](HttpRequest request, std::shared_ptr<HttpReply> reply) {
