@@ -28,6 +28,8 @@ class Drafter {
 
   /// Replaces the policy from now on. Cache sizes and nodes already sent stay as they are.
   void follow(const DraftPolicy& policy) { policy_ = policy; }
+  /// Whether anything is guessed for the session; at first it is.
+  void guess_for(SessionId id, bool guesses);
 
   /// Throws std::bad_alloc if the draft model's KV does not fit.
   void open(const Open& open);
@@ -93,6 +95,7 @@ class Drafter {
     KvCache cache;
     SamplerOptions sampling;
     bool cancelled = false;
+    bool guesses = true;
     DraftProgress progress{};
     TapJoin taps{};
     LookupBeside lookup{};
@@ -140,8 +143,10 @@ class Drafter {
   bool plan_row(Session& session, DraftTree::Index index, std::size_t most);
   void make_rows();
   bool holds(const Session& session) const;
+  bool segment_waits() const;
   std::vector<DraftTree::Index> sendable(const Session& session) const;
   Demand demand(const Session& session, const std::vector<DraftTree::Index>& rows) const;
+  std::size_t most_prompt_rows() const;
   std::vector<Choice> mixed_segment();
   std::vector<Choice> single_segment(bool& awaits_more);
 
@@ -156,6 +161,8 @@ class Drafter {
   /// this number or the next higher one.
   SessionId draft_turn_ = 0;
   SessionId send_turn_ = 0;
+  /// Draft forwards that have ended since the root of an answer last moved.
+  std::uint32_t forwards_since_move_ = 0;
   Foresight foresight_;
   // Scratch memory, kept from call to call.
   std::vector<Planned> planned_;
