@@ -114,8 +114,10 @@ class Draft {
     try {
       if (drafter_ == nullptr)
         return fail(open->session, "the draft has not been loaded yet");
-      controller_->idle();
       drafter_->open(*open);
+      controller_->open(open->session);
+      follow();
+      drafter_->guess_for(open->session, controller_->guesses(open->session));
       temperature_ = open->sampling.temperature;
     } catch (const std::exception& e) {
       return fail(open->session, fmt::format("no memory for the draft model's KV: {}", e.what()));
@@ -140,6 +142,8 @@ class Draft {
       first_lacks_.erase(close->session);
     if (drafter_ != nullptr) {
       drafter_->close(close->session, close->keep);
+      controller_->close(close->session);
+      follow();
       remember();
     }
     auto prunes = applied_.take(close->session);
@@ -289,11 +293,18 @@ class Draft {
     applied_.add(prune);
     if (!drafter_->answers(prune.session))
       return;
-    controller_->accepted(static_cast<std::uint32_t>(prune.path.size()), now());
-    if (config_.policy.adaptive) {
-      policy_ = controller_->policy();
-      drafter_->follow(policy_);
-    }
+    controller_->accepted(prune.session, static_cast<std::uint32_t>(prune.path.size()), now());
+    follow();
+    if (config_.policy.adaptive)
+      drafter_->guess_for(prune.session, controller_->guesses(prune.session));
+  }
+
+  /// What the controller decides for all sessions.
+  void follow() {
+    if (!config_.policy.adaptive)
+      return;
+    policy_ = controller_->policy();
+    drafter_->follow(policy_);
   }
 
   void returned(SegmentId segment, bool moved_root) {
