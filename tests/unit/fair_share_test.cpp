@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include <boost/test/unit_test.hpp>
 
@@ -66,10 +67,18 @@ class Target {
 
   /// A draft forward where there is something to draft, then a segment; gives its rows.
   std::vector<Row> step() {
-    if (drafter_.can_draft()) {
-      drafter_.begin();
-      drafter_.finish();
-    }
+    draft();
+    return send();
+  }
+
+  void draft() {
+    if (!drafter_.can_draft())
+      return;
+    drafter_.begin();
+    drafter_.finish();
+  }
+
+  std::vector<Row> send() {
     auto segment = drafter_.take_segment();
     for (auto& [id, session] : sessions_)
       verify(id, session, segment);
@@ -277,6 +286,24 @@ BOOST_AUTO_TEST_CASE(a_prompt_beside_an_answer_moves_on_by_the_rows_that_it_may_
       BOOST_TEST(target.written(1) >= written + 20);
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(
+    a_segment_waits_for_all_whose_root_has_moved_but_for_no_more_forwards_than_one) {
+  auto policy = *mode_policy("flowspec", 4);
+  policy.draft_width = 1;
+  Target target{policy};
+  for (SessionId id = 1; id <= 3; ++id)
+    target.open(id, 3);
+  for (int i = 0; i < 5; ++i)
+    target.step();
+  BOOST_TEST(target.send().empty());
+  // The forward has room for one of them.
+  target.draft();
+  std::set<SessionId> sessions;
+  for (const Row& row : target.send())
+    sessions.insert(row.session);
+  BOOST_TEST(sessions.size() == 3U);
 }
 
 BOOST_AUTO_TEST_CASE(a_session_without_guesses_writes_on_beside_one_with_guesses) {
