@@ -2,7 +2,6 @@
 
 #include <cassert>
 #include <chrono>
-#include <map>
 #include <optional>
 #include <set>
 #include <tuple>
@@ -15,6 +14,7 @@
 #include "actors/pipeline/probe.hpp"
 #include "actors/policy/controller.hpp"
 #include "actors/policy/drafter.hpp"
+#include "actors/policy/segments_in_flight.hpp"
 #include "actors/support/log_failures.hpp"
 #include "actors/support/spawn.hpp"
 #include "actors/support/text_error.hpp"
@@ -88,9 +88,8 @@ class Draft {
     Kept kept;
     if (drafter_ != nullptr)
       kept.sessions = drafter_->part();
-    kept.segment = last_segment_;
-    in_flight_.clear();
-    at_first_stage_.clear();
+    kept.segment = in_flight_.last();
+    in_flight_.forget();
     applied_.forget();
     parted_.clear();
     for (const KeptSession& session : kept.sessions)
@@ -101,7 +100,7 @@ class Draft {
   void bind_again(PipelineActor first, TreePrunerActor pruner, bool is_new, SegmentId last) {
     first_ = std::move(first);
     config_.pruner = std::move(pruner);
-    last_segment_ = std::max(last_segment_, last);
+    in_flight_.go_on_behind(last);
     if (is_new)
       first_lacks_ = parted_;
     go_on();
@@ -114,8 +113,10 @@ class Draft {
     try {
       if (drafter_ == nullptr)
         return fail(open->session, "the draft has not been loaded yet");
-      controller_->idle();
       drafter_->open(*open);
+      controller_->open(open->session);
+      follow();
+      drafter_->guess_for(open->session, controller_->guesses(open->session));
       temperature_ = open->sampling.temperature;
     } catch (const std::exception& e) {
       return fail(open->session, fmt::format("no memory for the draft model's KV: {}", e.what()));
@@ -140,6 +141,8 @@ class Draft {
       first_lacks_.erase(close->session);
     if (drafter_ != nullptr) {
       drafter_->close(close->session, close->keep);
+      controller_->close(close->session);
+      follow();
       remember();
     }
     auto prunes = applied_.take(close->session);
@@ -190,9 +193,9 @@ class Draft {
 
   void ready(const ReadyMessage& message) {
     if (auto ready = read(message)) {
-      if (auto sent = in_flight_.find(ready->segment); sent != in_flight_.end())
-        controller_->first_stage(sent->second.rows, now() - sent->second.at);
-      at_first_stage_.erase(ready->segment);
+      if (auto sent = in_flight_.find(ready->segment))
+        controller_->first_stage(sent->rows, now() - sent->at);
+      in_flight_.first_stage_has_finished(ready->segment);
       go_on();
     }
   }
@@ -289,21 +292,24 @@ class Draft {
     applied_.add(prune);
     if (!drafter_->answers(prune.session))
       return;
-    controller_->accepted(static_cast<std::uint32_t>(prune.path.size()), now());
-    if (config_.policy.adaptive) {
-      policy_ = controller_->policy();
-      drafter_->follow(policy_);
-    }
+    controller_->accepted(prune.session, static_cast<std::uint32_t>(prune.path.size()), now());
+    follow();
+    if (config_.policy.adaptive)
+      drafter_->guess_for(prune.session, controller_->guesses(prune.session));
+  }
+
+  /// What the controller decides for all sessions.
+  void follow() {
+    if (!config_.policy.adaptive)
+      return;
+    policy_ = controller_->policy();
+    drafter_->follow(policy_);
   }
 
   void returned(SegmentId segment, bool moved_root) {
-    at_first_stage_.erase(segment);
-    auto sent = in_flight_.find(segment);
-    if (sent == in_flight_.end())
-      return;
-    if (moved_root)
-      controller_->verified(sent->second.rows, now() - sent->second.at);
-    in_flight_.erase(sent);
+    auto sent = in_flight_.end(segment);
+    if (sent && moved_root)
+      controller_->verified(sent->rows, now() - sent->at);
   }
 
   /// Sends what may be sent now, and keeps drafting going.
@@ -323,7 +329,8 @@ class Draft {
   }
 
   void send_segments() {
-    while (has_room_in_flight() && (!policy_.late || at_first_stage_.empty())) {
+    while (in_flight_.has_room(config_.policy, policy_.window) &&
+           (!policy_.late || in_flight_.first_stage_has_finished())) {
       auto outgoing = drafter_->take_segment();
       if (outgoing.rows.empty())
         break;
@@ -331,26 +338,12 @@ class Draft {
     }
   }
 
-  /// The stages have KV slots for the rows of `window` full segments of the policy.
-  bool has_room_in_flight() const {
-    const DraftPolicy& base = config_.policy;
-    if (in_flight_.size() < base.window)
-      return true;
-    std::uint64_t rows = base.segment_rows;
-    for (const auto& [id, sent] : in_flight_)
-      rows += sent.rows;
-    return in_flight_.size() < policy_.window &&
-           rows <= std::uint64_t{base.window} * base.segment_rows;
-  }
-
   void send_segment(Drafter::Outgoing outgoing) {
     Segment segment;
-    segment.id = ++last_segment_;
+    segment.id = in_flight_.add(static_cast<std::uint32_t>(outgoing.rows.size()), now());
     segment.prunes = applied_.take();
     segment.rows = std::move(outgoing.rows);
     segment.awaits_more = outgoing.awaits_more;
-    in_flight_[segment.id] = {static_cast<std::uint32_t>(segment.rows.size()), now()};
-    at_first_stage_.insert(segment.id);
     ++stats_.segments;
     stats_.rows_computed += segment.rows.size();
     self_->send(config_.pruner, SentRowsMessage{{segment.id, segment.rows}});
@@ -372,14 +365,7 @@ class Draft {
   float temperature_ = 0;
   /// Choices behind the scales that were kept last.
   std::uint64_t kept_choices_ = 0;
-  SegmentId last_segment_ = 0;
-  struct Sent {
-    std::uint32_t rows;
-    Controller::Seconds at;
-  };
-  std::map<SegmentId, Sent> in_flight_;
-  /// Segments that the first stage has not finished.
-  std::set<SegmentId> at_first_stage_;
+  SegmentsInFlight in_flight_;
   /// Prunes since the last segment; they take the slow path with the next one.
   AppliedPrunes applied_;
   /// Sessions that were put aside, and of them those of which the first stage has nothing.

@@ -189,8 +189,10 @@ class Verifier : public HopActor {
       (in_prompt ? known : asking).push_back(&row);
       if (in_prompt) {
         at(row.slot).next = prompt[row.row.position + 1];
-        if (verified.is_selective())
-          at(row.slot).is_followed = is_followed(row);
+        if (verified.is_selective()) {
+          bool followed = is_followed(row);
+          at(row.slot).is_followed = followed;
+        }
       }
     }
     auto rows = asking;
@@ -242,10 +244,10 @@ class Verifier : public HopActor {
 
   void choose(Verified& verified, const LiveRow& row, std::span<float> logits) {
     std::vector<Token> path;
-    auto& verdict = at(row.slot);
     if (verified.is_selective()) {
-      verdict.is_followed = is_followed(row);
-      if (!verdict.is_followed)
+      bool followed = is_followed(row);
+      at(row.slot).is_followed = followed;
+      if (!followed)
         return;
     }
     if (verified.sampler.reads_text()) {
@@ -254,9 +256,10 @@ class Verifier : public HopActor {
       path = live_path(view, row.row.id);
     }
     auto choice = verified.sampler.choose(logits, path, row.row.position + 1);
-    verdict.next = choice.token;
+    auto& chosen = at(row.slot);
+    chosen.next = choice.token;
     if (verified.tells_logprobs())
-      verdict.logprob = token_logprob(choice);
+      chosen.logprob = token_logprob(choice);
   }
 
   /// If no token can be chosen from a row's logits, only that row's session ends.

@@ -77,6 +77,11 @@ bool Drafter::answers(SessionId id) const {
   return found != sessions_.end() && !found->second.tree.in_prompt();
 }
 
+void Drafter::guess_for(SessionId id, bool guesses) {
+  if (auto found = sessions_.find(id); found != sessions_.end())
+    found->second.guesses = guesses;
+}
+
 void Drafter::cancel(SessionId id) {
   if (auto found = sessions_.find(id); found != sessions_.end())
     found->second.cancelled = true;
@@ -95,6 +100,8 @@ std::optional<std::string> Drafter::reroot(const Prune& prune) {
   if (session.tree.version() == version)
     return error;
   session.taps.keep_if([&](TreeNodeId id) { return session.tree.awaits_feature(id); });
+  if (!session.tree.in_prompt())
+    forwards_since_move_ = 0;
   // A root that is not in the pipeline begins a new tree; any other root continues the present one.
   bool sent = session.tree.node(session.tree.root()).sent;
   session.progress = sent ? DraftProgress{0, session.progress.level, session.progress.chunks_left}
@@ -134,7 +141,7 @@ std::optional<std::string> Drafter::learn(const Features& features) {
 std::vector<DraftTree::Choice> Drafter::choices(const Session& session, std::size_t count) const {
   const DraftTree& tree = session.tree;
   const DraftProgress& progress = session.progress;
-  if (model_ == nullptr || session.cancelled || tree.free_slots() == 0 ||
+  if (model_ == nullptr || session.cancelled || !session.guesses || tree.free_slots() == 0 ||
       (policy_.forwards_per_root != 0 && progress.forwards >= policy_.forwards_per_root))
     return {};
   if (reads_features() && !tree.committed_rows_done() && !has_committed_row(session))
@@ -143,7 +150,7 @@ std::vector<DraftTree::Choice> Drafter::choices(const Session& session, std::siz
 }
 
 bool Drafter::has_committed_row(const Session& session) const {
-  return reads_features() && policy_.mode->speculates() && !session.cancelled &&
+  return reads_features() && policy_.mode->speculates() && session.guesses && !session.cancelled &&
          session.tree.next_committed_row().has_value();
 }
 
@@ -272,6 +279,7 @@ std::set<SessionId> Drafter::cancel_all() {
 }
 
 void Drafter::finish() {
+  ++forwards_since_move_;
   std::set<SessionId> took_part;
   std::set<SessionId> grown;
   auto feature_size = reads_features() ? model_->feature_size() : 0;

@@ -30,6 +30,8 @@ class Drafter {
 
   /// Replaces the policy from now on. Cache sizes and nodes already sent stay as they are.
   void follow(const DraftPolicy& policy) { policy_ = policy; }
+  /// Whether anything is guessed for the session; at first it is.
+  void guess_for(SessionId id, bool guesses);
 
   /// Shares the draft model's KV of `prefix_session`, if there is any.
   void open(const Open& open);
@@ -101,6 +103,7 @@ class Drafter {
     /// Told of the committed tokens.
     Penalties penalties;
     bool cancelled = false;
+    bool guesses = true;
     DraftProgress progress{};
     TapJoin taps{};
     LookupBeside lookup{};
@@ -149,8 +152,10 @@ class Drafter {
   bool plan_row(Session& session, DraftTree::Index index, std::size_t most);
   void make_rows();
   bool holds(const Session& session) const;
+  bool segment_waits() const;
   std::vector<DraftTree::Index> sendable(const Session& session) const;
   Demand demand(const Session& session, const std::vector<DraftTree::Index>& rows) const;
+  std::size_t most_prompt_rows() const;
   std::vector<Choice> mixed_segment();
   std::vector<Choice> single_segment(bool& awaits_more);
 
@@ -166,6 +171,8 @@ class Drafter {
   /// this number or the next higher one.
   SessionId draft_turn_ = 0;
   SessionId send_turn_ = 0;
+  /// Draft forwards that have ended since the root of an answer last moved.
+  std::uint32_t forwards_since_move_ = 0;
   Foresight foresight_;
   // Scratch memory, kept from call to call.
   std::vector<Planned> planned_;

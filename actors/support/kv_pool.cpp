@@ -28,6 +28,18 @@ std::uint32_t capacity_of(const KvBudget& budget, std::size_t slot_bytes) {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(most, limits::slots));
 }
 
+/// Nothing of it is used yet; but a system may count address space as memory, and have less of it.
+KvCache made(const KvPool::MakeCache& make, std::uint32_t& capacity) {
+  for (;; capacity /= 2) {
+    try {
+      return make(capacity);
+    } catch (const std::bad_alloc&) {
+      if (capacity < 2 * step)
+        throw;
+    }
+  }
+}
+
 /// Rounded up: "1 MiB is needed, 0 of 1 are taken" would be no reason to refuse anything.
 std::uint64_t mebibytes(std::uint64_t bytes) {
   return (bytes + (1U << 20U) - 1) >> 20U;
@@ -38,11 +50,11 @@ std::uint64_t mebibytes(std::uint64_t bytes) {
 KvPool::KvPool(KvBudget budget, std::size_t slot_bytes, const MakeCache& make)
     : budget_(std::move(budget)), slot_bytes_(slot_bytes) {
   auto capacity = capacity_of(budget_, slot_bytes);
-  slots_ = std::make_shared<SlotPool>(capacity, slot_bytes == 0 ? capacity : 0);
   if (slot_bytes > 0) {
-    cache_ = make(capacity);
+    cache_ = made(make, capacity);
     cache_.take_small_pages();
   }
+  slots_ = std::make_shared<SlotPool>(capacity, slot_bytes == 0 ? capacity : 0);
 }
 
 void KvPool::reserve(std::uint32_t more) {

@@ -19,6 +19,7 @@ void check_shape(std::string_view body) {
     std::size_t commas = 0;
   };
   std::vector<Level> levels;
+  std::size_t steps = 0;
   bool in_text = false;
   for (std::size_t i = 0; i < body.size(); ++i) {
     char c = body[i];
@@ -35,10 +36,13 @@ void check_shape(std::string_view body) {
             "The body is nested deeper than the {} levels that are allowed.", most_levels));
     } else if ((c == '}' || c == ']') && !levels.empty()) {
       levels.pop_back();
-    } else if (c == ',' && !levels.empty() && ++levels.back().commas >= most_fields &&
-               levels.back().is_object) {
-      throw invalid_request(fmt::format(
-          "An object in the body has more than the {} fields that are allowed.", most_fields));
+    } else if (c == ',' && !levels.empty() && levels.back().is_object) {
+      steps += ++levels.back().commas;
+      if (levels.back().commas >= most_fields)
+        throw invalid_request(fmt::format(
+            "An object in the body has more than the {} fields that are allowed.", most_fields));
+      if (steps > most_steps)
+        throw invalid_request("Too many objects in the body have too many fields.");
     }
   }
 }

@@ -16,6 +16,8 @@ namespace flowspec::openai {
 inline constexpr std::size_t most_levels = 64;
 /// Fields of one object: to look for one takes a step for each.
 inline constexpr std::size_t most_fields = 1024;
+/// Steps of that kind to build a whole body: eight of the largest objects, and any number of small ones.
+inline constexpr std::size_t most_steps = std::size_t{1} << 22;
 
 /// Parses the body of a request, which has to be one object. Throws ApiError.
 Json parse_body(std::string_view body);

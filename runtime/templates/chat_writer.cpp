@@ -42,6 +42,20 @@ ChatProgram make_program(std::string text, const ChatPrograms& files, const Toke
   return program;
 }
 
+/// The messages, with this role named so.
+std::string with_role(const std::string& messages, std::string_view role, std::string_view name) {
+  auto json = ordered_json::parse(messages, nullptr, false);
+  if (!json.is_array())
+    return messages;
+  bool any = false;
+  for (auto& message : json)
+    if (message.is_object() && message.contains("role") && message["role"] == role) {
+      message["role"] = name;
+      any = true;
+    }
+  return any ? json.dump(-1, ' ', false, ordered_json::error_handler_t::replace) : messages;
+}
+
 std::string name_of_formats() {
   return fmt::format(
       "Name the format that it was trained on with --chat-template: {}. (plain "
@@ -110,6 +124,15 @@ ChatWriter::ChatWriter(std::shared_ptr<TemplateRunner> runner, ChatProgram main,
 }
 
 ChatText ChatWriter::write(const TemplateInput& input) const {
+  // What OpenAI calls the system's messages since 2024; few templates have heard of it.
+  constexpr std::string_view developer = "developer";
+  bool is_known = runner_ && main_.text.find(developer) != std::string::npos;
+  if (!is_known && input.messages.find(developer) != std::string::npos) {
+    auto renamed = input;
+    renamed.messages = with_role(input.messages, developer, "system");
+    if (renamed.messages != input.messages)
+      return write(renamed);
+  }
   if (!runner_)
     return write_format(input);
   const bool has_tools = !input.tools.empty() && input.tools != "[]" && input.tools != "null";

@@ -137,6 +137,15 @@ BOOST_AUTO_TEST_CASE(a_pool_says_with_figures_what_it_has_no_room_for) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_pool_is_smaller_where_the_system_gives_no_address_space) {
+  auto make = [](std::uint32_t slots) {
+    if (slots > 3000)
+      throw std::bad_alloc();
+    return make_cache(slots);
+  };
+  BOOST_TEST(KvPool({.slots = 10000}, 8192, make).capacity() == 2500U);
+}
+
 BOOST_AUTO_TEST_CASE(a_pool_is_as_large_as_its_budget_says) {
   BOOST_TEST(KvPool({.bytes = 100 * 8192}, 8192, make_cache).capacity() == 100U);
   BOOST_TEST(KvPool({.slots = 50, .bytes = 100 * 8192}, 8192, make_cache).capacity() == 50U);

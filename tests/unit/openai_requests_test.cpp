@@ -105,6 +105,12 @@ BOOST_AUTO_TEST_CASE(depth_and_breadth_are_bounded_before_anything_is_built) {
     fields += ",\"f" + std::to_string(i) + "\":0";
   chat(fields);
   check_body_refused(chat_body(fields + R"(,"g":0)"), "more than the 1024 fields");
+  // To build objects takes more than their bytes.
+  std::string list = "{" + fields + "}";
+  for (int i = 1; i < 7; ++i)
+    list += ",{" + fields + "}";
+  chat(R"("x":[)" + list + "]");
+  check_body_refused(chat_body(R"("x":[)" + list + "," + list + "]"), "too many fields");
 }
 
 BOOST_AUTO_TEST_CASE(a_request_that_says_nothing_leaves_all_to_the_server) {

@@ -14,7 +14,8 @@ export function requestBody(conversation, messages, model) {
     .filter((message) => message.role === "user" || (message.content && message.state !== "failed"))
     .map(({ role, content }) => ({ role, content }));
   if (conversation.system.trim()) list.unshift({ role: "system", content: conversation.system });
-  return { model, messages: list, stream: true, stream_options: { include_usage: true }, ...chosenOptions() };
+  // Without a name the server takes the model that it has.
+  return { model: model || undefined, messages: list, stream: true, stream_options: { include_usage: true }, ...chosenOptions() };
 }
 
 /** What the chunks said beside the text. Times in milliseconds. */
@@ -25,11 +26,10 @@ export function statsOf({ usage, flowspec, finish, began, first, ended }) {
     stats.tokens = usage.completion_tokens;
     stats.promptTokens = usage.prompt_tokens;
     stats.cachedTokens = usage.prompt_tokens_details?.cached_tokens ?? 0;
-    // The first token belongs to the prompt.
-    if (first && ended > first && usage.completion_tokens > 1)
-      stats.tokensPerSecond = ((usage.completion_tokens - 1) * 1000) / (ended - first);
+    // The first token belongs to the prompt. The server knows the time without the way to here.
+    const time = flowspec?.decode_ms > 0 ? flowspec.decode_ms : first ? ended - first : 0;
+    if (time > 0 && usage.completion_tokens > 1) stats.tokensPerSecond = ((usage.completion_tokens - 1) * 1000) / time;
   }
-  if (flowspec?.tokens_per_second > 0) stats.tokensPerSecond = flowspec.tokens_per_second;
   if (flowspec?.accept_length > 0) stats.acceptLength = flowspec.accept_length;
   if (flowspec?.recoveries > 0) stats.recoveries = flowspec.recoveries;
   return stats;

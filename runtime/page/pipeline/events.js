@@ -14,7 +14,7 @@ export class Events {
   #timer = 0;
   #pause = 500;
 
-  /** `onState(state)`: an event; `onLink(word)`: "on", "off", or "key" if the server wants one. */
+  /** `onState(state)`: an event; `onLink(word)`: "on", "off", "loading", or "key" if the server wants one. */
   constructor(onState, onLink) {
     this.#onState = onState;
     this.#onLink = onLink;
@@ -58,6 +58,7 @@ export class Events {
       }
     } catch (error) {
       if (error.status === 401) link = "key";
+      if (error.status === 503) link = "loading";
     } finally {
       clearTimeout(watch);
     }

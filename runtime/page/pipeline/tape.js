@@ -106,6 +106,8 @@ export class Tape {
   }
 
   #addLive(state, head) {
+    const marks = marksOf(state);
+    if (marks.length === 0) return;
     let strip = this.strips.at(-1);
     const now = state.at_us - delay * 1e6;
     const place = strip && strip.begin + (now - strip.origin) / 1e6;
@@ -116,7 +118,7 @@ export class Tape {
       for (const earlier of this.strips) earlier.end = Math.min(earlier.end, begin);
       this.strips.push(strip);
     }
-    for (const mark of marksOf(state)) if (mark.start >= strip.origin) this.#put(strip, mark);
+    for (const mark of marks) if (mark.start >= strip.origin) this.#put(strip, mark);
   }
 
   #put(strip, mark) {
