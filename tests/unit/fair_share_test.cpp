@@ -283,7 +283,8 @@ BOOST_AUTO_TEST_CASE(a_prompt_beside_an_answer_moves_on_by_the_rows_that_it_may_
         BOOST_TEST(std::ranges::count(segment, SessionId{2}, &Row::session) <= 8);
       }
       BOOST_TEST(target.read(2) >= 8U * 20);
-      BOOST_TEST(target.written(1) >= written + 20);
+      // Rounds take several segments for a token, and turns with the prompt.
+      BOOST_TEST(target.written(1) >= written + 4);
     }
   }
 }
