@@ -12,7 +12,7 @@ constexpr std::size_t most_refused = 64;
 
 }  // namespace
 
-Connections::Verdict Connections::enter(const std::shared_ptr<Connection>& connection,
+Connections::Verdict Connections::enter(const std::shared_ptr<HttpConnection>& connection,
                                         const std::string& address) {
   std::lock_guard lock(mutex_);
   if (is_stopping_)
@@ -32,7 +32,7 @@ Connections::Verdict Connections::enter(const std::shared_ptr<Connection>& conne
   return Verdict::taken;
 }
 
-void Connections::leave(Connection* connection) {
+void Connections::leave(HttpConnection* connection) {
   std::lock_guard lock(mutex_);
   auto found = entries_.find(connection);
   if (found == entries_.end())
@@ -55,8 +55,8 @@ void Connections::stop() {
   is_stopping_ = true;
 }
 
-std::vector<std::shared_ptr<Connection>> Connections::all() const {
-  std::vector<std::shared_ptr<Connection>> result;
+std::vector<std::shared_ptr<HttpConnection>> Connections::all() const {
+  std::vector<std::shared_ptr<HttpConnection>> result;
   std::lock_guard lock(mutex_);
   for (const auto& [pointer, entry] : entries_)
     if (auto connection = entry.connection.lock())

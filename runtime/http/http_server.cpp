@@ -140,7 +140,7 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
     if (gone)
       return;
     set_options(socket);
-    auto connection = std::make_shared<Connection>(core_, std::move(socket), peer.to_string());
+    auto connection = std::make_shared<HttpConnection>(core_, std::move(socket), peer.to_string());
     switch (core_.connections.enter(connection, address_group(peer))) {
       case Connections::Verdict::taken:
         ++core_.counters.connections;

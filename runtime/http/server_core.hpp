@@ -17,7 +17,7 @@
 
 namespace flowspec {
 
-class Connection;
+class HttpConnection;
 
 /// Who is connected: how many in all, and of each address. Thread-safe.
 class Connections {
@@ -34,19 +34,19 @@ class Connections {
   Connections(std::size_t most, std::size_t most_of_one) : most_(most), most_of_one_(most_of_one) {}
 
   /// Takes the connection in, or not. `address` is what counts as one address.
-  Verdict enter(const std::shared_ptr<Connection>& connection, const std::string& address);
-  void leave(Connection* connection);
+  Verdict enter(const std::shared_ptr<HttpConnection>& connection, const std::string& address);
+  void leave(HttpConnection* connection);
   std::size_t size() const;
   /// No more from now on.
   void stop();
-  std::vector<std::shared_ptr<Connection>> all() const;
+  std::vector<std::shared_ptr<HttpConnection>> all() const;
   /// Waits until none is left. False: not within `limit`.
   bool wait_for_none(std::chrono::milliseconds limit);
   void wait_for_none();
 
  private:
   struct Entry {
-    std::weak_ptr<Connection> connection;
+    std::weak_ptr<HttpConnection> connection;
     std::string address;
     bool is_refused = false;
   };
@@ -55,7 +55,7 @@ class Connections {
   std::size_t most_of_one_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<Connection*, Entry> entries_;
+  std::map<HttpConnection*, Entry> entries_;
   std::map<std::string, std::size_t> of_address_;
   /// Of the entries, those that are only told to go.
   std::size_t refused_ = 0;
