@@ -29,8 +29,8 @@ using ControlActor = caf::typed_actor<
 /// A hop of the pipeline: a stage, or the verifier at its end.
 using PipelineActor = caf::typed_actor<
     reacts_to<PrunesMessage>, reacts_to<CancelMessage>,
-    // In-band: make room for a session.
-    reacts_to<OpenMessage>,
+    // In-band: make room for a session, and for more of it.
+    reacts_to<OpenMessage>, reacts_to<GrowMessage>,
     // In-band: rows to compute and to pass on.
     reacts_to<SegmentMessage>,
     // In-band: free what the session holds.
@@ -51,8 +51,8 @@ using DraftActor = caf::typed_actor<
     // Where to send segments, and the handle by which the draft sends to itself. Once, before the
     // first session.
     reacts_to<bind_a, PipelineActor, caf::actor>,
-    // A new session, from the pruner.
-    reacts_to<OpenMessage>,
+    // A new session, from the pruner, and more room for it.
+    reacts_to<OpenMessage>, reacts_to<GrowMessage>,
     // The session ends: send Close down the pipeline behind its last rows. Cancel only stops
     // drafting for the session.
     reacts_to<CloseMessage>, reacts_to<CancelMessage>,
@@ -85,9 +85,11 @@ using SessionActor = caf::typed_actor<
     reacts_to<CancelMessage>,
     // A part of the pipeline was lost, and is made again.
     reacts_to<pause_a>,
-    // It has been: go on under this number, by this TreePrunerActor. The hops have the text of the second
-    // number, which was the session's, and of it so many tokens are cached.
-    reacts_to<resume_a, SessionId, SessionId, Position, caf::actor>,
+    // Others need its room: leave the pipeline. Tells its owner when nothing of it is left there.
+    reacts_to<park_a>,
+    // Go on under this number, up to this position, by this TreePrunerActor. The hops have a text of the
+    // second number, and share so many tokens of it.
+    reacts_to<resume_a, SessionId, Position, SessionId, Position, caf::actor>,
     // To itself: check whether there was progress.
     reacts_to<tick_a>>;
 
@@ -101,6 +103,9 @@ using TreePrunerActor = caf::typed_actor<
     reacts_to<submit_a, OpenMessage, SessionActor>,
     // From the session: it wants no more tokens.
     reacts_to<CloseMessage>, reacts_to<CancelMessage>,
+    // From the coordinator: there is more room for a session; and what a session has left is of no use
+    // any more.
+    reacts_to<GrowMessage>, reacts_to<evict_a, SessionId>,
     // From the draft: rows that have been sent.
     reacts_to<SentRowsMessage>,
     // From the verifier: how far the target follows the tree.

@@ -188,6 +188,8 @@ void decode(schema::Open::Reader in, const Owner&, Open& out) {
         "a session follows itself");
   out.restores = in.getRestores();
   out.prunes = prunes(in.getPrunes());
+  out.prompt_tokens = in.getPromptTokens();
+  check(out.prompt_tokens <= out.prompt.size(), "the answer begins beyond the prompt");
 }
 
 void decode(schema::Grow::Reader in, const Owner&, Grow& out) {

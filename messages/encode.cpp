@@ -202,6 +202,7 @@ void encode(const Open& x, schema::Open::Builder out) {
   out.setCachedTokens(x.cached_tokens);
   out.setRestores(x.restores);
   encode(x.prunes, out.initPrunes(x.prunes.size()));
+  out.setPromptTokens(x.prompt_tokens);
 }
 
 std::size_t variable_words(const Grow&) {

@@ -22,6 +22,8 @@ enum class ErrorCode : std::uint8_t {
   cancelled,
   /// Everything else.
   internal,
+  /// Too many others wait already: ask later.
+  busy,
 };
 
 /// "bad request", "does not fit", ...
@@ -39,6 +41,8 @@ constexpr std::string_view name_of(ErrorCode code) {
       return "protocol";
     case ErrorCode::cancelled:
       return "cancelled";
+    case ErrorCode::busy:
+      return "busy";
     case ErrorCode::internal:
       break;
   }

@@ -89,6 +89,7 @@ struct Open {
   cachedTokens @7 :UInt32;         # prompt tokens that are in it; below the prompt's size
   restores @8 :Bool;       # the receiver is new: the cached tokens come in Restored messages
   prunes @9 :List(Prune);  # of prefixSession: what the sender applied since its last segment
+  promptTokens @10 :UInt32;        # where the answer begins, at most the prompt's size; 0: behind it
 }
 
 struct Grow {

@@ -141,6 +141,9 @@ struct Open {
   /// Of `prefix_session`: the prunes that the sender applied since its last segment, so that every hop
   /// has committed what is shared.
   std::vector<Prune> prunes{};
+  /// The position where the answer begins, if the prompt's last tokens are of it, since the session goes
+  /// on with a text; 0: behind the prompt.
+  Position prompt_tokens = 0;
   friend bool operator==(const Open&, const Open&) = default;
 };
 

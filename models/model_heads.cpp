@@ -21,9 +21,10 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view index_name = "model.safetensors.index.json";
 /// What is read of a folder beside weights, as a whole. config/ and tokenizer/ have the readers.
-constexpr std::array<std::string_view, 8> side_files{
-    "config.json",           "generation_config.json",  "tokenizer.json",      "tokenizer.model",
-    "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", index_name};
+constexpr std::array<std::string_view, 9> side_files{
+    "config.json",         "generation_config.json", "tokenizer.json",
+    "tokenizer.model",     "tokenizer_config.json",  "special_tokens_map.json",
+    "chat_template.jinja", "chat_template.json",     index_name};
 /// RoPE's divisors of LLaMA 3, and the draft's vocabulary of EAGLE-3 heads.
 constexpr std::array<std::string_view, 2> tables{"rope_freqs.weight", "d2t"};
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "models/base/error.hpp"
+#include "models/chat_programs.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/formats/gguf_parts.hpp"
 #include "models/formats/hf_folder.hpp"
@@ -85,12 +86,20 @@ void check_vocabulary(const OpenModel& model, const Tokenizer& tokenizer) {
   }
 }
 
-std::optional<std::string> read_chat_program(const fs::path& given) {
+std::optional<std::string> read_chat_program(const fs::path& path) {
+  return read_chat_programs(path).main;
+}
+
+ChatPrograms read_chat_programs(const fs::path& given) {
   const fs::path path = meant(given);
   if (is_folder(path))
-    return folder_chat_program(path);
+    return folder_chat_programs(path);
   const GgufFile file = GgufFile::open(path);
-  return read_unchanged(file, [&] { return file.find_string("tokenizer.chat_template"); });
+  return read_unchanged(file, [&] {
+    return ChatPrograms{.main = file.find_string("tokenizer.chat_template"),
+                        .tool_use = file.find_string("tokenizer.chat_template.tool_use"),
+                        .special = {}};
+  });
 }
 
 std::string hash_model(const ModelFiles& files, const FileHasher& hash) {

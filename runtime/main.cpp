@@ -11,6 +11,7 @@
 #include "runtime/commands/generate.hpp"
 #include "runtime/commands/nodes_command.hpp"
 #include "runtime/commands/plan_command.hpp"
+#include "runtime/commands/serve.hpp"
 #include "runtime/commands/up.hpp"
 #include "runtime/console/failure.hpp"
 #include "runtime/console/logging.hpp"
@@ -27,6 +28,8 @@ using namespace flowspec;
 Verbosity verbosity_of(const CommandLine& line) {
   if (line.generate)
     return line.generate->verbosity;
+  if (line.serve)
+    return line.serve->verbosity;
   return line.chat ? line.chat->verbosity : Verbosity::normal;
 }
 
@@ -36,6 +39,8 @@ ExitCode run(const CommandLine& line) {
     return generate(*line.generate);
   if (line.chat)
     return chat(*line.chat);
+  if (line.serve)
+    return serve(*line.serve);
   if (line.nodes)
     return show_nodes(*line.nodes);
   if (line.cluster)

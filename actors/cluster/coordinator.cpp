@@ -11,13 +11,13 @@
 
 #include "actors/cluster/loading.hpp"
 #include "actors/cluster/recovery.hpp"
+#include "actors/cluster/sessions.hpp"
 #include "actors/cluster/stats_collector.hpp"
 #include "actors/cluster/wire/transport_module.hpp"
 #include "actors/support/allowance.hpp"
 #include "actors/support/end_actor.hpp"
 #include "actors/support/log_failures.hpp"
 #include "actors/support/text_error.hpp"
-#include "messages/limits.hpp"
 
 namespace flowspec {
 
@@ -31,14 +31,14 @@ class Coordinator {
 
   void init(CoordinatorActor::pointer self, CoordinatorConfig config) {
     self_ = self;
+    sessions_ = std::make_unique<Sessions>(self);
     config_ = config;
     log_failures(self);
     self->set_down_handler([this](const caf::down_msg& down) { on_down(down); });
   }
 
   ~Coordinator() {
-    for (const auto& [id, session] : sessions_)
-      end_actor(session.actor);
+    sessions_.reset();
     if (recovery_)
       recovery_->give_up();
     if (pipeline_)
@@ -61,6 +61,9 @@ class Coordinator {
   void bind(const Pipeline& pipeline, const Placement& placement) {
     pipeline_ = pipeline;
     placement_ = placement;
+    kv_slots_.assign(pipeline.stages.size(), 0);
+    sessions_->serve(pipeline);
+    sessions_->set_room(0);
     // For a part on a node, the node's agent reports.
     for (std::uint32_t i = 0; i < pipeline.wiring().parts(); ++i)
       if (placement.homes.empty() || !placement.homes[i]) {
@@ -96,35 +99,24 @@ class Coordinator {
     loading_ = std::make_shared<Loading>(hops.size(), promise);
     for (std::size_t hop = 0; hop < hops.size(); ++hop)
       self_->request(hops[hop], config_.load_limit, load_a_v)
-          .then([loading = loading_, hop, this](
-                    const StageStatsMessage& stats) { is_loaded_ = loading->loaded(hop, stats); },
-                [loading = loading_, hop, this](const caf::error& error) {
-                  loading->fail(load_error(hop, error));
-                });
+          .then(
+              [loading = loading_, hop, this](const StageStatsMessage& stats) {
+                note_room(hop, stats);
+                is_loaded_ = loading->loaded(hop, stats);
+              },
+              [loading = loading_, hop, this](const caf::error& error) {
+                loading->fail(load_error(hop, error));
+              });
     return promise;
   }
 
   caf::result<SessionId> submit(const Request& request) {
     if (auto error = not_serving())
       return error;
-    if (recovery_ == nullptr)
-      return start_session(request);
-    if (waiting_.size() == most_waiting)
-      return text_error(ErrorCode::does_not_fit,
-                        fmt::format("{} requests wait already until a lost part of the pipeline is "
-                                    "made again: ask later",
-                                    most_waiting));
-    auto promise = self_->make_response_promise<caf::typed_response_promise<SessionId>>();
-    waiting_.emplace_back(promise, request);
-    return promise;
+    return sessions_->submit(request);
   }
 
-  void cancel(const CancelMessage& message) {
-    auto cancel = message.read();
-    auto session = cancel ? sessions_.find(cancel->session) : sessions_.end();
-    if (session != sessions_.end())
-      self_->send<caf::message_priority::high>(session->second.actor, message);
-  }
+  Sessions& sessions() { return *sessions_; }
 
   void fault(const FaultMessage& message) {
     auto fault = message.read();
@@ -156,33 +148,17 @@ class Coordinator {
   }
 
  private:
-  struct Session {
-    SessionActor actor;
-    /// How the pipeline knows it: another number after each recovery.
-    SessionId number;
-    bool keeps;
-    std::vector<SessionId> earlier;
-  };
-  /// What a session has left behind for others.
-  struct KeptText {
-    SessionId number;
-    /// No hop has less of it.
-    Position tokens;
-  };
-
-  SessionId start_session(Request request) {
-    if (auto kept = kept_texts_.extract(request.prefix_session); !kept.empty()) {
-      request.prefix_session = kept.mapped().number;
-      request.cached_tokens = std::min(request.cached_tokens, kept.mapped().tokens);
-    }
-    auto id = ++last_session_;
-    bool keeps = request.keep;
-    auto session =
-        spawn_session(self_->system(),
-                      make_session(std::move(request), id, pipeline_->policy, pipeline_->pruner));
-    self_->monitor(session);
-    sessions_[id] = {session, id, keeps, {}};
-    return id;
+  /// How much KV a stage has.
+  void note_room(std::size_t hop, const StageStatsMessage& message) {
+    auto stats = message.read();
+    if (!stats || hop >= kv_slots_.size())
+      return;
+    kv_slots_[hop] = stats->kv_slots;
+    std::uint64_t least = 0;
+    for (auto slots : kv_slots_)
+      if (slots != 0 && (least == 0 || slots < least))
+        least = slots;
+    sessions_->set_room(least);
   }
 
   std::vector<caf::actor> all_hops() const {
@@ -234,10 +210,7 @@ class Coordinator {
       return on_node_down(peer.mapped(), down.reason);
     if (auto part = local_parts_.find(down.source); part != local_parts_.end())
       return lose(fmt::format("{} has ended: {}", part->second, error_text(down.reason)));
-    auto session = std::ranges::find_if(
-        sessions_, [&](const auto& entry) { return entry.second.actor.address() == down.source; });
-    if (session != sessions_.end())
-      end_session(session->first);
+    sessions_->is_down(down.source);
   }
 
   void on_node_down(const Peer& peer, const caf::error& reason) {
@@ -254,15 +227,6 @@ class Coordinator {
     if (placement_.homes.empty() || uses(placement_) || (recovery_ && uses(recovery_->placement())))
       return recover(what);
     spdlog::info(what);
-  }
-
-  void end_session(SessionId id) {
-    auto session = sessions_.extract(id).mapped();
-    // The hops may have put an earlier number aside, which it has not come back to.
-    for (auto number : session.earlier)
-      self_->send(pipeline_->draft, CloseMessage{{number, false, {}}});
-    if (session.keeps)
-      kept_texts_[id] = {session.number, limits::tokens};
   }
 
   /// Every part on the two nodes will tell of their link: whether this is the first to do so.
@@ -289,11 +253,10 @@ class Coordinator {
       recovery_->give_up();
       lost_parts_.insert(recovery_->lost().begin(), recovery_->lost().end());
     }
-    for (const auto& [id, session] : sessions_)
-      self_->send(session.actor, pause_a_v);
+    sessions_->pause();
     recovery_ = std::make_shared<Recovery>(
-        Recovery::Start{self_, *pipeline_, placement_, peers_, lost_parts_, cut_, last_session_,
-                        config_.link, config_.load_limit},
+        Recovery::Start{self_, *pipeline_, placement_, peers_, lost_parts_, cut_,
+                        sessions_->last_number(), config_.link, config_.load_limit},
         Recovery::Events{[this](Recovery& recovery) { recovered(recovery); },
                          [this](const std::string& why) {
                            lose(fmt::format("{}, and {}", reasons_.front(), why));
@@ -320,27 +283,11 @@ class Coordinator {
         linked(config_.link, "draft", "stage 0", pipeline_->stages.front().stage),
         caf::actor_cast<caf::actor>(linked(config_.link, "draft", "pruner", pipeline_->pruner)),
         std::uint32_t{recovery.lost().contains(0) ? 1U : 0U}, recovery.last_segment());
-    resume_sessions(recovery);
+    for (const auto& [hop, stats] : recovery.loaded())
+      note_room(hop, stats);
+    sessions_->resume(
+        *pipeline_, [&](SessionId number) { return recovery.cached(number); }, recovery.kept());
     recovery_.reset();
-    for (auto& [promise, request] : std::exchange(waiting_, {}))
-      promise.deliver(start_session(request));
-  }
-
-  void resume_sessions(const Recovery& recovery) {
-    auto of_nobody = recovery.kept();
-    for (auto& [id, text] : kept_texts_) {
-      text.tokens = std::min(text.tokens, recovery.cached(text.number));
-      of_nobody.erase(text.number);
-    }
-    for (auto& [id, session] : sessions_) {
-      auto before = std::exchange(session.number, ++last_session_);
-      session.earlier.push_back(before);
-      of_nobody.erase(before);
-      self_->send(session.actor, resume_a_v, session.number, before, recovery.cached(before),
-                  caf::actor_cast<caf::actor>(pipeline_->pruner));
-    }
-    for (auto number : of_nobody)
-      self_->send(pipeline_->draft, CloseMessage{{number, false, {}}});
   }
 
   /// With a part missing no session can go on, and nobody else would tell the sessions.
@@ -353,13 +300,7 @@ class Coordinator {
       caf::anon_send(watcher, lost_a_v, *lost_);
     if (loading_)
       loading_->fail(text_error(ErrorCode::node_lost, *lost_));
-    for (const auto& [id, session] : sessions_) {
-      self_->send(session.actor, FaultMessage{{no_session, 0, not_a_stage, *lost_}});
-      self_->send(session.actor, ClosedMessage{{id}});
-    }
-    auto error = text_error(ErrorCode::node_lost, *lost_);
-    for (auto& [promise, request] : std::exchange(waiting_, {}))
-      promise.deliver(error);
+    sessions_->lose(*lost_);
     if (auto recovery = std::exchange(recovery_, nullptr))
       recovery->give_up();
   }
@@ -369,10 +310,9 @@ class Coordinator {
   std::map<caf::actor_addr, Peer> peers_;
   std::map<caf::actor_addr, std::string> local_parts_;
   std::optional<Pipeline> pipeline_;
-  SessionId last_session_ = 0;
-  std::map<SessionId, Session> sessions_;
-  /// By the number under which the client knows the session.
-  std::map<SessionId, KeptText> kept_texts_;
+  std::unique_ptr<Sessions> sessions_;
+  /// By stage; 0: not known.
+  std::vector<std::uint64_t> kv_slots_;
   Placement placement_;
   bool is_loaded_ = false;
   std::shared_ptr<Recovery> recovery_;
@@ -387,9 +327,6 @@ class Coordinator {
   bool is_told_ = false;
   /// More of them in a minute are no recovery.
   Allowance recoveries_{16, std::chrono::minutes(1)};
-  static constexpr std::size_t most_waiting = 1024;
-  /// Requests that came meanwhile.
-  std::vector<std::pair<caf::typed_response_promise<SessionId>, Request>> waiting_;
   std::shared_ptr<Loading> loading_;
   std::vector<caf::actor> watchers_;
   /// Why no session can be started any more.
@@ -409,7 +346,10 @@ CoordinatorActor::behavior_type coordinator(CoordinatorActor::stateful_pointer<C
       [&state](const FaultMessage& message) { state.fault(message); },
       [&state](load_a) { return state.load(); },
       [&state](submit_a, const Request& request) { return state.submit(request); },
-      [&state](const CancelMessage& message) { state.cancel(message); },
+      [&state](const CancelMessage& message) { state.sessions().cancel(message); },
+      [&state](const TokensMessage& message) { state.sessions().advanced(message); },
+      [&state](park_a, SessionId id) { state.sessions().parked(id); },
+      [&state](done_a, SessionId id, SessionId kept_as) { state.sessions().ended(id, kept_as); },
       [&state](stats_a) { return state.stats(); },
       [&state](status_a) { return state.places(); },
       [&state](tick_a, std::uint64_t number) { state.still_recovering(number); },

@@ -81,10 +81,12 @@ using CoordinatorActor = caf::typed_actor<
     reacts_to<FaultMessage>,
     // Load all weights; answers when they are there, or with the first error.
     replies_to<load_a>::with<std::vector<StageStatsMessage>>,
-    // Start a session; answers with its number.
+    // Start a session, at once or when there is room for it; answers with its number.
     replies_to<submit_a, Request>::with<SessionId>,
     // The client no longer wants a session.
     reacts_to<CancelMessage>,
+    // From sessions: tokens that were accepted; it has left the pipeline; it has ended (see SessionConfig).
+    reacts_to<TokensMessage>, reacts_to<park_a, SessionId>, reacts_to<done_a, SessionId, SessionId>,
     // Statistics of all hops that answer in time: stages, verifier, draft.
     replies_to<stats_a>::with<std::vector<StageStatsMessage>>,
     // By part (see wiring.hpp): its node, or "here".

@@ -81,8 +81,7 @@ class PartMaker {
       config.vocab_size = plan->vocab_size;
       config.taps = spec->taps;
       config.keeps_output = spec->keeps_output;
-      config.kv_limit = node_->options().kv_limit;
-      config.memory = node_->memory();
+      config.kv = {spec->kv_slots, node_->options().kv_limit, node_->memory()};
       config.load = std::move(plan->load);
       config.peers = {next, pruner, draft};
       if (spec->emulation)
@@ -172,10 +171,14 @@ class PartMaker {
     if (!plan)
       return plan.error();
     spdlog::info("the draft {} for {}", spec.draft, spec.model_file);
-    auto made =
-        spawn_draft(self_->system(),
-                    {plan->policy, std::move(plan->load), pruner, nullptr, std::move(plan->memory)},
-                    SpawnMode::detached);
+    auto made = spawn_draft(self_->system(),
+                            {plan->policy,
+                             std::move(plan->load),
+                             pruner,
+                             nullptr,
+                             std::move(plan->memory),
+                             {spec.kv_slots, node_->options().kv_limit, node_->memory()}},
+                            SpawnMode::detached);
     return Made{caf::actor_cast<caf::actor>(made), plan->most_feature_bytes};
   }
 

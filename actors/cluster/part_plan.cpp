@@ -12,7 +12,6 @@
 #include "actors/cluster/error_of.hpp"
 #include "actors/cluster/model_choice.hpp"
 #include "actors/cluster/node.hpp"
-#include "actors/pipeline/reserving_draft.hpp"
 #include "actors/policy/modes/modes.hpp"
 #include "actors/policy/user_draft_memory.hpp"
 #include "actors/support/text_error.hpp"
@@ -145,10 +144,7 @@ struct DraftLoading : Target {
       return shared->share(loading.threads, loading.max_rows);
     };
     loading.progress = [this](std::uint64_t, std::uint64_t) { stop_if_unwanted(); };
-    auto draft = source.load(loading);
-    if (draft == nullptr)
-      return nullptr;
-    return std::make_unique<ReservingDraft>(std::move(draft), node->memory());
+    return source.load(loading);
   }
 
  private:

@@ -265,8 +265,10 @@ void Recovery::load() {
       continue;  // it has no weights
     ++open_;
     self_->request(pipeline_.part(part), load_limit_, load_a_v)
-        .then(guard<StageStatsMessage>(
-                  [this](const StageStatsMessage&) { answered(&Recovery::bind); }),
+        .then(guard<StageStatsMessage>([this, part](const StageStatsMessage& stats) {
+                loaded_[part] = stats;
+                answered(&Recovery::bind);
+              }),
               guard<caf::error>([this, part](const caf::error& error) {
                 refuse(part, fmt::format("node {}: {}", home_of(part).name, error_text(error)));
               }));

@@ -64,6 +64,8 @@ class Recovery : public std::enable_shared_from_this<Recovery> {
   Position cached(SessionId session) const;
   /// All that any hop keeps.
   std::set<SessionId> kept() const;
+  /// What the parts that were made said when they had loaded.
+  const std::map<std::uint32_t, StageStatsMessage>& loaded() const { return loaded_; }
   /// Where the lost parts are now, for people.
   std::string outcome() const;
 
@@ -125,6 +127,7 @@ class Recovery : public std::enable_shared_from_this<Recovery> {
   std::size_t open_ = 0;
   /// By part.
   std::map<std::uint32_t, Kept> kept_;
+  std::map<std::uint32_t, StageStatsMessage> loaded_;
   SegmentId last_segment_ = 0;
   /// Lost parts that were made in this attempt.
   std::set<std::uint32_t> made_;

@@ -98,7 +98,7 @@ class HeadDevice {
   }
 
  private:
-  using InBand = std::variant<OpenMessage, SegmentMessage, CloseMessage>;
+  using InBand = std::variant<OpenMessage, GrowMessage, SegmentMessage, CloseMessage>;
   using Result = std::variant<VerdictMessage, FeaturesMessage, ClosedMessage, FaultMessage>;
 
   EmulationTime now() const { return self_->clock().now(); }
@@ -264,6 +264,7 @@ caf::behavior head_device(caf::stateful_actor<HeadDevice>* self, HeadDeviceConfi
         state.bind(who, std::move(actor));
       },
       [&state](const OpenMessage& message) { state.arrived(message); },
+      [&state](const GrowMessage& message) { state.arrived(message); },
       [&state](const SegmentMessage& message) { state.arrived(message); },
       [&state](const CloseMessage& message) { state.arrived(message); },
       [&state](const VerdictMessage& message) { state.result(message); },

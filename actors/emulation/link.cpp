@@ -132,6 +132,7 @@ caf::behavior emulated_link(caf::stateful_actor<Link>* self, LinkConfig config) 
       [&state](const RestoredMessage& message) { state.restored(message); },
       [pass](const CancelMessage& message) { pass(message); },
       [pass](const OpenMessage& message) { pass(message); },
+      [pass](const GrowMessage& message) { pass(message); },
       [pass](const CloseMessage& message) { pass(message); },
       [pass](const SegmentEndMessage& message) { pass(message); },
       [pass](const ReadyMessage& message) { pass(message); },

@@ -148,7 +148,8 @@ class StageDevice {
   void act(std::uint64_t number) { later_.act(number); }
 
  private:
-  using InBand = std::variant<OpenMessage, SegmentMessage, CloseMessage, RestoredMessage>;
+  using InBand =
+      std::variant<OpenMessage, GrowMessage, SegmentMessage, CloseMessage, RestoredMessage>;
 
   EmulationTime now() const { return self_->clock().now(); }
 
@@ -279,6 +280,7 @@ caf::behavior stage_device(caf::stateful_actor<StageDevice>* self, DeviceConfig 
   return {
       [&state](bind_a, PipelineActor stage) { state.bind(std::move(stage)); },
       [&state](const OpenMessage& message) { state.in_band(message); },
+      [&state](const GrowMessage& message) { state.in_band(message); },
       [&state](const SegmentMessage& message) { state.in_band(message); },
       [&state](const CloseMessage& message) { state.in_band(message); },
       [&state](const RestoredMessage& message) { state.in_band(message); },

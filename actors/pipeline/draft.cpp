@@ -2,9 +2,9 @@
 
 #include <cassert>
 #include <chrono>
-#include <map>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
@@ -14,8 +14,10 @@
 #include "actors/pipeline/probe.hpp"
 #include "actors/policy/controller.hpp"
 #include "actors/policy/drafter.hpp"
+#include "actors/policy/segments_in_flight.hpp"
 #include "actors/support/log_failures.hpp"
 #include "actors/support/spawn.hpp"
+#include "actors/support/text_error.hpp"
 #include "actors/tree/applied_prunes.hpp"
 #include "actors/type_ids.hpp"
 
@@ -42,7 +44,11 @@ class Draft {
     auto model = config_.load();
     if (!model)
       return model.error();
-    drafter_ = std::make_unique<Drafter>(policy_, std::move(*model));
+    try {
+      drafter_ = std::make_unique<Drafter>(policy_, std::move(*model), config_.kv);
+    } catch (const std::bad_alloc&) {
+      return text_error(ErrorCode::does_not_fit, "no address space for the draft model's KV");
+    }
     if (auto* calibration = drafter_->calibration();
         calibration != nullptr && config_.memory.scales)
       calibration->resume(*config_.memory.scales);
@@ -60,6 +66,12 @@ class Draft {
     if (drafter_ != nullptr) {
       stats.guesses = drafter_->foresight().asked;
       stats.right_guesses = drafter_->foresight().right;
+      std::tie(stats.tree_nodes, stats.tree_sent) = drafter_->nodes();
+      if (drafter_->kv().slot_bytes() > 0) {
+        stats.kv_slots = drafter_->kv().capacity();
+        stats.kv_slots_used = drafter_->kv().slots()->used();
+        stats.kv_bytes = drafter_->kv().bytes();
+      }
       if (const auto* calibration = drafter_->calibration(); calibration && policy_.calibrated)
         stats.draft_scale = calibration->scale(temperature_);
     }
@@ -76,9 +88,8 @@ class Draft {
     Kept kept;
     if (drafter_ != nullptr)
       kept.sessions = drafter_->part();
-    kept.segment = last_segment_;
-    in_flight_.clear();
-    at_first_stage_.clear();
+    kept.segment = in_flight_.last();
+    in_flight_.forget();
     applied_.forget();
     parted_.clear();
     for (const KeptSession& session : kept.sessions)
@@ -89,7 +100,7 @@ class Draft {
   void bind_again(PipelineActor first, TreePrunerActor pruner, bool is_new, SegmentId last) {
     first_ = std::move(first);
     config_.pruner = std::move(pruner);
-    last_segment_ = std::max(last_segment_, last);
+    in_flight_.go_on_behind(last);
     if (is_new)
       first_lacks_ = parted_;
     go_on();
@@ -102,15 +113,18 @@ class Draft {
     try {
       if (drafter_ == nullptr)
         return fail(open->session, "the draft has not been loaded yet");
-      controller_->idle();
       drafter_->open(*open);
+      controller_->open(open->session);
+      follow();
+      drafter_->guess_for(open->session, controller_->guesses(open->session));
       temperature_ = open->sampling.temperature;
     } catch (const std::exception& e) {
       return fail(open->session, fmt::format("no memory for the draft model's KV: {}", e.what()));
     }
-    bool lacks = first_lacks_.erase(open->prefix_session) > 0 && open->cached_tokens > 0;
+    bool lacks = first_lacks_.contains(open->prefix_session) && open->cached_tokens > 0;
     open->restores = lacks;
-    self_->send(first_, lacks ? OpenMessage{*open} : message);
+    open->prunes = applied_.of(open->prefix_session);
+    self_->send(first_, lacks || !open->prunes.empty() ? OpenMessage{*open} : message);
     for (Position begin = 0; lacks && begin < open->cached_tokens;) {
       auto count = std::min<Position>(config_.policy.segment_rows, open->cached_tokens - begin);
       self_->send(first_, RestoredMessage{{open->session, begin, count, {}}});
@@ -127,11 +141,22 @@ class Draft {
       first_lacks_.erase(close->session);
     if (drafter_ != nullptr) {
       drafter_->close(close->session, close->keep);
+      controller_->close(close->session);
+      follow();
       remember();
     }
     auto prunes = applied_.take(close->session);
     close->prunes = close->keep ? std::move(prunes) : std::vector<Prune>{};
     self_->send(first_, CloseMessage{*close});
+  }
+
+  void grow(const GrowMessage& message) {
+    auto grow = read(message);
+    if (!grow || drafter_ == nullptr || !drafter_->knows(grow->session))
+      return;
+    drafter_->grow(*grow);
+    self_->send(first_, message);
+    go_on();
   }
 
   void cancel(const CancelMessage& message) {
@@ -168,9 +193,9 @@ class Draft {
 
   void ready(const ReadyMessage& message) {
     if (auto ready = read(message)) {
-      if (auto sent = in_flight_.find(ready->segment); sent != in_flight_.end())
-        controller_->first_stage(sent->second.rows, now() - sent->second.at);
-      at_first_stage_.erase(ready->segment);
+      if (auto sent = in_flight_.find(ready->segment))
+        controller_->first_stage(sent->rows, now() - sent->at);
+      in_flight_.first_stage_has_finished(ready->segment);
       go_on();
     }
   }
@@ -267,21 +292,24 @@ class Draft {
     applied_.add(prune);
     if (!drafter_->answers(prune.session))
       return;
-    controller_->accepted(static_cast<std::uint32_t>(prune.path.size()), now());
-    if (config_.policy.adaptive) {
-      policy_ = controller_->policy();
-      drafter_->follow(policy_);
-    }
+    controller_->accepted(prune.session, static_cast<std::uint32_t>(prune.path.size()), now());
+    follow();
+    if (config_.policy.adaptive)
+      drafter_->guess_for(prune.session, controller_->guesses(prune.session));
+  }
+
+  /// What the controller decides for all sessions.
+  void follow() {
+    if (!config_.policy.adaptive)
+      return;
+    policy_ = controller_->policy();
+    drafter_->follow(policy_);
   }
 
   void returned(SegmentId segment, bool moved_root) {
-    at_first_stage_.erase(segment);
-    auto sent = in_flight_.find(segment);
-    if (sent == in_flight_.end())
-      return;
-    if (moved_root)
-      controller_->verified(sent->second.rows, now() - sent->second.at);
-    in_flight_.erase(sent);
+    auto sent = in_flight_.end(segment);
+    if (sent && moved_root)
+      controller_->verified(sent->rows, now() - sent->at);
   }
 
   /// Sends what may be sent now, and keeps drafting going.
@@ -301,7 +329,8 @@ class Draft {
   }
 
   void send_segments() {
-    while (has_room_in_flight() && (!policy_.late || at_first_stage_.empty())) {
+    while (in_flight_.has_room(config_.policy, policy_.window) &&
+           (!policy_.late || in_flight_.first_stage_has_finished())) {
       auto outgoing = drafter_->take_segment();
       if (outgoing.rows.empty())
         break;
@@ -309,26 +338,12 @@ class Draft {
     }
   }
 
-  /// The stages have KV slots for the rows of `window` full segments of the policy.
-  bool has_room_in_flight() const {
-    const DraftPolicy& base = config_.policy;
-    if (in_flight_.size() < base.window)
-      return true;
-    std::uint64_t rows = base.segment_rows;
-    for (const auto& [id, sent] : in_flight_)
-      rows += sent.rows;
-    return in_flight_.size() < policy_.window &&
-           rows <= std::uint64_t{base.window} * base.segment_rows;
-  }
-
   void send_segment(Drafter::Outgoing outgoing) {
     Segment segment;
-    segment.id = ++last_segment_;
+    segment.id = in_flight_.add(static_cast<std::uint32_t>(outgoing.rows.size()), now());
     segment.prunes = applied_.take();
     segment.rows = std::move(outgoing.rows);
     segment.awaits_more = outgoing.awaits_more;
-    in_flight_[segment.id] = {static_cast<std::uint32_t>(segment.rows.size()), now()};
-    at_first_stage_.insert(segment.id);
     ++stats_.segments;
     stats_.rows_computed += segment.rows.size();
     self_->send(config_.pruner, SentRowsMessage{{segment.id, segment.rows}});
@@ -350,14 +365,7 @@ class Draft {
   float temperature_ = 0;
   /// Choices behind the scales that were kept last.
   std::uint64_t kept_choices_ = 0;
-  SegmentId last_segment_ = 0;
-  struct Sent {
-    std::uint32_t rows;
-    Controller::Seconds at;
-  };
-  std::map<SegmentId, Sent> in_flight_;
-  /// Segments that the first stage has not finished.
-  std::set<SegmentId> at_first_stage_;
+  SegmentsInFlight in_flight_;
   /// Prunes since the last segment; they take the slow path with the next one.
   AppliedPrunes applied_;
   /// Sessions that were put aside, and of them those of which the first stage has nothing.
@@ -377,6 +385,10 @@ DraftActor::behavior_type draft(DraftActor::stateful_pointer<Draft> self, DraftC
       },
       [&state](const OpenMessage& message) {
         state.guarded(message, [&] { state.open(message); });
+        state.handled();
+      },
+      [&state](const GrowMessage& message) {
+        state.guarded(message, [&] { state.grow(message); });
         state.handled();
       },
       [&state](const CloseMessage& message) {

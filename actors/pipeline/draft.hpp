@@ -18,6 +18,7 @@
 #include "actors/interfaces.hpp"
 #include "actors/policy/draft_memory.hpp"
 #include "actors/policy/policy.hpp"
+#include "actors/support/kv_pool.hpp"
 #include "actors/support/spawn_mode.hpp"
 #include "models/drafts/draft_model.hpp"
 
@@ -34,6 +35,8 @@ struct DraftConfig {
   TreePrunerActor pruner;
   PipelineProbe* probe = nullptr;
   DraftMemory memory{};
+  /// For the draft model's KV of all sessions together.
+  KvBudget kv{};
 };
 
 DraftActor spawn_draft(caf::actor_system& system, DraftConfig config, SpawnMode mode);

@@ -13,35 +13,45 @@ HopSession* HopSessions::find(SessionId id) {
   return found == sessions_.end() ? nullptr : &found->second;
 }
 
-std::optional<std::string> HopSessions::open(Open open, KvCache cache) {
+std::optional<std::string> HopSessions::open(Open open) {
   auto id = open.session;
   if (open.prompt.empty() || open.slots < open.prompt.size())
     return fmt::format("session {} has {} prompt tokens and {} KV slots", id, open.prompt.size(),
                        open.slots);
-  if (open.cached_tokens > 0 && !open.restores)
-    return fmt::format("nothing is kept of session {}", open.prefix_session);
-  if (!sessions_.try_emplace(id, std::move(open), std::move(cache)).second)
+  if (sessions_.contains(id))
     return fmt::format("session {} is open already", id);
+  if (open.cached_tokens > 0) {
+    if (auto* other = find(open.prefix_session))
+      return share(std::move(open), *other);
+    if (auto kept = kept_.find(open.prefix_session); kept != kept_.end())
+      return share(std::move(open), kept->second);
+    if (!open.restores)
+      return fmt::format("nothing is kept of session {}", open.prefix_session);
+  }
+  sessions_.try_emplace(id, std::move(open), pool_);
   return std::nullopt;
 }
 
-std::optional<std::string> HopSessions::resume(Open open) {
-  auto kept = kept_.extract(open.prefix_session);
-  if (kept.empty())
-    return fmt::format("nothing is kept of session {}", open.prefix_session);
-  const LiveView& view = kept.mapped().view;
-  auto tokens = view.committed_tokens();
-  if (view.slots() != open.slots)
-    return fmt::format("session {} had {} KV slots, {} are wanted", open.prefix_session,
-                       view.slots(), open.slots);
+std::optional<std::string> HopSessions::share(Open open, const HopSession& other) {
+  auto tokens = other.view.committed_tokens();
   if (open.cached_tokens > tokens.size() || open.cached_tokens >= open.prompt.size() ||
       !std::equal(open.prompt.begin(), open.prompt.begin() + open.cached_tokens, tokens.begin()))
     return fmt::format("the {} tokens of session {} do not begin with the first {} of the prompt",
                        tokens.size(), open.prefix_session, open.cached_tokens);
+  if (!other.is_restored() && other.restored < open.cached_tokens)
+    return fmt::format("of session {}, {} of {} cached tokens were restored", open.prefix_session,
+                       other.restored, open.cached_tokens);
   auto id = open.session;
-  if (!sessions_.try_emplace(id, std::move(open), std::move(kept.mapped())).second)
-    return fmt::format("session {} is open already", id);
+  sessions_.try_emplace(id, std::move(open), other);
   return std::nullopt;
+}
+
+void HopSessions::grow(const Grow& grow) {
+  auto* session = find(grow.session);
+  if (session == nullptr)
+    return;
+  session->open.position_limit = std::max(session->open.position_limit, grow.position_limit);
+  session->open.slots = std::max(session->open.slots, grow.slots);
 }
 
 std::vector<Prune> HopSessions::close(SessionId id, bool keep) {
@@ -49,8 +59,10 @@ std::vector<Prune> HopSessions::close(SessionId id, bool keep) {
   // What was put aside stays, where the Close was on its way meanwhile.
   if (!keep || !session.empty())
     kept_.erase(id);
-  if (keep && !session.empty() && !session.mapped().dead)
+  if (keep && !session.empty() && !session.mapped().dead) {
+    session.mapped().view.forget_live();
     kept_.insert(std::move(session));
+  }
   return applied_.take(id);
 }
 
@@ -65,15 +77,23 @@ Kept HopSessions::part(SessionId last) {
     auto session = sessions_.extract(it++);
     applied_.take(session.key());
     kept_.erase(session.key());
-    if (!session.mapped().dead && session.mapped().is_restored())
+    if (!session.mapped().dead && session.mapped().is_restored()) {
+      session.mapped().view.forget_live();
       kept_.insert(std::move(session));
+    }
   }
   Kept kept;
   for (const auto& [id, session] : kept_) {
     auto tokens = static_cast<Position>(session.view.committed().size());
-    kept.sessions.push_back({id, tokens, session.output.empty() ? 0 : tokens});
+    kept.sessions.push_back({id, tokens, session.has_output ? tokens : 0});
   }
   return kept;
+}
+
+void HopSessions::forget_output() {
+  for (auto* sessions : {&sessions_, &kept_})
+    for (auto& [id, session] : *sessions)
+      session.has_output = false;
 }
 
 void HopSessions::next_is_new() {
@@ -93,10 +113,12 @@ void HopSessions::apply(const std::vector<Prune>& prunes, std::vector<Fault>& fa
       continue;
     auto result = session->view.apply(prune);
     assert(!session->view.broken_invariant());
-    if (result)
+    if (result) {
       applied_.add(prune);
-    else if (result.kind == ViewResult::Kind::invalid)
+      log_.keep(prune.session, prune.path);
+    } else if (result.kind == ViewResult::Kind::invalid) {
       faults.push_back(fail(prune.session, 0, std::move(result.error)));
+    }
   }
 }
 
@@ -138,9 +160,14 @@ std::vector<LiveRow> HopSessions::admit(const Segment& segment, std::vector<Faul
   return live;
 }
 
-void HopSessions::count_computed(std::size_t rows, std::uint64_t busy_ns) {
+void HopSessions::count_computed(SegmentId segment, std::span<const LiveRow> rows,
+                                 std::uint64_t busy_ns, std::uint64_t now_us) {
   ++stats_.segments;
-  count_restored(rows, busy_ns);
+  count_restored(rows.size(), busy_ns);
+  std::vector<std::pair<SessionId, TreeNodeId>> nodes;
+  for (const LiveRow& row : rows)
+    nodes.emplace_back(row.row.session, row.row.id);
+  log_.add(segment, nodes, now_us, busy_ns / 1000);
 }
 
 void HopSessions::count_restored(std::size_t rows, std::uint64_t busy_ns) {
@@ -148,17 +175,12 @@ void HopSessions::count_restored(std::size_t rows, std::uint64_t busy_ns) {
   stats_.busy_ns += busy_ns;
 }
 
-StageStats HopSessions::stats() const {
+StageStats HopSessions::stats(std::uint64_t now_us) const {
   auto stats = stats_;
   stats.sessions = sessions_.size();
-  for (const auto& [id, session] : sessions_) {
-    stats.kv_slots_used += session.view.slots() - session.view.free_slots();
-    stats.kv_bytes += session.cache.bytes();
-  }
-  for (const auto& [id, session] : kept_) {
-    stats.kv_slots_used += session.view.committed().size();
-    stats.kv_bytes += session.cache.bytes();
-  }
+  stats.kv_slots_used = pool_->used();
+  stats.rows_kept = log_.kept();
+  stats.recent = log_.recent(now_us);
   return stats;
 }
 

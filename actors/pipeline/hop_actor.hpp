@@ -2,6 +2,7 @@
 /// The actor side of what stages and the verifier have in common.
 
 #include <cassert>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <set>
@@ -23,7 +24,7 @@ namespace flowspec {
 
 class HopActor {
  public:
-  StageStatsMessage stats() const { return StageStatsMessage{sessions_.stats()}; }
+  StageStatsMessage stats() const { return StageStatsMessage{sessions_.stats(now_us())}; }
 
   template <class T, class Handle>
   void guarded(const Wire<T>& message, const Handle& handle) {
@@ -52,6 +53,12 @@ class HopActor {
   }
 
  protected:
+  std::uint64_t now_us() const {
+    auto now = self_->clock().now().time_since_epoch();
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+  }
+
   /// The verifier is the hop behind the last stage; messages call it by its name.
   enum class Role { stage, verifier };
 
@@ -140,6 +147,10 @@ PipelineActor::behavior_type hop_behavior(Self* self) {
       },
       [state](const OpenMessage& message) {
         state->guarded(message, [&] { state->open(message); });
+        state->handled();
+      },
+      [state](const GrowMessage& message) {
+        state->guarded(message, [&] { state->grow(message); });
         state->handled();
       },
       [state](const SegmentMessage& message) {

@@ -59,11 +59,11 @@ Pipeline make_pipeline(caf::actor_system& system, const PipelineConfig& config,
     if (!make_part(Part::pruner))
       pipeline.pruner = spawn_tree_pruner(system, config.policy.direct_prunes);
     if (!make_part(Part::draft))
-      pipeline.draft = spawn_draft(
-          system,
-          {config.policy, config.load_draft,
-           linked(config.link, "draft", "pruner", pipeline.pruner), config.probe, config.memory},
-          config.mode);
+      pipeline.draft = spawn_draft(system,
+                                   {config.policy, config.load_draft,
+                                    linked(config.link, "draft", "pruner", pipeline.pruner),
+                                    config.probe, config.memory, config.draft_kv},
+                                   config.mode);
     if (!make_part(Part::verifier)) {
       auto peers = peers_of(pipeline, config.stages, config.link);
       pipeline.verifier =

@@ -55,6 +55,8 @@ struct PipelineConfig {
   LinkMaker link;
   PipelineProbe* probe = nullptr;
   DraftMemory memory{};
+  /// For the draft model's KV of all sessions together.
+  KvBudget draft_kv{};
   /// How the last stage sends hidden states to the verifier.
   HiddenType hidden_type = HiddenType::f32;
   /// Empty: verifier, draft and tree pruner are in this process.

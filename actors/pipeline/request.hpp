@@ -26,16 +26,13 @@ struct Request {
   /// Turns tokens into text and knows the end-of-text tokens; null: the answer has tokens only.
   std::shared_ptr<const Tokenizer> tokenizer;
 
-  /// The pipeline keeps the KV of the text for a later request, unless this one fails. All tokens
-  /// of prompt and answer but the last are kept; of a prompt that was cancelled before its first
-  /// token, the first `cached_tokens`.
+  /// Where the text begins like one that others have left, or write just now, their KV is used; and this
+  /// one's KV stays for others, as long as there is room, unless it fails. All tokens of prompt and
+  /// answer but the last are kept, those of a prompt that was cancelled as far as it was read.
   bool keep = false;
-  /// The session that left its KV, and how many tokens the prompt has in common with its text.
-  SessionId prefix_session = no_session;
-  Position cached_tokens = 0;
-  /// Number of tokens, prompt and answer together, that KV is reserved for. Has to be the same for
-  /// all requests that continue one another; 0: as many as this request needs.
-  std::uint32_t context = 0;
+  /// KV is taken as the text grows, and others may have to wait, or this one: for many requests at once.
+  /// Else it is reserved for the whole text when it begins.
+  bool grows = false;
 
   /// The session fails when nothing has happened for this long.
   std::chrono::milliseconds progress_limit{60000};

@@ -25,6 +25,13 @@ namespace {
 using Clock = caf::actor_clock;
 using Span = Clock::time_point::duration;
 
+/// The last token is only written, never read.
+void set_limit(Open& open, const Request& request, Position limit) {
+  auto last = positions_of(request) - 1;
+  open.position_limit = limit != 0 ? std::min(limit, last) : last;
+  open.slots = open.position_limit;
+}
+
 class Session {
  public:
   static constexpr const char* name = "session";
@@ -33,8 +40,10 @@ class Session {
     self_ = self;
     log_failures(self);
     config_ = std::move(config);
-    report_.session = number_ = config_.open.session;
+    number_ = config_.open.session;
+    report_.session = config_.id != no_session ? config_.id : number_;
     report_.prompt_tokens = static_cast<std::uint32_t>(config_.open.prompt.size());
+    note_shared(config_.open.cached_tokens);
     if (config_.request.tokenizer != nullptr)
       text_.emplace(*config_.request.tokenizer, config_.request.stop);
     start_ = last_progress_ = now();
@@ -48,13 +57,20 @@ class Session {
       paused_since_ = now();
   }
 
+  void park() {
+    if (closing_ || parking_ != Parking::no)
+      return;
+    parking_ = Parking::leaving;
+    self_->send(config_.pruner, CloseMessage{{number_, false, {}}});
+  }
+
   /// The text goes on behind the tokens that have been accepted. Random numbers depend on the position
   /// alone, so it is the text that would have been written.
-  void resume(SessionId id, SessionId previous, Position cached, TreePrunerActor pruner) {
+  void resume(SessionId id, const SessionRoom& room, TreePrunerActor pruner) {
     bool is_new = pruner != config_.pruner;
     config_.pruner = std::move(pruner);
     if (closing_ && is_new)
-      return closed();  // the one that would have confirmed it is no more
+      return close_now();  // the one that would have confirmed it is no more
     if (closing_)
       return;
     number_ = id;
@@ -64,11 +80,15 @@ class Session {
       report_.paused_us += us(last_progress_ - *paused_since_);
       paused_since_.reset();
     }
+    if (std::exchange(parking_, Parking::no) != Parking::no)
+      note_shared(room.cached);
     Open open = config_.open;
     open.session = id;
+    open.prompt_tokens = static_cast<Position>(open.prompt.size());
     open.prompt.insert(open.prompt.end(), report_.tokens.begin(), report_.tokens.end());
-    open.prefix_session = previous;
-    open.cached_tokens = std::min(cached, static_cast<Position>(open.prompt.size() - 1));
+    open.prefix_session = room.source;
+    open.cached_tokens = std::min(room.cached, static_cast<Position>(open.prompt.size() - 1));
+    set_limit(open, config_.request, room.limit);
     submit(open);
   }
 
@@ -77,6 +97,8 @@ class Session {
     if (!tokens || closing_ || tokens->session != number_)
       return;
     note_progress();
+    if (config_.owner && (config_.request.keep || config_.request.grows))
+      self_->send(caf::actor_cast<CoordinatorSide>(config_.owner), message);
     // Tells the client that the prompt advances: reading it may take longer than a client waits for
     // a message.
     if (tokens->tokens.empty()) {
@@ -86,23 +108,33 @@ class Session {
     auto expected = config_.open.prompt.size() + report_.tokens.size();
     if (tokens->position != expected)
       return fail(fmt::format("tokens for position {}, expected {}", tokens->position, expected));
+    may_begin_again_ = false;
     if (report_.tokens.empty())
       first_token_ = last_progress_;
     ++report_.verifications;
     std::string delta;
-    for (Token token : tokens->tokens) {
-      if (auto end = accept(token, delta)) {
-        send_text(delta);
+    std::vector<TokenLogprob> logprobs;
+    bool tells = config_.open.sampling.logprobs > 0 && !tokens->logprobs.empty();
+    for (std::size_t i = 0; i < tokens->tokens.size(); ++i) {
+      if (tells)
+        logprobs.push_back(std::move(tokens->logprobs[i]));
+      if (auto end = accept(tokens->tokens[i], delta)) {
+        send_text(delta, std::move(logprobs));
         return finish(*end);
       }
     }
-    send_text(delta);
+    send_text(delta, std::move(logprobs));
   }
 
   void fault(const FaultMessage& message) {
     auto fault = message.read();
     if (!fault || closing_ || (fault->session != number_ && fault->session != no_session))
       return;
+    if (parking_ != Parking::no)
+      return;  // it begins anew
+    // Perhaps the one that it shares with has failed on some hop.
+    if (std::exchange(may_begin_again_, false))
+      return park();
     auto where =
         fault->stage == not_a_stage ? std::string{} : fmt::format("stage {}: ", fault->stage);
     fail(where + fault->error);
@@ -118,10 +150,28 @@ class Session {
     finish(Finish::cancelled);
   }
 
-  void closed() {
+  void closed(const ClosedMessage& message) {
+    auto closed = message.read();
+    if (!closed)
+      return;
+    if (!closing_ && parking_ != Parking::no) {
+      if (parking_ == Parking::leaving && closed->session == number_) {
+        parking_ = Parking::parked;
+        self_->send(caf::actor_cast<CoordinatorSide>(config_.owner), park_a_v, report_.session);
+      }
+      return;
+    }
+    close_now();
+  }
+
+  void close_now() {
     if (!closing_)
       fail("the pipeline closed the session");
     caf::anon_send(config_.request.client, ReportMessage{report_});
+    bool keeps = config_.request.keep && report_.finish != Finish::failed;
+    if (config_.owner)
+      self_->send(caf::actor_cast<CoordinatorSide>(config_.owner), done_a_v, report_.session,
+                  keeps && parking_ == Parking::no ? number_ : no_session);
     self_->quit();
   }
 
@@ -131,9 +181,10 @@ class Session {
       if (now() < close_by_)
         return;
       spdlog::warn("session {}: the pipeline did not confirm its end in time", report_.session);
-      return closed();
+      return close_now();
     }
-    auto idle = paused_since_ ? Span{} : now() - last_progress_;
+    bool waits = paused_since_ || parking_ != Parking::no;
+    auto idle = waits ? Span{} : now() - last_progress_;
     if (idle < config_.request.progress_limit) {
       self_->delayed_send(self_, config_.request.progress_limit - idle, tick_a_v);
       return;
@@ -147,11 +198,21 @@ class Session {
   }
 
  private:
+  /// What a session sends to its owner.
+  using CoordinatorSide = caf::typed_actor<reacts_to<TokensMessage>, reacts_to<park_a, SessionId>,
+                                           reacts_to<done_a, SessionId, SessionId>>;
+
   Clock::time_point now() const { return self_->clock().now(); }
 
   static std::uint64_t us(Span span) {
     return static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(span).count());
+  }
+
+  void note_shared(Position cached) {
+    if (report_.tokens.empty())
+      report_.cached_tokens = cached;
+    may_begin_again_ = cached > 0 && config_.owner;
   }
 
   void note_progress() {
@@ -206,14 +267,16 @@ class Session {
     return std::nullopt;
   }
 
-  /// Sends the text in pieces that fit in a message, cut between characters.
-  void send_text(std::string_view text) {
-    while (!text.empty()) {
+  /// Sends the text in pieces that fit in a message, cut between characters. The first has the tokens,
+  /// whose text may be in a later one.
+  void send_text(std::string_view text, std::vector<TokenLogprob> tokens = {}) {
+    while (!text.empty() || !tokens.empty()) {
       auto size = std::min(text.size(), limits::text);
       while (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80)
         --size;
       caf::anon_send(config_.request.client,
-                     TextDeltaMessage{{report_.session, std::string(text.substr(0, size))}});
+                     TextDeltaMessage{{report_.session, std::string(text.substr(0, size)),
+                                       std::exchange(tokens, {})}});
       text.remove_prefix(size);
     }
   }
@@ -247,6 +310,10 @@ class Session {
   SessionId number_ = no_session;
   std::optional<TextStream> text_;
   bool closing_ = false;
+  /// It leaves the pipeline for some time.
+  enum class Parking { no, leaving, parked };
+  Parking parking_ = Parking::no;
+  bool may_begin_again_ = false;
   Clock::time_point start_;
   Clock::time_point first_token_;
   Clock::time_point last_progress_;
@@ -263,12 +330,13 @@ SessionActor::behavior_type session(SessionActor::stateful_pointer<Session> self
   return {
       [&state](const TokensMessage& message) { state.tokens(message); },
       [&state](const FaultMessage& message) { state.fault(message); },
-      [&state](const ClosedMessage&) { state.closed(); },
+      [&state](const ClosedMessage& message) { state.closed(message); },
       [&state](const CancelMessage&) { state.cancel(); },
       [&state](pause_a) { state.pause(); },
-      [&state](resume_a, SessionId id, SessionId previous, Position cached,
+      [&state](park_a) { state.park(); },
+      [&state](resume_a, SessionId id, Position limit, SessionId source, Position cached,
                const caf::actor& pruner) {
-        state.resume(id, previous, cached, caf::actor_cast<TreePrunerActor>(pruner));
+        state.resume(id, {limit, source, cached}, caf::actor_cast<TreePrunerActor>(pruner));
       },
       [&state](tick_a) { state.tick(); },
   };
@@ -276,29 +344,32 @@ SessionActor::behavior_type session(SessionActor::stateful_pointer<Session> self
 
 }  // namespace
 
-SessionConfig make_session(Request request, SessionId id, const DraftPolicy& policy,
-                           TreePrunerActor pruner) {
+SessionConfig make_session(Request request, SessionId id, TreePrunerActor pruner,
+                           SessionRoom room) {
   SessionConfig session;
-  Open& open = session.open;
-  auto tokens = request.context != 0
-                    ? request.context
-                    : static_cast<std::uint32_t>(request.prompt.size()) + request.max_tokens;
-  open.session = id;
-  open.root = 1;
-  // The last token is only written, never read.
-  open.position_limit = tokens - 1;
-  open.slots = session_slots(policy, open.position_limit);
-  open.sampling = sampling_params(request.sampling);
-  open.prefix_session = request.prefix_session;
-  open.cached_tokens = request.cached_tokens;
-  open.prompt = std::move(request.prompt);
   session.request = std::move(request);
   session.pruner = std::move(pruner);
+  Open& open = session.open;
+  open.session = id;
+  open.root = 1;
+  open.prompt = session.request.prompt;
+  open.sampling = sampling_params(session.request.sampling);
+  open.prefix_session = room.source;
+  open.cached_tokens = room.cached;
+  set_limit(open, session.request, room.limit);
   return session;
 }
 
+Position positions_of(const Request& request) {
+  return static_cast<Position>(request.prompt.size()) + request.max_tokens;
+}
+
+std::uint32_t live_slots(const DraftPolicy& policy) {
+  return policy.max_sent + policy.window * policy.segment_rows;
+}
+
 std::uint32_t session_slots(const DraftPolicy& policy, std::uint32_t position_limit) {
-  return position_limit + policy.max_sent + policy.window * policy.segment_rows;
+  return position_limit + live_slots(policy);
 }
 
 SessionActor spawn_session(caf::actor_system& system, SessionConfig config) {

@@ -1,5 +1,6 @@
 #include "actors/pipeline/stage.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 
@@ -7,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "actors/pipeline/hop_actor.hpp"
+#include "actors/pipeline/kept_output.hpp"
 #include "actors/support/spawn.hpp"
 #include "messages/segment_writer.hpp"
 #include "models/base/error.hpp"
@@ -15,14 +17,16 @@ namespace flowspec {
 
 namespace {
 
-/// Rounded up: "1 MiB is needed, 0 of 1 are taken" would be no reason to refuse anything.
-std::uint64_t mebibytes(std::uint64_t bytes) {
-  return (bytes + (1U << 20U) - 1) >> 20U;
-}
-
 class Stage : public HopActor {
  public:
   static constexpr const char* name = "stage";
+
+  StageStatsMessage stats() const {
+    auto stats = sessions_.stats(now_us());
+    stats.kv_bytes = pool_.bytes();
+    stats.kv_slots = pool_.capacity();
+    return StageStatsMessage{stats};
+  }
 
   Stage(PipelineActor::pointer self, StageConfig config)
       : HopActor(self, config.stage, config.peers.pruner, config.probe),
@@ -34,6 +38,15 @@ class Stage : public HopActor {
       return model.error();
     model_ = std::move(*model);
     input_.resize(std::size_t{model_->max_rows()} * model_->hidden_size());
+    try {
+      pool_ = KvPool(config_.kv, model_->cache_bytes(1),
+                     [this](std::uint32_t slots) { return model_->make_cache(slots); });
+      if (config_.keeps_output)
+        output_ = KeptOutput(pool_.capacity(), model_->hidden_size());
+    } catch (const std::bad_alloc&) {
+      return text_error(ErrorCode::does_not_fit, "no address space for the KV: lower --kv-memory");
+    }
+    sessions_.use(pool_.slots());
     for (std::size_t i = 0; i < config_.taps.size(); ++i)
       if (model_->has_tap(config_.taps[i]))
         taps_.push_back({static_cast<std::uint32_t>(i), config_.taps[i], {}});
@@ -47,19 +60,31 @@ class Stage : public HopActor {
     auto id = open->session;
     auto previous = open->prefix_session;
     auto for_next = *open;
-    if (auto error = try_open(std::move(*open))) {
-      report(Fault{id, 0, stage_, *error});
-      // No hop behind this one needs to keep that session any longer.
-      if (previous != no_session)
-        self_->send(config_.peers.next, CloseMessage{{previous, false, {}}});
-      return;
-    }
+    if (auto error = try_open(*open))
+      return report(Fault{id, 0, stage_, *error});
     auto& session = *sessions_.find(id);
     session.next_lacks = session.next_lacks && !session.is_empty();
     bool was_new = std::exchange(for_next.restores, session.next_lacks);
-    self_->send(config_.peers.next, for_next.restores == was_new ? message : OpenMessage{for_next});
+    for_next.prunes = sessions_.applied(previous);
+    bool is_same = for_next.restores == was_new && for_next.prunes == open->prunes;
+    self_->send(config_.peers.next, is_same ? message : OpenMessage{for_next});
     if (for_next.restores && session.is_restored())
       send_again(session);
+  }
+
+  void grow(const GrowMessage& message) {
+    auto grow = read(message);
+    auto* session = grow ? sessions_.find(grow->session) : nullptr;
+    if (session == nullptr)
+      return;
+    try {
+      reserve(grow->slots - std::min(grow->slots, session->open.slots));
+      sessions_.grow(*grow);
+    } catch (const std::exception& e) {
+      session->dead = true;
+      report(Fault{grow->session, 0, stage_, e.what()});
+    }
+    self_->send(config_.peers.next, message);
   }
 
   void restored(const RestoredMessage& message) {
@@ -90,6 +115,7 @@ class Stage : public HopActor {
       auto prunes = sessions_.close(close->session, close->keep);
       if (!close->keep)
         prunes.clear();
+      pool_.released();
       self_->send(config_.peers.next,
                   CloseMessage{{close->session, close->keep, std::move(prunes)}});
     }
@@ -119,48 +145,28 @@ class Stage : public HopActor {
   std::optional<std::string> try_open(Open open) {
     if (model_ == nullptr)
       return "the stage has no weights yet";
-    if (sessions_.keeps(open.prefix_session))
-      return sessions_.resume(std::move(open));
-    auto needed = model_->cache_bytes(open.slots);
-    auto used = sessions_.stats().kv_bytes;
-    if (needed > config_.kv_limit || used > config_.kv_limit - needed)
-      return fmt::format(
-          "the session needs {} MiB of KV for {} positions; {} of {} MiB are taken (--kv-memory of "
-          "a node)",
-          mebibytes(needed), open.slots, mebibytes(used), config_.kv_limit >> 20);
     try {
-      auto claim = config_.memory ? config_.memory->claim(needed) : nullptr;
-      auto cache = model_->make_cache(open.slots);
-      cache.keep(std::move(claim));
+      apply(open.prunes);
+      auto cached = sessions_.has(open.prefix_session) ? open.cached_tokens : 0;
+      reserve(open.slots - std::min(open.slots, cached));
       auto id = open.session;
-      auto output = keep_output(open.slots);
-      auto error = sessions_.open(std::move(open), std::move(cache));
-      if (!error) {
-        auto& session = *sessions_.find(id);
-        session.output = std::move(output);
-        session.next_lacks = next_is_new_ && session.open.restores;
+      auto error = sessions_.open(std::move(open));
+      if (auto* session = error ? nullptr : sessions_.find(id)) {
+        bool shares = session->is_restored() && !session->is_empty();
+        session->has_output = !output_.empty() && (session->has_output || !shares);
+        session->next_lacks = shares ? session->next_lacks : next_is_new_ && session->open.restores;
       }
       return error;
-    } catch (const ModelError& e) {
-      return fmt::format("no memory for the KV of {} positions: {}", open.slots, e.what());
     } catch (const std::exception& e) {
-      return fmt::format("no memory for {} MiB of KV: {}", mebibytes(needed), e.what());
+      return fmt::format("the session does not fit: {} (--kv-memory of a node)", e.what());
     }
   }
 
-  /// Costs nothing but a slower recovery where there is no memory for it.
-  KeptOutput keep_output(std::uint32_t slots) const {
-    if (!config_.keeps_output)
-      return {};
-    try {
-      auto columns = std::size_t{model_->hidden_size()};
-      auto claim =
-          config_.memory ? config_.memory->claim(slots * columns * sizeof(float)) : nullptr;
-      return {slots, columns, std::move(claim)};
-    } catch (const std::exception& e) {
-      spdlog::info("stage {}: what is sent is not kept: {}", stage_, e.what());
-      return {};
-    }
+  /// Throws ModelError.
+  void reserve(std::uint32_t slots) {
+    pool_.reserve(slots);
+    if (!output_.empty() && !output_.reserve(pool_.slots()->usable(), config_.kv.memory))
+      sessions_.forget_output();
   }
 
   std::optional<std::string> restored_error(const Restored& restored,
@@ -184,7 +190,7 @@ class Stage : public HopActor {
     contexts_.clear();
     for (auto position = restored.position; position < restored.position + restored.count;
          ++position)
-      contexts_.push_back({&session.cache, position, committed[position], committed.first(position),
+      contexts_.push_back({&pool_.cache(), position, committed[position], committed.first(position),
                            committed.subspan(position, 1)});
     std::vector<float> out(restored.count * std::size_t{model_->hidden_size()});
     auto start = self_->clock().now();
@@ -196,9 +202,9 @@ class Stage : public HopActor {
       model_->forward(restored.hidden.values, contexts_, out, {});
     auto busy = std::chrono::nanoseconds{self_->clock().now() - start};
     sessions_.count_restored(restored.count, static_cast<std::uint64_t>(busy.count()));
-    if (!session.output.empty())
+    if (session.has_output)
       for (std::size_t i = 0; i < restored.count; ++i)
-        keep(session, committed[restored.position + i], row_of(out, i));
+        keep(committed[restored.position + i], row_of(out, i));
     session.restored += restored.count;
     if (session.next_lacks)
       self_->send(config_.peers.next,
@@ -216,7 +222,7 @@ class Stage : public HopActor {
           std::min<Position>(model_->max_rows(), static_cast<Position>(committed.size()) - begin);
       rows.clear();
       for (Position i = begin; i < begin + count; ++i) {
-        auto row = session.output.row(committed[i]);
+        auto row = output_.row(committed[i]);
         rows.insert(rows.end(), row.begin(), row.end());
       }
       self_->send(config_.peers.next,
@@ -234,8 +240,8 @@ class Stage : public HopActor {
     return {rows, model_->hidden_size(), values, nullptr, model_->hidden_type()};
   }
 
-  static void keep(HopSession& session, Slot slot, std::span<const float> row) {
-    std::ranges::copy(row, session.output.row(slot).begin());
+  void keep(Slot slot, std::span<const float> row) {
+    std::ranges::copy(row, output_.row(slot).begin());
   }
 
   std::optional<std::string> hidden_error(const Tensor& hidden, std::size_t rows) const {
@@ -266,17 +272,19 @@ class Stage : public HopActor {
   void end(SegmentId segment) { self_->send(pruner_, SegmentEndMessage{{segment, stage_}}); }
 
   void compute(const Segment& segment) {
-    std::vector<Fault> faults;
-    auto live = sessions_.admit(segment, faults);
-    report(faults);
-    if (live.empty())
-      return end(segment.id);
-
     auto start = self_->clock().now();
     try {
+      // If there are fewer, those rows are refused that find none: many of them may be dead.
+      reserve(std::min(static_cast<std::uint32_t>(segment.rows.size()), pool_.slots()->left()));
+      std::vector<Fault> faults;
+      auto live = sessions_.admit(segment, faults);
+      report(faults);
+      if (live.empty())
+        return end(segment.id);
       auto out = forward(segment, live);
       auto busy = std::chrono::nanoseconds{self_->clock().now() - start};
-      sessions_.count_computed(live.size(), static_cast<std::uint64_t>(busy.count()));
+      sessions_.count_computed(segment.id, live, static_cast<std::uint64_t>(busy.count()),
+                               now_us());
       send_features();
       self_->send(config_.peers.next, std::move(out));
     } catch (const std::exception& e) {
@@ -301,7 +309,7 @@ class Stage : public HopActor {
       const LiveRow& row = live[i];
       auto tail = std::span<const Slot>(path_slots_).subspan(begin, ends[i] - begin);
       contexts_.push_back(
-          {&row.session->cache, row.row.position, row.slot, row.session->view.committed(), tail});
+          {&pool_.cache(), row.row.position, row.slot, row.session->view.committed(), tail});
       begin = ends[i];
     }
 
@@ -326,8 +334,8 @@ class Stage : public HopActor {
       model_->forward(input(segment, live), contexts_, writer.hidden(), taps);
     }
     for (std::size_t i = 0; i < live.size(); ++i)
-      if (!live[i].session->output.empty())
-        keep(*live[i].session, live[i].slot, row_of(writer.hidden(), i));
+      if (live[i].session->has_output)
+        keep(live[i].slot, row_of(writer.hidden(), i));
     auto out = std::move(writer).finish();
     sessions_.forget_applied();
     return out;
@@ -379,6 +387,8 @@ class Stage : public HopActor {
 
   StageConfig config_;
   std::unique_ptr<StageModel> model_;
+  KvPool pool_;
+  KeptOutput output_;
   std::vector<Tap> taps_;
   /// The next hop had nothing of earlier sessions when this one was bound to it.
   bool next_is_new_ = false;

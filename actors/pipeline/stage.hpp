@@ -12,7 +12,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/pipeline/stage_peers.hpp"
-#include "actors/support/memory_ledger.hpp"
+#include "actors/support/kv_pool.hpp"
 #include "actors/support/spawn_mode.hpp"
 #include "models/layers/stage_model.hpp"
 
@@ -29,10 +29,8 @@ struct StageConfig {
   std::uint32_t vocab_size = 0;
   /// The layers whose inputs the draft reads, of the whole model, rising: see StageSpec.
   std::vector<std::uint32_t> taps = {};
-  /// Memory for the KV of all sessions together, in bytes.
-  std::uint64_t kv_limit = std::uint64_t{4} << 30;
-  /// Where the KV of a session is reserved; empty: no reservation.
-  std::optional<MemoryLedger> memory = {};
+  /// For the KV of all sessions together.
+  KvBudget kv = {};
   /// See StageSpec.
   bool keeps_output = false;
   /// Kept, with all that it owns, as long as the stage lives.

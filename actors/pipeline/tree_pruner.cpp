@@ -1,5 +1,6 @@
 #include "actors/pipeline/tree_pruner.hpp"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -86,6 +87,17 @@ class TreePruner {
       // The session was refused: nothing of it is in the pipeline, whoever uses its number.
       self_->send(sender, ClosedMessage{{close->session}});
     }
+  }
+
+  void grow(const GrowMessage& message) {
+    auto grow = read(message);
+    if (grow && find(grow->session) != nullptr)
+      self_->send(draft_, message);
+  }
+
+  void evict(SessionId id) {
+    if (find(id) == nullptr)
+      self_->send(draft_, CloseMessage{{id, false, {}}});
   }
 
   void cancel(const CancelMessage& message) {
@@ -212,11 +224,16 @@ class TreePruner {
 
   /// The session knows the prompt's own tokens, but has to hear that the prompt advances.
   void tell(const PrunerSession& session, const Decision& decision) {
-    Tokens tokens{decision.prune.session, decision.position, decision.accepted};
-    while (!tokens.tokens.empty() && tokens.position < session.prompt_size) {
-      tokens.tokens.erase(tokens.tokens.begin());
-      ++tokens.position;
-    }
+    Tokens tokens{decision.prune.session, decision.position, decision.accepted, decision.logprobs};
+    auto known = session.prompt_size - std::min(tokens.position, session.prompt_size);
+    auto count = std::min<std::size_t>(known, tokens.tokens.size());
+    auto drop = [count](auto& list) {
+      auto end = list.begin() + static_cast<std::ptrdiff_t>(std::min(count, list.size()));
+      list.erase(list.begin(), end);
+    };
+    drop(tokens.tokens);
+    drop(tokens.logprobs);
+    tokens.position += static_cast<Position>(count);
     self_->send(session.client, TokensMessage{tokens});
   }
 
@@ -277,6 +294,8 @@ TreePrunerActor::behavior_type tree_pruner(TreePrunerActor::stateful_pointer<Tre
       },
       [&state](const CloseMessage& message) { state.close(message); },
       [&state](const CancelMessage& message) { state.cancel(message); },
+      [&state](const GrowMessage& message) { state.grow(message); },
+      [&state](evict_a, SessionId id) { state.evict(id); },
       [&state](const SentRowsMessage& message) { state.grow(message); },
       [&state](const VerdictMessage& message) { state.verdict(message); },
       [&state](const SegmentEndMessage& message) { state.segment_end(message); },

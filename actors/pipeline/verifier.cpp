@@ -1,5 +1,6 @@
 #include "actors/pipeline/verifier.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <set>
@@ -11,7 +12,7 @@
 #include "actors/support/sampler_options.hpp"
 #include "actors/support/spawn.hpp"
 #include "actors/tree/accepted_path.hpp"
-#include "models/sampling/sampler.hpp"
+#include "models/sampling/text_sampler.hpp"
 
 namespace flowspec {
 
@@ -19,14 +20,35 @@ namespace {
 
 /// The verifier's state of a session beside its view of the tree.
 struct Verified {
-  /// By slot: the target's token after that row.
-  std::vector<Token> next;
   /// The last version that a verdict was sent for; one verdict per version is enough, since it
   /// moves the root.
   std::optional<TreeVersion> reported;
   /// The tree continues in a segment that has not arrived.
   bool awaits_more = false;
+  TextSampler sampler{};
+
+  bool tells_logprobs() const { return sampler.options().logprobs > 0; }
+  bool is_selective() const { return sampler.reads_text() || tells_logprobs(); }
 };
+
+/// What the target says behind a row.
+struct ChosenRow {
+  Token next = 0;
+  /// The row may be on an accepted path, since it has the target's token, and so have the rows before it. Only
+  /// of these the token is chosen where more is to be done for it than usual.
+  bool is_followed = false;
+  /// If the session wants it: how likely `next` was.
+  TokenLogprob logprob{};
+};
+
+/// The live text down to a row, behind what is committed.
+std::vector<Token> live_path(const LiveView& view, TreeNodeId id) {
+  std::vector<Token> path;
+  for (const auto* node = view.find(id); node != nullptr; node = view.find(node->parent))
+    path.push_back(node->token);
+  std::reverse(path.begin(), path.end());
+  return path;
+}
 
 class Verifier : public HopActor {
  public:
@@ -51,16 +73,25 @@ class Verifier : public HopActor {
     if (!open || sessions_.is_parted(open->session))
       return;
     auto id = open->session;
-    auto slots = open->slots;
+    apply(open->prunes);
     // A new verifier needs nothing of what is cached.
-    open->restores = open->restores || !sessions_.keeps(open->prefix_session);
-    auto error = sessions_.keeps(open->prefix_session) ? sessions_.resume(std::move(*open))
-                                                       : sessions_.open(std::move(*open), {});
-    if (error)
+    open->restores = open->restores || !sessions_.has(open->prefix_session);
+    if (auto error = sessions_.open(std::move(*open)))
       return report(Fault{id, 0, stage_, *error});
     auto& session = *sessions_.find(id);
     session.restored = session.open.cached_tokens;  // it needs no keys and values
-    verified_[id].next.resize(slots);
+    verified_[id].sampler = {sampler_options(session.open.sampling), answer_begin(session.open)};
+  }
+
+  void grow(const GrowMessage& message) {
+    if (auto grow = read(message))
+      sessions_.grow(*grow);
+  }
+
+  /// What goes on does so under other numbers.
+  KeptMessage part(SessionId last) {
+    verified_.clear();
+    return HopActor::part(last);
   }
 
   void restored(const RestoredMessage&) {}
@@ -156,8 +187,13 @@ class Verifier : public HopActor {
       const auto& prompt = row.session->open.prompt;
       bool in_prompt = row.row.position + 1 < prompt.size();
       (in_prompt ? known : asking).push_back(&row);
-      if (in_prompt)
-        verified.next[row.slot] = prompt[row.row.position + 1];
+      if (in_prompt) {
+        at(row.slot).next = prompt[row.row.position + 1];
+        if (verified.is_selective()) {
+          bool followed = is_followed(row);
+          at(row.slot).is_followed = followed;
+        }
+      }
     }
     auto rows = asking;
     if (config_.send_features)
@@ -170,7 +206,7 @@ class Verifier : public HopActor {
         send_features(rows, features);
     }
     auto busy = std::chrono::nanoseconds{self_->clock().now() - start};
-    sessions_.count_computed(live.size(), static_cast<std::uint64_t>(busy.count()));
+    sessions_.count_computed(segment.id, live, static_cast<std::uint64_t>(busy.count()), now_us());
   }
 
   /// The rows' hidden states after the final norm.
@@ -197,12 +233,39 @@ class Verifier : public HopActor {
         sample(segment, *rows[i], logits.subspan(i * vocab, vocab));
   }
 
+  /// Whether a row may be on an accepted path. Parents have been asked before their children.
+  bool is_followed(const LiveRow& row) {
+    const auto* parent = row.session->view.find(row.row.parent);
+    if (parent == nullptr)
+      return true;
+    const auto& before = at(parent->slot);
+    return before.is_followed && before.next == row.row.token;
+  }
+
+  void choose(Verified& verified, const LiveRow& row, std::span<float> logits) {
+    std::vector<Token> path;
+    if (verified.is_selective()) {
+      bool followed = is_followed(row);
+      at(row.slot).is_followed = followed;
+      if (!followed)
+        return;
+    }
+    if (verified.sampler.reads_text()) {
+      const LiveView& view = row.session->view;
+      verified.sampler.follow(view.committed_tokens());
+      path = live_path(view, row.row.id);
+    }
+    auto choice = verified.sampler.choose(logits, path, row.row.position + 1);
+    auto& chosen = at(row.slot);
+    chosen.next = choice.token;
+    if (verified.tells_logprobs())
+      chosen.logprob = token_logprob(choice);
+  }
+
   /// If no token can be chosen from a row's logits, only that row's session ends.
   void sample(SegmentId segment, const LiveRow& row, std::span<float> logits) {
-    auto options = sampler_options(row.session->open.sampling);
     try {
-      verified_[row.row.session].next[row.slot] =
-          flowspec::sample(logits, options, row.row.position + 1);
+      choose(verified_[row.row.session], row, logits);
     } catch (const std::exception& e) {
       row.session->dead = true;
       report(
@@ -231,6 +294,13 @@ class Verifier : public HopActor {
     }
   }
 
+  /// What is known of the row in this slot.
+  ChosenRow& at(Slot slot) {
+    if (slot >= chosen_.size())
+      chosen_.resize(std::size_t{slot} + SlotPool::block_slots);
+    return chosen_[slot];
+  }
+
   void add_walk(SessionId id, Verdict& verdict) {
     auto* session = sessions_.find(id);
     if (session == nullptr || session->dead)
@@ -238,14 +308,29 @@ class Verifier : public HopActor {
     auto& verified = verified_[id];
     if (verified.awaits_more || verified.reported == session->view.version())
       return;
-    if (auto accepted = accepted_path(id, session->view, verified.next)) {
+    if (auto accepted =
+            accepted_path(id, session->view, [this](Slot slot) { return at(slot).next; })) {
       verified.reported = accepted->version;
+      if (verified.tells_logprobs())
+        add_logprobs(*session, *accepted);
       verdict.paths.push_back(std::move(*accepted));
+    }
+  }
+
+  /// Of a token of the prompt there is nothing to tell, but it has its place in the list.
+  void add_logprobs(const HopSession& session, AcceptedPath& accepted) {
+    for (const PathNode& step : accepted.path) {
+      const auto* node = session.view.find(step.id);
+      bool in_prompt = node->position + 1 < session.open.prompt.size();
+      const auto& chosen = at(node->slot);
+      accepted.logprobs.push_back(in_prompt ? TokenLogprob{chosen.next, 0, {}} : chosen.logprob);
     }
   }
 
   VerifierConfig config_;
   std::map<SessionId, Verified> verified_;
+  /// By slot.
+  std::vector<ChosenRow> chosen_;
   std::unique_ptr<LmHead> head_;
   std::vector<float> features_;
   std::vector<float> logits_;

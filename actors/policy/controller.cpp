@@ -36,40 +36,82 @@ constexpr std::uint32_t longest_hold = 6;
 constexpr double link_share = 0.08;
 constexpr double least_rows = 16;
 
+/// How much longer a trip may take because of the rows of prompts that it carries, as a fraction of the
+/// shortest trip; and the part of a segment that prompts have at least.
+constexpr double prompt_share = 0.35;
+constexpr std::uint32_t least_prompt_part = 8;
+
+/// A session does not go by what another one has learnt for longer than so many tokens.
+constexpr double longest_trust = 256;
+
 /// How much longer a draft forward may take than one of half the usual width, as a fraction of the
 /// mean time.
 constexpr double width_share = 0.15;
 
 }  // namespace
 
-Controller::Controller(const DraftPolicy& policy)
-    : base_(policy),
-      policy_(policy),
-      speculating_(policy.mode->speculates()),
-      tokens_until_probe_(first_probe_after) {
+Controller::Controller(const DraftPolicy& policy) : base_(policy), policy_(policy) {
+  next_.guesses = policy.mode->speculates();
+  next_.tokens_until_probe = first_probe_after;
   decisions_.send_reach = policy.min_send_probability;
   decisions_.hold = policy.min_drafts_before_send;
 }
 
 void Controller::resume(const Learnt& learnt) {
   const auto is_sensible = [](double value) { return std::isfinite(value) && value > 0; };
-  if (!base_.adaptive || !speculating_ || !is_sensible(learnt.guessed_rate) ||
+  if (!base_.adaptive || !next_.guesses || !is_sensible(learnt.guessed_rate) ||
       !is_sensible(learnt.plain_rate) || !is_sensible(learnt.shortest_trip))
     return;
-  guessed_rate_ = learnt.guessed_rate;
-  plain_rate_ = learnt.plain_rate;
+  next_.guessed_rate = learnt.guessed_rate;
+  next_.plain_rate = learnt.plain_rate;
   shortest_trip_ = learnt.shortest_trip;
   if (is_sensible(learnt.tokens_until_probe))
-    tokens_until_probe_ =
+    next_.tokens_until_probe =
         std::clamp(learnt.tokens_until_probe, first_probe_after, last_probe_after);
-  speculating_ = guessed_rate_ >= plain_rate_;
+  next_.guesses = next_.guessed_rate >= next_.plain_rate;
   adjust();
 }
 
 std::optional<Controller::Learnt> Controller::learnt() const {
-  if (guessed_rate_ <= 0 || plain_rate_ <= 0)
+  const auto knows = [](const Text& text) { return text.guessed_rate > 0 && text.plain_rate > 0; };
+  const Text* best = knows(next_) ? &next_ : nullptr;
+  for (const auto& [session, text] : texts_)
+    if (best == nullptr && knows(text))
+      best = &text;
+  if (best == nullptr)
     return std::nullopt;
-  return Learnt{guessed_rate_, plain_rate_, shortest_trip_, tokens_until_probe_};
+  return Learnt{best->guessed_rate, best->plain_rate, shortest_trip_, best->tokens_until_probe};
+}
+
+void Controller::open(SessionId session) {
+  Text text = next_;
+  text.last.reset();
+  // Beside others it may be another kind of text.
+  if (!texts_.empty())
+    text.tokens_until_probe = std::min(text.tokens_until_probe, longest_trust);
+  texts_.insert_or_assign(session, text);
+  idle();
+  adjust();
+}
+
+void Controller::close(SessionId session) {
+  auto text = texts_.extract(session);
+  if (text.empty())
+    return;
+  next_ = text.mapped();
+  adjust();
+}
+
+bool Controller::guesses(SessionId session) const {
+  auto text = texts_.find(session);
+  return text == texts_.end() || text->second.guesses;
+}
+
+/// Without sessions, as the next one will begin.
+bool Controller::any_guesses() const {
+  return texts_.empty() ? next_.guesses
+                        : std::ranges::any_of(
+                              texts_, [](const auto& entry) { return entry.second.guesses; });
 }
 
 void Controller::idle() {
@@ -123,58 +165,68 @@ void Controller::Stretch::add(double gained, double took) {
   seconds += took;
 }
 
-void Controller::accepted(std::uint32_t tokens, Seconds now) {
-  (speculating_ ? decisions_.guessed_tokens : decisions_.plain_tokens) += tokens;
+void Controller::accepted(SessionId session, std::uint32_t tokens, Seconds now) {
+  auto found = texts_.find(session);
+  if (found == texts_.end())
+    return;
+  Text& text = found->second;
+  (text.guesses ? decisions_.guessed_tokens : decisions_.plain_tokens) += tokens;
   auto before = std::exchange(last_, now);
+  auto own_before = std::exchange(text.last, now);
   if (!before || !base_.adaptive)
     return;
-  double seconds = (now - *before).count();
   tokens_ = tokens_ * keep_rate + tokens;
-  seconds_ = seconds_ * keep_rate + seconds;
-  stretch_.add(tokens, seconds);
-  speculating_ ? judge_speculation() : judge_plain();
+  seconds_ = seconds_ * keep_rate + (now - *before).count();
+  if (own_before) {
+    text.stretch.add(tokens, (now - *own_before).count());
+    text.guesses ? judge_speculation(text) : judge_plain(text);
+  }
   adjust();
 }
 
-void Controller::judge_speculation() {
-  if (stretch_.moves < least_moves || stretch_.seconds <= 0)
+void Controller::judge_speculation(Text& text) {
+  Stretch& stretch = text.stretch;
+  if (stretch.moves < least_moves || stretch.seconds <= 0)
     return;
-  guessed_rate_ = stretch_.rate();
-  if (std::exchange(probes_guessing_, false)) {
-    bool lost = guessed_rate_ < plain_rate_;
-    tokens_until_probe_ =
-        lost ? std::min(2 * tokens_until_probe_, last_probe_after) : first_probe_after;
+  text.guessed_rate = stretch.rate();
+  if (std::exchange(text.probes_guessing, false)) {
+    bool lost = text.guessed_rate < text.plain_rate;
+    text.tokens_until_probe =
+        lost ? std::min(2 * text.tokens_until_probe, last_probe_after) : first_probe_after;
     if (lost)
-      return speculate(false);
+      return speculate(text, false);
   }
-  if (guessed_rate_ * shortest_trip_ >= doubt) {
+  if (text.guessed_rate * shortest_trip_ >= doubt) {
     // Old values must not count for ever.
-    stretch_ = {stretch_.tokens / 2, stretch_.seconds / 2, least_moves / 2};
-  } else if (plain_rate_ == 0 || stretch_.tokens >= tokens_until_probe_) {
-    probes_plain_ = true;
-    speculate(false);
+    stretch = {stretch.tokens / 2, stretch.seconds / 2, least_moves / 2};
+  } else if (text.plain_rate == 0 || stretch.tokens >= text.tokens_until_probe) {
+    text.probes_plain = true;
+    speculate(text, false);
   }
 }
 
-void Controller::judge_plain() {
-  if (stretch_.moves < first_moves + probe_moves || stretch_.seconds <= 0)
+void Controller::judge_plain(Text& text) {
+  Stretch& stretch = text.stretch;
+  if (stretch.moves < first_moves + probe_moves || stretch.seconds <= 0)
     return;
-  plain_rate_ = stretch_.rate();
-  if (std::exchange(probes_plain_, false)) {
-    if (plain_rate_ > guessed_rate_)
+  text.plain_rate = stretch.rate();
+  if (std::exchange(text.probes_plain, false)) {
+    if (text.plain_rate > text.guessed_rate)
       return;
-    tokens_until_probe_ = std::min(2 * tokens_until_probe_, last_probe_after);
-    speculate(true);
-  } else if (stretch_.tokens >= tokens_until_probe_) {
-    probes_guessing_ = true;
-    speculate(true);
+    text.tokens_until_probe = std::min(2 * text.tokens_until_probe, last_probe_after);
+    speculate(text, true);
+  } else if (stretch.tokens >= text.tokens_until_probe) {
+    text.probes_guessing = true;
+    speculate(text, true);
   }
 }
 
-void Controller::speculate(bool on) {
-  speculating_ = on;
-  stretch_ = {};
-  tokens_ = seconds_ = 0;
+void Controller::speculate(Text& text, bool on) {
+  text.guesses = on;
+  text.stretch = {};
+  // With other sessions the rate of all goes on much as before.
+  if (texts_.size() == 1)
+    tokens_ = seconds_ = 0;
   ++decisions_.switches;
 }
 
@@ -197,11 +249,22 @@ std::uint32_t Controller::window() const {
   return std::max(base_.window, static_cast<std::uint32_t>(stages));
 }
 
+/// As many as lengthen a trip by a bounded part.
+std::uint32_t Controller::prompt_rows() const {
+  double row = delay_per_row_.get();
+  double rows = row > 0 ? prompt_share * shortest_trip_ / row : base_.segment_rows;
+  double least = std::max(base_.segment_rows / least_prompt_part, 1U);
+  return static_cast<std::uint32_t>(std::clamp<double>(rows, least, base_.segment_rows));
+}
+
 void Controller::adjust() {
   policy_ = base_;
+  if (!base_.adaptive)
+    return;
   policy_.draft_width = draft_width();
   policy_.window = window();
-  if (!speculating_) {
+  policy_.prompt_rows = prompt_rows();
+  if (!any_guesses()) {
     policy_.mode = &plain_decoding();
     policy_.min_send_probability = 1;
     policy_.min_drafts_before_send = 0;

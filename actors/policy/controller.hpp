@@ -3,6 +3,10 @@
 /// of a segment costs, and switches between a wide tree, a chain and no speculation at all. Plain
 /// C++; the caller passes the time.
 ///
+/// Devices are measured for all sessions together; whether to guess is decided for each session by
+/// itself (`Text`): a text that can't be guessed does not stop the guesses of another. A new session
+/// begins as the one that closed last ended.
+///
 /// Its rules: a row is worth sending if its path probability, which is its expected number of
 /// tokens, is at least the number of tokens that come in the time the row adds to a stage's
 /// forward:
@@ -10,11 +14,16 @@
 ///     path probability >= tokens per second * seconds per row
 ///
 /// so where rows are nearly free the tree is wide, and where every row costs it shrinks to a chain.
+/// The tokens are those of all sessions, since a row delays all of them: with many sessions trees get
+/// narrower.
 /// A guess is worth expanding if the same is true of the draft's seconds per row. A draft forward
 /// is as wide as costs hardly more time. More segments are in flight where a trip takes longer than
 /// the stages' work.
 ///
-/// When tokens come hardly faster than one per shortest round trip, it measures plain decoding for
+/// Rows of prompts that leave with rows of answers are as many as lengthen the forward by a bounded
+/// part.
+///
+/// When a session's tokens come hardly faster than one per shortest round trip, it measures plain decoding for
 /// a short stretch. The faster of the two is used until the next probe; each time it wins again,
 /// the number of tokens until the next probe doubles:
 ///
@@ -26,9 +35,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 
 #include "actors/policy/policy.hpp"
+#include "messages/types.hpp"
 
 namespace flowspec {
 
@@ -69,7 +80,11 @@ class Controller {
   /// Nothing until both were measured.
   std::optional<Learnt> learnt() const;
 
-  /// The pipeline was empty: the time until the next tokens says nothing.
+  /// A session begins, and ends. Others are not known.
+  void open(SessionId session);
+  void close(SessionId session);
+  /// The pipeline was empty, or a session reads its prompt beside the others: the time until the next
+  /// tokens says nothing.
   void idle();
   /// A draft forward of so many rows took this long.
   void drafted(std::size_t rows, Seconds took);
@@ -78,11 +93,13 @@ class Controller {
   /// A segment moved the root this long after it left. (Segments whose rows all died return sooner,
   /// and are not counted.)
   void verified(std::uint32_t rows, Seconds took);
-  /// A root moved by this many tokens of the answer; `now` counts from any fixed moment.
-  void accepted(std::uint32_t tokens, Seconds now);
+  /// The session's root moved by this many tokens of the answer; `now` counts from any fixed moment.
+  void accepted(SessionId session, std::uint32_t tokens, Seconds now);
 
-  /// The policy to follow now.
+  /// The policy to follow now: plain decoding, if no session is to guess.
   const DraftPolicy& policy() const { return policy_; }
+  /// Whether this session is to guess; true for one that is not known.
+  bool guesses(SessionId session) const;
   const Decisions& decisions() const { return decisions_; }
 
  private:
@@ -125,23 +142,38 @@ class Controller {
     double rate() const { return seconds > 0 ? tokens / seconds : 0; }
   };
 
-  void judge_speculation();
-  void judge_plain();
-  void speculate(bool on);
+  /// What is known of one session's text.
+  struct Text {
+    bool guesses = true;
+    /// A short stretch of plain decoding, to see what it brings.
+    bool probes_plain = false;
+    /// A short stretch of speculation, after plain decoding had won.
+    bool probes_guessing = false;
+    Stretch stretch{};
+    std::optional<Seconds> last{};
+    /// Tokens per second of the last stretches of speculation and of plain decoding.
+    double guessed_rate = 0;
+    double plain_rate = 0;
+    /// Tokens until the winner is probed again.
+    double tokens_until_probe = 0;
+  };
+
+  void judge_speculation(Text& text);
+  void judge_plain(Text& text);
+  void speculate(Text& text, bool on);
   void adjust();
+  bool any_guesses() const;
   std::uint32_t draft_width() const;
   std::uint32_t window() const;
+  std::uint32_t prompt_rows() const;
 
   DraftPolicy base_;
   DraftPolicy policy_;
   Decisions decisions_;
-  bool speculating_;
-  /// A short stretch of plain decoding, to see what it brings.
-  bool probes_plain_ = false;
-  /// A short stretch of speculation, after plain decoding had won.
-  bool probes_guessing_ = false;
-  Stretch stretch_;
-  /// Recent tokens and seconds; older ones fade.
+  std::map<SessionId, Text> texts_;
+  /// How the next session begins: as the one that closed last.
+  Text next_;
+  /// Recent tokens of all sessions and seconds; older ones fade.
   double tokens_ = 0;
   double seconds_ = 0;
   std::optional<Seconds> last_;
@@ -154,11 +186,6 @@ class Controller {
   /// Shortest round trip of a segment so far. It grows a little with each segment, so that an
   /// outlier does not count for ever.
   double shortest_trip_ = 0;
-  /// Tokens per second of the last stretches of speculation and of plain decoding.
-  double guessed_rate_ = 0;
-  double plain_rate_ = 0;
-  /// Tokens until the winner is probed again.
-  double tokens_until_probe_;
 };
 
 }  // namespace flowspec

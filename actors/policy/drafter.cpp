@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/support/sampler_options.hpp"
+#include "models/base/error.hpp"
 
 namespace flowspec {
 
@@ -13,27 +14,34 @@ constexpr std::uint32_t tree_slots = 512;
 
 }  // namespace
 
-Drafter::Drafter(const DraftPolicy& policy, std::unique_ptr<DraftModel> model)
+Drafter::Drafter(const DraftPolicy& policy, std::unique_ptr<DraftModel> model, const KvBudget& kv)
     : policy_(policy), model_(std::move(model)) {
-  if (model_ != nullptr)
-    calibration_.emplace([this](float temperature) { return model_->first_scale(temperature); });
+  if (model_ == nullptr)
+    return;
+  kv_ = KvPool(
+      kv, model_->make_cache(1).bytes(),
+      [this](std::uint32_t slots) { return model_->make_cache(slots); });
+  calibration_.emplace([this](float temperature) { return model_->first_scale(temperature); });
 }
 
 void Drafter::open(const Open& open) {
+  const Session* previous = nullptr;
+  if (auto found = sessions_.find(open.prefix_session); found != sessions_.end())
+    previous = &found->second;
+  else if (auto kept = kept_.find(open.prefix_session); kept != kept_.end())
+    previous = &kept->second;
   auto slots = model_ != nullptr ? open.position_limit + tree_slots : 0;
-  auto previous = kept_.extract(open.prefix_session);
-  if (!previous.empty() && previous.mapped().tree.slots() == slots) {
-    Session& old = previous.mapped();
-    sessions_.try_emplace(open.session,
-                          Session{{open, slots, policy_.max_nodes, reads_features(), &old.tree},
-                                  std::move(old.cache),
-                                  sampler_options(open.sampling)});
-    return;
-  }
-  auto cache = model_ != nullptr ? model_->make_cache(slots) : KvCache{};
-  sessions_.try_emplace(open.session, Session{{open, slots, policy_.max_nodes, reads_features()},
-                                              std::move(cache),
-                                              sampler_options(open.sampling)});
+  sessions_.try_emplace(open.session,
+                        Session{{open, kv_.slots(), slots, policy_.max_nodes, reads_features(),
+                                 previous != nullptr ? &previous->tree : nullptr},
+                                sampler_options(open.sampling),
+                                {sampler_options(open.sampling), answer_begin(open)}});
+}
+
+void Drafter::grow(const Grow& grow) {
+  if (auto found = sessions_.find(grow.session); found != sessions_.end())
+    found->second.tree.grow(grow.position_limit,
+                            model_ != nullptr ? grow.position_limit + tree_slots : 0);
 }
 
 void Drafter::close(SessionId id, bool keep) {
@@ -41,14 +49,19 @@ void Drafter::close(SessionId id, bool keep) {
   // What was put aside stays, where the Close was on its way meanwhile.
   if (!keep || !session.empty())
     kept_.erase(id);
-  if (keep && !session.empty())
+  if (keep && !session.empty()) {
+    session.mapped().tree.forget_live();
     kept_.insert(std::move(session));
+  }
+  session = {};
+  kv_.released();
 }
 
 std::vector<KeptSession> Drafter::part() {
   for (auto it = sessions_.begin(); it != sessions_.end();) {
     auto session = sessions_.extract(it++);
     kept_.erase(session.key());
+    session.mapped().tree.forget_live();
     kept_.insert(std::move(session));
   }
   std::vector<KeptSession> kept;
@@ -62,6 +75,11 @@ std::vector<KeptSession> Drafter::part() {
 bool Drafter::answers(SessionId id) const {
   auto found = sessions_.find(id);
   return found != sessions_.end() && !found->second.tree.in_prompt();
+}
+
+void Drafter::guess_for(SessionId id, bool guesses) {
+  if (auto found = sessions_.find(id); found != sessions_.end())
+    found->second.guesses = guesses;
 }
 
 void Drafter::cancel(SessionId id) {
@@ -82,6 +100,8 @@ std::optional<std::string> Drafter::reroot(const Prune& prune) {
   if (session.tree.version() == version)
     return error;
   session.taps.keep_if([&](TreeNodeId id) { return session.tree.awaits_feature(id); });
+  if (!session.tree.in_prompt())
+    forwards_since_move_ = 0;
   // A root that is not in the pipeline begins a new tree; any other root continues the present one.
   bool sent = session.tree.node(session.tree.root()).sent;
   session.progress = sent ? DraftProgress{0, session.progress.level, session.progress.chunks_left}
@@ -121,7 +141,7 @@ std::optional<std::string> Drafter::learn(const Features& features) {
 std::vector<DraftTree::Choice> Drafter::choices(const Session& session, std::size_t count) const {
   const DraftTree& tree = session.tree;
   const DraftProgress& progress = session.progress;
-  if (model_ == nullptr || session.cancelled || tree.free_slots() == 0 ||
+  if (model_ == nullptr || session.cancelled || !session.guesses || tree.free_slots() == 0 ||
       (policy_.forwards_per_root != 0 && progress.forwards >= policy_.forwards_per_root))
     return {};
   if (reads_features() && !tree.committed_rows_done() && !has_committed_row(session))
@@ -130,7 +150,7 @@ std::vector<DraftTree::Choice> Drafter::choices(const Session& session, std::siz
 }
 
 bool Drafter::has_committed_row(const Session& session) const {
-  return reads_features() && policy_.mode->speculates() && !session.cancelled &&
+  return reads_features() && policy_.mode->speculates() && session.guesses && !session.cancelled &&
          session.tree.next_committed_row().has_value();
 }
 
@@ -173,10 +193,20 @@ std::vector<Drafter::Choice> Drafter::best_choices(const std::vector<Session*>& 
   return best;
 }
 
+/// Makes sure that the rows of a forward find slots, as far as there is memory.
+void Drafter::reserve_kv() {
+  try {
+    kv_.reserve(std::min(model_->max_rows(), kv_.slots()->left()));
+  } catch (const ModelError&) {
+    kv_.slots()->stop_growing();
+  }
+}
+
 /// Each session that wants rows gets an equal part of the forward; rows that some do not need go to
 /// the others. So a session that reads a long text leaves room for the rest.
 void Drafter::plan_forward() {
   planned_.clear();
+  reserve_kv();
   auto turn = in_turn(draft_turn_);
   std::erase_if(turn, [this](const Session* session) { return !can_draft(*session); });
   if (turn.empty())
@@ -249,6 +279,7 @@ std::set<SessionId> Drafter::cancel_all() {
 }
 
 void Drafter::finish() {
+  ++forwards_since_move_;
   std::set<SessionId> took_part;
   std::set<SessionId> grown;
   auto feature_size = reads_features() ? model_->feature_size() : 0;
@@ -355,13 +386,25 @@ void Drafter::make_rows() {
     auto prefix = row.position + 1 - count;
     auto slots = std::span<const Slot>(tail_slots_).subspan(row.tail_begin, count);
     auto tokens = std::span<const Token>(tail_tokens_).subspan(row.tail_begin, count);
-    rows_.push_back({tokens.back(),
-                     {&row.session->cache, row.position, slots.back(),
-                      tree.committed_slots().first(prefix), slots},
-                     tree.committed_tokens().first(prefix),
-                     tokens,
-                     guess(*row.session, row.position + 1)});
+    rows_.push_back(
+        {tokens.back(),
+         {&kv_.cache(), row.position, slots.back(), tree.committed_slots().first(prefix), slots},
+         tree.committed_tokens().first(prefix),
+         tokens,
+         guess(*row.session, row.position + 1)});
+    row.session->penalties.follow(tree.committed_tokens());
+    rows_.back().guess.penalties = &row.session->penalties;
+    rows_.back().guess.path = tokens;
   }
+}
+
+std::pair<std::uint64_t, std::uint64_t> Drafter::nodes() const {
+  std::pair<std::uint64_t, std::uint64_t> all{};
+  for (const auto& [id, session] : sessions_) {
+    all.first += session.tree.size();
+    all.second += session.tree.sent_live();
+  }
+  return all;
 }
 
 std::optional<std::string> Drafter::broken_invariant() const {

@@ -16,6 +16,7 @@
 #include "actors/policy/modes/mode.hpp"
 #include "actors/policy/policy.hpp"
 #include "actors/policy/tap_join.hpp"
+#include "actors/support/kv_pool.hpp"
 #include "actors/tree/draft_tree.hpp"
 #include "models/drafts/draft_model.hpp"
 
@@ -23,15 +24,20 @@ namespace flowspec {
 
 class Drafter {
  public:
-  /// `model` may be null: then there is no speculation.
-  Drafter(const DraftPolicy& policy, std::unique_ptr<DraftModel> model);
+  /// `model` may be null: then there is no speculation. `kv`: for the draft model's KV of all sessions
+  /// together; where there is none left, nothing is guessed. Throws std::bad_alloc.
+  Drafter(const DraftPolicy& policy, std::unique_ptr<DraftModel> model, const KvBudget& kv = {});
 
   /// Replaces the policy from now on. Cache sizes and nodes already sent stay as they are.
   void follow(const DraftPolicy& policy) { policy_ = policy; }
+  /// Whether anything is guessed for the session; at first it is.
+  void guess_for(SessionId id, bool guesses);
 
-  /// Throws std::bad_alloc if the draft model's KV does not fit.
+  /// Shares the draft model's KV of `prefix_session`, if there is any.
   void open(const Open& open);
-  /// With `keep`, a later session may take over the draft model's KV.
+  /// The session may go on to more positions.
+  void grow(const Grow& grow);
+  /// With `keep`, later sessions may share the draft model's KV.
   void close(SessionId id, bool keep = false);
   /// Puts all sessions aside, as if each had been closed with `keep`, and tells what is kept.
   std::vector<KeptSession> part();
@@ -84,15 +90,20 @@ class Drafter {
   /// is nothing left to draft.
   Outgoing take_segment();
 
+  const KvPool& kv() const { return kv_; }
+  /// Live nodes of all trees, and those of them that have been sent.
+  std::pair<std::uint64_t, std::uint64_t> nodes() const;
   /// For tests.
   std::optional<std::string> broken_invariant() const;
 
  private:
   struct Session {
     DraftTree tree;
-    KvCache cache;
     SamplerOptions sampling;
+    /// Told of the committed tokens.
+    Penalties penalties;
     bool cancelled = false;
+    bool guesses = true;
     DraftProgress progress{};
     TapJoin taps{};
     LookupBeside lookup{};
@@ -133,6 +144,7 @@ class Drafter {
   std::vector<Session*> in_turn(SessionId first);
   std::vector<Choice> best_choices(const std::vector<Session*>& turn) const;
   void plan_forward();
+  void reserve_kv();
   bool is_full(const Session& session, std::size_t most) const;
   // `most`: most rows of the session in this forward.
   void plan_committed(Session& session, std::size_t most);
@@ -140,13 +152,16 @@ class Drafter {
   bool plan_row(Session& session, DraftTree::Index index, std::size_t most);
   void make_rows();
   bool holds(const Session& session) const;
+  bool segment_waits() const;
   std::vector<DraftTree::Index> sendable(const Session& session) const;
   Demand demand(const Session& session, const std::vector<DraftTree::Index>& rows) const;
+  std::size_t most_prompt_rows() const;
   std::vector<Choice> mixed_segment();
   std::vector<Choice> single_segment(bool& awaits_more);
 
   DraftPolicy policy_;
   std::unique_ptr<DraftModel> model_;
+  KvPool kv_;
   std::optional<Calibration> calibration_;
   /// `Choice` and `Planned` point into it: a map does not move its elements.
   std::map<SessionId, Session> sessions_;
@@ -156,6 +171,8 @@ class Drafter {
   /// this number or the next higher one.
   SessionId draft_turn_ = 0;
   SessionId send_turn_ = 0;
+  /// Draft forwards that have ended since the root of an answer last moved.
+  std::uint32_t forwards_since_move_ = 0;
   Foresight foresight_;
   // Scratch memory, kept from call to call.
   std::vector<Planned> planned_;

@@ -17,14 +17,31 @@ bool Drafter::holds(const Session& session) const {
   return drafting && policy_.mode->waits_for_draft(policy_, session.tree, session.progress);
 }
 
+/// A segment of all sessions waits for those whose root has moved: rows that miss it wait for the next
+/// one, which is a whole forward of the first stage later. It waits only for so many forwards after
+/// the last move, whoever took part in them.
+bool Drafter::segment_waits() const {
+  return forwards_since_move_ < policy_.min_drafts_before_send &&
+         std::ranges::any_of(
+             sessions_,
+             [this](const auto& entry) { return !entry.second.cancelled && holds(entry.second); });
+}
+
 std::vector<DraftTree::Index> Drafter::sendable(const Session& session) const {
   const DraftTree& tree = session.tree;
-  if (session.cancelled || holds(session) || tree.sent_live() >= policy_.max_sent)
+  if (session.cancelled)
     return {};
-  std::size_t room = std::min(policy_.segment_rows, policy_.max_sent - tree.sent_live());
-  return policy_.order == DraftPolicy::Order::score
-             ? tree.best_to_send(room, policy_.min_send_probability)
-             : tree.first_to_send(room, policy_.min_send_probability);
+  // The hops have slots for so many live rows of all sessions together, and for every root.
+  auto sent = policy_.mode->mixes_sessions() ? nodes().second : tree.sent_live();
+  std::size_t room = std::min<std::size_t>(
+      policy_.segment_rows, policy_.max_sent - std::min<std::size_t>(policy_.max_sent, sent));
+  if (room == 0 && !tree.node(tree.root()).sent)
+    room = 1;
+  if (room == 0)
+    return {};
+  double least = session.guesses ? policy_.min_send_probability : 1;
+  return policy_.order == DraftPolicy::Order::score ? tree.best_to_send(room, least)
+                                                    : tree.first_to_send(room, least);
 }
 
 /// Divides the rows that the session could send into prompt, root and guesses.
@@ -43,10 +60,20 @@ Demand Drafter::demand(const Session& session, const std::vector<DraftTree::Inde
   return demand;
 }
 
+/// An answer waits for the forwards of all segments, also of those that carry none of its rows.
+std::size_t Drafter::most_prompt_rows() const {
+  bool answers = policy_.prompt_rows > 0 && std::ranges::any_of(sessions_, [](const auto& entry) {
+                   return !entry.second.cancelled && !entry.second.tree.in_prompt();
+                 });
+  return answers ? policy_.prompt_rows : policy_.segment_rows;
+}
+
 std::vector<Drafter::Choice> Drafter::mixed_segment() {
   std::vector<Session*> turn;
   std::vector<std::vector<DraftTree::Index>> rows;
   std::vector<Demand> demands;
+  if (segment_waits())
+    return {};
   for (Session* session : in_turn(send_turn_)) {
     auto wanted = sendable(*session);
     if (wanted.empty())
@@ -55,7 +82,7 @@ std::vector<Drafter::Choice> Drafter::mixed_segment() {
     demands.push_back(demand(*session, wanted));
     rows.push_back(std::move(wanted));
   }
-  auto counts = divide_rows(demands, policy_.segment_rows);
+  auto counts = divide_rows(demands, policy_.segment_rows, most_prompt_rows());
   std::vector<Choice> best;
   double mass = 0;
   for (std::size_t i = 0; i < turn.size(); ++i)
@@ -79,11 +106,15 @@ std::vector<Drafter::Choice> Drafter::single_segment(bool& awaits_more) {
   for (Session* next : in_turn(send_turn_)) {
     Session& session = *next;
     DraftTree& tree = session.tree;
+    if (holds(session))
+      continue;
     auto rows = sendable(session);
     if (rows.empty())
       continue;
     send_turn_ = tree.session() + 1;
-    if (!tree.in_prompt()) {
+    if (tree.in_prompt()) {
+      rows.resize(std::min(rows.size(), most_prompt_rows()));
+    } else {
       if (policy_.mode->complete(policy_, tree, session.progress))
         rows = sendable(session);
       awaits_more = policy_.mode->cut(tree, session.progress, rows);

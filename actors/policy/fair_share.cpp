@@ -30,12 +30,13 @@ class Division {
   }
 
   /// The same number to each session; rows that some do not need go to the others.
-  void prompts() {
-    for (bool any = true; any && left_ > 0;) {
+  void prompts(std::size_t most) {
+    for (bool any = true; any && left_ > 0 && most > 0;) {
       any = false;
-      for (std::size_t i = 0; i < demands_.size() && left_ > 0; ++i)
+      for (std::size_t i = 0; i < demands_.size() && left_ > 0 && most > 0; ++i)
         if (given_[i] < demands_[i].prompt_rows) {
           give(i);
+          --most;
           any = true;
         }
     }
@@ -64,7 +65,8 @@ class Division {
 
 }  // namespace
 
-std::vector<std::size_t> divide_rows(std::span<const Demand> demands, std::size_t rows) {
+std::vector<std::size_t> divide_rows(std::span<const Demand> demands, std::size_t rows,
+                                     std::size_t most_prompt) {
   std::size_t prompt_rows = 0;
   bool answers = false;
   for (const Demand& demand : demands) {
@@ -74,11 +76,11 @@ std::vector<std::size_t> divide_rows(std::span<const Demand> demands, std::size_
   // A single row cannot be halved: then the order of `demands` decides.
   if (answers && rows == 1)
     answers = demands.front().prompt_rows == 0;
-  auto keep = std::min(prompt_rows, !answers ? rows : rows / 2);
+  auto keep = std::min({prompt_rows, most_prompt, !answers ? rows : rows / 2});
   Division division(demands, rows);
   division.roots(keep);
   division.best_guesses(keep);
-  division.prompts();
+  division.prompts(most_prompt);
   division.best_guesses(0);
   return division.result();
 }

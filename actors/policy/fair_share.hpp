@@ -1,7 +1,8 @@
 #pragma once
 /// How the rows of one segment are divided among sessions, so that no session starves another:
 /// first every session's root, then the best guesses of all sessions. Prompts get half of the
-/// segment and whatever is left. Plain C++.
+/// segment and whatever is left, but beside answers no more than the caller allows, since answers
+/// wait for every row. Plain C++.
 
 #include <cstddef>
 #include <span>
@@ -24,6 +25,8 @@ struct Demand {
 /// Divides at most `rows` rows; returns how many each session may send, from the beginning of its
 /// order. Sessions at the front of `demands` win where the rows do not suffice for all, so the
 /// caller rotates the order from call to call. A single session gets all the rows it can use.
-std::vector<std::size_t> divide_rows(std::span<const Demand> demands, std::size_t rows);
+/// @param most_prompt  most rows of prompts, all together.
+std::vector<std::size_t> divide_rows(std::span<const Demand> demands, std::size_t rows,
+                                     std::size_t most_prompt = static_cast<std::size_t>(-1));
 
 }  // namespace flowspec

@@ -47,6 +47,9 @@ struct DraftPolicy {
   std::uint32_t widest_window = 0;
   /// Most rows of a segment: as many as a stage computes nearly as fast as one.
   std::uint32_t segment_rows = 64;
+  /// Most rows of prompts in a segment while there are answers, which wait for them; 0: no limit but
+  /// their fair share.
+  std::uint32_t prompt_rows = 0;
   /// Draft forwards that have to end after the root moved before the next segment leaves, so that
   /// it carries guesses below the new root. Ends early when there is nothing left to draft.
   std::uint32_t min_drafts_before_send = 1;

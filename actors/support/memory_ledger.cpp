@@ -20,6 +20,21 @@ struct MemoryLedger::Book {
   /// What the process had when nothing was promised: no claim accounts for it.
   std::uint64_t own_at_rest = 0;
   std::function<bool()> give_back;
+
+  struct Look {
+    std::uint64_t free;
+    /// Promised and not taken yet.
+    std::uint64_t awaited;
+  };
+  Look look() {
+    // In this order: memory that is taken in between counts as no longer free and as still promised.
+    auto own = machine.own();
+    auto free = machine.free();
+    if (promised == 0)
+      own_at_rest = own;
+    auto taken = own - std::min(own, own_at_rest);
+    return {free, promised - std::min(promised, taken)};
+  }
 };
 
 MemoryLedger::MemoryLedger()
@@ -51,13 +66,7 @@ void MemoryLedger::on_need(std::function<bool()> give_back) const {
 
 std::string MemoryLedger::try_claim(std::uint64_t bytes, std::shared_ptr<Claim>& claim) const {
   std::lock_guard lock(book_->mutex);
-  // In this order: memory that is taken in between counts as no longer free and as still promised.
-  auto own = book_->machine.own();
-  auto free = book_->machine.free();
-  if (book_->promised == 0)
-    book_->own_at_rest = own;
-  auto taken = own - std::min(own, book_->own_at_rest);
-  auto awaited = book_->promised - std::min(book_->promised, taken);
+  auto [free, awaited] = book_->look();
   auto left = free - std::min(free, awaited);
   if (free != 0 && bytes > left) {
     constexpr std::uint64_t mib = 1U << 20U;
@@ -72,6 +81,12 @@ std::string MemoryLedger::try_claim(std::uint64_t bytes, std::shared_ptr<Claim>&
   claim = std::make_shared<Claim>(book_, bytes);
   book_->promised += bytes;
   return {};
+}
+
+std::uint64_t MemoryLedger::available() const {
+  std::lock_guard lock(book_->mutex);
+  auto [free, awaited] = book_->look();
+  return free - std::min(free, awaited);
 }
 
 std::uint64_t MemoryLedger::promised() const {

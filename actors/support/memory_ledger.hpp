@@ -31,6 +31,9 @@ class MemoryLedger {
   /// what is free and not promised to others, and nobody gives back what is kept without need.
   std::shared_ptr<Claim> claim(std::uint64_t bytes) const;
 
+  /// Bytes that could be claimed now; 0: unknown.
+  std::uint64_t available() const;
+
   /// `give_back` is called before a claim is refused, on the thread that claims: it gives back some
   /// memory with its claim, and says whether it had any. Called again while that is not enough.
   void on_need(std::function<bool()> give_back) const;

@@ -3,7 +3,7 @@
 namespace flowspec {
 
 std::optional<AcceptedPath> accepted_path(SessionId session, const LiveView& view,
-                                          std::span<const Token> next) {
+                                          const std::function<Token(Slot)>& next) {
   const auto* node = view.find(view.root());
   if (node == nullptr)
     return std::nullopt;
@@ -12,7 +12,7 @@ std::optional<AcceptedPath> accepted_path(SessionId session, const LiveView& vie
   accepted.version = view.version();
   while (node != nullptr) {
     accepted.path.push_back({node->id, node->parent, node->token});
-    accepted.next = next[node->slot];
+    accepted.next = next(node->slot);
     node = view.child(node->id, accepted.next);
   }
   return accepted;

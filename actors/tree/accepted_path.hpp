@@ -1,8 +1,8 @@
 #pragma once
 /// How far the target model follows the draft tree.
 
+#include <functional>
 #include <optional>
-#include <span>
 
 #include "actors/tree/live_view.hpp"
 #include "messages/types.hpp"
@@ -10,9 +10,9 @@
 namespace flowspec {
 
 /// Walks from the root along the children that have the target's own token, as far as rows have
-/// arrived. `next`: the target's token after each row, by slot. Nothing if the root's row has not
+/// arrived. `next`: the target's token after the row in a slot. Nothing if the root's row has not
 /// arrived yet.
 std::optional<AcceptedPath> accepted_path(SessionId session, const LiveView& view,
-                                          std::span<const Token> next);
+                                          const std::function<Token(Slot)>& next);
 
 }  // namespace flowspec

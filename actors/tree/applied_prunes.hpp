@@ -16,6 +16,14 @@ class AppliedPrunes {
 
   /// All of them, for the next segment.
   const std::vector<Prune>& all() const { return prunes_; }
+  /// Those of one session.
+  std::vector<Prune> of(SessionId session) const {
+    std::vector<Prune> found;
+    for (const Prune& prune : prunes_)
+      if (prune.session == session)
+        found.push_back(prune);
+    return found;
+  }
   /// To be called after they were sent.
   void forget() { prunes_.clear(); }
   /// Both at once, where nothing can fail in between.

@@ -1,5 +1,7 @@
 #include "actors/tree/canonical_tree.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace flowspec {
@@ -42,6 +44,9 @@ std::variant<Decision, StalePath, std::string> CanonicalTree::decide(const Accep
   for (std::size_t i = 1; i < accepted.path.size(); ++i)
     decision.accepted.push_back(accepted.path[i].token);
   decision.accepted.push_back(accepted.next);
+  // Of other tokens they would be worse than none.
+  if (std::ranges::equal(accepted.logprobs, decision.accepted, {}, &TokenLogprob::token))
+    decision.logprobs = accepted.logprobs;
 
   TreeNodeId last = accepted.path.back().id;
   TreeNodeId root = no_node;

@@ -20,6 +20,8 @@ struct Decision {
   std::vector<Token> accepted;
   /// Position of the first of `accepted`.
   Position position = 0;
+  /// Of `accepted`, if the verifier has told them.
+  std::vector<TokenLogprob> logprobs{};
   /// The new root was already in the pipeline.
   bool hit = false;
 };

@@ -7,8 +7,27 @@
 
 namespace flowspec {
 
-DraftKv::DraftKv(std::uint32_t slots, bool reads_features)
-    : slots_(slots), reads_features_(reads_features) {}
+DraftKv::DraftKv(std::shared_ptr<SlotPool> pool, std::uint32_t slots, bool reads_features)
+    : pool_(std::move(pool)), slots_(slots), reads_features_(reads_features) {}
+
+DraftKv::~DraftKv() {
+  if (pool_ != nullptr)
+    for (auto slot : committed_slots_)
+      pool_->release(slot);
+}
+
+std::uint32_t DraftKv::free_slots() const {
+  return std::min(slots_ - std::min(slots_, held_), pool_->left());
+}
+
+std::optional<Slot> DraftKv::take() {
+  auto slot = held_ < slots_ ? pool_->take(last_taken_) : std::nullopt;
+  if (slot) {
+    last_taken_ = slot;
+    ++held_;
+  }
+  return slot;
+}
 
 void DraftKv::begin(Position kept, const DraftKv* previous, Position equal) {
   committed_ = kept;
@@ -17,6 +36,9 @@ void DraftKv::begin(Position kept, const DraftKv* previous, Position equal) {
     committed_slots_.assign(
         previous->committed_slots_.begin(),
         previous->committed_slots_.begin() + static_cast<std::ptrdiff_t>(exact_rows_));
+    for (auto slot : committed_slots_)
+      pool_->share(slot);
+    held_ = static_cast<std::uint32_t>(committed_slots_.size());
     if (reads_features_)
       committed_features_.insert(previous->committed_features_.begin(),
                                  previous->committed_features_.lower_bound(equal));
@@ -24,12 +46,6 @@ void DraftKv::begin(Position kept, const DraftKv* previous, Position equal) {
   if (reads_features_)
     for (auto i = static_cast<Position>(std::max<std::size_t>(exact_rows_, 1)); i <= kept; ++i)
       committed_features_.try_emplace(i - 1);
-  std::vector<bool> taken(slots_);
-  for (Slot slot : committed_slots_)
-    taken[slot] = true;
-  for (Slot slot = slots_; slot > 0; --slot)
-    if (!taken[slot - 1])
-      free_.push_back(slot - 1);
 }
 
 void DraftKv::commit(TreeNodeId id, Entry& entry) {
@@ -54,17 +70,19 @@ void DraftKv::forget_read_features() {
         committed_features_.lower_bound(static_cast<Position>(exact_rows_ - 1)));
 }
 
-void DraftKv::release(const Entry& entry) {
-  if (entry.slot != no_slot)
-    free_.push_back(entry.slot);
+void DraftKv::release(Entry& entry) {
+  if (entry.slot == no_slot)
+    return;
+  pool_->release(std::exchange(entry.slot, no_slot));
+  --held_;
 }
 
 bool DraftKv::take_slot(Entry& entry, bool is_root) {
   if (entry.slot == no_slot) {
-    if (free_.empty())
+    auto slot = take();
+    if (!slot)
       return false;
-    entry.slot = free_.back();
-    free_.pop_back();
+    entry.slot = *slot;
   }
   entry.row_is_exact = !reads_features_ || is_root;
   return true;
@@ -75,16 +93,16 @@ std::optional<Position> DraftKv::next_committed_row() const {
     return std::nullopt;
   auto position = static_cast<Position>(exact_rows_);
   bool known = !reads_features_ || position == 0 || knows_feature_before(position);
-  bool room = exact_rows_ < committed_slots_.size() || !free_.empty();
+  bool room = exact_rows_ < committed_slots_.size() || free_slots() > 0;
   return known && room ? std::optional(position) : std::nullopt;
 }
 
 bool DraftKv::take_committed_row() {
   if (exact_rows_ == committed_slots_.size()) {
-    if (free_.empty())
+    auto slot = take();
+    if (!slot)
       return false;
-    committed_slots_.push_back(free_.back());
-    free_.pop_back();
+    committed_slots_.push_back(*slot);
   }
   ++exact_rows_;
   return true;
@@ -109,9 +127,9 @@ std::optional<std::string> DraftKv::broken_invariant(std::size_t held) const {
     return "more committed slots than tokens";
   if (exact_rows_ > committed_slots_.size())
     return "more committed draft rows than slots";
-  held += committed_slots_.size() + free_.size();
-  if (held != slots_)
-    return fmt::format("{} draft KV slots are accounted for, of {}", held, slots_);
+  held += committed_slots_.size();
+  if (held != held_)
+    return fmt::format("{} draft KV slots are accounted for, of {}", held, held_);
   return std::nullopt;
 }
 

@@ -5,15 +5,17 @@
 /// A row is exact if it was computed from the target's output, not from the draft's own guess of a
 /// feature. The exact rows of the committed text are always a prefix of it.
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "messages/types.hpp"
-#include "models/kv/kv_cache.hpp"
+#include "models/kv/slot_pool.hpp"
 
 namespace flowspec {
 
@@ -32,12 +34,18 @@ class DraftKv {
     bool feature_is_exact = false;
   };
 
-  /// `slots`: KV slots of the draft model. `reads_features`: its rows need the features of their
-  /// parents.
-  DraftKv(std::uint32_t slots, bool reads_features);
+  /// `slots`: KV slots of the draft model that the session may hold, of the pool's. `reads_features`: its
+  /// rows need the features of their parents.
+  DraftKv(std::shared_ptr<SlotPool> pool, std::uint32_t slots, bool reads_features);
+  ~DraftKv();
+  DraftKv(DraftKv&&) noexcept = default;
+  DraftKv& operator=(DraftKv&&) = delete;
+
+  /// The session may hold so many slots from now on.
+  void grow(std::uint32_t slots) { slots_ = std::max(slots_, slots); }
 
   /// The first `kept` positions are committed already. The rows of the first `equal` of them are
-  /// taken from `previous`, as far as they were exact there; null: none are. Features that are no
+  /// shared with `previous`, as far as they were exact there; null: none are. Features that are no
   /// longer known are taken as empty.
   void begin(Position kept, const DraftKv* previous, Position equal);
 
@@ -46,7 +54,7 @@ class DraftKv {
   /// Forgets the features of committed positions that no row will read again.
   void forget_read_features();
   /// Frees the slot of a node that dies.
-  void release(const Entry& entry);
+  void release(Entry& entry);
 
   /// Gives the node a slot if it has none; false if all are taken. `is_root`: its parent is
   /// committed, so the row will be exact.
@@ -70,8 +78,8 @@ class DraftKv {
   }
 
   bool reads_features() const { return reads_features_; }
-  std::uint32_t slots() const { return slots_; }
-  std::uint32_t free_slots() const { return static_cast<std::uint32_t>(free_.size()); }
+  /// Slots that it can still take.
+  std::uint32_t free_slots() const;
   /// Slots of the committed positions that have one: a prefix of the positions. Slots beyond the
   /// exact rows hold KV computed from guessed features.
   std::span<const Slot> committed_slots() const { return committed_slots_; }
@@ -80,7 +88,14 @@ class DraftKv {
   std::optional<std::string> broken_invariant(std::size_t held) const;
 
  private:
+  std::optional<Slot> take();
+
+  /// Null: moved from.
+  std::shared_ptr<SlotPool> pool_;
+  std::optional<Slot> last_taken_;
   std::uint32_t slots_;
+  /// Shared ones included.
+  std::uint32_t held_ = 0;
   bool reads_features_;
   /// Committed positions, how many of them have a slot, and how many rows are exact.
   std::size_t committed_ = 0;
@@ -90,7 +105,6 @@ class DraftKv {
   std::map<Position, std::vector<float>> committed_features_;
   /// Committed nodes whose feature has not come yet.
   std::map<TreeNodeId, Position> awaited_;
-  std::vector<Slot> free_;
 };
 
 }  // namespace flowspec

@@ -8,14 +8,14 @@
 
 namespace flowspec {
 
-DraftTree::DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_nodes,
-                     bool reads_features, const DraftTree* previous)
+DraftTree::DraftTree(const Open& open, std::shared_ptr<SlotPool> pool, std::uint32_t slots,
+                     std::uint32_t max_nodes, bool reads_features, const DraftTree* previous)
     : session_(open.session),
       position_limit_(open.position_limit),
       prompt_end_(static_cast<Position>(open.prompt.size() - 1)),
       max_nodes_(max_nodes),
       next_id_(open.root),
-      kv_(slots, reads_features) {
+      kv_(std::move(pool), slots, reads_features) {
   for (std::size_t i = open.cached_tokens; i < open.prompt.size(); ++i) {
     Node node;
     node.serial = next_serial_++;
@@ -36,6 +36,20 @@ DraftTree::DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_no
     equal = static_cast<Position>(difference.first - committed_tokens_.begin());
   }
   kv_.begin(open.cached_tokens, previous != nullptr ? &previous->kv_ : nullptr, equal);
+}
+
+DraftTree::~DraftTree() {
+  forget_live();
+}
+
+void DraftTree::grow(Position position_limit, std::uint32_t slots) {
+  position_limit_ = std::max(position_limit_, position_limit);
+  kv_.grow(slots);
+}
+
+void DraftTree::forget_live() {
+  for (Node& node : nodes_)
+    kv_.release(node.draft);
 }
 
 DraftTree::Index DraftTree::find(TreeNodeId id) const {

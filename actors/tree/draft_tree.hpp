@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -58,9 +59,18 @@ class DraftTree {
   /// nodes beside the prompt's. `reads_features`: the draft model's rows need the features of their
   /// parents; features of cached tokens that are no longer known are taken as empty, which costs a
   /// little quality and nothing else. `previous`: the tree of the session that left the cached
-  /// tokens and, in as many slots, the draft model's KV of them; null: it is computed again.
-  DraftTree(const Open& open, std::uint32_t slots, std::uint32_t max_nodes,
-            bool reads_features = false, const DraftTree* previous = nullptr);
+  /// tokens and the draft model's KV of them, which is shared; null: it is computed again.
+  DraftTree(const Open& open, std::shared_ptr<SlotPool> pool, std::uint32_t slots,
+            std::uint32_t max_nodes, bool reads_features = false,
+            const DraftTree* previous = nullptr);
+  ~DraftTree();
+  DraftTree(DraftTree&&) noexcept = default;
+  DraftTree& operator=(DraftTree&&) = delete;
+
+  /// The text may go on to positions below the limit, with so many KV slots.
+  void grow(Position position_limit, std::uint32_t slots);
+  /// Forgets everything but the committed text.
+  void forget_live();
 
   /// What the draft had proposed after a node, and what the target chose.
   struct Outcome {
@@ -139,7 +149,6 @@ class DraftTree {
   /// The root is a token of the prompt.
   bool in_prompt() const { return nodes_.front().position <= prompt_end_; }
   bool reads_features() const { return kv_.reads_features(); }
-  std::uint32_t slots() const { return kv_.slots(); }
   std::uint32_t free_slots() const { return kv_.free_slots(); }
   /// Live nodes that have been sent.
   std::uint32_t sent_live() const { return sent_live_; }

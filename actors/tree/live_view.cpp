@@ -1,8 +1,12 @@
 #include "actors/tree/live_view.hpp"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include <fmt/format.h>
+
+#include "models/base/error.hpp"
 
 namespace flowspec {
 
@@ -14,32 +18,44 @@ ViewResult invalid(std::string error) {
 
 }  // namespace
 
-LiveView::LiveView(TreeNodeId root, std::uint32_t slots) : root_(root), slots_(slots) {
-  free_.reserve(slots);
-  for (Slot slot = slots; slot > 0; --slot)
-    free_.push_back(slot - 1);
-}
+LiveView::LiveView(TreeNodeId root, std::shared_ptr<SlotPool> pool)
+    : root_(root), pool_(std::move(pool)) {}
 
-LiveView::LiveView(TreeNodeId root, std::uint32_t slots, std::span<const Token> cached)
-    : LiveView(root, slots) {
+LiveView::LiveView(TreeNodeId root, std::shared_ptr<SlotPool> pool, std::span<const Token> cached)
+    : LiveView(root, std::move(pool)) {
+  // The object is whole by now: if this throws, its destructor gives back what was taken.
   committed_tokens_.assign(cached.begin(), cached.end());
-  for (Slot slot = 0; slot < cached.size(); ++slot)
-    committed_.push_back(slot);
-  free_.resize(slots - cached.size());  // the highest slots come first
+  for (std::size_t i = 0; i < cached.size(); ++i) {
+    auto slot = take();
+    if (!slot)
+      throw ModelError(fmt::format("no KV slot left of {}", pool_->capacity()));
+    committed_.push_back(*slot);
+  }
 }
 
-LiveView::LiveView(TreeNodeId root, const LiveView& previous, Position kept)
-    : root_(root),
-      slots_(previous.slots_),
-      committed_(previous.committed_.begin(), previous.committed_.begin() + kept),
-      committed_tokens_(previous.committed_tokens_.begin(),
-                        previous.committed_tokens_.begin() + kept) {
-  std::vector<bool> taken(slots_);
+LiveView::LiveView(TreeNodeId root, const LiveView& other, Position shared)
+    : LiveView(root, other.pool_) {
+  auto first = [shared](const auto& values) { return values.begin() + shared; };
+  committed_tokens_.assign(other.committed_tokens_.begin(), first(other.committed_tokens_));
+  committed_.assign(other.committed_.begin(), first(other.committed_));
   for (auto slot : committed_)
-    taken[slot] = true;
-  for (Slot slot = slots_; slot > 0; --slot)
-    if (!taken[slot - 1])
-      free_.push_back(slot - 1);
+    pool_->share(slot);
+}
+
+LiveView::~LiveView() {
+  if (pool_ == nullptr)
+    return;
+  for (auto slot : committed_)
+    pool_->release(slot);
+  for (const Node& node : live_)
+    pool_->release(node.slot);
+}
+
+std::optional<Slot> LiveView::take() {
+  auto slot = pool_->take(last_taken_);
+  if (slot)
+    last_taken_ = slot;
+  return slot;
 }
 
 const LiveView::Node* LiveView::find(TreeNodeId id) const {
@@ -66,13 +82,12 @@ ViewResult LiveView::admit(const Row& row) {
   if (row.position != expected)
     return invalid(
         fmt::format("node {} has position {}, expected {}", row.id, row.position, expected));
-  if (free_.empty())
-    return invalid(fmt::format("no KV slot left of {}", slots_));
-  auto slot = free_.back();
-  free_.pop_back();
+  auto slot = take();
+  if (!slot)
+    return invalid(fmt::format("no KV slot left of {}", pool_->capacity()));
   index_.emplace(row.id, live_.size());
-  live_.push_back({row.id, row.parent, row.token, row.position, slot});
-  return {ViewResult::Kind::applied, slot, {}};
+  live_.push_back({row.id, row.parent, row.token, row.position, *slot});
+  return {ViewResult::Kind::applied, *slot, {}};
 }
 
 ViewResult LiveView::apply(const Prune& prune) {
@@ -115,7 +130,7 @@ ViewResult LiveView::apply(const Prune& prune) {
       kept.emplace(node.id, count);
       live_[count++] = node;
     } else {
-      free_.push_back(node.slot);
+      pool_->release(node.slot);
     }
   }
   live_.resize(count);
@@ -123,6 +138,13 @@ ViewResult LiveView::apply(const Prune& prune) {
   version_ = prune.version;
   root_ = prune.root.id;
   return {};
+}
+
+void LiveView::forget_live() {
+  for (const Node& node : live_)
+    pool_->release(node.slot);
+  live_.clear();
+  index_.clear();
 }
 
 void LiveView::append_path(TreeNodeId id, std::vector<Slot>& out) const {
@@ -133,16 +155,8 @@ void LiveView::append_path(TreeNodeId id, std::vector<Slot>& out) const {
 }
 
 std::optional<std::string> LiveView::broken_invariant() const {
-  if (committed_.size() + live_.size() + free_.size() != slots_)
-    return fmt::format("{} committed, {} live and {} free slots are not {}", committed_.size(),
-                       live_.size(), free_.size(), slots_);
-  std::vector<bool> used(slots_, false);
-  auto take = [&](Slot slot) {
-    if (slot >= slots_ || used[slot])
-      return false;
-    used[slot] = true;
-    return true;
-  };
+  std::set<Slot> used;
+  auto take = [&](Slot slot) { return pool_->references(slot) > 0 && used.insert(slot).second; };
   for (auto slot : committed_)
     if (!take(slot))
       return fmt::format("committed slot {} is used twice", slot);
@@ -156,9 +170,6 @@ std::optional<std::string> LiveView::broken_invariant() const {
     if (node.position != expected)
       return fmt::format("node {} has position {}, expected {}", node.id, node.position, expected);
   }
-  for (auto slot : free_)
-    if (!take(slot))
-      return fmt::format("free slot {} is used twice", slot);
   return std::nullopt;
 }
 

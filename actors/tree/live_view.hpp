@@ -5,6 +5,7 @@
 /// harmless.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,7 +13,7 @@
 #include <vector>
 
 #include "messages/types.hpp"
-#include "models/kv/kv_cache.hpp"
+#include "models/kv/slot_pool.hpp"
 
 namespace flowspec {
 
@@ -40,14 +41,18 @@ class LiveView {
     Slot slot = 0;
   };
 
-  /// `root`: the id of the first root, which is at position 0. `slots`: most rows, committed or
-  /// live, that can be held at once.
-  LiveView(TreeNodeId root, std::uint32_t slots);
-  /// Begins behind tokens whose keys and values are still to come, to the slots 0, 1, ...
-  LiveView(TreeNodeId root, std::uint32_t slots, std::span<const Token> cached);
-  /// Continues with the first `kept` committed positions of another view and with all its slots.
-  /// These positions have to be committed there.
-  LiveView(TreeNodeId root, const LiveView& previous, Position kept);
+  /// `root`: the id of the first root, which is at position 0. Committed and live rows take slots of the
+  /// pool, and give them back with the view.
+  LiveView(TreeNodeId root, std::shared_ptr<SlotPool> pool);
+  /// Begins behind tokens whose keys and values are still to come, to slots that are taken now. Throws
+  /// ModelError if there are too few.
+  LiveView(TreeNodeId root, std::shared_ptr<SlotPool> pool, std::span<const Token> cached);
+  /// Begins behind the first `shared` committed positions of another view, and shares their slots. These
+  /// positions have to be committed there.
+  LiveView(TreeNodeId root, const LiveView& other, Position shared);
+  ~LiveView();
+  LiveView(LiveView&&) noexcept = default;
+  LiveView& operator=(LiveView&&) = delete;
 
   /// The rule of life: a row is live if its id is the root or its parent is live. A live row gets a
   /// slot. Dead rows are ignored; a repeated id, a wrong position or a lack of slots is invalid.
@@ -57,6 +62,9 @@ class LiveView {
   /// does not raise the version is ignored, so that a prune may arrive by several ways; a gap, or a
   /// path that is not a chain of live nodes from the root, is invalid.
   ViewResult apply(const Prune& prune);
+
+  /// Frees everything that has not been committed.
+  void forget_live();
 
   TreeVersion version() const { return version_; }
   TreeNodeId root() const { return root_; }
@@ -71,22 +79,27 @@ class LiveView {
   /// Appends the slots from the oldest live ancestor of `id` down to `id` itself.
   void append_path(TreeNodeId id, std::vector<Slot>& out) const;
 
-  std::uint32_t slots() const { return slots_; }
-  std::uint32_t free_slots() const { return static_cast<std::uint32_t>(free_.size()); }
+  /// Slots that it holds, shared ones included.
+  std::uint32_t held() const {
+    return static_cast<std::uint32_t>(committed_.size() + live_.size());
+  }
 
   /// Checks the view against itself; the text names the first broken invariant. For tests and
   /// debug builds.
   std::optional<std::string> broken_invariant() const;
 
  private:
+  std::optional<Slot> take();
+
   TreeVersion version_ = 0;
   TreeNodeId root_;
-  std::uint32_t slots_;
+  /// Null: moved from.
+  std::shared_ptr<SlotPool> pool_;
+  std::optional<Slot> last_taken_;
   std::vector<Slot> committed_;
   std::vector<Token> committed_tokens_;
   std::vector<Node> live_;
   std::unordered_map<TreeNodeId, std::size_t> index_;
-  std::vector<Slot> free_;
 };
 
 }  // namespace flowspec

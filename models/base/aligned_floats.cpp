@@ -1,16 +1,28 @@
 #include "models/base/aligned_floats.hpp"
 
+#include <cstdint>
 #include <cstdlib>
 #include <limits>
 #include <new>
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace flowspec {
 namespace {
 
 constexpr std::size_t cache_line = 64;
 constexpr std::size_t huge_page = std::size_t{2} << 20;
+
+/// Of the whole pages in it. Only a hint: failure costs memory, not correctness.
+void advise(float* data, std::size_t count, int advice) {
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const auto before = reinterpret_cast<std::uintptr_t>(data) % page;
+  const auto skipped = before == 0 ? 0 : page - before;
+  const auto bytes = count * sizeof(float);
+  if (bytes >= skipped + page)
+    madvise(reinterpret_cast<char*>(data) + skipped, (bytes - skipped) / page * page, advice);
+}
 
 }  // namespace
 
@@ -33,6 +45,14 @@ AlignedFloats allocate_floats(std::size_t count, bool huge_pages) {
     madvise(data, count * sizeof(float) / huge_page * huge_page, MADV_HUGEPAGE);
   }
   return AlignedFloats(static_cast<float*>(data));
+}
+
+void refuse_huge_pages(float* data, std::size_t count) {
+  advise(data, count, MADV_NOHUGEPAGE);
+}
+
+void give_back(float* data, std::size_t count) {
+  advise(data, count, MADV_DONTNEED);
 }
 
 }  // namespace flowspec

@@ -46,6 +46,14 @@ std::size_t KvCache::bytes() const {
   return 2 * element_size(type_) * layers_ * kv_heads_ * head_size();
 }
 
+void KvCache::take_small_pages() {
+  refuse_huge_pages(data_.get(), bytes() / sizeof(float));
+}
+
+void KvCache::forget() {
+  give_back(data_.get(), bytes() / sizeof(float));
+}
+
 void KvCache::write_keys(std::uint32_t layer, Slot slot, std::span<const float> heads) {
   type_ == KvType::f16 ? write<Half>(layer, 0, slot, heads) : write<float>(layer, 0, slot, heads);
 }

@@ -3,9 +3,7 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
-#include <utility>
 
 #include "models/base/aligned_floats.hpp"
 #include "models/base/types.hpp"
@@ -44,8 +42,11 @@ class KvCache {
     return (head_dim + 7) / 8 * 8;
   }
   std::size_t bytes() const;
-  /// Keeps an object alive as long as the cache, for instance the reservation of its memory.
-  void keep(std::shared_ptr<const void> object) { kept_ = std::move(object); }
+  /// Memory is taken page by page, where slots are written: for a cache with far more slots than will be
+  /// used, of which huge pages would take all.
+  void take_small_pages();
+  /// Gives the system back the memory of all slots; what was in them is gone.
+  void forget();
 
   /// Keys and values of a head: slots x stride, as Half if the type is f16, else as float. Layers
   /// are numbered from 0 within the cache's range.
@@ -79,7 +80,6 @@ class KvCache {
   std::uint32_t stride_ = 0;
   std::uint32_t slots_ = 0;
   KvType type_ = KvType::f32;
-  std::shared_ptr<const void> kept_;
   AlignedFloats data_;
 };
 

@@ -112,6 +112,12 @@ std::size_t best_candidates(std::span<const float> logits, std::size_t k, const 
   out = out.first(std::min({k, out.size(), logits.size()}));
   if (out.empty())
     return 0;
+  std::vector<float> shifted;
+  if (guess.penalties != nullptr && guess.penalties->any()) {
+    shifted.assign(logits.begin(), logits.end());
+    guess.penalties->apply(shifted, guess.path);
+    logits = shifted;
+  }
   const LogitRow row(logits);
   const float largest = row.best().logit;
   if (largest == -std::numeric_limits<float>::infinity())

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/sampling/filters.hpp"
+#include "models/sampling/penalties.hpp"
 
 namespace flowspec {
 
@@ -33,6 +34,10 @@ struct Guess {
   bool coupled = true;
   /// How far this draft's logits are from the target's, in units of logits (see `best_candidates`).
   float scale = 1;
+  /// Shifts the target's logits by the text, `path` being what follows the text that it was told; null:
+  /// nothing does.
+  const Penalties* penalties = nullptr;
+  std::span<const Token> path{};
 };
 
 /// Writes the `k` tokens that the target will most likely choose, best first, ties to the lower
@@ -41,7 +46,7 @@ struct Guess {
 /// the text.
 ///
 /// A score is z = logit + temperature * g, with the noise g of the guess's position, for the tokens
-/// that the filters keep of the draft's own logits; without coupling, or at temperature 0, z is the
+/// that the filters keep of the draft's own logits, shifted by the penalties; without coupling, or at temperature 0, z is the
 /// logit. If the target's logits are the draft's and independent Gumbel errors of the size `scale`,
 /// then the probability of a token, given the noise, is softmax(z / scale): that is `log_prob`. The
 /// sum runs over all tokens if there is no noise, else over the best 32, beside which the others

@@ -1,14 +1,29 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "models/sampling/logit_row.hpp"
 
 namespace flowspec {
 
-/// How the next token is chosen.
+/// Bounds of the options.
+inline constexpr float most_penalty = 100;
+inline constexpr std::size_t most_biases = 1024;
+inline constexpr std::uint32_t most_logprobs = 64;
+
+/// Added to a token's logit.
+struct TokenBias {
+  Token token = 0;
+  float bias = 0;
+
+  friend bool operator==(const TokenBias&, const TokenBias&) = default;
+};
+
+/// How the next token is chosen. `penalties.hpp` says what the penalties do.
 struct SamplerOptions {
   /// 0: always the most likely token (greedy).
   float temperature = 0;
@@ -20,12 +35,22 @@ struct SamplerOptions {
   /// Choose among the tokens that are at least `min_p` times as likely as the most likely one; 0:
   /// among all.
   float min_p = 0;
+  /// For tokens of the text so far, prompt and answer; 1: none.
+  float repetition_penalty = 1;
+  /// For tokens of the answer so far: for each time that the token is there, and once if it is.
+  float frequency_penalty = 0;
+  float presence_penalty = 0;
+  /// Rising tokens.
+  std::vector<TokenBias> logit_bias{};
+  /// 0: no log-probabilities are wanted; n: those of the chosen token, and of the n - 1 likeliest.
+  std::uint32_t logprobs = 0;
 
   friend bool operator==(const SamplerOptions&, const SamplerOptions&) = default;
 };
 
 /// What is wrong with the options, for the user; nothing if they are fine.
-std::optional<std::string> find_problem(const SamplerOptions& options);
+/// @param vocab_size  0: not known, so that a biased token may be beyond the vocabulary.
+std::optional<std::string> find_problem(const SamplerOptions& options, std::size_t vocab_size = 0);
 
 /// The tokens of one row among which one is chosen, for temperatures above 0 and a row with a finite
 /// best logit.

@@ -8,7 +8,10 @@
 namespace flowspec {
 
 Token sample(std::span<const float> logits, const SamplerOptions& options, Position position) {
-  const LogitRow row(logits);
+  return sample(LogitRow(logits), options, position);
+}
+
+Token sample(const LogitRow& row, const SamplerOptions& options, Position position) {
   if (!row.is_finite()) {
     throw ModelError("the model's logits for position " + std::to_string(position) +
                      " are not finite numbers, so there is no token to choose. A weight is NaN or "
@@ -22,7 +25,7 @@ Token sample(std::span<const float> logits, const SamplerOptions& options, Posit
   for (;;) {
     Runner winner;
     find_winners(row, options.temperature, noise, filter.last(), {&winner, 1});
-    const RankedToken token{logits[static_cast<std::size_t>(winner.token)], winner.token};
+    const RankedToken token{row.logits()[static_cast<std::size_t>(winner.token)], winner.token};
     if (filter.keeps(token))
       return token.token;
     filter.cut_before(token);

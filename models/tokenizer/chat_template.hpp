@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,16 +30,26 @@ struct ChatSymbols {
 /// A conversation as one text.
 struct ChatText {
   std::string text;
-  /// The messages, in which control tokens are not parsed.
+  /// Ascending; messages, and perhaps what is around them: text in which control tokens are not
+  /// parsed.
   std::vector<TextRange> literal;
+};
+
+/// The chat templates (Jinja programs) in a model's files.
+struct ChatPrograms {
+  std::optional<std::string> main;
+  /// For conversations with tools, if there is one of its own.
+  std::optional<std::string> tool_use;
+  /// Special tokens that the files name for it, as "pad_token": "<pad>".
+  std::map<std::string, std::string> special;
 };
 
 struct ChatFormat;
 
-/// Formats a conversation for a chat model. Model files have a Jinja program for this, which is not
-/// run. The programs of many models are known, each by the hash of its whole text: they write the
-/// same bytes as one of the formats here, for every conversation of an optional system message and
-/// then user and assistant in turn.
+/// Formats a conversation for a chat model without running the Jinja program that model files have
+/// for this. The programs of many models are known, each by the hash of its whole text: they write
+/// the same bytes as one of the formats here, for every conversation of an optional system message
+/// and then user and assistant in turn.
 class ChatTemplate {
  public:
   /// The formats: "chatml", "llama3", ...; "plain" writes the messages one after the other, for

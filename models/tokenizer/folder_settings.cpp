@@ -69,6 +69,23 @@ void read_added(const JsonFile& file, std::vector<AddedToken>& added) {
   }
 }
 
+/// Under "chat_template": a program, or a list of programs with names.
+void read_programs(const JsonFile& file, ChatPrograms& programs) {
+  const json* found = JsonFile::find(file.root(), "chat_template");
+  if (found == nullptr)
+    return;
+  if (found->is_string())
+    programs.main = found->get<std::string>();
+  for (const json& entry : found->is_array() ? *found : json::array()) {
+    if (!entry.is_object())
+      continue;
+    const std::string name = file.get_string(entry, "chat_template", "name", "");
+    if (name == "default" || name == "tool_use")
+      (name == "default" ? programs.main : programs.tool_use) =
+          file.get_string(entry, "chat_template", "template", "");
+  }
+}
+
 Token find_text(const TokenTable& table, const std::string& text) {
   const auto it = std::ranges::find(table.texts, text);
   return it == table.texts.end() ? no_token : static_cast<Token>(it - table.texts.begin());
@@ -177,19 +194,27 @@ void FolderSettings::apply(TokenTable& table) const {
   table.add_eos = add_eos.value_or(table.add_eos) && table.eos != no_token;
 }
 
-std::optional<std::string> folder_chat_program(const std::filesystem::path& folder) {
-  if (const auto path = folder / "chat_template.jinja"; has_entry(path))
-    return read_text_file(path, most_program_bytes, "Get the model from another source.");
-  const auto file = JsonFile::find(folder / "tokenizer_config.json");
-  const json* programs = file ? JsonFile::find(file->root(), "chat_template") : nullptr;
-  if (programs == nullptr)
-    return std::nullopt;
-  if (programs->is_string())
-    return programs->get<std::string>();
-  for (const json& entry : *programs)
-    if (entry.is_object() && file->get_string(entry, "chat_template", "name", "") == "default")
-      return file->get_string(entry, "chat_template", "template", "");
-  return std::nullopt;
+ChatPrograms folder_chat_programs(const std::filesystem::path& folder) {
+  ChatPrograms programs;
+  if (const auto file = JsonFile::find(folder / "tokenizer_config.json")) {
+    read_programs(*file, programs);
+    for (const char* key : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
+                            "cls_token", "mask_token"}) {
+      std::optional<std::string> text;
+      read_name(*file, key, text);
+      if (text)
+        programs.special.emplace(key, *text);
+    }
+  }
+  if (const auto file = JsonFile::find(folder / "chat_template.json"); file && !programs.main)
+    read_programs(*file, programs);
+  const auto read = [](const std::filesystem::path& path, std::optional<std::string>& program) {
+    if (has_entry(path))
+      program = read_text_file(path, most_program_bytes, "Get the model from another source.");
+  };
+  read(folder / "chat_template.jinja", programs.main);
+  read(folder / "additional_chat_templates" / "tool_use.jinja", programs.tool_use);
+  return programs;
 }
 
 }  // namespace flowspec

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/tokenizer/chat_template.hpp"
 #include "models/tokenizer/json_file.hpp"
 #include "models/tokenizer/token_table.hpp"
 
@@ -47,8 +48,9 @@ struct FolderSettings {
   void apply(TokenTable& table) const;
 };
 
-/// The chat template in chat_template.jinja, or else in tokenizer_config.json: the "default" one if
-/// there are several. Throws ModelError.
-std::optional<std::string> folder_chat_program(const std::filesystem::path& folder);
+/// The chat templates of a folder. The main one is in chat_template.jinja, or else in
+/// tokenizer_config.json (alone, or as "default" in a list), or else in chat_template.json; that for
+/// tools is in additional_chat_templates/tool_use.jinja, or else in such a list. Throws ModelError.
+ChatPrograms folder_chat_programs(const std::filesystem::path& folder);
 
 }  // namespace flowspec

@@ -79,6 +79,42 @@ Json faults(const BenchSummary& summary) {
   return list;
 }
 
+Json json_of(const Percentiles& values) {
+  return {{"median", values.median}, {"p95", values.p95}, {"p99", values.p99}};
+}
+
+Json json_of(const LongPromptRun& run) {
+  return {{"tokens", run.tokens},
+          {"read", run.read ? Json(*run.read) : Json(nullptr)},
+          {"advances", run.advances},
+          {"seconds", run.seconds},
+          {"done", run.is_done}};
+}
+
+Json loads(const BenchSummary& summary) {
+  auto list = Json::array();
+  for (const LoadSummary& load : summary.loads) {
+    list.push_back({{"at_once", load.at_once},
+                    {"arrivals_per_second", load.arrival},
+                    {"requests", load.requests},
+                    {"tokens", load.tokens},
+                    {"total_tokens_per_second", load.total_rate},
+                    {"total_over_one", load.total_over_one},
+                    {"request_tokens_per_second", load.request_rate},
+                    {"least_request_tokens_per_second", load.least_request_rate},
+                    {"keeps", load.keeps},
+                    {"least_keeps", load.least_keeps},
+                    {"first_token_seconds", json_of(load.first_token_s)},
+                    {"seconds_per_token", json_of(load.token_s)},
+                    {"gap_seconds", json_of(load.gap_s)},
+                    {"stages_busy", optional(load.stages_busy)},
+                    {"stages_useful", optional(load.stages_useful)}});
+    if (load.long_prompt)
+      list.back()["long_prompt"] = json_of(*load.long_prompt);
+  }
+  return list;
+}
+
 Json json_of(const BenchCase& what) {
   return {{"mode", what.mode},
           {"ablation", what.ablation},
@@ -125,6 +161,8 @@ Json json_of(const BenchSummary& summary, BenchClock clock) {
                    {"stage_idle", stage_shares(summary, &DeviceShares::idle)},
                    {"devices", devices(summary)},
                    {"hops", hops(summary)}});
+  if (!summary.loads.empty())
+    json["loads"] = loads(summary);
   if (!summary.what.faults.empty())
     json.update(Json{{"fault", text_of(summary.what.faults)}, {"after_fault", faults(summary)}});
   return json;

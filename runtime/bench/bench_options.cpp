@@ -30,6 +30,7 @@ Examples:
   flowspec bench --virtual --modes flowspec --profile paper-13b --prompt-count 1 \
                  --max-tokens 64 --plot timeline.svg --trace trace.json
   flowspec bench --virtual --profile paper-7b --fault kill:stage2@5s
+  flowspec bench --virtual --requests 2,4 --profile paper-7b,paper-13b -t 0,1
   flowspec bench --modes ar,flowspec --node board-1 --node board-2 --prompt-count 5
 
 Exit codes: 0 done, 1 a run failed, 2 wrong options or files.)";
@@ -111,6 +112,23 @@ void add_text(CLI::App& app, BenchOptions& options) {
   text->add_option("-s,--seed", options.seed, "Number that decides the sampling");
 }
 
+void add_load(CLI::App& app, BenchOptions& options) {
+  auto* load = app.add_option_group("Many requests at once");
+  add_list(*load, "--requests", options.requests,
+           "Answer so many at the same time, each with the next prompt when its last is answered; "
+           "compared with one at a time, text by text (default modes: flowspec; 20 prompts)")
+      ->check(CLI::Range(1, 4096))
+      ->type_name("N");
+  load->add_option("--arrival", options.arrival,
+                   "Requests arrive at random, on average so many a second, instead of when there "
+                   "is room; at most --requests are answered at the same time (default: all)")
+      ->type_name("PER_SECOND");
+  load->add_option("--long-prompt", options.long_prompt,
+                   "Beside them, read a prompt of so many tokens (default --requests 1)")
+      ->check(CLI::Range(1, 1 << 19))
+      ->type_name("TOKENS");
+}
+
 void add_where(CLI::App& app, BenchOptions& options) {
   auto* where = app.add_option_group("Where");
   where->add_flag("--virtual", options.is_virtual,
@@ -175,6 +193,23 @@ void check_faults(const BenchOptions& options) {
         "--trace and --plot show an undisturbed run only: leave them out, or --fault");
 }
 
+bool has_load(const BenchOptions& options) {
+  return !options.requests.empty() || options.arrival || options.long_prompt;
+}
+
+void check_load(const BenchOptions& options) {
+  if (!has_load(options))
+    return;
+  if (options.arrival && !(std::isfinite(*options.arrival) && *options.arrival > 0))
+    throw RuntimeError(fmt::format("--arrival {} has to be more than 0", *options.arrival));
+  if (!options.faults.empty())
+    throw RuntimeError(
+        "--fault disturbs one text at a time: leave it out, or --requests, --arrival and "
+        "--long-prompt");
+  if ((!options.trace_file.empty() || !options.plot_file.empty()) && options.requests.size() > 1)
+    throw RuntimeError("--trace and --plot show a single run only: give --requests one number");
+}
+
 void check_files(const BenchOptions& options) {
   const std::vector<std::pair<const char*, const std::string*>> files{
       {"--json", &options.json_file},
@@ -193,6 +228,7 @@ void check_files(const BenchOptions& options) {
 void add_bench(CLI::App& app, BenchOptions& options) {
   add_what(app, options);
   add_text(app, options);
+  add_load(app, options);
   add_where(app, options);
   add_output(app, options);
   add_network_options(app, options.network);
@@ -228,6 +264,7 @@ void check(const BenchOptions& options) {
   check_numbers(options);
   check_files(options);
   check_faults(options);
+  check_load(options);
 }
 
 }  // namespace flowspec

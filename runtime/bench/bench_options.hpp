@@ -48,6 +48,10 @@ struct BenchOptions {
   KvType kv_type = KvType::f16;
   /// As parse_fault() takes them.
   std::vector<std::string> faults;
+  /// As in LoadPlan.
+  std::vector<std::uint32_t> requests;
+  std::optional<double> arrival;
+  std::optional<std::uint32_t> long_prompt;
   /// None: as the profile says, else float32.
   std::vector<std::string> hidden_types;
 

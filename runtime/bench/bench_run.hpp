@@ -12,6 +12,7 @@
 #include "models/base/types.hpp"
 #include "models/formats/load_type.hpp"
 #include "runtime/bench/fault.hpp"
+#include "runtime/bench/load.hpp"
 
 namespace flowspec {
 
@@ -43,6 +44,8 @@ struct BenchCase {
   std::optional<HiddenType> hidden_type;
   /// Each text is generated once more per way of going on, and disturbed by all of these.
   std::vector<BenchFault> faults;
+  /// The requests are answered one at a time, and then so many at once.
+  LoadPlan load;
 };
 
 struct PromptRun {
@@ -105,6 +108,8 @@ struct BenchRun {
   std::vector<GuessUse> guesses;
   /// Of all texts that lasted until the last fault.
   std::vector<FaultedText> faulted;
+  /// With a load: first the requests one at a time, then once for each number at once.
+  std::vector<LoadRun> loads;
 };
 
 /// Something that a device did. The trace of a run is ordered by `start_s`.

@@ -192,6 +192,13 @@ std::string faults(const Results& block, bool with_draft) {
          table.text();
 }
 
+std::string loads(const Results& block, bool with_draft) {
+  std::vector<std::string> labels;
+  for (const CellResult* result : block)
+    labels.push_back(label(result->summary.what, with_draft));
+  return load_table(block, labels);
+}
+
 std::string block_text(const Results& block) {
   const BenchSummary& first = block[0]->summary;
   bool with_draft = names_drafts(block);
@@ -204,7 +211,7 @@ std::string block_text(const Results& block) {
       usual_columns);
   for (const auto& part :
        {figures(block, with_draft), guesses(block, with_draft), devices(block, with_draft),
-        hops(block, with_draft), faults(block, with_draft)})
+        hops(block, with_draft), faults(block, with_draft), loads(block, with_draft)})
     text.append(part.empty() ? "" : "\n").append(part);
   return text;
 }

@@ -47,6 +47,18 @@ auto key(const BenchCase& cell) {
                   cell.hidden_type);
 }
 
+LoadPlan load_of(const BenchOptions& options) {
+  LoadPlan plan{options.requests, options.arrival.value_or(0), options.long_prompt.value_or(0)};
+  bool is_loaded = plan.arrival > 0 || plan.long_prompt > 0;
+  if (plan.at_once.empty() && is_loaded)
+    plan.at_once.push_back(plan.arrival > 0 ? LoadPlan::all : 1);
+  return plan;
+}
+
+bool is_loaded(const BenchOptions& options) {
+  return !load_of(options).at_once.empty();
+}
+
 class Cells {
  public:
   explicit Cells(const BenchOptions& options) {
@@ -60,6 +72,7 @@ class Cells {
     for (const std::string& fault : options.faults)
       common_.faults.push_back(parse_fault(fault));
     std::ranges::sort(common_.faults, {}, &BenchFault::after);
+    common_.load = load_of(options);
     for (const std::string& name : options.hidden_types)
       hidden_types_.emplace_back(hidden_type_named(name));
   }
@@ -200,6 +213,8 @@ void add_lists(const BenchOptions& options, const BenchNames& names, Cells& cell
   Lists lists{.modes = options.modes, .profiles = options.profiles};
   if (lists.modes.empty() && !options.faults.empty())
     lists.modes = known({"ar", "flowspec"}, names);
+  if (lists.modes.empty() && is_loaded(options))
+    lists.modes = known({"flowspec"}, names);
   if (lists.modes.empty())
     lists.modes.assign(names.modes.begin(), names.modes.end());
   if (lists.profiles.empty())
@@ -240,7 +255,8 @@ BenchPlan plan_bench(const BenchOptions& options, const BenchNames& names) {
   Cells cells(options);
   if (!options.suite.empty())
     add_suite(options.suite, names, cells);
-  else if (options.is_virtual && !names_cells(options) && options.faults.empty())
+  else if (options.is_virtual && !names_cells(options) && options.faults.empty() &&
+           !is_loaded(options))
     add_suite("paper", names, cells);
   else
     add_lists(options, names, cells);
@@ -249,6 +265,8 @@ BenchPlan plan_bench(const BenchOptions& options, const BenchNames& names) {
     plan.prompts = 4;
   else if (!options.faults.empty())
     plan.prompts = 10;
+  else if (is_loaded(options))
+    plan.prompts = 20;
   auto is_base = [](const BenchCase& cell) {
     return cell.mode == "chunk-pp" && !cell.profile.empty();
   };

@@ -98,16 +98,6 @@ class FaultedRun {
   VirtualWorld world_;
 };
 
-void check_text(const std::vector<Token>& text, const std::vector<Token>& expected,
-                const std::string& name) {
-  if (text == expected)
-    return;
-  auto [here, there] = std::ranges::mismatch(text, expected);
-  throw RuntimeError(ErrorCode::internal,
-                     fmt::format("{} is another text than the undisturbed one, from token {} on",
-                                 name, here - text.begin() + 1));
-}
-
 }  // namespace
 
 void check_faults(const BenchCase& what, const DeviceProfile& profile) {
@@ -144,7 +134,7 @@ void run_faults(const Engine& engine, const DeviceProfile& profile,
       FaultedRun faulted(engine, what, profile, extras, way);
       auto text = faulted.run(request_of(engine, what, prompts[i], i),
                               span_of(undisturbed.prefill_s), name);
-      check_text(text, texts[i], name);
+      check_same_text(text, texts[i], name, "the undisturbed one");
       if (!faulted.was_disturbed())
         throw RuntimeError(ErrorCode::internal, name + ": the loss was not noticed");
       auto pauses = faulted.pauses();

@@ -77,6 +77,7 @@ void Recording::committed(const Prune& prune, EmulationTime at) {
   auto tokens = prune.root.position + 1;
   if (growth_.empty() || tokens > growth_.back().second)
     growth_.emplace_back(at, tokens);
+  lengths_[prune.session] = tokens;
   for (TreeNodeId node : path)
     if (auto sent = sent_.find({prune.session, node}); sent != sent_.end())
       ++kept_[sent->second.segment];
@@ -90,6 +91,12 @@ void Recording::committed(const Prune& prune, EmulationTime at) {
 Position Recording::text_tokens() const {
   std::lock_guard lock(mutex_);
   return growth_.empty() ? 0 : growth_.back().second;
+}
+
+Position Recording::text_tokens(SessionId session) const {
+  std::lock_guard lock(mutex_);
+  auto found = lengths_.find(session);
+  return found == lengths_.end() ? 0 : found->second;
 }
 
 std::optional<EmulationTime> Recording::grown_beyond(Position tokens) const {

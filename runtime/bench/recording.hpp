@@ -32,6 +32,8 @@ class Recording : public EmulationRecorder {
   void count(std::span<const DecodeWindow> windows, BenchRun& run) const;
   /// The length of the longest text so far, the prompt included.
   Position text_tokens() const;
+  /// The length of a session's text, the prompt included; 0 for an unknown session.
+  Position text_tokens(SessionId session) const;
   /// When a text first had more than so many tokens; none: it never had.
   std::optional<EmulationTime> grown_beyond(Position tokens) const;
   /// How long all stages together computed in these windows.
@@ -63,6 +65,7 @@ class Recording : public EmulationRecorder {
   std::map<SegmentId, std::uint32_t> kept_;
   /// When the longest text grew, and its length then.
   std::vector<std::pair<EmulationTime, Position>> growth_;
+  std::map<SessionId, Position> lengths_;
 };
 
 }  // namespace flowspec

@@ -4,6 +4,7 @@
 #include <caf/all.hpp>
 #include <fmt/format.h>
 
+#include "runtime/bench/load_run.hpp"
 #include "runtime/bench/runner.hpp"
 #include "runtime/bench/setup.hpp"
 #include "runtime/cluster/ask.hpp"
@@ -51,44 +52,58 @@ void add_missing(const std::vector<DeviceUse>& devices, BenchRun& run) {
       run.devices.push_back(device);
 }
 
-/// Tokens of the longest prompt with its answer.
-std::uint32_t longest(const Engine& engine, const BenchCase& what,
-                      const std::vector<BenchPrompt>& prompts) {
-  std::uint32_t tokens = 0;
+/// Answers all prompts, one after another. Gives the answers.
+std::vector<std::vector<Token>> measure_texts(caf::scoped_actor& self, const Engine& engine,
+                                              const Run& pipeline,
+                                              const std::vector<BenchPrompt>& prompts,
+                                              const Recording& recording, BenchRun& run) {
+  std::vector<DecodeWindow> windows;
+  std::vector<std::vector<Token>> texts;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
-    auto request = request_of(engine, what, prompts[i], i);
-    tokens =
-        std::max(tokens, static_cast<std::uint32_t>(request.prompt.size()) + request.max_tokens);
+    auto request = request_of(engine, run.what, prompts[i], i);
+    request.progress_limit = progress_limit;
+    request.close_limit = std::chrono::minutes(1);
+    auto start = self->clock().now();
+    submit(self, pipeline.coordinator(), request);
+    auto report = receive_report(self, request);
+    windows.push_back(add_report(report, start, i, run));
+    texts.push_back(std::move(report.tokens));
   }
-  return tokens;
+  recording.count(windows, run);
+  return texts;
 }
 
-/// Answers all prompts, one after another.
+/// The same, and then so many at once as the case says.
+std::vector<std::vector<Token>> measure_loads(caf::scoped_actor& self, const Engine& engine,
+                                              const Run& pipeline,
+                                              const std::vector<BenchPrompt>& prompts,
+                                              const Recording& recording, BenchRun& run) {
+  auto carry = [&](Load load, std::size_t) {
+    auto result = std::make_shared<LoadResult>();
+    auto zero = self->clock().now();
+    self->wait_for(
+        spawn_load_client(self->system(), pipeline.coordinator(), std::move(load), result));
+    return CarriedLoad{take_log(*result), zero, &recording};
+  };
+  return run_loads(engine, prompts, carry, run);
+}
+
 void measure(caf::actor_system& system, const Engine& engine, const RunSpec& named,
              const RunChanges& changes, const std::vector<BenchPrompt>& prompts,
              const BenchExtras& extras, const Recording& recording, BenchRun& run) {
   // Emulated devices are as fast as their profile says, whatever the nodes have measured.
   const auto spec = changes.emulation
                         ? named
-                        : planned(system, engine, named, longest(engine, run.what, prompts));
+                        : planned(system, engine, named, longest_text(engine, run.what, prompts));
   Run pipeline(system, engine, spec, changes);
   caf::scoped_actor self(system);
-  auto now = [&] { return system.clock().now(); };
-  auto zero = now();
-  std::vector<DecodeWindow> windows;
-  for (std::size_t i = 0; i < prompts.size(); ++i) {
-    auto request = request_of(engine, run.what, prompts[i], i);
-    request.progress_limit = progress_limit;
-    request.close_limit = std::chrono::minutes(1);
-    auto start = now();
-    submit(self, pipeline.coordinator(), request);
-    auto report = receive_report(self, request);
-    windows.push_back(add_report(report, start, i, run));
-    if (extras.texts != nullptr)
-      extras.texts->push_back(std::move(report.tokens));
-  }
-  recording.count(windows, run);
+  auto zero = self->clock().now();
+  bool is_loaded = !run.what.load.at_once.empty();
+  auto texts = is_loaded ? measure_loads(self, engine, pipeline, prompts, recording, run)
+                         : measure_texts(self, engine, pipeline, prompts, recording, run);
   add_missing(ask_devices(self, pipeline), run);
+  if (extras.texts != nullptr)
+    *extras.texts = std::move(texts);
   if (extras.trace != nullptr)
     *extras.trace = recording.trace(zero);
 }

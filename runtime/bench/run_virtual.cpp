@@ -1,12 +1,37 @@
+#include <memory>
+
 #include <fmt/format.h>
 
 #include "runtime/bench/fault_run.hpp"
+#include "runtime/bench/load_run.hpp"
 #include "runtime/bench/runner.hpp"
 #include "runtime/bench/setup.hpp"
 #include "runtime/bench/virtual_world.hpp"
 #include "runtime/console/error.hpp"
 
 namespace flowspec {
+
+namespace {
+
+/// Each load has a pipeline of its own, which knows nothing of those before.
+std::vector<std::vector<Token>> run_virtual_loads(const Engine& engine,
+                                                  const DeviceProfile& profile,
+                                                  const std::vector<BenchPrompt>& prompts,
+                                                  const BenchExtras& extras, BenchRun& run) {
+  std::unique_ptr<VirtualWorld> world;
+  auto carry = [&](Load load, std::size_t round) {
+    world = std::make_unique<VirtualWorld>(engine, run.what, profile,
+                                           WorldChoices{.devices = extras.devices});
+    auto zero = world->now();
+    auto log = world->carry(std::move(load));
+    if (extras.trace != nullptr && round == 1)
+      *extras.trace = world->recording().trace(zero);
+    return CarriedLoad{std::move(log), zero, &world->recording()};
+  };
+  return run_loads(engine, prompts, carry, run);
+}
+
+}  // namespace
 
 BenchRun run_virtual(const BenchCase& what, const std::vector<BenchPrompt>& prompts,
                      const BenchExtras& extras) {
@@ -15,10 +40,16 @@ BenchRun run_virtual(const BenchCase& what, const std::vector<BenchPrompt>& prom
     throw RuntimeError("virtual time needs a device profile; name one, such as paper-7b");
   check_faults(what, *profile);
   const Engine engine(spec_of(what, profile));
-  VirtualWorld world(engine, what, *profile, {.devices = extras.devices});
   BenchRun run;
   run.what = what;
   run.hidden_type = engine.hidden_type();
+  if (!what.load.at_once.empty()) {
+    auto loaded = run_virtual_loads(engine, *profile, prompts, extras, run);
+    if (extras.texts != nullptr)
+      *extras.texts = std::move(loaded);
+    return run;
+  }
+  VirtualWorld world(engine, what, *profile, {.devices = extras.devices});
   auto zero = world.now();
   std::vector<DecodeWindow> windows;
   std::vector<std::vector<Token>> texts;

@@ -34,6 +34,9 @@ RunSpec spec_of(const BenchCase& what, const std::optional<DeviceProfile>& profi
     spec.stages = what.stages;
   else if (profile)
     spec.stages = profile->stages;
+  // What is written behind so long a prompt need not make sense.
+  if (what.load.long_prompt != 0)
+    spec.context = what.load.long_prompt + what.max_tokens;
   return spec;
 }
 
@@ -110,6 +113,16 @@ Request request_of(const Engine& engine, const BenchCase& what, const BenchPromp
   request.sampling = {.temperature = what.temperature, .seed = what.seed + index};
   request.tokenizer = std::make_shared<const Tokenizer>(tokenizer);
   return request;
+}
+
+void check_same_text(const std::vector<Token>& text, const std::vector<Token>& expected,
+                     const std::string& name, const std::string& other) {
+  if (text == expected)
+    return;
+  auto [here, there] = std::ranges::mismatch(text, expected);
+  throw RuntimeError(ErrorCode::internal,
+                     fmt::format("{} is another text than {}, from token {} on", name, other,
+                                 here - text.begin() + 1));
 }
 
 DecodeWindow add_report(const Report& report, EmulationTime start, std::size_t index,

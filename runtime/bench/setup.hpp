@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "actors/emulation/emulation.hpp"
@@ -39,6 +40,10 @@ EmulationConfig emulation_of(const DeviceProfile& profile, const BenchCase& what
 /// RuntimeError if the prompt leaves no room for an answer.
 Request request_of(const Engine& engine, const BenchCase& what, const BenchPrompt& prompt,
                    std::size_t index);
+
+/// Throws RuntimeError if the two differ; `name` says whose text it is, `other` which one it should be.
+void check_same_text(const std::vector<Token>& text, const std::vector<Token>& expected,
+                     const std::string& name, const std::string& other);
 
 /// Adds the figures of a session that began at `start` to the run; returns its decode window.
 /// Throws RuntimeError if the session failed.

@@ -158,6 +158,7 @@ BenchSummary summarize(const BenchRun& run) {
   add_prompts(run.prompts, summary);
   add_devices(run, summary);
   add_faults(run.faulted, summary);
+  summary.loads = summarize_loads(run.loads, run.what.load.arrival);
   std::uint64_t tokens = 0;
   for (const PromptRun& prompt : run.prompts)
     tokens += decoded(prompt);

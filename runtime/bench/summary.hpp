@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/bench/bench_run.hpp"
+#include "runtime/bench/load_summary.hpp"
 
 namespace flowspec {
 
@@ -79,6 +80,8 @@ struct BenchSummary {
   std::vector<GuessUse> guesses;
   /// In the order of `fault_ways`; empty without faults.
   std::vector<FaultSummary> faults;
+  /// The first is that of the requests one at a time; empty without a load.
+  std::vector<LoadSummary> loads;
   std::vector<DeviceUse> devices;
   /// One for each of `devices`, in the same order.
   std::vector<DeviceShares> shares;

@@ -48,6 +48,12 @@ caf::behavior client(caf::event_based_actor*, std::optional<Report>* report) {
   };
 }
 
+/// Far more than any answer takes: only a session that hangs reaches these limits.
+void never_give_up(Request& request) {
+  request.progress_limit = std::chrono::hours(1);
+  request.close_limit = std::chrono::hours(1);
+}
+
 caf::behavior alarm(caf::event_based_actor* self, EmulationTime time,
                     const std::function<void()>& act) {
   self->delayed_send(self, std::max(time - self->clock().now(), EmulationSpan::zero()), tick_a_v);
@@ -98,6 +104,29 @@ struct VirtualWorld::System {
   void work_off() {
     while (scheduler.try_run_once()) {
     }
+  }
+
+  /// Ends the listener. `most`: of messages, until `is_done`.
+  template <class Predicate>
+  void run_until(Predicate is_done, const caf::actor& listener, const std::string& name,
+                 std::uint64_t most) {
+    auto start = now();
+    std::uint64_t messages = 0;
+    try {
+      while (!is_done()) {
+        bool goes_on = step();
+        if (!goes_on || ++messages > most)
+          throw RuntimeError(ErrorCode::internal,
+                             fmt::format("{} {} after {} messages and {} s of virtual time", name,
+                                         goes_on ? "comes to no end" : "hangs", messages,
+                                         std::chrono::duration<double>(now() - start).count()));
+      }
+    } catch (...) {
+      end_actor(listener);
+      throw;
+    }
+    end_actor(listener);
+    work_off();
   }
 
   /// Asks, and goes on: the answers are there after wait().
@@ -331,31 +360,28 @@ const Recording& VirtualWorld::recording() const {
 Report VirtualWorld::run(Request request, const std::string& name) {
   System& world = *system_;
   std::optional<Report> report;
-  // Far more than any answer takes: only a session that hangs reaches these limits.
-  request.progress_limit = std::chrono::hours(1);
-  request.close_limit = std::chrono::hours(1);
+  never_give_up(request);
   auto listener = world.system.spawn(client, &report);
   request.client = listener;
   world.ask<SessionId>(
       world.coordinator, [](SessionId) {}, submit_a_v, request);
-  auto start = now();
-  std::uint64_t messages = 0;
-  try {
-    while (!report) {
-      bool goes_on = world.step();
-      if (!goes_on || ++messages > most_messages)
-        throw RuntimeError(ErrorCode::internal,
-                           fmt::format("{} {} after {} messages and {} s of virtual time", name,
-                                       goes_on ? "comes to no end" : "hangs", messages,
-                                       std::chrono::duration<double>(now() - start).count()));
-    }
-  } catch (...) {
-    end_actor(listener);
-    throw;
-  }
-  end_actor(listener);
-  world.work_off();
+  world.run_until([&] { return report.has_value(); }, listener, name, most_messages);
   return std::move(*report);
+}
+
+LoadLog VirtualWorld::carry(Load load) {
+  System& world = *system_;
+  auto result = std::make_shared<LoadResult>();
+  std::uint64_t answers = load.requests.size();
+  for (Request& request : load.requests)
+    never_give_up(request);
+  if (load.beside) {
+    never_give_up(*load.beside);
+    answers += 1 + load.beside->prompt.size() / 1024;
+  }
+  auto client = spawn_load_client(world.system, world.coordinator, std::move(load), result);
+  world.run_until([&] { return result->is_done; }, client, "the load", answers * most_messages);
+  return take_log(*result);
 }
 
 void VirtualWorld::at(EmulationTime time, std::function<void()> act) {

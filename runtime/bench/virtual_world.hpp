@@ -9,6 +9,7 @@
 #include "actors/pipeline/request.hpp"
 #include "messages/types.hpp"
 #include "runtime/bench/bench_run.hpp"
+#include "runtime/bench/load_client.hpp"
 #include "runtime/bench/recording.hpp"
 #include "runtime/cluster/profile.hpp"
 #include "runtime/run/engine.hpp"
@@ -44,6 +45,9 @@ class VirtualWorld {
   /// Runs one session to its end, also a failed one. Its limits and client are set here. Throws
   /// RuntimeError if it comes to no end; `name` says which it is.
   Report run(Request request, const std::string& name);
+
+  /// Runs many sessions to their ends. Throws RuntimeError as run() does, and if one of them fails.
+  LoadLog carry(Load load);
 
   /// Does something at that moment. What it throws ends the call that runs the world.
   void at(EmulationTime time, std::function<void()> act);

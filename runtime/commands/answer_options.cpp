@@ -67,6 +67,7 @@ void add_sampling_options(CLI::App& app, AnswerOptions& options) {
       ->check(CLI::Range(1, 1 << 20));
   add_sampler_options(*sampling, options.sampling, "0 takes the likeliest token (default 0)");
   sampling->add_option("-s,--seed", options.sampling.seed, "Number that decides the sampling");
+  add_logprobs_option(*sampling, options.sampling);
   sampling
       ->add_option(
           "--stop", options.stop,
@@ -75,6 +76,8 @@ void add_sampling_options(CLI::App& app, AnswerOptions& options) {
       ->take_all()
       ->allow_extra_args(false);
 }
+
+}  // namespace
 
 void add_answer_options(CLI::App& app, AnswerOptions& options, const std::string& context_help) {
   add_model_options(app, options.run, context_help);
@@ -97,8 +100,6 @@ void add_answer_options(CLI::App& app, AnswerOptions& options, const std::string
       ->excludes(quiet);
   add_network_options(app, options.network);
 }
-
-}  // namespace
 
 void add_generate(CLI::App& app, GenerateOptions& options) {
   app.add_option("prompt", options.prompt, "The text to continue; - reads it from standard input");
@@ -123,8 +124,9 @@ void add_chat(CLI::App& app, ChatOptions& options) {
 }
 
 void check(const AnswerOptions& options) {
-  if (auto problem = find_problem(options.sampling))
-    throw RuntimeError(*problem);
+  check(options.sampling);
+  if (options.sampling.logprobs > 0 && !options.json)
+    throw RuntimeError("--logprobs is for --json: add it, or leave --logprobs out");
   for (const std::string& stop : options.stop)
     if (!is_utf8(stop))
       throw RuntimeError(

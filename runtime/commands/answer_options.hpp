@@ -50,6 +50,8 @@ struct ChatOptions : AnswerOptions {
   std::string chat_template;
 };
 
+/// All of them but those of one command.
+void add_answer_options(CLI::App& app, AnswerOptions& options, const std::string& context_help);
 void add_generate(CLI::App& app, GenerateOptions& options);
 void add_chat(CLI::App& app, ChatOptions& options);
 

@@ -1,67 +1,35 @@
 #include "runtime/commands/chat.hpp"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <csignal>
-#include <ctime>
+#include <memory>
 
 #include <caf/all.hpp>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <unistd.h>
 
-#include "models/tokenizer/chat_template.hpp"
 #include "runtime/commands/client.hpp"
 #include "runtime/commands/loss_watch.hpp"
 #include "runtime/console/line_reader.hpp"
 #include "runtime/run/planned_run.hpp"
 #include "runtime/run/run.hpp"
 #include "runtime/run/submit.hpp"
+#include "runtime/templates/chat_writer.hpp"
 
 namespace flowspec {
 
 namespace {
 
-ChatTemplate find_template(const Engine& engine, const ChatOptions& options) {
-  if (!options.chat_template.empty())
-    return *ChatTemplate::by_name(options.chat_template);
+ChatWriter open_writer(const Engine& engine, const ChatOptions& options) {
   // The pair that comes with the program was trained on plain texts.
-  if (options.run.model.empty())
-    return *ChatTemplate::by_name("plain");
-  const auto& path = engine.target().files->path();
-  auto program = read_chat_program(path);
-  auto known = program ? ChatTemplate::recognise(*program) : std::nullopt;
-  if (known && !known->takes_system() && !options.system.empty())
-    throw RuntimeError(fmt::format(
-        "{}: its chat template takes no system message. Leave out --system, or name a "
-        "format with --chat-template, as {}, which writes it into a message of the user.",
-        path.string(), known->name()));
-  if (known)
-    return *known;
-  throw RuntimeError(
-      fmt::format("{}: {}. Name the format that it was trained on with --chat-template: {}. "
-                  "(plain writes the messages alone.)",
-                  path.string(),
-                  program ? "its chat template is none of those that are known, and programs in "
-                            "model files are not run"
-                          : "the model has no chat template, so perhaps it was not trained to talk",
-                  fmt::join(ChatTemplate::names(), ", ")));
-}
-
-/// As "06 Nov 2026", independent of the user's locale.
-std::string today() {
-  constexpr std::array months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const std::time_t now = std::time(nullptr);
-  std::tm day{};
-  localtime_r(&now, &day);
-  return fmt::format("{:02} {} {}", day.tm_mday, months.at(static_cast<std::size_t>(day.tm_mon)),
-                     day.tm_year + 1900);
-}
-
-std::size_t common_prefix(const std::vector<Token>& a, const std::vector<Token>& b) {
-  return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
+  const bool is_plain = options.run.model.empty() && options.chat_template.empty();
+  auto writer = ChatWriter::open(engine.target().files->path(), engine.target().tokenizer,
+                                 is_plain ? "plain" : options.chat_template,
+                                 std::make_shared<TemplateRunner>());
+  if (!options.system.empty() && writer.system_problem())
+    throw RuntimeError(*writer.system_problem());
+  return writer;
 }
 
 /// One conversation through the pipeline of a run.
@@ -71,7 +39,7 @@ class Chat {
       : engine_(engine),
         options_(options),
         client_(client),
-        template_(find_template(engine, options)),
+        writer_(open_writer(engine, options)),
         context_(options.run.context != 0 ? engine.context()
                                           : std::min(engine.context(), default_chat_context)),
         is_terminal_(::isatty(STDIN_FILENO) == 1),
@@ -179,25 +147,19 @@ class Chat {
   }
 
   ChatText written() const {
-    const Tokenizer& tokenizer = engine_.target().tokenizer;
-    const auto bos = tokenizer.text(tokenizer.bos());
-    const auto eos = tokenizer.text(tokenizer.eos());
-    return template_.render(turns_, {.bos = bos, .eos = eos, .date = date_});
-  }
-
-  std::vector<Token> prompt(const ChatText& text) const {
-    EncodeOptions options;
-    if (template_.writes_bos())
-      options.add_bos = true;
-    options.parse_special = true;
-    options.literal = text.literal;
-    options.add_eos = false;
-    return engine_.target().tokenizer.encode(text.text, options);
+    return writer_.write({.messages = ChatWriter::messages_of(turns_), .now = date_});
   }
 
   void answer(std::string message) {
     turns_.push_back({ChatTurn::Role::user, std::move(message)});
-    auto text = written();
+    ChatText text;
+    try {
+      text = written();
+    } catch (const RuntimeError& error) {
+      turns_.pop_back();
+      complain(error.what());
+      return;
+    }
     if (auto least = engine_.target().tokenizer.least_tokens(text.text.size()); least >= context_) {
       turns_.pop_back();
       complain(
@@ -207,7 +169,7 @@ class Chat {
                       text.text.size(), least, context_));
       return;
     }
-    auto tokens = prompt(text);
+    auto tokens = writer_.tokens(text);
     if (tokens.size() >= context_) {
       turns_.pop_back();
       complain(
@@ -218,10 +180,6 @@ class Chat {
       return;
     }
     auto request = make_request(engine_, std::move(tokens), context_, options_);
-    request.context = context_;
-    request.prefix_session = previous_;
-    request.cached_tokens = static_cast<Position>(
-        std::min({common_prefix(request.prompt, text_), computed_, request.prompt.size() - 1}));
     request.keep = true;
     answering_ = submit(self_, run_.coordinator(), request);
     auto summary = receive_answer(self_, request, !options_.json, client_);
@@ -230,23 +188,15 @@ class Chat {
     summary.draft = engine_.draft_name();
     summary.draft_taps = engine_.draft_taps();
     summary.forecast = spec_.forecast;
-    remember(request, summary);
+    remember(summary);
     show(summary);
   }
 
-  void remember(const Request& request, const Summary& summary) {
-    const Report& report = summary.report;
-    if (report.finish == Finish::failed) {
+  void remember(const Summary& summary) {
+    if (summary.report.finish == Finish::failed)
       turns_.pop_back();
-      previous_ = no_session;
-      computed_ = 0;
-      return;
-    }
-    turns_.push_back({ChatTurn::Role::assistant, std::string(template_.message_of(summary.text))});
-    previous_ = report.session;
-    text_ = request.prompt;
-    text_.insert(text_.end(), report.tokens.begin(), report.tokens.end());
-    computed_ = report.tokens.empty() ? request.cached_tokens : text_.size() - 1;
+    else
+      turns_.push_back({ChatTurn::Role::assistant, std::string(writer_.message_of(summary.text))});
   }
 
   void show(const Summary& summary) {
@@ -273,7 +223,7 @@ class Chat {
   const Engine& engine_;
   const ChatOptions& options_;
   Client& client_;
-  ChatTemplate template_;
+  ChatWriter writer_;
   std::string date_ = today();
   std::uint32_t context_;
   bool is_terminal_;
@@ -285,11 +235,6 @@ class Chat {
   caf::scoped_actor self_;
   LossWatch losses_;
   std::vector<ChatTurn> turns_;
-  /// Tokens of the last prompt and answer, and how many of them are in the pipeline's KV caches.
-  std::vector<Token> text_;
-  std::size_t computed_ = 0;
-  /// The session that left them there.
-  SessionId previous_ = no_session;
   /// The session that a signal is to stop.
   std::atomic<SessionId> answering_{no_session};
   /// A signal has asked for more than the end of the answer.

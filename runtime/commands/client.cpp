@@ -1,6 +1,7 @@
 #include "runtime/commands/client.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include <caf/all.hpp>
@@ -11,6 +12,7 @@
 #include "runtime/console/failure.hpp"
 #include "runtime/membership/network.hpp"
 #include "runtime/run/borrowed_models.hpp"
+#include "runtime/run/sampling_options.hpp"
 #include "runtime/run/submit.hpp"
 #include "runtime/run/with_actors.hpp"
 
@@ -79,6 +81,7 @@ Request make_request(const Engine& engine, std::vector<Token> prompt, std::uint3
         fmt::format("the prompt has {} tokens; the context of {} leaves no room for an answer. "
                     "Shorten it, or ask for a larger --context.",
                     prompt.size(), context));
+  check(options.sampling, engine.target().config.vocab_size);
   Request request;
   request.max_tokens =
       std::min(options.max_tokens, static_cast<std::uint32_t>(context - prompt.size()));
@@ -93,12 +96,14 @@ Request make_request(const Engine& engine, std::vector<Token> prompt, std::uint3
 Summary receive_answer(caf::scoped_actor& self, const Request& request, bool streams,
                        Client& client) {
   Summary summary;
-  summary.cached_tokens = request.cached_tokens;
-  summary.report = receive_report(self, request, [&](const std::string& text) {
-    summary.text += text;
-    if (streams && !print(text))
+  summary.report = receive_report(self, request, [&](TextDelta& delta) {
+    summary.text += delta.text;
+    std::ranges::move(delta.tokens, std::back_inserter(summary.logprobs));
+    if (streams && !print(delta.text))
       throw RuntimeError(ErrorCode::internal, output_problem());
   });
+  summary.tokenizer = request.tokenizer;
+  summary.cached_tokens = summary.report.cached_tokens;
   if (summary.report.finish == Finish::failed)
     summary.report.error = client.pauses.explain(std::move(summary.report.error));
   return summary;

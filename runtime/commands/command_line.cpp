@@ -19,6 +19,8 @@ void add_commands(CLI::App& app, CommandOptions& options) {
   app.footer(exit_codes_text);
   add_generate(*app.add_subcommand("generate", "Continue a text"), options.generate);
   add_chat(*app.add_subcommand("chat", "Talk with a model"), options.chat);
+  add_serve(*app.add_subcommand("serve", "Answer over HTTP, as OpenAI's API does, and show a page"),
+            options.serve);
   auto* nodes = app.add_subcommand("nodes", "Ask nodes what they are and do")->alias("status");
   add_cluster_options(*nodes, options.nodes.cluster_file, options.nodes.nodes);
   nodes->add_flag("--json", options.nodes.json, "Print one JSON object instead of a table");
@@ -55,6 +57,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   } else if (app.got_subcommand("chat")) {
     check(options.chat);
     line.chat = std::move(options.chat);
+  } else if (app.got_subcommand("serve")) {
+    check(options.serve);
+    line.serve = std::move(options.serve);
   } else if (app.got_subcommand("cluster")) {
     line.cluster = std::move(options.cluster);
   } else if (app.got_subcommand("plan")) {

@@ -8,6 +8,7 @@
 #include "runtime/commands/cluster_options.hpp"
 #include "runtime/commands/nodes_options.hpp"
 #include "runtime/commands/plan_options.hpp"
+#include "runtime/commands/serve_options.hpp"
 #include "runtime/commands/tokenize.hpp"
 #include "runtime/commands/up_options.hpp"
 #include "runtime/engine_bench/engine_bench_options.hpp"
@@ -25,6 +26,7 @@ namespace flowspec {
 struct CommandLine {
   std::optional<GenerateOptions> generate;
   std::optional<ChatOptions> chat;
+  std::optional<ServeOptions> serve;
   std::optional<NodesOptions> nodes;
   std::optional<ClusterOptions> cluster;
   std::optional<PlanOptions> plan;
@@ -44,6 +46,7 @@ CommandLine parse_command_line(int argc, const char* const* argv);
 struct CommandOptions {
   GenerateOptions generate;
   ChatOptions chat;
+  ServeOptions serve;
   NodesOptions nodes;
   ClusterOptions cluster;
   PlanOptions plan;

@@ -1,5 +1,5 @@
 #pragma once
-/// The exit codes of the programs, and the exception that ends a program.
+/// The exit codes of the programs, the status codes of the server, and the exception that ends a program.
 
 #include <stdexcept>
 #include <string>
@@ -19,7 +19,8 @@ enum class ExitCode : int {
   cancelled = 130,
 };
 
-/// The one table of exit codes. (A session that fails tells a text without a code: `failed`.)
+/// The tables of exit codes and of HTTP's status codes. (A session that fails tells a text without a code:
+/// `failed`.)
 constexpr ExitCode exit_code(ErrorCode code) {
   switch (code) {
     case ErrorCode::bad_request:
@@ -31,9 +32,29 @@ constexpr ExitCode exit_code(ErrorCode code) {
     case ErrorCode::node_lost:
     case ErrorCode::protocol:
     case ErrorCode::internal:
+    case ErrorCode::busy:
       break;
   }
   return ExitCode::failed;
+}
+constexpr int http_status(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::bad_request:
+      return 400;
+    case ErrorCode::cancelled:
+      // Nobody reads it: the client has gone. The number is nginx's, for logs and statistics.
+      return 499;
+    case ErrorCode::does_not_fit:
+    case ErrorCode::node_lost:
+      return 503;
+    case ErrorCode::busy:
+      return 429;
+    case ErrorCode::model:
+    case ErrorCode::protocol:
+    case ErrorCode::internal:
+      break;
+  }
+  return 500;
 }
 
 /// Ends the program with a message for the user.

@@ -27,6 +27,12 @@ struct Assembly {
   /// Where sessions reserve their KV; empty: no reservation.
   std::optional<MemoryLedger> memory = {};
   DraftMemory draft_memory = {};
+  /// KV slots that are wanted for all sessions together; 0: as many as there is memory for.
+  std::uint32_t kv_slots = 0;
+  /// Stages and drafts of this process, which share its memory.
+  std::uint32_t pools = 1;
+
+  KvBudget kv() const;
 };
 
 /// The configuration of draft and verifier, and of what stages have in common; links are left to

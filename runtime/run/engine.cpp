@@ -11,7 +11,6 @@
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
-#include "actors/pipeline/reserving_draft.hpp"
 #include "actors/support/machine.hpp"
 #include "actors/support/text_error.hpp"
 #include "models/base/error.hpp"
@@ -42,12 +41,6 @@ std::shared_ptr<const LanguageModel> open_text_model(const fs::path& path, bool 
     spdlog::warn("{}: {}", path.string(), warning);
   return std::make_shared<const LanguageModel>(
       LanguageModel{std::move(model), std::move(tokenizer)});
-}
-
-std::unique_ptr<DraftModel> reserving(std::unique_ptr<DraftModel> draft,
-                                      const std::optional<MemoryLedger>& memory) {
-  return draft && memory ? std::make_unique<ReservingDraft>(std::move(draft), *memory)
-                         : std::move(draft);
 }
 
 /// Names a file's content: its hash if that is known or soon found, else its identity.
@@ -309,17 +302,17 @@ std::uint64_t Engine::needed_bytes(const std::vector<LayerRange>& stages, std::u
 }
 
 DraftLoader Engine::draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar,
-                                 LinearForm form, const std::optional<MemoryLedger>& memory) const {
+                                 LinearForm form) const {
   // The draft model may be as large as the target, or be the target itself.
   auto progress = draft_.kind == DraftSource::Kind::model ? bar.part() : LoadProgress{};
   return [source = draft_, model = target_, known_hash = known_hash_, head = head_, threads,
-          max_rows, form, progress, memory] {
+          max_rows, form, progress] {
     return load<DraftModel>([&] {
       auto shared = [&] {
         fail_without_weights(*model, known_hash);
         return head->get(*model, threads, max_rows, form);
       };
-      return reserving(source.load({threads, max_rows, form, shared, progress}), memory);
+      return source.load({threads, max_rows, form, shared, progress});
     });
   };
 }

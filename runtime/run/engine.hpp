@@ -53,10 +53,8 @@ class Engine {
   LmHeadLoader head_loader(unsigned threads, std::uint32_t max_rows,
                            LinearForm form = LinearForm::automatic) const;
   /// @param form  of the target's LM head, if the draft shares it.
-  /// @param memory  where the draft reserves its KV; empty: no reservation.
   DraftLoader draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar,
-                           LinearForm form = LinearForm::automatic,
-                           const std::optional<MemoryLedger>& memory = {}) const;
+                           LinearForm form = LinearForm::automatic) const;
   /// Bytes of memory that these stages take in this process, with the LM head, and a draft that
   /// computes `draft_rows` rows per forward, if they are in this process; without KV. Throws ModelError.
   std::uint64_t needed_bytes(const std::vector<LayerRange>& stages, std::uint32_t max_rows,

@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "models/tokenizer/tokenizer.hpp"
 #include "runtime/cluster/forecast.hpp"
 
 namespace flowspec {
@@ -123,6 +124,27 @@ std::string head_remark(const Summary& summary, std::uint64_t guesses) {
       fmt::join(summary.draft_taps, ", "));
 }
 
+/// What a token stands for, or, where that is nothing, its name.
+std::string token_text(const Tokenizer& tokenizer, Token token) {
+  auto piece = tokenizer.piece(token);
+  return piece.empty() ? tokenizer.text(token) : piece;
+}
+
+Json json_of(const std::vector<TokenLogprob>& logprobs, const Tokenizer& tokenizer) {
+  auto json_of_token = [&](Token token, float logprob) {
+    return Json{{"token", token}, {"text", token_text(tokenizer, token)}, {"logprob", logprob}};
+  };
+  auto json = Json::array();
+  for (const TokenLogprob& told : logprobs) {
+    auto entry = json_of_token(told.token, told.logprob);
+    entry["top"] = Json::array();
+    for (const auto& likely : told.top)
+      entry["top"].push_back(json_of_token(likely.token, likely.logprob));
+    json.push_back(std::move(entry));
+  }
+  return json;
+}
+
 /// A remark on a draft whose guesses are hardly ever right, once there are enough of them, or that
 /// makes no guesses. Look-up makes none if the text does not repeat itself.
 std::string draft_remark(const Summary& summary) {
@@ -219,6 +241,8 @@ std::string json_text(const Summary& summary) {
             {"finish_reason", name_of(report.finish)},
             {"error", report.error.empty() ? Json(nullptr) : Json(report.error)},
             {"stats", std::move(stats)}};
+  if (!summary.logprobs.empty() && summary.tokenizer != nullptr)
+    json["logprobs"] = json_of(summary.logprobs, *summary.tokenizer);
   return dump(json);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,11 +11,16 @@
 
 namespace flowspec {
 
+class Tokenizer;
+
 /// The result of a run.
 struct Summary {
   Report report;
   /// Text of the answer.
   std::string text;
+  /// How likely its tokens were, if that was asked for, and what writes them.
+  std::vector<TokenLogprob> logprobs{};
+  std::shared_ptr<const Tokenizer> tokenizer{};
   /// Prompt tokens that were already in the KV cache.
   std::uint32_t cached_tokens = 0;
   std::string mode;

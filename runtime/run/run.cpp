@@ -198,7 +198,12 @@ void Run::agree_on_numerics() {
 }
 
 Assembly Run::assembly() {
-  return {engine_, policy_, *bar_, threads_, form_, SpawnMode::detached, memory_, draft_memory()};
+  auto stages = nodes_.empty() ? places_.size() : 0;
+  return {engine_,        policy_,
+          *bar_,          threads_,
+          form_,          SpawnMode::detached,
+          memory_,        draft_memory(),
+          spec_.kv_slots, static_cast<std::uint32_t>(stages + 1)};
 }
 
 DraftMemory Run::draft_memory() const {
@@ -288,6 +293,7 @@ StageSpec Run::stage_spec(std::uint32_t index) const {
   if (emulation_)
     spec.emulation = emulation_->stage(index);
   spec.keeps_output = index + 1 < places_.size();
+  spec.kv_slots = spec_.kv_slots;
   return spec;
 }
 

@@ -51,6 +51,8 @@ struct RunSpec {
   std::vector<std::uint32_t> split;
   /// What the planner expects of each stage, for the report; empty: nothing was planned.
   std::vector<LayerSpeed> forecast;
+  /// KV slots that are wanted for all sessions together; 0: as many as there is memory for.
+  std::uint32_t kv_slots = 0;
   /// Threads of every stage; 0: the program decides.
   unsigned threads = 0;
   /// How long a stage may take to load.

@@ -17,7 +17,7 @@ SessionId submit(caf::scoped_actor& self, const CoordinatorActor& coordinator, R
 }
 
 Report receive_report(caf::scoped_actor& self, const Request& request,
-                      const std::function<void(const std::string&)>& on_text) {
+                      const std::function<void(TextDelta&)>& on_text) {
   // Sessions report by themselves within these limits; if one does not, the wait still ends.
   auto limit = 2 * request.progress_limit + request.close_limit + std::chrono::seconds(10);
   std::optional<Report> report;
@@ -27,7 +27,7 @@ Report receive_report(caf::scoped_actor& self, const Request& request,
         [&](const TextDeltaMessage& message) {
           auto delta = message.read();
           if (delta && on_text)
-            on_text(delta->text);
+            on_text(*delta);
         },
         [&](const ReportMessage& message) {
           if (auto content = message.read())

@@ -16,8 +16,8 @@ SessionId submit(caf::scoped_actor& self, const CoordinatorActor& coordinator, R
 
 /// Waits for the next report of a session whose client is `self`. Throws RuntimeError if nothing
 /// arrives for longer than sessions with the limits of `request` may be silent.
-/// @param on_text  gets the text of any such session as it arrives.
+/// @param on_text  gets the text of any such session as it arrives, and may take it.
 Report receive_report(caf::scoped_actor& self, const Request& request,
-                      const std::function<void(const std::string&)>& on_text = {});
+                      const std::function<void(TextDelta&)>& on_text = {});
 
 }  // namespace flowspec

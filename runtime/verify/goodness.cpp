@@ -10,8 +10,36 @@
 
 namespace flowspec {
 
-std::vector<double> token_probabilities(std::span<const float> logits,
-                                        const SamplerOptions& options) {
+namespace {
+
+/// The logits after penalties and biases (see models/sampling/penalties.hpp), by going through all
+/// tokens.
+std::vector<float> shifted_logits(std::span<const float> own, const SamplerOptions& options,
+                                  std::span<const Token> prompt, std::span<const Token> answer) {
+  std::vector<float> logits(own.begin(), own.end());
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    auto token = static_cast<Token>(i);
+    auto in_prompt = std::ranges::count(prompt, token);
+    auto in_answer = std::ranges::count(answer, token);
+    float& logit = logits[i];
+    if (in_prompt + in_answer > 0 && logit > 0)
+      logit /= options.repetition_penalty;
+    else if (in_prompt + in_answer > 0)
+      logit *= options.repetition_penalty;
+    logit -= static_cast<float>(in_answer) * options.frequency_penalty;
+    logit -= in_answer > 0 ? options.presence_penalty : 0;
+    for (const TokenBias& biased : options.logit_bias)
+      logit += biased.token == token ? biased.bias : 0;
+  }
+  return logits;
+}
+
+}  // namespace
+
+std::vector<double> token_probabilities(std::span<const float> own, const SamplerOptions& options,
+                                        std::span<const Token> prompt,
+                                        std::span<const Token> answer) {
+  auto logits = shifted_logits(own, options, prompt, answer);
   std::vector<Token> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
   auto logit = [&](Token token) { return logits[static_cast<std::size_t>(token)]; };

@@ -12,10 +12,12 @@
 
 namespace flowspec {
 
-/// The probability of each token after the sampling options are applied to one row of logits.
-/// Written independently of `sample`, which it tests.
+/// The probability of each token after the sampling options are applied to one row of logits, which
+/// follow `prompt` and `answer`. Written independently of `TextSampler`, which it tests.
 std::vector<double> token_probabilities(std::span<const float> logits,
-                                        const SamplerOptions& options);
+                                        const SamplerOptions& options,
+                                        std::span<const Token> prompt = {},
+                                        std::span<const Token> answer = {});
 
 /// A kind of outcome: its expected count, and how often it was observed.
 struct Outcome {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "models/sampling/sampler.hpp"
+#include "models/sampling/text_sampler.hpp"
 #include "runtime/console/error.hpp"
 
 namespace flowspec {
@@ -24,8 +24,11 @@ PlainDecoder::PlainDecoder(const LanguageModel& model, unsigned threads, std::ui
 std::vector<Token> PlainDecoder::decode(std::span<const Token> prompt, std::uint32_t count,
                                         const SamplerOptions& sampling) {
   std::vector<Token> text(prompt.begin(), prompt.end());
+  TextSampler sampler(sampling, static_cast<Position>(prompt.size()));
   while (text.size() < prompt.size() + count) {
-    text.push_back(sample(logits_after(text), sampling, static_cast<Position>(text.size())));
+    logits_after(text);
+    sampler.follow(text);
+    text.push_back(sampler.choose(logits_, {}, static_cast<Position>(text.size())).token);
     if (tokenizer_.is_end_of_text(text.back()))
       break;
   }

@@ -14,6 +14,7 @@
 #include "runtime/bench/prompts.hpp"
 #include "runtime/console/error.hpp"
 #include "runtime/run/embedded.hpp"
+#include "runtime/run/sampling_options.hpp"
 
 namespace flowspec {
 
@@ -79,6 +80,7 @@ Verification::Verification(const VerifyOptions& options)
   }
   auto stages = verify_stages(options_, model().config.layers, cluster_.nodes.size());
   cases_ = plan_verify(options_.modes, options_.drafts, stages);
+  check(options_.sampling, model().config.vocab_size);
   read_prompts();
 }
 
@@ -140,7 +142,9 @@ RunSpec Verification::run_spec(const VerifyCase& what) const {
 std::vector<Question> Verification::questions(bool sampled) const {
   std::vector<Question> questions;
   for (const auto& prompt : prompts_) {
-    auto sampling = sampled ? options_.sampling : SamplerOptions{};
+    auto sampling = options_.sampling;
+    if (!sampled)
+      sampling.temperature = 0;
     sampling.seed += questions.size();
     questions.push_back({prompt, options_.max_tokens, sampling});
   }
@@ -192,7 +196,7 @@ VerifyFit Verification::fit(Answers& answers, const VerifyCase& what, PlainDecod
     auto next = [&](std::span<const Token> tokens) {
       auto text = prompt;
       text.insert(text.end(), tokens.begin(), tokens.end());
-      return token_probabilities(plain.logits_after(text), options_.sampling);
+      return token_probabilities(plain.logits_after(text), options_.sampling, prompt, tokens);
     };
     auto test = chi_square(count_outcomes(texts, fit.tokens, next, [this](Token token) {
       return model().tokenizer.is_end_of_text(token);

@@ -106,8 +106,7 @@ void add_verify(CLI::App& app, VerifyOptions& options) {
 }
 
 void check(const VerifyOptions& options) {
-  if (auto problem = find_problem(options.sampling))
-    throw RuntimeError(*problem);
+  check(options.sampling);
   if (options.sampling.temperature <= 0)
     throw RuntimeError(
         fmt::format("--temperature is {}, but has to be above 0: it is that of the runs that "

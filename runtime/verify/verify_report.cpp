@@ -146,6 +146,9 @@ std::string verify_result(const VerifyReport& report) {
 
 std::string verify_json(const VerifyReport& report) {
   const auto& how = report.sampling;
+  auto biases = Json::array();
+  for (const TokenBias& biased : how.logit_bias)
+    biases.push_back({{"token", biased.token}, {"bias", biased.bias}});
   Json json{{"passed", report.passed()},
             {"model", report.model},
             {"numerics", report.numerics},
@@ -154,6 +157,10 @@ std::string verify_json(const VerifyReport& report) {
               {"top_k", how.top_k},
               {"top_p", how.top_p},
               {"min_p", how.min_p},
+              {"repetition_penalty", how.repetition_penalty},
+              {"frequency_penalty", how.frequency_penalty},
+              {"presence_penalty", how.presence_penalty},
+              {"logit_bias", std::move(biases)},
               {"seed", how.seed}}},
             {"prompts", report.prompts},
             {"runs", Json::array()},

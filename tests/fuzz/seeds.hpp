@@ -16,5 +16,7 @@ Seeds tokenizer_seeds();
 Seeds config_seeds();
 Seeds message_seeds();
 Seeds wire_seeds();
+Seeds http_seeds();
+Seeds openai_seeds();
 
 }  // namespace flowspec::fuzz

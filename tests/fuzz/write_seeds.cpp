@@ -20,7 +20,8 @@ int main(int count, char** arguments) try {
   for (const auto& [target, seeds] :
        {std::pair{"fuzz_gguf", gguf_seeds()}, std::pair{"fuzz_safetensors", safetensors_seeds()},
         std::pair{"fuzz_tokenizer", tokenizer_seeds()}, std::pair{"fuzz_config", config_seeds()},
-        std::pair{"fuzz_messages", message_seeds()}, std::pair{"fuzz_wire", wire_seeds()}}) {
+        std::pair{"fuzz_messages", message_seeds()}, std::pair{"fuzz_wire", wire_seeds()},
+        std::pair{"fuzz_http", http_seeds()}, std::pair{"fuzz_openai", openai_seeds()}}) {
     std::filesystem::remove_all(root / target);
     std::filesystem::create_directories(root / target);
     for (const auto& [name, bytes] : seeds)

@@ -51,6 +51,30 @@ BOOST_AUTO_TEST_CASE(a_text_ends_inside_a_segment) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(of_the_token_that_ends_the_text_it_is_told_how_likely_it_was) {
+  const Story& story = ending_story(false);
+  auto sampling = story.sampling;
+  sampling.logprobs = 2;
+  for (std::uint32_t limit : {story.length, story.length + 5, 3U}) {
+    auto options = right_draft(story, "flowspec");
+    options.knows_end = true;
+    PipelineWorld world{std::move(options)};
+    auto session = world.submit(story.prompt, limit, sampling, story.text);
+    world.run();
+    BOOST_REQUIRE(world.report(session).has_value());
+    const auto& tokens = world.report(session)->tokens;
+    BOOST_TEST(tokens.size() == std::min(limit, story.length));
+    BOOST_TEST(std::ranges::equal(world.logprobs(session), tokens, {}, &TokenLogprob::token));
+    // Greedily chosen tokens are the likeliest.
+    for (const TokenLogprob& told : world.logprobs(session)) {
+      BOOST_REQUIRE_EQUAL(told.top.size(), 1U);
+      BOOST_TEST(told.top[0].token == told.token);
+      BOOST_TEST(told.top[0].logprob == told.logprob);
+      BOOST_TEST(told.logprob < 0);
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_limit_is_reached_inside_a_segment) {
   const Story& story = tiny_story(false);
   for (std::string_view mode : mode_names())

@@ -7,6 +7,7 @@
 #include "actors/policy/ablations.hpp"
 #include "actors/policy/modes/modes.hpp"
 #include "tests/scenario/schedule_case.hpp"
+#include "tests/scenario/stories.hpp"
 
 namespace flowspec::test {
 namespace {
@@ -43,6 +44,40 @@ BOOST_AUTO_TEST_CASE(any_order_gives_the_text_of_plain_decoding) {
         [stages](std::uint64_t seed) {
           return ScheduleCase{.stages = stages, .sampled = seed % 2 == 0, .features = seed % 4 < 2};
         });
+}
+
+BOOST_AUTO_TEST_CASE(penalties_and_log_probabilities_are_those_of_each_rows_own_path_in_any_order) {
+  for (bool sampled : {false, true})
+    BOOST_TEST((penalised_story(sampled).text != tiny_story(sampled).text));
+  for_all_modes(seeds(), [](std::uint64_t seed) {
+    return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 4),
+                        .sessions = 1 + static_cast<std::uint32_t>(seed % 3),
+                        .sampled = seed % 2 == 0,
+                        .penalised = true,
+                        .features = seed % 4 < 2,
+                        .order = seed % 3 == 0 ? Order::ranked : Order::random,
+                        .cancel_after = seed % 5 == 4 ? seed * 17 : 0};
+  });
+  // Verdicts that come late repeat what they say of a token.
+  for (const std::string channel : {"verifier > pruner", "pruner > verifier", "draft > pruner"})
+    for_all_modes(seeds() / 8 + 1, [&](std::uint64_t seed) {
+      return ScheduleCase{
+          .sampled = seed % 2 == 1, .penalised = true, .features = true, .starved = {channel}};
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_head_that_knows_the_penalties_gives_the_text_in_any_order) {
+  for (bool sampled : {false, true})
+    BOOST_TEST((penalised_embedded_story(sampled).text != embedded_story(sampled).text));
+  for_all_modes(seeds() / 2 + 1, [](std::uint64_t seed) {
+    return ScheduleCase{.stages = 1 + static_cast<std::uint32_t>(seed % 3),
+                        .tokens = 32,
+                        .sampled = seed % 2 == 0,
+                        .penalised = true,
+                        .features = true,
+                        .adaptive = seed % 4 < 2,
+                        .knowledge = Knowledge::head};
+  });
 }
 
 BOOST_AUTO_TEST_CASE(channels_of_changing_rank_change_nothing) {

@@ -1,9 +1,11 @@
 /// Parts of the pipeline are lost in mid-text, at any moment and in any order of messages: the text is the
 /// undisturbed one, and nothing is left behind.
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <random>
+#include <span>
 
 #include <boost/test/unit_test.hpp>
 #include <fmt/format.h>
@@ -35,6 +37,8 @@ struct RecoveryCase {
   std::uint32_t sessions = 1;
   std::uint32_t tokens = 10;
   bool sampled = false;
+  /// With penalties and log-probabilities.
+  bool penalised = false;
   bool keeps_output = true;
   std::vector<Loss> losses = {};
   /// Homes of verifier, draft, and pruner.
@@ -67,7 +71,10 @@ WorldOptions options_of(const RecoveryCase& c, const Story& story) {
 class Scene {
  public:
   explicit Scene(const RecoveryCase& c)
-      : case_(c), story_(tiny_story(c.sampled)), world_(options_of(c, story_)), random_(c.seed) {
+      : case_(c),
+        story_(c.penalised ? penalised_story(c.sampled) : tiny_story(c.sampled)),
+        world_(options_of(c, story_)),
+        random_(c.seed) {
     for (std::uint32_t i = 0; i < c.sessions; ++i)
       world_.submit(story_.prompt, c.tokens, story_.sampling, story_.text);
   }
@@ -106,6 +113,10 @@ class Scene {
       auto first = story_.text.begin() + static_cast<std::ptrdiff_t>(report.prompt_tokens);
       if (report.tokens != std::vector<Token>(first, first + case_.tokens))
         return fmt::format("session {}: another text", id);
+      auto told = std::span(story_.logprobs);
+      if (!std::ranges::equal(world_.logprobs(id),
+                              told.first(std::min<std::size_t>(told.size(), case_.tokens))))
+        return fmt::format("session {}: log-probabilities are not told once each", id);
     }
     if (world_.slots_used() != 0)
       return fmt::format("{} KV slots are still taken", world_.slots_used());
@@ -176,6 +187,21 @@ BOOST_AUTO_TEST_CASE(a_home_that_is_lost_at_any_moment_changes_no_text) {
       });
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(penalties_of_the_answer_go_on_where_it_was) {
+  for (const std::string mode : {"ar", "pruned-pp", "flowspec"})
+    for (bool sampled : {false, true}) {
+      RecoveryCase c{.mode = mode, .tokens = 16, .sampled = sampled, .penalised = true};
+      at_moments(deliveries_of(c), [&](std::size_t moment) {
+        c.seed = moment;
+        c.losses = {{moment, static_cast<std::uint32_t>(moment % 3)}};
+        // A new verifier and a new draft have to count the same answer.
+        auto odd = static_cast<std::uint32_t>(moment % 2);
+        c.part_homes = {odd, 2 - odd, std::nullopt};
+        check(c);
+      });
+    }
 }
 
 BOOST_AUTO_TEST_CASE(without_a_spare_another_home_takes_the_layers) {

@@ -87,7 +87,9 @@ OracleDraft::Skill skill_of(Knowledge knowledge) {
 
 const Story& story_of(const ScheduleCase& c) {
   if (c.knowledge == Knowledge::head)
-    return embedded_story(c.sampled);
+    return c.penalised ? penalised_embedded_story(c.sampled) : embedded_story(c.sampled);
+  if (c.penalised)
+    return penalised_story(c.sampled);
   return c.ends ? ending_story(c.sampled) : tiny_story(c.sampled);
 }
 
@@ -152,6 +154,17 @@ std::optional<std::string> wrong_end(const ScheduleCase& c, SessionId id, const 
   return std::nullopt;
 }
 
+/// Of every token once, also of the last one, and the same as in plain decoding.
+std::optional<std::string> wrong_logprobs(const Story& story, SessionId id, const Report& report,
+                                          const std::vector<TokenLogprob>& told) {
+  auto expected = std::span(story.logprobs);
+  expected = expected.first(std::min(expected.size(), report.tokens.size()));
+  if (std::ranges::equal(told, expected))
+    return std::nullopt;
+  return fmt::format("session {}: {} log-probabilities, not those of plain decoding", id,
+                     told.size());
+}
+
 /// The users of the pipeline: they start sessions, each followed by others that continue its text.
 class Users {
  public:
@@ -187,9 +200,16 @@ class Users {
         kept = 0;  // cancelled while the prompt was read
       auto begin = story_.text.begin();
       session = world_.submit({begin, begin + size}, case_.tokens, story_.sampling, story_.text,
-                              {session, kept, limit(), turns > 0});
+                              {session, kept, turns > 0});
       ++count_;
     }
+  }
+
+  /// When all have ended: nobody goes on with what they have left.
+  void forget_kept() {
+    for (SessionId id = 1; id <= count_; ++id)
+      world_.evict(id);
+    world_.run();
   }
 
  private:
@@ -202,12 +222,10 @@ class Users {
     for (std::uint32_t i = 0; i < sessions; ++i) {
       const Story& story = story_of(case_, ++count_);
       auto id = world_.submit(story.prompt, case_.tokens, story.sampling, story.text,
-                              {no_session, 0, limit(), case_.turns > 1});
+                              {no_session, 0, case_.turns > 1});
       open_.push_back({id, case_.turns - 1});
     }
   }
-
-  Position limit() const { return case_.turns > 1 ? static_cast<Position>(story_.text.size()) : 0; }
 
   const ScheduleCase& case_;
   const Story& story_;
@@ -240,7 +258,10 @@ std::optional<std::string> failure(const ScheduleCase& c) {
       return fmt::format("session {} hangs: no message is left", id);
     if (auto wrong = wrong_end(c, id, *world.report(id)))
       return wrong;
+    if (auto wrong = wrong_logprobs(story_of(c, id), id, *world.report(id), world.logprobs(id)))
+      return wrong;
   }
+  users.forget_kept();
   if (world.slots_used() != 0)
     return fmt::format("{} KV slots are still taken", world.slots_used());
   return std::nullopt;
@@ -251,11 +272,11 @@ std::string describe(const ScheduleCase& c) {
   constexpr const char* knowledge[] = {"usual", "all", "nothing", "head"};
   std::string text = fmt::format(
       "{{.seed = {}, .mode = \"{}\", .ablation = \"{}\", .stages = {}, .sessions = {}, .tokens = "
-      "{}, .turns = {}, .late = {}, .sampled = {}, "
+      "{}, .turns = {}, .late = {}, .sampled = {}, .penalised = {}, "
       ".ends = {}, .features = {}, .taps = {}, .adaptive = {}, .knowledge = Knowledge::{}, .order "
       "= Order::{}",
       c.seed, c.mode, c.ablation, c.stages, c.sessions, c.tokens, c.turns, c.late, c.sampled,
-      c.ends, c.features, c.taps, c.adaptive, knowledge[static_cast<int>(c.knowledge)],
+      c.penalised, c.ends, c.features, c.taps, c.adaptive, knowledge[static_cast<int>(c.knowledge)],
       orders[static_cast<int>(c.order)]);
   if (!c.starved.empty())
     text += fmt::format(", .starved = {{\"{}\"}}", fmt::join(c.starved, "\", \""));
@@ -282,6 +303,7 @@ ScheduleCase shrink(ScheduleCase failing) {
     with(c.tokens > 1, [](Case& x) { x.tokens /= 2; });
     with(c.tokens > 1, [](Case& x) { --x.tokens; });
     with(c.sampled, [](Case& x) { x.sampled = false; });
+    with(c.penalised, [](Case& x) { x.penalised = false; });
     with(c.ends, [](Case& x) { x.ends = false; });
     with(c.taps, [](Case& x) { x.taps = false; });
     with(c.features, [](Case& x) { x.features = false; });

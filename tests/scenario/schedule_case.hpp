@@ -39,6 +39,9 @@ struct ScheduleCase {
   /// once with the same prompt. Only with one turn and without `ends`.
   std::size_t late = 0;
   bool sampled = false;
+  /// With penalties and log-probabilities. Only with one turn, since the answer is the first session's,
+  /// and without `late` and `ends`.
+  bool penalised = false;
   /// The text has an end before `tokens`.
   bool ends = false;
   /// The draft reads the target's hidden states.

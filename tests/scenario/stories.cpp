@@ -47,7 +47,27 @@ struct ModelFile {
 constexpr Token usual_prompt = 19;
 constexpr Token long_prompt = 180;
 
-Story make_story(const ModelFile& file, bool sampled, Token prompt_tokens = usual_prompt) {
+void penalise(SamplingParams& sampling) {
+  sampling.repetition_penalty = 1.2F;
+  sampling.frequency_penalty = 0.1F;
+  sampling.presence_penalty = 0.05F;
+  sampling.logit_bias = {{40, 0.5F}, {41, -2}};
+  sampling.logprobs = 4;
+}
+
+/// Writes what follows the prompt.
+void continue_story(Story& story) {
+  story.text = story.prompt;
+  for (const Choice& choice :
+       plain_choices(story.model, story.prompt, story.length, sampler_options(story.sampling))) {
+    story.text.push_back(choice.token);
+    if (story.sampling.logprobs > 0)
+      story.logprobs.push_back(token_logprob(choice));
+  }
+}
+
+Story make_story(const ModelFile& file, bool sampled, Token prompt_tokens = usual_prompt,
+                 bool penalised = false) {
   Story story;
   story.model = file.path;
   story.vocab_size = static_cast<Token>(file.shape.vocab_size);
@@ -56,10 +76,9 @@ Story make_story(const ModelFile& file, bool sampled, Token prompt_tokens = usua
     story.prompt.push_back((i * 37 + 11) % story.vocab_size);
   if (sampled)
     story.sampling = {.temperature = 1, .top_k = 50, .top_p = 0.95F, .seed = 42};
-  auto tokens =
-      plain_decoding(file.path, story.prompt, story.length, sampler_options(story.sampling));
-  story.text = story.prompt;
-  story.text.insert(story.text.end(), tokens.begin(), tokens.end());
+  if (penalised)
+    penalise(story.sampling);
+  continue_story(story);
   return story;
 }
 
@@ -82,7 +101,7 @@ struct Ending {
 
 constexpr const char* embedded = FLOWSPEC_SOURCE_DIR "/models/embedded";
 
-Story make_embedded_story(bool sampled) {
+Story make_embedded_story(bool sampled, bool penalised = false) {
   const auto path = std::filesystem::path(embedded) / "target.gguf";
   const auto config = read_config(GgufFile::open(path));
   Story story;
@@ -92,9 +111,9 @@ Story make_embedded_story(bool sampled) {
   story.prompt = {1};
   if (sampled)
     story.sampling = {.temperature = 1, .seed = 42, .min_p = 0.01F};
-  auto tokens = plain_decoding(path, story.prompt, story.length, sampler_options(story.sampling));
-  story.text = story.prompt;
-  story.text.insert(story.text.end(), tokens.begin(), tokens.end());
+  if (penalised)
+    penalise(story.sampling);
+  continue_story(story);
   return story;
 }
 
@@ -114,6 +133,18 @@ const Story& tiny_story(bool sampled) {
 const Story& long_story(bool sampled) {
   static const Story greedy = make_story(endless_file(), false, long_prompt);
   static const Story at_random = make_story(endless_file(), true, long_prompt);
+  return sampled ? at_random : greedy;
+}
+
+const Story& penalised_story(bool sampled) {
+  static const Story greedy = make_story(endless_file(), false, usual_prompt, true);
+  static const Story at_random = make_story(endless_file(), true, usual_prompt, true);
+  return sampled ? at_random : greedy;
+}
+
+const Story& penalised_embedded_story(bool sampled) {
+  static const Story greedy = make_embedded_story(false, true);
+  static const Story at_random = make_embedded_story(true, true);
   return sampled ? at_random : greedy;
 }
 

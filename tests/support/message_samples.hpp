@@ -80,7 +80,8 @@ inline Open sample() {
           .prefix_session = 8,
           .cached_tokens = 2,
           .restores = true,
-          .prunes = sample_prunes()};
+          .prunes = sample_prunes(),
+          .prompt_tokens = 2};
 }
 template <>
 inline Grow sample() {

@@ -1,8 +1,10 @@
 #include "tests/support/pipeline_world.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
+#include "actors/support/text_error.hpp"
 #include "tests/support/world_system.hpp"
 
 namespace flowspec::test {
@@ -10,9 +12,13 @@ namespace flowspec::test {
 namespace {
 
 caf::behavior client_actor(caf::event_based_actor*, std::optional<Report>* report,
-                           std::size_t* pieces) {
+                           std::size_t* pieces, std::vector<TokenLogprob>* logprobs) {
   return {
-      [pieces](const TextDeltaMessage&) { ++*pieces; },
+      [pieces, logprobs](const TextDeltaMessage& message) {
+        ++*pieces;
+        if (auto delta = message.read())
+          std::ranges::move(delta->tokens, std::back_inserter(*logprobs));
+      },
       [report](const ReportMessage& message) {
         if (auto content = message.read())
           *report = std::move(*content);
@@ -44,6 +50,7 @@ PipelineWorld::PipelineWorld(WorldOptions options)
   config.send_features = options_.send_features;
   config.mode = SpawnMode::pooled;
   config.probe = this;
+  config.draft_kv.slots = options_.draft_kv_slots;
   config.link = [&world, this](const std::string& from, const std::string& to, caf::actor target) {
     if (from == to && !options_.holds_drafting)  // an actor's own mailbox
       return target;
@@ -56,6 +63,7 @@ PipelineWorld::PipelineWorld(WorldOptions options)
         stage.peers = peers;
         stage.probe = this;
         stage.taps = options_.taps;
+        stage.kv.slots = options_.kv_slots;
         stage.keeps_output =
             options_.homes > 0 && options_.keeps_output && index + 1 < options_.stages;
         auto actor = spawn_stage(world.system, std::move(stage), SpawnMode::pooled);
@@ -104,7 +112,8 @@ SessionId PipelineWorld::submit(std::vector<Token> prompt, std::uint32_t max_tok
   auto id = static_cast<SessionId>(world.reports.size() + 1);
   if (conversation.same_number_as == 0)
     expected_[id] = std::move(expected);
-  auto client = world.system.spawn(client_actor, &world.reports[id], &world.pieces[id]);
+  auto client =
+      world.system.spawn(client_actor, &world.reports[id], &world.pieces[id], &world.logprobs[id]);
   world.clients.push_back(client);
 
   Request request;
@@ -113,16 +122,15 @@ SessionId PipelineWorld::submit(std::vector<Token> prompt, std::uint32_t max_tok
   request.sampling = sampler_options(sampling);
   request.tokenizer = world.tokenizer;
   request.keep = conversation.keep;
-  request.prefix_session = conversation.prefix_session;
-  request.cached_tokens = conversation.cached_tokens;
-  request.context = conversation.position_limit != 0 ? conversation.position_limit + 1 : 0;
+  request.grows = conversation.grows;
   request.client = client;
   if (options_.homes > 0) {
     caf::anon_send(world.coordinator, submit_a_v, request);
     return id;
   }
   auto number = conversation.same_number_as != 0 ? conversation.same_number_as : id;
-  auto config = make_session(request, number, options_.policy, world.pipeline.pruner);
+  auto config = make_session(request, number, world.pipeline.pruner,
+                             {0, conversation.prefix_session, conversation.cached_tokens});
   world.sessions.emplace(id, spawn_session(world.system, std::move(config)));
   return id;
 }
@@ -149,12 +157,32 @@ void PipelineWorld::cancel(SessionId session) {
     caf::anon_send(system_->sessions.at(session), CancelMessage{{session}});
 }
 
+std::string PipelineWorld::refusal(std::vector<Token> prompt, std::uint32_t max_tokens) {
+  System& world = *system_;
+  Request request;
+  request.prompt = std::move(prompt);
+  request.max_tokens = max_tokens;
+  auto asked = world.self->request(world.coordinator, caf::infinite, submit_a_v, request);
+  world.run_all();
+  std::string refusal;
+  asked.receive([](SessionId) {}, [&](const caf::error& error) { refusal = error_text(error); });
+  return refusal;
+}
+
+void PipelineWorld::evict(SessionId session) {
+  caf::anon_send(system_->pipeline.pruner, evict_a_v, session);
+}
+
 const std::optional<Report>& PipelineWorld::report(SessionId session) const {
   return system_->reports.at(session);
 }
 
 std::size_t PipelineWorld::pieces(SessionId session) const {
   return system_->pieces.at(session);
+}
+
+const std::vector<TokenLogprob>& PipelineWorld::logprobs(SessionId session) const {
+  return system_->logprobs.at(session);
 }
 
 bool PipelineWorld::all_reported() const {
@@ -292,7 +320,7 @@ std::size_t PipelineWorld::slots_used() const {
 }
 
 void PipelineWorld::after_hop(const HopSessions& hop) {
-  auto stats = hop.stats();
+  auto stats = hop.stats(0);
   Hop& seen = hops_[stats.stage];
   seen = {};
   seen.stats = stats;

@@ -51,16 +51,21 @@ struct WorldOptions {
   std::array<std::optional<std::uint32_t>, 3> part_homes = {};
   /// Stages keep what they send.
   bool keeps_output = true;
+  /// KV slots of every stage; 0: as many as there is memory for.
+  std::uint32_t kv_slots = 0;
+  /// The same of the draft model.
+  std::uint32_t draft_kv_slots = 0;
 };
 
 /// For sessions that continue each other and keep their KV.
 struct Conversation {
+  /// Without `homes`: whose KV is shared, and how much of it.
   SessionId prefix_session = no_session;
   Position cached_tokens = 0;
-  /// The same for all sessions of a conversation; 0: what the session needs.
-  Position position_limit = 0;
-  /// Keep the KV for a later session.
+  /// Keep the KV for a later session; with `homes`, also use what others have.
   bool keep = false;
+  /// With `homes`: KV is taken as the text grows.
+  bool grows = false;
   /// The pipeline sees the session under the number of this one; 0: under its own.
   SessionId same_number_as = 0;
 };
@@ -76,6 +81,10 @@ class PipelineWorld : private PipelineProbe {
   SessionId submit(std::vector<Token> prompt, std::uint32_t max_tokens, SamplingParams sampling,
                    std::vector<Token> expected, const Conversation& conversation = {});
   void cancel(SessionId session);
+  /// With `homes`: what the coordinator says to a request that it does not take.
+  std::string refusal(std::vector<Token> prompt, std::uint32_t max_tokens);
+  /// What a session has kept is of no use any more.
+  void evict(SessionId session);
   /// With `homes`: the agent of a home is lost, with its parts of the pipeline.
   void lose_home(std::uint32_t home);
   /// With `homes`: the stage ends by itself.
@@ -96,6 +105,8 @@ class PipelineWorld : private PipelineProbe {
   bool all_reported() const;
   /// How many pieces of text, including empty ones, the session's client has received.
   std::size_t pieces(SessionId session) const;
+  /// What it has been told of tokens.
+  const std::vector<TokenLogprob>& logprobs(SessionId session) const;
 
   /// Channels with a waiting message, as "from > to".
   std::vector<std::string> waiting() const;

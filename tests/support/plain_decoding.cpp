@@ -9,7 +9,7 @@
 
 namespace flowspec::test {
 
-std::vector<Token> plain_decoding(const std::filesystem::path& model, std::span<const Token> prompt,
+std::vector<Choice> plain_choices(const std::filesystem::path& model, std::span<const Token> prompt,
                                   std::size_t count, const SamplerOptions& sampling,
                                   HiddenType hidden_type) {
   auto file = GgufFile::open(model);
@@ -24,6 +24,7 @@ std::vector<Token> plain_decoding(const std::filesystem::path& model, std::span<
   std::iota(slots.begin(), slots.end(), 0U);
 
   std::vector<Token> text(prompt.begin(), prompt.end());
+  std::vector<Choice> choices;
   std::vector<float> hidden(config.hidden_size);
   std::vector<float> logits(config.vocab_size);
   for (Position position = 0; text.size() < length; ++position) {
@@ -34,9 +35,22 @@ std::vector<Token> plain_decoding(const std::filesystem::path& model, std::span<
       continue;
     head.features(hidden, 1, hidden);
     head.logits(hidden, 1, logits);
-    text.push_back(sample(logits, sampling, position + 1));
+    // Nothing is kept from one token to the next.
+    TextSampler sampler(sampling, static_cast<Position>(prompt.size()));
+    sampler.follow(text);
+    choices.push_back(sampler.choose(logits, {}, position + 1));
+    text.push_back(choices.back().token);
   }
-  return {text.begin() + static_cast<std::ptrdiff_t>(prompt.size()), text.end()};
+  return choices;
+}
+
+std::vector<Token> plain_decoding(const std::filesystem::path& model, std::span<const Token> prompt,
+                                  std::size_t count, const SamplerOptions& sampling,
+                                  HiddenType hidden_type) {
+  std::vector<Token> tokens;
+  for (const Choice& choice : plain_choices(model, prompt, count, sampling, hidden_type))
+    tokens.push_back(choice.token);
+  return tokens;
 }
 
 }  // namespace flowspec::test

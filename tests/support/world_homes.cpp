@@ -42,6 +42,7 @@ void PipelineWorld::make_homes() {
       stage.probe = this;
       stage.taps = spec.taps;
       stage.keeps_output = spec.keeps_output;
+      stage.kv.slots = spec.kv_slots;
       auto actor = spawn_stage(world.system, std::move(stage), SpawnMode::pooled);
       world.homes[home].parts.push_back(caf::actor_cast<caf::actor>(actor));
       world.stages[spec.stage] = actor;
@@ -69,6 +70,7 @@ void PipelineWorld::make_homes() {
     spec.max_rows = options_.policy.segment_rows;
     spec.taps = options_.taps;
     spec.keeps_output = options_.keeps_output && i + 1 < options_.stages;
+    spec.kv_slots = options_.kv_slots;
     placement.specs.push_back(spec);
     auto home = i % options_.homes;
     placement.homes.push_back(world.homes[home].agent);

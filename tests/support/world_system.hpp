@@ -73,6 +73,7 @@ struct PipelineWorld::System {
   std::map<SessionId, SessionActor> sessions;
   std::map<SessionId, std::optional<Report>> reports;
   std::map<SessionId, std::size_t> pieces;
+  std::map<SessionId, std::vector<TokenLogprob>> logprobs;
   std::vector<caf::actor> clients;
   std::shared_ptr<GgufFile> file;
   ModelConfig model;

@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(models_that_do_not_say_how_to_talk_to_them) {
   BOOST_TEST(flowspec_program({"chat", "--chat-template", "no-such"}, "").exit_code == 2);
 }
 
-BOOST_AUTO_TEST_CASE(a_chat_template_is_used_where_it_is_known_to_the_last_byte) {
+BOOST_AUTO_TEST_CASE(a_models_chat_template_is_run_or_known_to_the_last_byte) {
   const std::string chatml =
       "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + "
       "message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}{% if add_generation_prompt %}{{ "
@@ -158,16 +158,45 @@ BOOST_AUTO_TEST_CASE(a_chat_template_is_used_where_it_is_known_to_the_last_byte)
     return flowspec_program({"chat", "--json", "-n", "1", "--model", folder / "talks.gguf"},
                             " hi \n");
   };
+  const auto tokens_of = [&](const char* text) {
+    return flowspec_program({"tokenize", "--json", "--model", folder / "talks.gguf", text})
+        .json()
+        .at("ids")
+        .size();
+  };
   auto known = with_program(chatml);
   BOOST_REQUIRE_MESSAGE(known.exit_code == 0, known.error);
-  auto text = flowspec_program({"tokenize", "--json", "--model", folder / "talks.gguf",
-                                "<|im_start|>user\n hi <|im_end|>\n<|im_start|>assistant\n"});
-  BOOST_TEST(known.json().at("prompt_tokens") == text.json().at("ids").size());
+  const auto size = tokens_of("<|im_start|>user\n hi <|im_end|>\n<|im_start|>assistant\n");
+  BOOST_TEST(known.json().at("prompt_tokens") == size);
 
-  auto other = with_program(chatml + " ");
-  BOOST_TEST(other.exit_code == 2);
-  BOOST_TEST(other.complains("none of those that are known"));
-  BOOST_TEST(other.complains("--chat-template: chatml, "));
+  auto other = with_program("Q: {{ messages[-1].content | trim }}\nA:");
+  BOOST_REQUIRE_MESSAGE(other.exit_code == 0, other.error);
+  BOOST_TEST(other.json().at("prompt_tokens") == tokens_of("Q: hi\nA:"));
+  auto refusing = with_program("{{ raise_exception('not today') }}");
+  BOOST_TEST(refusing.exit_code == 1);
+  BOOST_TEST(refusing.complains("refuses this conversation: not today"));
+
+  ::setenv("FLOWSPEC_PYTHON", "/nowhere/python3", 1);
+  auto stands_in = with_program(chatml);
+  auto unknown = with_program(chatml + " ");
+  ::unsetenv("FLOWSPEC_PYTHON");
+  BOOST_REQUIRE_MESSAGE(stands_in.exit_code == 0, stands_in.error);
+  BOOST_TEST(stands_in.json().at("prompt_tokens") == size);
+  BOOST_TEST(unknown.exit_code == 2);
+  BOOST_TEST(unknown.complains("none of those that are known without running them"));
+  BOOST_TEST(unknown.complains("apt-get install python3-jinja2"));
+  BOOST_TEST(unknown.complains("--chat-template: chatml, "));
+}
+
+BOOST_AUTO_TEST_CASE(a_system_message_that_a_template_leaves_out_is_refused) {
+  TempFolder folder;
+  auto writer = make_llama({}, {}, 1);
+  writer.add_string("tokenizer.chat_template", "Q: {{ messages[-1].content }}\nA:");
+  writer.write(folder / "talks.gguf");
+  auto result = flowspec_program(
+      {"chat", "-n", "1", "--model", folder / "talks.gguf", "--system", "Be brief."}, "hi\n");
+  BOOST_TEST(result.exit_code == 2);
+  BOOST_TEST(result.complains("leaves the system message out"));
 }
 
 BOOST_AUTO_TEST_CASE(a_system_message_needs_a_template_that_takes_one) {

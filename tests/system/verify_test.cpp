@@ -128,6 +128,21 @@ BOOST_AUTO_TEST_CASE(nodes_of_different_cpus_agree_on_what_all_can_compute_with)
   BOOST_CHECK_MESSAGE(numerics == flowspec::own_numerics(numerics), numerics);
 }
 
+BOOST_AUTO_TEST_CASE(penalties_are_computed_along_each_rows_own_path_in_all_modes) {
+  TempFolder folder;
+  auto json_file = (folder / "verify.json").string();
+  auto result =
+      flowspec_program({"verify", "--stages", "1,3", "-n", "16", "--draws", "150",
+                        "--repetition-penalty", "1.2", "--frequency-penalty", "0.3",
+                        "--presence-penalty", "0.2", "--logit-bias", "13=-2", "--json", json_file});
+  BOOST_CHECK_MESSAGE(result.exit_code == 0, result.output << result.error);
+  auto json = read_json(json_file);
+  BOOST_CHECK(json.at("passed") == true);
+  BOOST_CHECK(json.at("sampling").at("logit_bias").at(0).at("token") == 13);
+  const auto& fit = json.at("goodness_of_fit").at(0);
+  BOOST_CHECK_MESSAGE(fit.at("p_value") > 0.001 && fit.at("degrees_of_freedom") > 5, fit.dump());
+}
+
 BOOST_AUTO_TEST_CASE(another_text_and_another_distribution_are_found) {
   TempFolder folder;
   flowspec::test::LlamaShape shape;
@@ -173,6 +188,7 @@ BOOST_AUTO_TEST_CASE(mistakes_of_verify_are_told_with_exit_code_2) {
   check({"--prompts", "/nowhere.txt"}, "/nowhere.txt");
   check({"--json", "/nowhere/v.json"}, "--json");
   check({"-n", "100000"}, "--max-tokens");
+  check({"--logit-bias", "100000000=1"}, "token 100000000 is for no token of the model");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "models/base/error.hpp"
+#include "models/chat_programs.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/open_model.hpp"
 #include "models/tokenizer/chat_formats.hpp"
@@ -316,6 +317,18 @@ BOOST_AUTO_TEST_CASE(where_files_have_the_program) {
   BOOST_TEST(read_chat_program(folder.path()).value() == "two");
   write_file(folder / "chat_template.jinja", "three");
   BOOST_TEST(read_chat_program(folder.path()).value() == "three");
+  BOOST_TEST(read_chat_programs(folder.path()).tool_use.value() == "no");
+  std::filesystem::create_directory(folder / "additional_chat_templates");
+  write_file(folder / "additional_chat_templates/tool_use.jinja", "yes");
+  BOOST_TEST(read_chat_programs(folder.path()).tool_use.value() == "yes");
+  std::filesystem::remove(folder / "chat_template.jinja");
+  write_file(folder / "chat_template.json", R"({"chat_template": "old"})");
+  BOOST_TEST(read_chat_program(folder.path()).value() == "two");
+  write_file(folder / "tokenizer_config.json",
+             R"({"bos_token": {"content": "<s>"}, "pad_token": "<pad>"})");
+  BOOST_TEST(read_chat_program(folder.path()).value() == "old");
+  BOOST_TEST(read_chat_programs(folder.path()).special.at("bos_token") == "<s>");
+  BOOST_TEST(read_chat_programs(folder.path()).special.at("pad_token") == "<pad>");
 
   GgufWriter writer;
   writer.add_string("general.architecture", "llama");
@@ -324,6 +337,10 @@ BOOST_AUTO_TEST_CASE(where_files_have_the_program) {
   writer.add_string("tokenizer.chat_template", "four");
   writer.write(folder / "with.gguf");
   BOOST_TEST(read_chat_program(folder / "with.gguf").value() == "four");
+  BOOST_TEST(!read_chat_programs(folder / "with.gguf").tool_use);
+  writer.add_string("tokenizer.chat_template.tool_use", "five");
+  writer.write(folder / "tools.gguf");
+  BOOST_TEST(read_chat_programs(folder / "tools.gguf").tool_use.value() == "five");
 }
 
 BOOST_AUTO_TEST_CASE(a_program_that_is_no_file_or_has_no_end_is_refused) {

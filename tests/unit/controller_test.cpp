@@ -22,6 +22,9 @@ struct World {
   double now = 0;
   double tokens = 0;
 
+  World() { controller.open(session); }
+  static constexpr SessionId session = 1;
+
   bool plain() const { return !controller.policy().mode->speculates(); }
 
   void trip(std::uint32_t rows, std::uint32_t gain) {
@@ -30,7 +33,7 @@ struct World {
     tokens += gain;
     controller.first_stage(rows, Seconds(took));
     controller.verified(rows, Seconds(took));
-    controller.accepted(gain, Seconds(now));
+    controller.accepted(session, gain, Seconds(now));
   }
 
   /// Segments of changing size, as trees make them.
@@ -75,7 +78,7 @@ BOOST_AUTO_TEST_CASE(segments_are_shorter_where_links_take_long_for_a_row) {
       world.now += took;
       world.controller.first_stage(rows, Seconds(0.08));
       world.controller.verified(rows, Seconds(took));
-      world.controller.accepted(4, Seconds(world.now));
+      world.controller.accepted(World::session, 4, Seconds(world.now));
     }
     auto rows = world.controller.policy().segment_rows;
     BOOST_TEST_CONTEXT("link of " << link << " s a row, " << rows << " rows") {
@@ -188,9 +191,106 @@ BOOST_AUTO_TEST_CASE(more_segments_are_in_flight_where_trips_are_longer_than_the
       world.now += c.trip;
       world.controller.first_stage(8, Seconds(0.02));
       world.controller.verified(8, Seconds(c.trip));
-      world.controller.accepted(4, Seconds(world.now));
+      world.controller.accepted(World::session, 4, Seconds(world.now));
     }
     BOOST_TEST(world.controller.policy().window == c.window);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_text_that_can_t_be_guessed_does_not_stop_the_guesses_of_another) {
+  World world;
+  world.row = 0.01;
+  world.controller.open(2);
+  const auto& controller = world.controller;
+  bool was_plain = false;
+  for (int i = 0; i < 400; ++i) {
+    // Both are in every segment. Of the first text four tokens are right, of the second none.
+    const bool second_guesses = controller.guesses(2);
+    const std::uint32_t rows =
+        (controller.guesses(1) ? 20U + i % 3 : 1U) + (second_guesses ? 20 : 1);
+    const double took = world.base + world.row * rows;
+    world.now += took;
+    world.controller.first_stage(rows, Seconds(took));
+    world.controller.verified(rows, Seconds(took));
+    world.controller.accepted(1, 5, Seconds(world.now));
+    world.controller.accepted(2, 1, Seconds(world.now));
+    BOOST_TEST_REQUIRE(controller.guesses(1));
+    BOOST_TEST_REQUIRE(controller.policy().mode->speculates());
+    was_plain = was_plain || !second_guesses;
+  }
+  BOOST_TEST(was_plain);
+  BOOST_TEST(!controller.guesses(2));
+}
+
+BOOST_AUTO_TEST_CASE(a_session_begins_as_the_last_one_ended_and_alone_goes_on_like_it) {
+  World world;
+  world.row = 0.02;
+  world.accepted = 2;
+  world.run(20);
+  BOOST_TEST(world.plain());
+  world.controller.close(World::session);
+  BOOST_TEST(world.plain());
+  world.controller.open(7);
+  BOOST_TEST(!world.controller.guesses(7));
+  BOOST_TEST(world.controller.guesses(8));  // nothing is known of it
+  // Nobody has this session any more.
+  const auto tokens = world.controller.decisions().plain_tokens;
+  world.controller.accepted(World::session, 5, Seconds(world.now));
+  BOOST_TEST(world.controller.decisions().plain_tokens == tokens);
+}
+
+BOOST_AUTO_TEST_CASE(beside_others_a_session_trusts_what_was_learnt_only_for_a_while) {
+  World world;
+  world.controller.resume({1, 2, 0.1, 4096});
+  world.controller.open(2);
+  world.controller.open(3);
+  BOOST_TEST(!world.controller.guesses(3));
+  std::uint32_t tokens = 0;
+  for (; !world.controller.guesses(3) && tokens < 4096; ++tokens) {
+    world.now += 0.1;
+    world.controller.accepted(3, 1, Seconds(world.now));
+  }
+  BOOST_TEST(tokens < 300U);
+}
+
+BOOST_AUTO_TEST_CASE(with_many_sessions_a_row_has_to_be_worth_the_time_of_all) {
+  double alone = 0;
+  for (const SessionId sessions : {1, 4}) {
+    World world;
+    for (SessionId id = 2; id <= sessions; ++id)
+      world.controller.open(id);
+    for (std::uint32_t i = 0; i < 100; ++i) {
+      const std::uint32_t rows = i % 8 == 0 ? 1 : 32 + i % 3;
+      const double took = 0.1 + 0.001 * rows;
+      world.now += took;
+      world.controller.first_stage(rows, Seconds(took));
+      world.controller.verified(rows, Seconds(took));
+      for (SessionId id = 1; id <= sessions; ++id)
+        world.controller.accepted(id, 4, Seconds(world.now));
+    }
+    const auto worth = world.controller.policy().min_send_probability;
+    if (sessions == 1)
+      alone = worth;
+    else
+      BOOST_TEST(worth == 4 * alone, boost::test_tools::tolerance(0.2));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(prompts_lengthen_a_trip_by_a_bounded_part_and_always_have_a_few_rows) {
+  struct Case {
+    double row;
+    std::uint32_t least;
+    std::uint32_t most;
+  };
+  for (const Case& c : {Case{0, 64, 64}, {0.001, 28, 42}, {0.1, 8, 8}}) {
+    World world;
+    world.row = c.row;
+    for (std::uint32_t i = 0; i < 50; ++i)
+      world.trip(i % 8 == 0 ? 1 : 64, 4);
+    BOOST_TEST_CONTEXT(c.row << " s a row") {
+      BOOST_TEST(world.controller.policy().prompt_rows >= c.least);
+      BOOST_TEST(world.controller.policy().prompt_rows <= c.most);
+    }
   }
 }
 
@@ -208,6 +308,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_has_measured_both_spares_the_next_one) {
   next.row = 0.02;
   next.accepted = 2;
   next.controller.resume(*learnt);
+  next.controller.open(World::session);
   BOOST_TEST(next.plain());
   next.run(100);
   const auto& decisions = next.controller.decisions();
@@ -217,6 +318,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_has_measured_both_spares_the_next_one) {
   guessing.base = 0.1;
   guessing.accepted = 1;  // no more than one token a trip: in doubt
   guessing.controller.resume({20, 10, 0.1, 1000});
+  guessing.controller.open(World::session);
   guessing.run(100);
   BOOST_TEST(guessing.controller.decisions().plain_tokens == 0U);
 }
@@ -226,6 +328,7 @@ BOOST_AUTO_TEST_CASE(what_makes_no_sense_is_not_taken_over) {
        {Controller::Learnt{}, {-1, 10, 0.1, 64}, {1, std::nan(""), 0.1, 64}, {1, 10, 0, 64}}) {
     World world;
     world.controller.resume(odd);
+    world.controller.open(World::session);
     BOOST_TEST(!world.plain());
   }
 }

@@ -184,7 +184,7 @@ BOOST_AUTO_TEST_CASE(taps_take_memory_for_tokens_of_the_text_and_the_tree_only) 
   Open open;
   open.session = open.root = 1;
   open.prompt = {1, 2, 3};
-  DraftTree tree{open, 16, 8, true};
+  DraftTree tree{open, std::make_shared<SlotPool>(16), 16, 8, true};
   TapJoin join;
   const auto learn = [&](TreeNodeId first, TreeNodeId end) {
     Features features;

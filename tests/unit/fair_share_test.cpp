@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include <boost/test/unit_test.hpp>
 
@@ -62,12 +63,22 @@ class Target {
     sessions_[id].prompt = static_cast<Position>(prompt_tokens);
   }
 
+  void guess_for(SessionId id, bool guesses) { drafter_.guess_for(id, guesses); }
+
   /// A draft forward where there is something to draft, then a segment; gives its rows.
   std::vector<Row> step() {
-    if (drafter_.can_draft()) {
-      drafter_.begin();
-      drafter_.finish();
-    }
+    draft();
+    return send();
+  }
+
+  void draft() {
+    if (!drafter_.can_draft())
+      return;
+    drafter_.begin();
+    drafter_.finish();
+  }
+
+  std::vector<Row> send() {
     auto segment = drafter_.take_segment();
     for (auto& [id, session] : sessions_)
       verify(id, session, segment);
@@ -164,6 +175,19 @@ BOOST_AUTO_TEST_CASE(prompts_have_half_of_a_segment_and_what_answers_leave) {
   check(divide_rows({{prompt(5), answer(true, many)}}, 64), {5, 59});
 }
 
+BOOST_AUTO_TEST_CASE(beside_answers_prompts_have_no_more_rows_than_allowed) {
+  std::vector<double> many(100, 0.5);
+  auto divide = [](const std::vector<Demand>& demands, std::size_t most) {
+    return divide_rows(demands, 64, most);
+  };
+  check(divide({prompt(100), answer(true, many)}, 8), {8, 56});
+  check(divide({prompt(100), answer(true, {0.5})}, 8), {8, 2});
+  check(divide({prompt(100), prompt(100), answer(true)}, 9), {5, 4, 1});
+  check(divide({prompt(5, {0.9}), answer(true, {0.5})}, 4), {4, 2});
+  // The answer has nothing to send now; it waits for the segment all the same.
+  check(divide({prompt(100)}, 8), {8});
+}
+
 BOOST_AUTO_TEST_CASE(prompts_share_alike) {
   check(divide_rows({{prompt(100), prompt(100)}}, 64), {32, 32});
   check(divide_rows({{prompt(100), prompt(4), prompt(100)}}, 64), {30, 4, 30});
@@ -241,6 +265,58 @@ BOOST_AUTO_TEST_CASE(more_sessions_than_a_segment_or_a_draft_forward_has_rows_ta
       BOOST_TEST(most <= 3 * least);
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_prompt_beside_an_answer_moves_on_by_the_rows_that_it_may_have) {
+  for (std::string_view mode : mode_names()) {
+    BOOST_TEST_CONTEXT(mode) {
+      auto policy = *mode_policy(mode, 4);
+      policy.prompt_rows = 8;
+      Target target{policy};
+      target.open(1, 5);
+      target.step();
+      target.step();
+      target.open(2, 4000);
+      Position written = target.written(1);
+      for (int i = 0; i < 60; ++i) {
+        auto segment = target.step();
+        BOOST_TEST(std::ranges::count(segment, SessionId{2}, &Row::session) <= 8);
+      }
+      BOOST_TEST(target.read(2) >= 8U * 20);
+      // Rounds take several segments for a token, and turns with the prompt.
+      BOOST_TEST(target.written(1) >= written + 4);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(
+    a_segment_waits_for_all_whose_root_has_moved_but_for_no_more_forwards_than_one) {
+  auto policy = *mode_policy("flowspec", 4);
+  policy.draft_width = 1;
+  Target target{policy};
+  for (SessionId id = 1; id <= 3; ++id)
+    target.open(id, 3);
+  for (int i = 0; i < 5; ++i)
+    target.step();
+  BOOST_TEST(target.send().empty());
+  // The forward has room for one of them.
+  target.draft();
+  std::set<SessionId> sessions;
+  for (const Row& row : target.send())
+    sessions.insert(row.session);
+  BOOST_TEST(sessions.size() == 3U);
+}
+
+BOOST_AUTO_TEST_CASE(a_session_without_guesses_writes_on_beside_one_with_guesses) {
+  Target target{*mode_policy("flowspec", 4)};
+  for (SessionId id = 1; id <= 2; ++id)
+    target.open(id, 5);
+  target.guess_for(1, false);
+  for (int i = 0; i < 40; ++i)
+    for (const Row& row : target.step())
+      BOOST_TEST((row.session == 2 || row.token != 1000));
+  BOOST_TEST(target.written(1) >= 30U);
+  BOOST_TEST(target.written(2) >= 30U);
 }
 
 BOOST_AUTO_TEST_CASE(a_prompt_keeps_its_segments_full_though_each_is_back_before_the_next) {

@@ -9,7 +9,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "actors/pipeline/reserving_draft.hpp"
+#include "actors/support/kv_pool.hpp"
 #include "models/base/error.hpp"
 
 using namespace flowspec;
@@ -41,15 +41,9 @@ struct MachineWithRoom {
   }
 };
 
-/// A draft model that guesses nothing.
-class CacheOnly : public DraftModel {
- public:
-  std::uint32_t feature_size() const override { return 0; }
-  KvCache make_cache(std::uint32_t slots) const override { return {1, 1, 1024, slots}; }
-  std::uint32_t max_rows() const override { return 1; }
-  void forward(std::span<const DraftRow>, std::span<const float>, std::uint32_t,
-               std::span<Candidate>, std::span<float>) override {}
-};
+KvCache make_cache(std::uint32_t slots) {
+  return {1, 1, 1024, slots};
+}
 
 }  // namespace
 
@@ -108,21 +102,56 @@ BOOST_AUTO_TEST_CASE(copies_are_one_ledger) {
   BOOST_TEST(machine.refusal(301 * mib) != "");
 }
 
-BOOST_AUTO_TEST_CASE(a_draft_reserves_the_kv_of_its_sessions_while_they_live) {
-  const MachineWithRoom machine;
-  const ReservingDraft draft(std::make_unique<CacheOnly>(), machine.ledger);
-  const auto bytes = KvCache::bytes_for(1, 1, 1024, 65536);  // 512 MiB
-  std::optional<KvCache> first = draft.make_cache(65536);
-  BOOST_TEST(first->bytes() == bytes);
-  BOOST_TEST(machine.ledger.promised() == bytes);
-  BOOST_CHECK_THROW(draft.make_cache(65536), ModelError);
-  // Wherever the cache is put.
-  std::optional<KvCache> moved = std::move(*first);
-  first.reset();
-  BOOST_TEST(machine.ledger.promised() == bytes);
-  moved.reset();
+BOOST_AUTO_TEST_CASE(a_pool_claims_the_memory_of_its_slots_in_steps_ahead_of_them) {
+  const MachineWithRoom machine;  // 900 MiB
+  constexpr std::uint32_t slot = 8192;
+  KvPool pool({.memory = machine.ledger}, slot, make_cache);
+  BOOST_TEST(pool.capacity() == 900 * mib / slot);
   BOOST_TEST(machine.ledger.promised() == 0U);
-  BOOST_CHECK_NO_THROW(draft.make_cache(65536));
+  BOOST_TEST(!pool.slots()->take().has_value());
+  pool.reserve(65536);
+  BOOST_TEST(machine.ledger.promised() == 512 * mib);
+  auto others = machine.ledger.claim(388 * mib);
+  auto taken = *pool.slots()->take();
+  BOOST_CHECK_THROW(pool.reserve(65536), ModelError);  // one more than is claimed
+  pool.released();
+  BOOST_TEST(machine.ledger.promised() == 900 * mib);
+  pool.slots()->release(taken);
+  pool.released();
+  BOOST_TEST(machine.ledger.promised() == 388 * mib);
+  BOOST_TEST(!pool.slots()->take().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_says_with_figures_what_it_has_no_room_for) {
+  KvPool pool({.slots = 1000}, 2 * 1024 * 1024, make_cache);
+  pool.reserve(400);
+  pool.slots()->take();
+  try {
+    pool.reserve(1000);
+    BOOST_ERROR("it has room");
+  } catch (const ModelError& e) {
+    BOOST_TEST(
+        std::string(e.what()) ==
+        "2000 MiB of KV are needed for 1000 positions; 2 of 2000 MiB are taken, and 1 of 1000 "
+        "slots");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_is_smaller_where_the_system_gives_no_address_space) {
+  auto make = [](std::uint32_t slots) {
+    if (slots > 3000)
+      throw std::bad_alloc();
+    return make_cache(slots);
+  };
+  BOOST_TEST(KvPool({.slots = 10000}, 8192, make).capacity() == 2500U);
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_is_as_large_as_its_budget_says) {
+  BOOST_TEST(KvPool({.bytes = 100 * 8192}, 8192, make_cache).capacity() == 100U);
+  BOOST_TEST(KvPool({.slots = 50, .bytes = 100 * 8192}, 8192, make_cache).capacity() == 50U);
+  const MachineWithRoom machine;
+  BOOST_TEST(KvPool({.memory = machine.ledger, .pools = 4}, 8192, make_cache).capacity() ==
+             900 * mib / 4 / 8192);
 }
 
 BOOST_AUTO_TEST_CASE(memory_that_others_take_is_not_promised) {

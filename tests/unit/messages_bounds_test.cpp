@@ -250,7 +250,9 @@ BOOST_AUTO_TEST_CASE(requests_out_of_range_are_refused) {
       "Open", "the whole prompt is to be kept", [](auto& x) { x.cached_tokens = 3; });
   refused(
       "Open", "kept of no session", [](auto& x) { x.prefix_session = 0; });
-  refused("Open", "a session follows itself", [](auto& x) { x.prefix_session = x.session; });
+  refused(
+      "Open", "a session follows itself", [](auto& x) { x.prefix_session = x.session; });
+  refused("Open", "the answer begins beyond the prompt", [](auto& x) { x.prompt_tokens = 4; });
 }
 
 BOOST_AUTO_TEST_CASE(verdicts_and_tokens_out_of_range_are_refused) {

@@ -141,6 +141,46 @@ BOOST_AUTO_TEST_CASE(placement_follows_a_split_and_refuses_what_does_not_fit) {
   check_error([] { place_stages({.layers = 8, .split = {4294967295U, 9}}); }, "the model has 8");
 }
 
+BOOST_AUTO_TEST_CASE(sampling_options_of_a_command_line) {
+  auto line = parse_line({"generate", "--repetition-penalty", "1.2", "--frequency-penalty", "0.5",
+                          "--presence-penalty", "-0.25", "--logit-bias", "42=-5.5", "--logit-bias",
+                          "7=1", "--logprobs", "5", "--json", "a"});
+  BOOST_REQUIRE(line.generate);
+  SamplerOptions expected;
+  expected.repetition_penalty = 1.2F;
+  expected.frequency_penalty = 0.5F;
+  expected.presence_penalty = -0.25F;
+  expected.logit_bias = {{7, 1}, {42, -5.5F}};
+  expected.logprobs = 6;  // the token's own, too
+  BOOST_CHECK((line.generate->sampling == expected));
+  BOOST_CHECK(
+      parse_line({"chat", "--repetition-penalty", "1.1"}).chat->sampling.repetition_penalty ==
+      1.1F);
+  BOOST_CHECK(parse_line({"verify", "--logit-bias", "3=2"}).verify->sampling.logit_bias.size() ==
+              1U);
+  BOOST_CHECK(
+      parse_line({"generate", "--json", "--logprobs", "0", "a"}).generate->sampling.logprobs == 1U);
+  for (const char* wrong :
+       {"42", "=1", "42=", "x=1", "42=x", "42=1=2", "4.2=1", " 42=1", "99999999999=1"})
+    check_error([&] { parse_line({"generate", "--logit-bias", wrong, "a"}); }, "TOKEN=VALUE");
+  check_error([] { parse_line({"generate", "--logit-bias", "42=-inf", "a"}); }, "-1000");
+  check_error([] { parse_line({"generate", "--logit-bias", "-1=1", "a"}); }, "token -1");
+  check_error(
+      [] {
+        parse_line({"generate", "--logit-bias", "5=1", "--logit-bias", "5=2", "a"});
+      },
+      "token 5 is given twice");
+  check_error(
+      [] {
+        parse_line({"generate", "--repetition-penalty", "0", "a"});
+      },
+      "repetition penalty");
+  check_error([] { parse_line({"chat", "--frequency-penalty", "101"}); }, "frequency penalty");
+  check_error([] { parse_line({"verify", "--presence-penalty", "-101"}); }, "presence penalty");
+  check_error([] { parse_line({"generate", "--logprobs", "64", "--json", "a"}); }, "--logprobs");
+  check_error([] { parse_line({"generate", "--logprobs", "3", "a"}); }, "--json");
+}
+
 BOOST_AUTO_TEST_CASE(command_lines) {
   auto line = parse_line({"generate", "--node", "a:1", "--node", "b", "--stop", "x", "--stop", "y",
                           "--split", "1,2", "-t", "0.5", "the prompt"});

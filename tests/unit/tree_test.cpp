@@ -26,7 +26,8 @@ bool is_invalid(const ViewResult& result, const std::string& text) {
 /// 1 ─ 2 ─ 4
 ///   └ 3 ─ 5      ids; the tokens are ten times as large
 struct Tree {
-  LiveView view{1, 16};
+  std::shared_ptr<SlotPool> pool = std::make_shared<SlotPool>(16);
+  LiveView view{1, pool};
 
   Tree() {
     for (const Row& r : rows())
@@ -45,7 +46,7 @@ BOOST_FIXTURE_TEST_CASE(a_row_lives_if_it_is_the_root_or_its_parent_lives, Tree)
   BOOST_TEST(view.live().size() == 5);
   BOOST_TEST((view.admit(row(9, 8, 1, 3)).kind == ViewResult::Kind::ignored));
   BOOST_TEST(view.live().size() == 5);
-  BOOST_TEST(view.free_slots() == 11);
+  BOOST_TEST(pool->left() == 11);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_prune_commits_the_path_and_frees_all_that_is_not_below_the_root, Tree) {
@@ -54,7 +55,7 @@ BOOST_FIXTURE_TEST_CASE(a_prune_commits_the_path_and_frees_all_that_is_not_below
   BOOST_TEST(view.live().size() == 2);
   BOOST_TEST(view.find(3) == nullptr);
   BOOST_TEST(view.find(5) == nullptr);
-  BOOST_TEST(view.free_slots() == 13);
+  BOOST_TEST(pool->left() == 13);
   BOOST_TEST(view.broken_invariant().value_or("") == "");
 }
 
@@ -81,10 +82,11 @@ BOOST_FIXTURE_TEST_CASE(a_path_must_be_a_chain_of_live_nodes_from_the_root, Tree
 BOOST_FIXTURE_TEST_CASE(a_fresh_root_may_come_before_or_after_its_prune, Tree) {
   Row fresh = row(first_fresh_node, 4, 99, 3);
   auto moved = prune(1, {1, 2, 4}, fresh);
-  LiveView early = view;
+  Tree other;
+  LiveView& early = view;
   BOOST_TEST(bool(early.admit(fresh)));
   BOOST_TEST(bool(early.apply(moved)));
-  LiveView late = view;
+  LiveView& late = other.view;
   BOOST_TEST(bool(late.apply(moved)));
   BOOST_TEST(bool(late.admit(fresh)));
   for (const LiveView* one : {&early, &late}) {
@@ -110,10 +112,34 @@ BOOST_FIXTURE_TEST_CASE(the_context_of_a_row_is_the_committed_prefix_and_its_liv
   BOOST_TEST(view.committed().size() + path.size() == view.find(5)->position + 1U);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_common_beginning_is_held_once_and_as_long_as_anybody_needs_it, Tree) {
+  view.apply(prune(1, {1, 2}, row(4, 2, 40, 2)));
+  {
+    LiveView other{1, view, 2};
+    BOOST_TEST(std::vector<Token>(other.committed_tokens().begin(),
+                                  other.committed_tokens().end()) == (std::vector<Token>{10, 20}),
+               boost::test_tools::per_element());
+    BOOST_TEST(std::ranges::equal(other.committed(), view.committed()));
+    BOOST_TEST(bool(other.admit(row(1, no_node, 77, 2))));
+    BOOST_TEST(pool->used() == 4U);
+    LiveView first = std::move(view);
+    BOOST_TEST(first.held() == 3U);
+    LiveView third{1, other, 1};
+  }
+  BOOST_TEST(pool->used() == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_kept_of_a_text_is_what_was_committed, Tree) {
+  view.apply(prune(1, {1, 2}, row(4, 2, 40, 2)));
+  view.forget_live();
+  BOOST_TEST(pool->used() == 2U);
+  BOOST_TEST(view.broken_invariant().value_or("") == "");
+}
+
 BOOST_FIXTURE_TEST_CASE(what_breaks_the_protocol_is_refused_by_name, Tree) {
   BOOST_TEST(is_invalid(view.admit(row(5, 3, 50, 2)), "sent twice"));
   BOOST_TEST(is_invalid(view.admit(row(6, 3, 60, 4)), "position 4, expected 2"));
-  LiveView small{1, 1};
+  LiveView small{1, std::make_shared<SlotPool>(1)};
   BOOST_TEST(bool(small.admit(row(1, no_node, 10, 0))));
   BOOST_TEST(is_invalid(small.admit(row(2, 1, 20, 1)), "no KV slot left of 1"));
 }
@@ -127,7 +153,7 @@ BOOST_FIXTURE_TEST_CASE(the_walk_follows_the_targets_tokens_as_far_as_rows_are_t
   next[view.find(1)->slot] = 30;
   next[view.find(3)->slot] = 50;
   next[view.find(5)->slot] = 7;
-  auto walk = accepted_path(1, view, next);
+  auto walk = accepted_path(1, view, [&](Slot slot) { return next[slot]; });
   BOOST_REQUIRE(walk.has_value());
   BOOST_TEST(walk->path.size() == 3);
   BOOST_TEST(walk->path.back().id == 5);
@@ -135,8 +161,8 @@ BOOST_FIXTURE_TEST_CASE(the_walk_follows_the_targets_tokens_as_far_as_rows_are_t
 }
 
 BOOST_AUTO_TEST_CASE(there_is_no_walk_before_the_roots_row_has_come) {
-  LiveView view{1, 4};
-  BOOST_TEST(!accepted_path(1, view, std::vector<Token>(4, 0)).has_value());
+  LiveView view{1, std::make_shared<SlotPool>(4)};
+  BOOST_TEST(!accepted_path(1, view, [](Slot) { return 0; }).has_value());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -151,7 +177,7 @@ struct Canonical {
   }
 
   static AcceptedPath walk(TreeVersion version, std::vector<PathNode> path, Token next) {
-    return {1, version, std::move(path), next};
+    return {1, version, std::move(path), next, {}};
   }
 };
 
@@ -176,6 +202,28 @@ BOOST_FIXTURE_TEST_CASE(a_token_that_no_child_has_makes_a_fresh_root, Canonical)
   BOOST_TEST(decision.prune.root.id == first_fresh_node);
   BOOST_TEST(decision.prune.root.parent == 1);
   BOOST_TEST(tree.size() == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(log_probabilities_come_with_the_tokens_that_they_are_of, Canonical) {
+  auto accepted = walk(0, {{1, no_node, 10}, {3, 1, 30}}, 50);
+  accepted.logprobs = {{30, -0.5F, {{20, -0.25F}}}, {50, -1, {}}};
+  auto fitting = tree.decide(accepted);
+  BOOST_TEST((std::get<Decision>(fitting).logprobs == accepted.logprobs));
+}
+
+BOOST_AUTO_TEST_CASE(log_probabilities_of_other_tokens_are_dropped) {
+  for (const std::vector<TokenLogprob>& wrong :
+       std::vector<std::vector<TokenLogprob>>{{},
+                                              {{30, -1, {}}},
+                                              {{30, -1, {}}, {51, -1, {}}},
+                                              {{30, -1, {}}, {50, -1, {}}, {50, -1, {}}}}) {
+    Canonical canonical;
+    auto accepted = Canonical::walk(0, {{1, no_node, 10}, {3, 1, 30}}, 50);
+    accepted.logprobs = wrong;
+    auto decided = canonical.tree.decide(accepted);
+    BOOST_TEST(std::get<Decision>(decided).logprobs.empty());
+    BOOST_TEST(std::get<Decision>(decided).accepted.size() == 2U);
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(an_older_version_is_stale_and_a_newer_one_an_error, Canonical) {
@@ -209,7 +257,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 /// A prompt of three tokens, of which the last has two guesses.
 struct Guesses {
-  DraftTree tree{Open{1, 1, {10, 20, 30}, {}, 10, 64}, 8, 32};
+  DraftTree tree{Open{1, 1, {10, 20, 30}, {}, 10, 64}, std::make_shared<SlotPool>(100), 8, 32};
   DraftTree::Index last = 2;
 
   Guesses() {
@@ -294,7 +342,7 @@ BOOST_FIXTURE_TEST_CASE(reach_is_counted_from_the_root, Guesses) {
 }
 
 BOOST_FIXTURE_TEST_CASE(no_row_stands_at_or_beyond_the_position_limit, Guesses) {
-  DraftTree short_text{Open{1, 1, {10, 20, 30}, {}, 4, 64}, 8, 32};
+  DraftTree short_text{Open{1, 1, {10, 20, 30}, {}, 4, 64}, std::make_shared<SlotPool>(100), 8, 32};
   std::vector<Candidate> guess{{40, -0.1F}};
   short_text.expand(2, guess, 0.01);
   BOOST_TEST(short_text.best_to_expand(9, 0, 9).empty());

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "models/sampling/sampler.hpp"
+#include "models/sampling/text_sampler.hpp"
 #include "runtime/console/text_table.hpp"
 #include "runtime/verify/verify_report.hpp"
 #include "tests/support/command_lines.hpp"
@@ -120,6 +121,58 @@ BOOST_AUTO_TEST_CASE(probabilities_under_temperature_top_k_and_top_p) {
   auto nucleus = token_probabilities(logits, {.temperature = 1, .top_p = 0.6F});
   BOOST_CHECK_CLOSE(nucleus[1], 4.0 / 6, 1e-4);
   BOOST_CHECK(nucleus[0] == 0);
+}
+
+BOOST_AUTO_TEST_CASE(probabilities_under_penalties_and_biases) {
+  std::vector<float> logits{2, 1, -1, 0};
+  SamplerOptions options{.temperature = 1};
+  options.repetition_penalty = 2;
+  options.frequency_penalty = 0.25F;
+  options.presence_penalty = 0.5F;
+  options.logit_bias = {{3, 1.5F}};
+  // Token 0 is in the prompt, 2 in the answer, twice.
+  auto shifted =
+      token_probabilities(logits, options, std::vector<Token>{0}, std::vector<Token>{2, 2});
+  auto plain = token_probabilities(std::vector<float>{1, 1, -3, 1.5F}, {.temperature = 1});
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    BOOST_CHECK_CLOSE(shifted[i], plain[i], 1e-9);
+}
+
+BOOST_AUTO_TEST_CASE(texts_that_a_sampler_with_penalties_draws_follow_the_probabilities) {
+  SamplerOptions options{.temperature = 1};
+  options.repetition_penalty = 1.5F;
+  options.frequency_penalty = 0.8F;
+  options.presence_penalty = 0.4F;
+  options.logit_bias = {{1, 0.3F}};
+  const std::vector<Token> prompt{1, 0};
+  auto draw_with = [&](const SamplerOptions& drawn) {
+    std::vector<std::vector<Token>> texts(3000);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      auto with_seed = drawn;
+      with_seed.seed = i;
+      TextSampler sampler(with_seed, 2);
+      sampler.follow(prompt);
+      while (texts[i].size() < 3 && (texts[i].empty() || !ends_tiny(texts[i].back()))) {
+        auto logits = tiny_logits;
+        texts[i].push_back(
+            sampler.choose(logits, texts[i], static_cast<Position>(2 + texts[i].size())).token);
+      }
+    }
+    auto next = [&](std::span<const Token> tokens) {
+      return token_probabilities(tiny_logits, options, prompt, tokens);
+    };
+    return chi_square(count_outcomes(texts, 3, next, ends_tiny)).p_value;
+  };
+  BOOST_TEST(draw_with(options) > 0.01);
+  // Each of them is seen if it is missing.
+  for (int missing = 0; missing < 4; ++missing) {
+    auto wrong = options;
+    wrong.repetition_penalty = missing == 0 ? 1 : wrong.repetition_penalty;
+    wrong.frequency_penalty = missing == 1 ? 0 : wrong.frequency_penalty;
+    wrong.presence_penalty = missing == 2 ? 0 : wrong.presence_penalty;
+    wrong.logit_bias.resize(missing == 3 ? 0 : 1);
+    BOOST_TEST(draw_with(wrong) < least_p_value);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(outcomes_are_split_where_they_are_frequent) {

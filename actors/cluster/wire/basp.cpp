@@ -73,13 +73,13 @@ bool skip_wire_message(ByteReader& reader) {
 }
 
 bool is_wire_message(std::string_view type) {
-  static constexpr std::array<std::string_view, 23> names{
-      "SegmentMessage",   "PrunesMessage",     "OpenMessage",     "CloseMessage",
-      "CancelMessage",    "SegmentEndMessage", "VerdictMessage",  "SentRowsMessage",
-      "FeaturesMessage",  "ReadyMessage",      "TokensMessage",   "ClosedMessage",
-      "FaultMessage",     "StageSpecMessage",  "NodeInfoMessage", "StageStatsMessage",
-      "TextDeltaMessage", "ReportMessage",     "RestoredMessage", "KeptMessage",
-      "PartSpecMessage",  "ModelCardMessage",  "FilePieceMessage"};
+  static constexpr std::array<std::string_view, 24> names{
+      "SegmentMessage",   "PrunesMessage",     "OpenMessage",      "CloseMessage",
+      "CancelMessage",    "SegmentEndMessage", "VerdictMessage",   "SentRowsMessage",
+      "FeaturesMessage",  "ReadyMessage",      "TokensMessage",    "ClosedMessage",
+      "FaultMessage",     "StageSpecMessage",  "NodeInfoMessage",  "StageStatsMessage",
+      "TextDeltaMessage", "ReportMessage",     "RestoredMessage",  "KeptMessage",
+      "PartSpecMessage",  "ModelCardMessage",  "FilePieceMessage", "GrowMessage"};
   constexpr std::string_view room = "flowspec::";
   return type.starts_with(room) &&
          std::ranges::find(names, type.substr(room.size())) != names.end();

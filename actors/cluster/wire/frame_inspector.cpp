@@ -20,12 +20,18 @@ constexpr std::uint64_t answered_flag = std::uint64_t{1} << 62U;
 constexpr std::uint64_t stream_flag = std::uint64_t{1} << 61U;
 
 /// What goes in the data lane: in-band messages, whose order among each other counts.
-constexpr std::array<std::string_view, 10> data_types{
-    "flowspec::SegmentMessage",    "flowspec::FeaturesMessage",
-    "flowspec::OpenMessage",       "flowspec::CloseMessage",
-    "flowspec::VerdictMessage",    "flowspec::SentRowsMessage",
-    "flowspec::SegmentEndMessage", "flowspec::RestoredMessage",
-    "flowspec::FilePieceMessage",  "@atom+flowspec::OpenMessage+flowspec::SessionActor"};
+constexpr std::array<std::string_view, 11> data_types{
+    "flowspec::SegmentMessage",
+    "flowspec::FeaturesMessage",
+    "flowspec::OpenMessage",
+    "flowspec::CloseMessage",
+    "flowspec::VerdictMessage",
+    "flowspec::SentRowsMessage",
+    "flowspec::SegmentEndMessage",
+    "flowspec::RestoredMessage",
+    "flowspec::FilePieceMessage",
+    "flowspec::GrowMessage",
+    "@atom+flowspec::OpenMessage+flowspec::SessionActor"};
 
 constexpr std::string_view introduction = "@atom+@str+@strong_actor_ptr+@str";
 
