@@ -104,6 +104,7 @@ class Watch {
     state_.health = shared_->loss().empty() ? ServeHealth::ready : ServeHealth::degraded;
     state_.sessions = shared_->live.sessions();
     state_.totals = shared_->live.totals();
+    note_losses(before, state_);
     for (const auto& text : changes(before, state_))
       tell(text);
     auto up_s = std::chrono::duration<double>(Clock::now() - since_).count();

@@ -7,7 +7,7 @@ import { addFields, ask, close, launch, openPage } from "./support/browser.js";
 import { endless, start, stop } from "./support/server.js";
 
 const folder = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../runtime/page/screens");
-const beginning = "Once upon a time, there was a lighthouse that was afraid of the dark.";
+const beginning = "Once upon a time, there was a little dog who wanted to swim.";
 const pictures = [
   { name: "light", theme: "light" },
   { name: "dark", theme: "dark" },
@@ -20,14 +20,16 @@ try {
   await launch();
   for (const { name, ...options } of pictures) {
     const { page, context } = await openPage({ ...options, withPipeline: true });
-    await ask(page, "Tell me a story about a dog who can swim.");
-    await page.waitForSelector(".message.assistant:not([data-state=running])");
+    // One that is still written when the picture is taken, and one that is complete.
+    await addFields(page, { ...endless, temperature: 0.8 });
+    await ask(page, "The dog and the cat were friends.");
+    await page.waitForSelector(".message.assistant .block");
     await page.keyboard.press("Control+k");
-    // It shall still be written when the picture is taken.
-    await addFields(page, { ...endless, temperature: 0.8, seed: 4 });
+    await page.unroute("**/v1/chat/completions");
+    await addFields(page, { temperature: 0, max_tokens: 160 });
     await ask(page, beginning);
+    await page.waitForSelector(".message.assistant:not([data-state=running])");
     if (options.isPhone) {
-      await page.waitForFunction(() => document.querySelector(".message.assistant .body").textContent.length > 300);
       await page.screenshot({ path: path.join(folder, "phone-chat.png") });
       await page.click("#toggle-pipeline");
     }

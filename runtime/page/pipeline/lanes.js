@@ -3,7 +3,7 @@
 import { delay } from "./tape.js";
 
 const pixelsPerSecond = 38;
-const narrowest = 1.5;
+const narrowest = 2.5;
 
 /** Colours as the style sheet has them for the legend, so that there is one place for them. */
 function coloursOf(samples) {

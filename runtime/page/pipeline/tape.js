@@ -24,20 +24,36 @@ function median(numbers) {
   return numbers.length ? [...numbers].sort((a, b) => a - b)[numbers.length >> 1] : 0;
 }
 
-/** How much slower than the pipeline the tape should go; 1: as fast. */
+/**
+ * How much slower than the pipeline the tape should go; 1: as fast. A segment should be seen, and where the pipeline
+ * waits most of the time, also the one behind it.
+ */
 function factorFor(state) {
-  const stages = state.hops.filter((hop) => hop.kind === "stage");
-  const usual = median(stages.flatMap((hop) => (hop.recent ?? []).map((mark) => mark[4]))) / 1e6;
+  const stages = state.hops.filter((hop) => hop.kind === "stage").map((hop) => hop.recent ?? []);
+  const busy = median(stages.flatMap((recent) => recent.map((mark) => mark[4])));
+  const steps = median(stages.flatMap((recent) => recent.slice(1).map((mark, i) => recent[i][3] - mark[3])));
+  const usual = Math.max(busy, steps / 2) / 1e6;
   if (usual <= 0) return 1;
   const factor = usualLength / usual;
   return factor <= 2.5 ? 1 : niceFactor(factor);
 }
 
-/** All marks of the state, with the server's time. */
-function marksOf(state) {
-  return state.hops.flatMap((hop, lane) =>
-    (hop.recent ?? []).map(([segment, rows, kept, ago, busy]) => ({ lane, segment, rows, kept, start: state.at_us - ago, busy })),
-  );
+/**
+ * All marks of the state, with the server's time. Hops answer at different moments, some thousandths of a second
+ * apart, so that a hop may seem to be before the one that sends to it: such a hop is shown later.
+ */
+export function marksOf(state) {
+  const all = [];
+  let earlier = [];
+  state.hops.forEach((hop, lane) => {
+    const marks = (hop.recent ?? []).map(([segment, rows, kept, ago, busy]) => ({ lane, segment, rows, kept, start: state.at_us - ago, busy }));
+    const ends = new Map(earlier.map((mark) => [mark.segment, mark.start + mark.busy]));
+    const late = Math.max(0, ...marks.map((mark) => (ends.get(mark.segment) ?? -Infinity) - mark.start));
+    for (const mark of marks) mark.start += late;
+    all.push(...marks);
+    if (marks.length > 0) earlier = marks;
+  });
+  return all;
 }
 
 /** Behind it, the server has said which of its rows are kept: segments pass the verifier in order. */
@@ -81,17 +97,17 @@ export class Tape {
     const state = this.#state;
     const last = this.strips.at(-1);
     if (!state || this.factor === 1 || (last && last.end > head - gap / 2)) return;
-    const lanes = state.hops.map((hop) => hop.recent ?? []).filter((recent) => recent.length > 0);
-    if (lanes.length === 0) return;
-    const newest = Math.max(...lanes.flatMap((recent) => recent.map((mark) => state.at_us - mark[3] + mark[4])));
+    const marks = marksOf(state);
+    if (marks.length === 0) return;
+    const newest = Math.max(...marks.map((mark) => mark.start + mark.busy));
     if (state.at_us - newest > oldest) return;
     // All lanes know what they did since then.
-    const known = Math.max(...lanes.map((recent) => state.at_us - Math.max(...recent.map((mark) => mark[3]))));
+    const known = Math.max(...state.hops.map((_, lane) => marks.filter((mark) => mark.lane === lane)).map((lane) => (lane.length ? Math.min(...lane.map((mark) => mark.start)) : 0)));
     const origin = Math.max(known, newest - longestMoment * 1e6 / this.factor, last?.newest ?? 0);
     if (newest <= origin) return;
     const begin = Math.max(head, (last?.end ?? 0) + gap);
     const strip = { begin, origin, factor: this.factor, newest, end: begin + ((newest - origin) * this.factor) / 1e6, marks: new Map() };
-    for (const mark of marksOf(state)) if (mark.start >= origin) this.#put(strip, mark);
+    for (const mark of marks) if (mark.start >= origin) this.#put(strip, mark);
     this.strips.push(strip);
     this.#update(state, this.#settled);
   }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Tape, niceFactor } from "../../../runtime/page/pipeline/tape.js";
+import { Tape, marksOf, niceFactor } from "../../../runtime/page/pipeline/tape.js";
 
 /** A stage and a verifier with `count` segments, each `busyUs` long, the newest of which ends at `at`. */
 function state(at, busyUs, { count = 64, first = 0, kept = 0 } = {}) {
@@ -12,7 +12,7 @@ function state(at, busyUs, { count = 64, first = 0, kept = 0 } = {}) {
     hops: [
       { kind: "draft", recent: [] },
       { kind: "stage", recent },
-      { kind: "verifier", recent: recent.slice(0, -2) },
+      { kind: "verifier", recent: recent.slice(0, -2).map((mark) => [...mark]) },
     ],
   };
 }
@@ -95,6 +95,26 @@ test("the pace changes when the model does, not for small differences", () => {
   assert.equal(tape.factor, 1000);
   tape.add(state(12e6, 300e3), 102);
   assert.equal(tape.factor, 1);
+});
+
+test("a pipeline that waits most of the time is slowed down less, so that several segments are in view", () => {
+  const tape = new Tape();
+  const waiting = state(10e6, 300);
+  for (const hop of waiting.hops) hop.recent.forEach((mark, i) => (mark[3] = (hop.recent.length - i) * 30e3));
+  tape.add(waiting, 100);
+  assert.equal(tape.factor, 20);
+});
+
+test("a hop is shown behind the one that sends to it, whenever they have answered", () => {
+  const marks = marksOf({
+    at_us: 10000,
+    hops: [
+      { kind: "stage", recent: [[7, 1, 0, 3000, 1000], [8, 1, 0, 2000, 1000]] },
+      { kind: "stage", recent: [[7, 1, 0, 2600, 500], [8, 1, 0, 1500, 500]] },
+      { kind: "verifier", recent: [[7, 1, 0, 1000, 100]] },
+    ],
+  });
+  assert.deepEqual(marks.map(({ lane, segment, start }) => [lane, segment, start]), [[0, 7, 7000], [0, 8, 8000], [1, 7, 8000], [1, 8, 9100], [2, 7, 9000]]);
 });
 
 test("what has passed is forgotten", () => {
