@@ -22,21 +22,21 @@ HttpAnswer answer_of(const HttpProblem& problem) {
 
 }  // namespace
 
-Connection::Connection(ServerCore& core, Tcp::socket socket, std::string peer)
+HttpConnection::HttpConnection(HttpCore& core, Tcp::socket socket, std::string peer)
     : core_(core),
       stream_(std::move(socket), core.tls ? &*core.tls : nullptr),
       timer_(stream_.socket().get_executor()),
       write_timer_(stream_.socket().get_executor()),
       peer_(std::move(peer)) {}
 
-Connection::~Connection() {
+HttpConnection::~HttpConnection() {
   core_.bodies -= counted_body_;
   if (reply_)
     reply_->cut();
   core_.connections.leave(this);
 }
 
-void Connection::post(std::shared_ptr<Connection> self, void (Connection::*what)()) {
+void HttpConnection::post(std::shared_ptr<HttpConnection> self, void (HttpConnection::*what)()) {
   auto executor = self->stream_.socket().get_executor();
   asio::post(executor, [self = std::move(self), what] {
     if (self->phase_ != Phase::closed)
@@ -44,23 +44,23 @@ void Connection::post(std::shared_ptr<Connection> self, void (Connection::*what)
   });
 }
 
-void Connection::start() {
-  post(shared_from_this(), &Connection::begin);
+void HttpConnection::start() {
+  post(shared_from_this(), &HttpConnection::begin);
 }
 
-void Connection::turn_away() {
-  post(shared_from_this(), &Connection::tell_busy);
+void HttpConnection::turn_away() {
+  post(shared_from_this(), &HttpConnection::tell_busy);
 }
 
-void Connection::end_soon() {
-  post(shared_from_this(), &Connection::finish_soon);
+void HttpConnection::end_soon() {
+  post(shared_from_this(), &HttpConnection::finish_soon);
 }
 
-void Connection::cut() {
-  post(shared_from_this(), &Connection::close);
+void HttpConnection::cut() {
+  post(shared_from_this(), &HttpConnection::close);
 }
 
-void Connection::begin() {
+void HttpConnection::begin() {
   if (!stream_.has_tls())
     return begin_request(core_.config.timeouts.head);
   set_limit(core_.config.timeouts.handshake);
@@ -73,7 +73,7 @@ void Connection::begin() {
   });
 }
 
-void Connection::begin_request(std::chrono::milliseconds patience) {
+void HttpConnection::begin_request(std::chrono::milliseconds patience) {
   phase_ = Phase::head;
   reader_ = std::make_unique<RequestReader>(core_.config.limits);
   has_head_begun_ = false;
@@ -83,7 +83,7 @@ void Connection::begin_request(std::chrono::milliseconds patience) {
   process();
 }
 
-void Connection::tell_busy() {
+void HttpConnection::tell_busy() {
   // A handshake would cost more than whoever is turned away is worth.
   if (stream_.has_tls())
     return close();
@@ -91,13 +91,13 @@ void Connection::tell_busy() {
       {503, "application/json", error_body({503, "too many connections"}), {{"Retry-After", "1"}}});
 }
 
-void Connection::finish_soon() {
+void HttpConnection::finish_soon() {
   is_stopping_ = true;
   if (phase_ == Phase::handshake || phase_ == Phase::head || phase_ == Phase::body)
     close();
 }
 
-void Connection::process() {
+void HttpConnection::process() {
   while (phase_ == Phase::head || phase_ == Phase::body) {
     std::size_t used = 0;
     if (begin_ < end_) {
@@ -123,7 +123,7 @@ void Connection::process() {
   read();
 }
 
-bool Connection::admit() {
+bool HttpConnection::admit() {
   auto& request = reader_->request();
   request.peer = peer_;
   is_admitted_ = true;
@@ -151,7 +151,7 @@ bool Connection::admit() {
   return true;
 }
 
-bool Connection::count_body() {
+bool HttpConnection::count_body() {
   auto now = reader_->body_bytes();
   if (now == counted_body_)
     return true;
@@ -159,7 +159,7 @@ bool Connection::count_body() {
   return (core_.bodies += added) <= core_.config.limits.bodies_bytes;
 }
 
-void Connection::dispatch() {
+void HttpConnection::dispatch() {
   phase_ = Phase::answering;
   timer_.cancel();
   core_.bodies -= std::exchange(counted_body_, 0);
@@ -174,7 +174,7 @@ void Connection::dispatch() {
   // Called with the lock of the queue, which `close` takes as well: so nothing is posted after the end.
   auto wake = [weak = weak_from_this()] {
     if (auto self = weak.lock())
-      post(std::move(self), &Connection::flush);
+      post(std::move(self), &HttpConnection::flush);
   };
   reply_ = std::make_shared<ReplyQueue>(std::move(shape), wake);
   auto reply = std::make_shared<QueuedReply>(reply_);
@@ -190,11 +190,11 @@ void Connection::dispatch() {
   read();
 }
 
-void Connection::fail(const HttpProblem& problem) {
+void HttpConnection::fail(const HttpProblem& problem) {
   refuse(answer_of(problem));
 }
 
-void Connection::refuse(const HttpAnswer& answer) {
+void HttpConnection::refuse(const HttpAnswer& answer) {
   ++core_.counters.requests_refused;
   bool is_head = reader_ && reader_->request().method == "HEAD";
   auto fields = cors_;
@@ -210,7 +210,7 @@ void Connection::refuse(const HttpAnswer& answer) {
   flush();
 }
 
-void Connection::end_answer() {
+void HttpConnection::end_answer() {
   bool is_broken_off = reply_->is_broken_off();
   bool keeps_alive = reply_->keeps_alive();
   reply_->cut();
@@ -226,7 +226,7 @@ void Connection::end_answer() {
   begin_request(core_.config.timeouts.idle);
 }
 
-void Connection::linger() {
+void HttpConnection::linger() {
   phase_ = Phase::lingering;
   if (client_has_ended_)
     return close();
@@ -242,7 +242,7 @@ void Connection::linger() {
   read();
 }
 
-void Connection::close() {
+void HttpConnection::close() {
   if (phase_ == Phase::closed)
     return;
   phase_ = Phase::closed;
@@ -256,7 +256,7 @@ void Connection::close() {
   core_.connections.leave(this);
 }
 
-void Connection::set_limit(std::chrono::milliseconds limit) {
+void HttpConnection::set_limit(std::chrono::milliseconds limit) {
   limit_ = Clock::now() + limit;
   timer_.expires_at(limit_);
   timer_.async_wait([self = shared_from_this()](const SystemError& error) {
@@ -266,7 +266,7 @@ void Connection::set_limit(std::chrono::milliseconds limit) {
   });
 }
 
-void Connection::limit_is_over() {
+void HttpConnection::limit_is_over() {
   switch (phase_) {
     case Phase::head:
       if (!has_head_begun_)
@@ -282,7 +282,7 @@ void Connection::limit_is_over() {
   }
 }
 
-void Connection::watch_for_end() {
+void HttpConnection::watch_for_end() {
   pollfd state{stream_.socket().native_handle(), POLLRDHUP, 0};
   if (::poll(&state, 1, 0) > 0 && state.revents != 0)
     return client_ended((state.revents & (POLLERR | POLLHUP)) != 0);

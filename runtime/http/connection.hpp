@@ -16,12 +16,12 @@ namespace flowspec {
 /// Reads requests, passes them on one at a time, and sends the answers. Everything happens on the
 /// strand of the socket, except what is said to be thread-safe. It reads on while an answer is on its
 /// way: that is how the end of a client is noticed. What it reads then waits, up to a limit.
-class Connection final : public std::enable_shared_from_this<Connection> {
+class HttpConnection final : public std::enable_shared_from_this<HttpConnection> {
  public:
-  Connection(ServerCore& core, Tcp::socket socket, std::string peer);
-  ~Connection();
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
+  HttpConnection(HttpCore& core, Tcp::socket socket, std::string peer);
+  ~HttpConnection();
+  HttpConnection(const HttpConnection&) = delete;
+  HttpConnection& operator=(const HttpConnection&) = delete;
 
   /// Thread-safe, once: begins to read requests.
   void start();
@@ -48,7 +48,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   };
 
   /// Keeps no pointer to it: the last one must not go where a lock is held.
-  static void post(std::shared_ptr<Connection> self, void (Connection::*what)());
+  static void post(std::shared_ptr<HttpConnection> self, void (HttpConnection::*what)());
   void begin();
   void begin_request(std::chrono::milliseconds patience);
   void tell_busy();
@@ -78,8 +78,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void set_limit(std::chrono::milliseconds limit);
   void limit_is_over();
 
-  ServerCore& core_;
-  Stream stream_;
+  HttpCore& core_;
+  HttpStream stream_;
   asio::steady_timer timer_;
   asio::steady_timer write_timer_;
   Clock::time_point limit_;

@@ -13,7 +13,7 @@ constexpr std::size_t first_buffer = 2048;
 
 }  // namespace
 
-void Connection::read() {
+void HttpConnection::read() {
   if (is_reading_ || client_has_ended_ || phase_ == Phase::closed)
     return;
   if (phase_ == Phase::lingering)
@@ -41,7 +41,7 @@ void Connection::read() {
                     });
 }
 
-void Connection::have_read(const SystemError& error, std::size_t bytes) {
+void HttpConnection::have_read(const SystemError& error, std::size_t bytes) {
   end_ += bytes;
   core_.counters.bytes_received += bytes;
   if (error)
@@ -49,7 +49,7 @@ void Connection::have_read(const SystemError& error, std::size_t bytes) {
   process();
 }
 
-void Connection::client_ended(bool is_reset) {
+void HttpConnection::client_ended(bool is_reset) {
   client_has_ended_ = true;
   bool may_read_on =
       phase_ == Phase::closing || (phase_ == Phase::answering && reply_ && reply_->is_complete());
@@ -57,7 +57,7 @@ void Connection::client_ended(bool is_reset) {
     return close();
 }
 
-void Connection::flush() {
+void HttpConnection::flush() {
   if (is_writing_ || phase_ == Phase::closed)
     return;
   if (out_sent_ == out_.size()) {
@@ -94,7 +94,7 @@ void Connection::flush() {
                      });
 }
 
-void Connection::have_written(const SystemError& error, std::size_t bytes) {
+void HttpConnection::have_written(const SystemError& error, std::size_t bytes) {
   core_.counters.bytes_sent += bytes;
   if (error)
     return close();

@@ -17,10 +17,10 @@
 
 namespace flowspec {
 
-class Connection;
+class HttpConnection;
 
 /// Who is connected: how many in all, and of each address. Thread-safe.
-class Connections {
+class HttpConnections {
  public:
   enum class Verdict {
     taken,
@@ -31,22 +31,23 @@ class Connections {
   };
 
   /// `most` in all, `most_of_one` of one address (0: no limit of its own).
-  Connections(std::size_t most, std::size_t most_of_one) : most_(most), most_of_one_(most_of_one) {}
+  HttpConnections(std::size_t most, std::size_t most_of_one)
+      : most_(most), most_of_one_(most_of_one) {}
 
   /// Takes the connection in, or not. `address` is what counts as one address.
-  Verdict enter(const std::shared_ptr<Connection>& connection, const std::string& address);
-  void leave(Connection* connection);
+  Verdict enter(const std::shared_ptr<HttpConnection>& connection, const std::string& address);
+  void leave(HttpConnection* connection);
   std::size_t size() const;
   /// No more from now on.
   void stop();
-  std::vector<std::shared_ptr<Connection>> all() const;
+  std::vector<std::shared_ptr<HttpConnection>> all() const;
   /// Waits until none is left. False: not within `limit`.
   bool wait_for_none(std::chrono::milliseconds limit);
   void wait_for_none();
 
  private:
   struct Entry {
-    std::weak_ptr<Connection> connection;
+    std::weak_ptr<HttpConnection> connection;
     std::string address;
     bool is_refused = false;
   };
@@ -55,14 +56,14 @@ class Connections {
   std::size_t most_of_one_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<Connection*, Entry> entries_;
+  std::map<HttpConnection*, Entry> entries_;
   std::map<std::string, std::size_t> of_address_;
   /// Of the entries, those that are only told to go.
   std::size_t refused_ = 0;
   bool is_stopping_ = false;
 };
 
-struct ServerCounters {
+struct HttpCoreCounters {
   std::atomic<std::uint64_t> connections{0};
   std::atomic<std::uint64_t> connections_refused{0};
   std::atomic<std::uint64_t> requests{0};
@@ -72,8 +73,8 @@ struct ServerCounters {
   std::atomic<std::uint64_t> bytes_sent{0};
 };
 
-struct ServerCore {
-  ServerCore(HttpConfig given, HttpHandler handles, HttpAdmission admits, std::size_t most)
+struct HttpCore {
+  HttpCore(HttpConfig given, HttpHandler handles, HttpAdmission admits, std::size_t most)
       : config(std::move(given)),
         handler(std::move(handles)),
         admission(std::move(admits)),
@@ -86,8 +87,8 @@ struct ServerCore {
   HttpAdmission admission;
   HttpRules rules;
   std::optional<asio::ssl::context> tls;
-  Connections connections;
-  ServerCounters counters;
+  HttpConnections connections;
+  HttpCoreCounters counters;
   /// Bytes of bodies that are being received.
   std::atomic<std::size_t> bodies{0};
   asio::io_context io;
