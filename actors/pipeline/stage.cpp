@@ -78,7 +78,7 @@ class Stage : public HopActor {
     if (session == nullptr)
       return;
     try {
-      reserve(grow->slots - std::min(grow->slots, session->open.slots));
+      reserve(grow->slots - std::min(grow->slots, session->open.slots), sessions_.promised());
       sessions_.grow(*grow);
     } catch (const std::exception& e) {
       session->dead = true;
@@ -115,7 +115,8 @@ class Stage : public HopActor {
       auto prunes = sessions_.close(close->session, close->keep);
       if (!close->keep)
         prunes.clear();
-      pool_.released();
+      if (sessions_.all().empty())
+        pool_.released();
       self_->send(config_.peers.next,
                   CloseMessage{{close->session, close->keep, std::move(prunes)}});
     }
@@ -148,7 +149,7 @@ class Stage : public HopActor {
     try {
       apply(open.prunes);
       auto cached = sessions_.has(open.prefix_session) ? open.cached_tokens : 0;
-      reserve(open.slots - std::min(open.slots, cached));
+      reserve(open.slots - std::min(open.slots, cached), sessions_.promised());
       auto id = open.session;
       auto error = sessions_.open(std::move(open));
       if (auto* session = error ? nullptr : sessions_.find(id)) {
@@ -163,8 +164,8 @@ class Stage : public HopActor {
   }
 
   /// Throws ModelError.
-  void reserve(std::uint32_t slots) {
-    pool_.reserve(slots);
+  void reserve(std::uint32_t slots, std::uint64_t promised = 0) {
+    pool_.reserve(slots, promised);
     if (!output_.empty() && !output_.reserve(pool_.slots()->usable(), config_.kv.memory))
       sessions_.forget_output();
   }

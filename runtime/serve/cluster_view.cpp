@@ -230,6 +230,17 @@ void add_node_changes(const ClusterState& before, const ClusterState& now,
 
 }  // namespace
 
+void note_losses(const ClusterState& before, ClusterState& now) {
+  for (ServedNode& node : now.nodes) {
+    const ServedNode* earlier = find_node(before, node.name);
+    bool had_parts = !parts_at(before, node.name).empty();
+    if (!parts_at(now, node.name).empty())
+      node.is_lost = false;
+    else if (earlier != nullptr && (earlier->is_lost || had_parts))
+      node.is_lost = true;
+  }
+}
+
 std::vector<std::string> changes(const ClusterState& before, const ClusterState& now) {
   std::vector<std::string> texts;
   // What is there at the start is no news.

@@ -100,6 +100,10 @@ struct ClusterState {
   std::vector<ClusterNews> news;
 };
 
+/// Parts leave a node only when it is lost: marks nodes that had parts and have none now, and those that were
+/// lost and have no part since. One that comes back is told of when it gets a part again.
+void note_losses(const ClusterState& before, ClusterState& now);
+
 /// What people would want to know of the change: nodes that went and came, parts that moved, and pauses.
 /// In sentences without a full stop.
 std::vector<std::string> changes(const ClusterState& before, const ClusterState& now);

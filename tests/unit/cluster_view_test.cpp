@@ -152,6 +152,25 @@ BOOST_AUTO_TEST_CASE(a_lost_node_its_layers_elsewhere_and_the_pause_are_news) {
               "the text goes on, after a pause of 0.15 s"});
 }
 
+BOOST_AUTO_TEST_CASE(a_node_whose_parts_are_elsewhere_was_lost_until_it_has_a_part_again) {
+  auto before = running();
+  auto now = before;
+  now.places[1] = "n3 (h:3)";
+  note_losses(before, now);
+  BOOST_TEST(!now.nodes[0].is_lost);
+  BOOST_TEST(now.nodes[1].is_lost);
+  BOOST_TEST(!now.nodes[2].is_lost);
+  auto later = running();
+  later.places = now.places;
+  note_losses(now, later);
+  BOOST_TEST(later.nodes[1].is_lost);
+  auto back = running();
+  note_losses(later, back);
+  BOOST_TEST(!back.nodes[1].is_lost);
+  // Whether a node that never had a part is there, is not known from parts.
+  BOOST_TEST(!now.nodes[2].is_lost);
+}
+
 BOOST_AUTO_TEST_CASE(nodes_that_come_and_go_are_news) {
   auto before = running();
   before.nodes[0].is_lost = true;

@@ -1,5 +1,7 @@
 // Draws the lanes on a canvas: a line for each hop, on which its segments pass from right to left.
 
+import { delay } from "./tape.js";
+
 const pixelsPerSecond = 38;
 const narrowest = 1.5;
 
@@ -64,7 +66,8 @@ export class Lanes {
   }
 
   addTree(nodes, sent) {
-    this.#trees.push({ at: this.head, nodes, sent });
+    // As late as the segments.
+    this.#trees.push({ at: this.head + delay, nodes, sent });
     const limit = this.head - this.#span() - 2;
     while (this.#trees.length > 2 && this.#trees[1].at < limit) this.#trees.shift();
   }
@@ -172,8 +175,9 @@ export class Lanes {
         if (i > 0) context.lineTo(x(tree.at), y(this.#trees[i - 1]));
         context.lineTo(x(tree.at), y(tree));
       }
-      context.lineTo(x(this.head), y(this.#trees.at(-1)));
-      context.lineTo(x(this.head), floor);
+      const end = x(Math.max(this.head, this.#trees.at(-1).at));
+      context.lineTo(end, y(this.#trees.at(-1)));
+      context.lineTo(end, floor);
       context.fill();
     }
   }

@@ -7,10 +7,12 @@
 /** Seconds of tape that a usual segment should have. */
 const usualLength = 0.3;
 /** How late the lanes are, so that a segment is known when its place comes into view. */
-const delay = 0.7;
+export const delay = 0.7;
 /** Seconds of tape of a moment in slow motion, and the gap behind it. */
 const longestMoment = 7;
 const gap = 0.35;
+/** A moment that ended so long ago, in microseconds, is no longer shown. */
+const oldest = 1.5e6;
 
 /** 1, 2, 5, 10, 20, ...: the next one that is not smaller. */
 export function niceFactor(factor) {
@@ -82,6 +84,7 @@ export class Tape {
     const lanes = state.hops.map((hop) => hop.recent ?? []).filter((recent) => recent.length > 0);
     if (lanes.length === 0) return;
     const newest = Math.max(...lanes.flatMap((recent) => recent.map((mark) => state.at_us - mark[3] + mark[4])));
+    if (state.at_us - newest > oldest) return;
     // All lanes know what they did since then.
     const known = Math.max(...lanes.map((recent) => state.at_us - Math.max(...recent.map((mark) => mark[3]))));
     const origin = Math.max(known, newest - longestMoment * 1e6 / this.factor, last?.newest ?? 0);

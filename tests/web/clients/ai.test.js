@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText, streamText } from "ai";
-import { cluster, until, url } from "../support/server.js";
+import { cluster, endless, until, url } from "../support/server.js";
 
 async function model() {
   const { data } = await (await fetch(`${url}/v1/models`)).json();
@@ -42,7 +42,7 @@ describe("ai", () => {
 
   test("an abort frees the session", async () => {
     const abort = new AbortController();
-    const stream = streamText({ model: await model(), ...asked, maxOutputTokens: 400, abortSignal: abort.signal });
+    const stream = streamText({ model: await model(), ...asked, maxOutputTokens: 19000, providerOptions: { flowspec: { logit_bias: endless.logit_bias } }, abortSignal: abort.signal });
     for await (const part of stream.textStream) {
       if (part) abort.abort();
     }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import OpenAI from "openai";
-import { cluster, until, url } from "../support/server.js";
+import { cluster, endless, until, url } from "../support/server.js";
 
 const client = () => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
 const question = [{ role: "user", content: "Tell me a story about a dog." }];
@@ -202,7 +202,7 @@ describe("openai", () => {
   });
 
   test("an answer that is no longer wanted frees its session within a second", async () => {
-    const stream = await chat({ stream: true, max_tokens: 400 });
+    const stream = await chat({ stream: true, ...endless });
     for await (const chunk of stream) if (chunk.choices[0].delta.content) break;
     stream.controller.abort();
     await until("no session is left", async () => (await cluster()).sessions.length === 0, 1000);
@@ -211,7 +211,7 @@ describe("openai", () => {
   test("so does one that is aborted before its first word, or was not streamed", async () => {
     for (const stream of [true, false]) {
       const abort = new AbortController();
-      const answer = chat({ stream, max_tokens: 400 }, { signal: abort.signal });
+      const answer = chat({ stream, ...endless }, { signal: abort.signal });
       await until("the session is there", async () => (await cluster()).sessions.length > 0).catch(() => {});
       abort.abort();
       await answer.catch(() => {});

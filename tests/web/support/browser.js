@@ -71,6 +71,11 @@ export async function answer(page) {
   return (await page.textContent(".message.assistant:last-child .body")).trim();
 }
 
+/** Adds these fields to the requests of the page. */
+export async function addFields(page, fields) {
+  await page.route("**/v1/chat/completions", (route) => route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), ...fields }) }));
+}
+
 /** Lets the server answer so from now on: `texts` are the pieces of a stream. */
 export async function answerWith(page, texts, { finish = "stop" } = {}) {
   await page.unroute("**/v1/chat/completions");

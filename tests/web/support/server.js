@@ -11,6 +11,9 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../.
 const bin = path.join(process.env.FLOWSPEC_BUILD ?? path.join(root, "build/release"), "bin");
 const startLimit = 120000;
 
+/** Fields of a request whose answer never ends by itself: the tokens that end a text are forbidden. */
+export const endless = { max_tokens: 19000, logit_bias: { 1: -100, 2: -100 } };
+
 /** Its address, as "http://127.0.0.1:PORT"; set by `start`. */
 export let url = "";
 const programs = [];
@@ -77,7 +80,7 @@ export async function start({ nodeCount = 2, options = [] } = {}) {
   const port = await freePort();
   url = `http://127.0.0.1:${port}`;
   const words = addresses.flatMap((address) => ["--node", address]);
-  await isReady(run("flowspec", ["serve", ...words, "--stages", String(nodeCount), "--listen", `127.0.0.1:${port}`, "--chat-template", "chatml", ...options]));
+  await isReady(run("flowspec", ["serve", ...words, "--stages", String(nodeCount), "--listen", `127.0.0.1:${port}`, "--context", "20000", "--max-tokens", "400", ...options]));
   return url;
 }
 

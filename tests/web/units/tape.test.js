@@ -68,6 +68,14 @@ test("nothing new is no new moment", () => {
   assert.equal(tape.strips.length, 1);
 });
 
+test("what was before the page was opened is not shown", () => {
+  const tape = new Tape();
+  const idle = state(10e6, 300);
+  for (const hop of idle.hops) for (const mark of hop.recent) mark[3] += 20e6;
+  tape.add(idle, 100);
+  assert.ok(tape.isEmpty(0));
+});
+
 test("rows are in flight until the verifier has had their segment", () => {
   const tape = new Tape();
   tape.add(state(10e6, 300e3, { count: 3 }), 100);
