@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(sessions_that_fit_one_by_one_are_counted_together) {
   auto refusal = stage.open(2, slots_of_60_mib);
   BOOST_TEST(
       refusal ==
-      "the session does not fit: 60 MiB of KV are needed for 122880 positions; 60 of 99 MiB are "
+      "the session does not fit: 60 MiB of KV are needed for 122880 positions; 60 of 100 MiB are "
       "taken, and 122880 of 204800 slots (--kv-memory of a node)");
   stage.close(1, false);
   BOOST_TEST(stage.memory.promised() == 0U);
