@@ -10,6 +10,7 @@
 #include "actors/pipeline/hop_actor.hpp"
 #include "actors/pipeline/kept_output.hpp"
 #include "actors/support/spawn.hpp"
+#include "messages/limits.hpp"
 #include "messages/segment_writer.hpp"
 #include "models/base/error.hpp"
 
@@ -42,7 +43,8 @@ class Stage : public HopActor {
       pool_ = KvPool(config_.kv, model_->cache_bytes(1),
                      [this](std::uint32_t slots) { return model_->make_cache(slots); });
       if (config_.keeps_output)
-        output_ = KeptOutput(pool_.capacity(), model_->hidden_size());
+        output_ = KeptOutput(std::min<std::size_t>(pool_.capacity(), limits::slots),
+                             model_->hidden_size());
     } catch (const std::bad_alloc&) {
       return text_error(ErrorCode::does_not_fit, "no address space for the KV: lower --kv-memory");
     }

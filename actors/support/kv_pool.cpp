@@ -20,7 +20,7 @@ constexpr std::uint32_t step = 256;
 std::uint32_t capacity_of(const KvBudget& budget, std::size_t slot_bytes) {
   std::uint64_t most = budget.slots != 0 ? budget.slots : limits::slots;
   if (slot_bytes == 0)
-    return budget.slots != 0 ? budget.slots : SlotPool::unlimited;
+    return static_cast<std::uint32_t>(most);
   most = std::min(most, budget.bytes / slot_bytes);
   auto free = budget.memory ? budget.memory->available() : 0;
   if (free != 0)
