@@ -16,6 +16,12 @@
 
 namespace flowspec {
 
+/// Gives back memory that was mapped.
+struct Unmap {
+  std::size_t bytes = 0;
+  void operator()(float* memory) const { munmap(memory, bytes); }
+};
+
 /// What a stage has sent of all rows, by their KV slots, so that it can be sent again to a new hop. Costs
 /// nothing but a slower recovery where there is no memory for it. Empty where it is not kept.
 class KeptOutput {
@@ -54,11 +60,6 @@ class KeptOutput {
   }
 
  private:
-  struct Unmap {
-    std::size_t bytes = 0;
-    void operator()(float* memory) const { munmap(memory, bytes); }
-  };
-
   std::size_t columns_ = 0;
   std::unique_ptr<float[], Unmap> values_;
   std::size_t claimed_ = 0;
