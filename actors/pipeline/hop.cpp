@@ -54,6 +54,14 @@ void HopSessions::grow(const Grow& grow) {
   session->open.slots = std::max(session->open.slots, grow.slots);
 }
 
+std::uint64_t HopSessions::promised() const {
+  std::uint64_t slots = 0;
+  for (const auto& [id, session] : sessions_)
+    if (!session.dead)
+      slots += session.open.slots - std::min(session.open.slots, session.view.held());
+  return slots;
+}
+
 std::vector<Prune> HopSessions::close(SessionId id, bool keep) {
   auto session = sessions_.extract(id);
   // What was put aside stays, where the Close was on its way meanwhile.

@@ -81,6 +81,8 @@ class HopSessions {
   std::optional<std::string> open(Open open);
   /// A session may go on to more positions.
   void grow(const Grow& grow);
+  /// Slots that open sessions may take and have not taken.
+  std::uint64_t promised() const;
   /// With `keep`, a session that is not dead can be resumed. Returns those of its prunes that were
   /// applied since the last segment.
   std::vector<Prune> close(SessionId id, bool keep);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <spdlog/spdlog.h>
+#include <sys/mman.h>
 
 #include "actors/support/memory_ledger.hpp"
 #include "models/base/aligned_floats.hpp"
@@ -15,14 +16,26 @@
 
 namespace flowspec {
 
+/// Gives back memory that was mapped.
+struct Unmap {
+  std::size_t bytes = 0;
+  void operator()(float* memory) const { munmap(memory, bytes); }
+};
+
 /// What a stage has sent of all rows, by their KV slots, so that it can be sent again to a new hop. Costs
 /// nothing but a slower recovery where there is no memory for it. Empty where it is not kept.
 class KeptOutput {
  public:
   KeptOutput() = default;
-  /// Memory is taken as slots are used.
-  KeptOutput(std::size_t slots, std::size_t columns)
-      : columns_(columns), values_(allocate_floats(slots * columns)) {
+  /// Memory is taken as slots are used. Address space may be far more than there is memory, so it is not
+  /// asked for as memory; where there is none, nothing is kept.
+  KeptOutput(std::size_t slots, std::size_t columns) : columns_(columns) {
+    auto bytes = slots * columns * sizeof(float);
+    auto* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+      return;
+    values_ = {static_cast<float*>(memory), Unmap{bytes}};
     refuse_huge_pages(values_.get(), slots * columns);
   }
 
@@ -48,7 +61,7 @@ class KeptOutput {
 
  private:
   std::size_t columns_ = 0;
-  AlignedFloats values_;
+  std::unique_ptr<float[], Unmap> values_;
   std::size_t claimed_ = 0;
   std::vector<std::shared_ptr<MemoryLedger::Claim>> claims_;
 };

@@ -10,6 +10,7 @@
 #include "actors/pipeline/hop_actor.hpp"
 #include "actors/pipeline/kept_output.hpp"
 #include "actors/support/spawn.hpp"
+#include "messages/limits.hpp"
 #include "messages/segment_writer.hpp"
 #include "models/base/error.hpp"
 
@@ -42,7 +43,8 @@ class Stage : public HopActor {
       pool_ = KvPool(config_.kv, model_->cache_bytes(1),
                      [this](std::uint32_t slots) { return model_->make_cache(slots); });
       if (config_.keeps_output)
-        output_ = KeptOutput(pool_.capacity(), model_->hidden_size());
+        output_ = KeptOutput(std::min<std::size_t>(pool_.capacity(), limits::slots),
+                             model_->hidden_size());
     } catch (const std::bad_alloc&) {
       return text_error(ErrorCode::does_not_fit, "no address space for the KV: lower --kv-memory");
     }
@@ -78,7 +80,7 @@ class Stage : public HopActor {
     if (session == nullptr)
       return;
     try {
-      reserve(grow->slots - std::min(grow->slots, session->open.slots));
+      reserve(grow->slots - std::min(grow->slots, session->open.slots), sessions_.promised());
       sessions_.grow(*grow);
     } catch (const std::exception& e) {
       session->dead = true;
@@ -115,7 +117,8 @@ class Stage : public HopActor {
       auto prunes = sessions_.close(close->session, close->keep);
       if (!close->keep)
         prunes.clear();
-      pool_.released();
+      if (sessions_.all().empty())
+        pool_.released();
       self_->send(config_.peers.next,
                   CloseMessage{{close->session, close->keep, std::move(prunes)}});
     }
@@ -148,7 +151,7 @@ class Stage : public HopActor {
     try {
       apply(open.prunes);
       auto cached = sessions_.has(open.prefix_session) ? open.cached_tokens : 0;
-      reserve(open.slots - std::min(open.slots, cached));
+      reserve(open.slots - std::min(open.slots, cached), sessions_.promised());
       auto id = open.session;
       auto error = sessions_.open(std::move(open));
       if (auto* session = error ? nullptr : sessions_.find(id)) {
@@ -163,8 +166,8 @@ class Stage : public HopActor {
   }
 
   /// Throws ModelError.
-  void reserve(std::uint32_t slots) {
-    pool_.reserve(slots);
+  void reserve(std::uint32_t slots, std::uint64_t promised = 0) {
+    pool_.reserve(slots, promised);
     if (!output_.empty() && !output_.reserve(pool_.slots()->usable(), config_.kv.memory))
       sessions_.forget_output();
   }

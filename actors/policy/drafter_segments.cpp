@@ -18,10 +18,10 @@ bool Drafter::holds(const Session& session) const {
 }
 
 /// A segment of all sessions waits for those whose root has moved: rows that miss it wait for the next
-/// one, which is a whole forward of the first stage later. It waits only for so many forwards after
-/// the last move, whoever took part in them.
+/// one, which is a whole forward of the first stage later. More sessions than a draft forward has rows
+/// for do not make it wait longer than twice as many forwards.
 bool Drafter::segment_waits() const {
-  return forwards_since_move_ < policy_.min_drafts_before_send &&
+  return forwards_since_move_ < 2 * policy_.min_drafts_before_send &&
          std::ranges::any_of(
              sessions_,
              [this](const auto& entry) { return !entry.second.cancelled && holds(entry.second); });

@@ -20,7 +20,7 @@ constexpr std::uint32_t step = 256;
 std::uint32_t capacity_of(const KvBudget& budget, std::size_t slot_bytes) {
   std::uint64_t most = budget.slots != 0 ? budget.slots : limits::slots;
   if (slot_bytes == 0)
-    return budget.slots != 0 ? budget.slots : SlotPool::unlimited;
+    return static_cast<std::uint32_t>(most);
   most = std::min(most, budget.bytes / slot_bytes);
   auto free = budget.memory ? budget.memory->available() : 0;
   if (free != 0)
@@ -57,14 +57,14 @@ KvPool::KvPool(KvBudget budget, std::size_t slot_bytes, const MakeCache& make)
   slots_ = std::make_shared<SlotPool>(capacity, slot_bytes == 0 ? capacity : 0);
 }
 
-void KvPool::reserve(std::uint32_t more) {
-  auto wanted = std::uint64_t{slots_->used()} + more;
+void KvPool::reserve(std::uint32_t more, std::uint64_t promised) {
+  auto taken = slots_->used() + promised;
+  auto wanted = taken + more;
   if (wanted > slots_->capacity())
     throw ModelError(fmt::format(
         "{} MiB of KV are needed for {} positions; {} of {} MiB are taken, and {} of {} slots",
-        mebibytes(std::uint64_t{more} * slot_bytes_), more, mebibytes(bytes()),
-        std::uint64_t{slots_->capacity()} * slot_bytes_ >> 20U, slots_->used(),
-        slots_->capacity()));
+        mebibytes(std::uint64_t{more} * slot_bytes_), more, mebibytes(taken * slot_bytes_),
+        std::uint64_t{slots_->capacity()} * slot_bytes_ >> 20U, taken, slots_->capacity()));
   if (wanted <= slots_->usable())
     return;
   auto usable = std::max<std::uint64_t>(wanted, std::uint64_t{slots_->usable()} + step);

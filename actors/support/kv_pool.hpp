@@ -43,10 +43,11 @@ class KvPool {
   std::uint64_t bytes() const { return std::uint64_t{slots_->used()} * slot_bytes_; }
   std::size_t slot_bytes() const { return slot_bytes_; }
 
-  /// Makes sure that so many more slots can be taken. Throws ModelError, with the figures, if the pool is
-  /// too small for them, or if there is no memory.
-  void reserve(std::uint32_t more);
-  /// To be called when slots were released.
+  /// Makes sure that so many more slots can be taken, beside those that others were promised and have not
+  /// taken yet. Throws ModelError, with the figures, if the pool is too small for them, or if there is no
+  /// memory.
+  void reserve(std::uint32_t more, std::uint64_t promised = 0);
+  /// To be called when slots were released, and none are promised.
   void released();
 
  private:

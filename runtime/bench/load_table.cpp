@@ -55,12 +55,24 @@ std::string long_prompt(const LongPromptRun& run) {
 
 std::string load_table(std::span<const CellResult* const> cells,
                        std::span<const std::string> labels) {
-  TextTable table({"requests at once", "all\ntokens/s", "total\nx of one", "each\ntokens/s",
-                   "each\nkeeps", "least\nkeeps", "first token (s)\nmedian, p95, p99",
-                   "a token (ms)\nmedian, p95, p99", "gaps (ms)\nmedian, p95, p99",
-                   "stages busy,\nuseful (%)", "long prompt\nread"});
-  bool has_lines = false;
   bool has_long_prompt = false;
+  for (const CellResult* cell : cells)
+    for (const LoadSummary& load : cell->summary.loads)
+      has_long_prompt = has_long_prompt || load.long_prompt.has_value();
+  std::vector<std::string> headings{"requests at once",
+                                    "all\ntokens/s",
+                                    "total\nx of one",
+                                    "each\ntokens/s",
+                                    "each\nkeeps",
+                                    "least\nkeeps",
+                                    "first token (s)\nmedian, p95, p99",
+                                    "a token (ms)\nmedian, p95, p99",
+                                    "gaps (ms)\nmedian, p95, p99",
+                                    "stages busy,\nuseful (%)"};
+  if (has_long_prompt)
+    headings.emplace_back("long prompt\nread");
+  TextTable table(headings);
+  bool has_lines = false;
   for (std::size_t i = 0; i < cells.size(); ++i)
     for (const LoadSummary& load : cells[i]->summary.loads) {
       has_lines = true;
@@ -74,10 +86,8 @@ std::string load_table(std::span<const CellResult* const> cells,
                                     milliseconds(load.token_s),
                                     milliseconds(load.gap_s),
                                     stages(load)};
-      if (load.long_prompt) {
-        has_long_prompt = true;
+      if (load.long_prompt)
         line.push_back(long_prompt(*load.long_prompt));
-      }
       table.add(std::move(line));
     }
   if (!has_lines)

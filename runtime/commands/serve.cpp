@@ -122,7 +122,8 @@ class Serving {
     settings.model = served_name(options_);
     if (!options_.api_key_file.empty())
       settings.keys = ApiKeys::read(options_.api_key_file);
-    settings.most_waiting = std::max<std::size_t>(options_.queue, 1);
+    // Of those that are still being read; the queue itself is behind them.
+    settings.most_waiting = std::max<std::size_t>(options_.queue, 64);
     return settings;
   }
 

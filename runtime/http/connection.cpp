@@ -22,7 +22,7 @@ HttpAnswer answer_of(const HttpProblem& problem) {
 
 }  // namespace
 
-HttpConnection::HttpConnection(ServerCore& core, Tcp::socket socket, std::string peer)
+HttpConnection::HttpConnection(HttpCore& core, Tcp::socket socket, std::string peer)
     : core_(core),
       stream_(std::move(socket), core.tls ? &*core.tls : nullptr),
       timer_(stream_.socket().get_executor()),

@@ -18,7 +18,7 @@ namespace flowspec {
 /// way: that is how the end of a client is noticed. What it reads then waits, up to a limit.
 class HttpConnection final : public std::enable_shared_from_this<HttpConnection> {
  public:
-  HttpConnection(ServerCore& core, Tcp::socket socket, std::string peer);
+  HttpConnection(HttpCore& core, Tcp::socket socket, std::string peer);
   ~HttpConnection();
   HttpConnection(const HttpConnection&) = delete;
   HttpConnection& operator=(const HttpConnection&) = delete;
@@ -78,8 +78,8 @@ class HttpConnection final : public std::enable_shared_from_this<HttpConnection>
   void set_limit(std::chrono::milliseconds limit);
   void limit_is_over();
 
-  ServerCore& core_;
-  Stream stream_;
+  HttpCore& core_;
+  HttpStream stream_;
   asio::steady_timer timer_;
   asio::steady_timer write_timer_;
   Clock::time_point limit_;

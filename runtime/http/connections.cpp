@@ -12,8 +12,8 @@ constexpr std::size_t most_refused = 64;
 
 }  // namespace
 
-Connections::Verdict Connections::enter(const std::shared_ptr<HttpConnection>& connection,
-                                        const std::string& address) {
+HttpConnections::Verdict HttpConnections::enter(const std::shared_ptr<HttpConnection>& connection,
+                                                const std::string& address) {
   std::lock_guard lock(mutex_);
   if (is_stopping_)
     return Verdict::dropped;
@@ -32,7 +32,7 @@ Connections::Verdict Connections::enter(const std::shared_ptr<HttpConnection>& c
   return Verdict::taken;
 }
 
-void Connections::leave(HttpConnection* connection) {
+void HttpConnections::leave(HttpConnection* connection) {
   std::lock_guard lock(mutex_);
   auto found = entries_.find(connection);
   if (found == entries_.end())
@@ -45,17 +45,17 @@ void Connections::leave(HttpConnection* connection) {
   changed_.notify_all();
 }
 
-std::size_t Connections::size() const {
+std::size_t HttpConnections::size() const {
   std::lock_guard lock(mutex_);
   return entries_.size() - refused_;
 }
 
-void Connections::stop() {
+void HttpConnections::stop() {
   std::lock_guard lock(mutex_);
   is_stopping_ = true;
 }
 
-std::vector<std::shared_ptr<HttpConnection>> Connections::all() const {
+std::vector<std::shared_ptr<HttpConnection>> HttpConnections::all() const {
   std::vector<std::shared_ptr<HttpConnection>> result;
   std::lock_guard lock(mutex_);
   for (const auto& [pointer, entry] : entries_)
@@ -64,12 +64,12 @@ std::vector<std::shared_ptr<HttpConnection>> Connections::all() const {
   return result;
 }
 
-bool Connections::wait_for_none(std::chrono::milliseconds limit) {
+bool HttpConnections::wait_for_none(std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
   return changed_.wait_for(lock, limit, [this] { return entries_.empty(); });
 }
 
-void Connections::wait_for_none() {
+void HttpConnections::wait_for_none() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return entries_.empty(); });
 }

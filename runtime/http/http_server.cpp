@@ -81,9 +81,9 @@ std::string text_of(const HttpAddress& address) {
 }  // namespace
 
 /// Accepts connections at one address.
-class Acceptor : public std::enable_shared_from_this<Acceptor> {
+class HttpAcceptor : public std::enable_shared_from_this<HttpAcceptor> {
  public:
-  Acceptor(ServerCore& core, const Tcp::endpoint& endpoint)
+  HttpAcceptor(HttpCore& core, const Tcp::endpoint& endpoint)
       : core_(core),
         acceptor_(asio::any_io_executor(asio::make_strand(core.io))),
         pause_(acceptor_.get_executor()) {
@@ -142,18 +142,18 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
     set_options(socket);
     auto connection = std::make_shared<HttpConnection>(core_, std::move(socket), peer.to_string());
     switch (core_.connections.enter(connection, address_group(peer))) {
-      case Connections::Verdict::taken:
+      case HttpConnections::Verdict::taken:
         ++core_.counters.connections;
         return connection->start();
-      case Connections::Verdict::refused:
+      case HttpConnections::Verdict::refused:
         ++core_.counters.connections_refused;
         return connection->turn_away();
-      case Connections::Verdict::dropped:
+      case HttpConnections::Verdict::dropped:
         ++core_.counters.connections_refused;
     }
   }
 
-  ServerCore& core_;
+  HttpCore& core_;
   Tcp::acceptor acceptor_;
   asio::steady_timer pause_;
 };
@@ -218,7 +218,7 @@ class HttpServer::Impl {
         auto endpoint = entry.endpoint();
         // All addresses of a name get the same free port.
         endpoint.port(port);
-        acceptors_.push_back(std::make_shared<Acceptor>(core_, endpoint));
+        acceptors_.push_back(std::make_shared<HttpAcceptor>(core_, endpoint));
         port = acceptors_.back()->port();
         auto v4_or_v6 = endpoint.address();
         core_.rules.is_local = core_.rules.is_local && v4_or_v6.is_loopback();
@@ -242,8 +242,8 @@ class HttpServer::Impl {
     }
   }
 
-  ServerCore core_;
-  std::deque<std::shared_ptr<Acceptor>> acceptors_;
+  HttpCore core_;
+  std::deque<std::shared_ptr<HttpAcceptor>> acceptors_;
   asio::executor_work_guard<asio::io_context::executor_type> work_{core_.io.get_executor()};
   std::vector<std::thread> threads_;
   std::uint16_t port_ = 0;

@@ -20,7 +20,7 @@ namespace flowspec {
 class HttpConnection;
 
 /// Who is connected: how many in all, and of each address. Thread-safe.
-class Connections {
+class HttpConnections {
  public:
   enum class Verdict {
     taken,
@@ -31,7 +31,8 @@ class Connections {
   };
 
   /// `most` in all, `most_of_one` of one address (0: no limit of its own).
-  Connections(std::size_t most, std::size_t most_of_one) : most_(most), most_of_one_(most_of_one) {}
+  HttpConnections(std::size_t most, std::size_t most_of_one)
+      : most_(most), most_of_one_(most_of_one) {}
 
   /// Takes the connection in, or not. `address` is what counts as one address.
   Verdict enter(const std::shared_ptr<HttpConnection>& connection, const std::string& address);
@@ -62,7 +63,7 @@ class Connections {
   bool is_stopping_ = false;
 };
 
-struct ServerCounters {
+struct HttpCoreCounters {
   std::atomic<std::uint64_t> connections{0};
   std::atomic<std::uint64_t> connections_refused{0};
   std::atomic<std::uint64_t> requests{0};
@@ -72,8 +73,8 @@ struct ServerCounters {
   std::atomic<std::uint64_t> bytes_sent{0};
 };
 
-struct ServerCore {
-  ServerCore(HttpConfig given, HttpHandler handles, HttpAdmission admits, std::size_t most)
+struct HttpCore {
+  HttpCore(HttpConfig given, HttpHandler handles, HttpAdmission admits, std::size_t most)
       : config(std::move(given)),
         handler(std::move(handles)),
         admission(std::move(admits)),
@@ -86,8 +87,8 @@ struct ServerCore {
   HttpAdmission admission;
   HttpRules rules;
   std::optional<asio::ssl::context> tls;
-  Connections connections;
-  ServerCounters counters;
+  HttpConnections connections;
+  HttpCoreCounters counters;
   /// Bytes of bodies that are being received.
   std::atomic<std::size_t> bodies{0};
   asio::io_context io;

@@ -15,18 +15,18 @@ using Tcp = asio::ip::tcp;
 using SystemError = boost::system::error_code;
 
 /// Its handlers run on the executor of the socket.
-class Stream {
+class HttpStream {
  public:
   using Moved = std::function<void(const SystemError&, std::size_t)>;
   using Done = std::function<void(const SystemError&)>;
 
   /// Without `tls`: plain.
-  Stream(Tcp::socket socket, asio::ssl::context* tls) : socket_(std::move(socket)) {
+  HttpStream(Tcp::socket socket, asio::ssl::context* tls) : socket_(std::move(socket)) {
     if (tls != nullptr)
       tls_.emplace(socket_, *tls);
   }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
+  HttpStream(const HttpStream&) = delete;
+  HttpStream& operator=(const HttpStream&) = delete;
 
   bool has_tls() const { return tls_.has_value(); }
   Tcp::socket& socket() { return socket_; }

@@ -27,9 +27,13 @@ class PipelineModel final : public ServedModel {
   void answer(PreparedAnswer prepared, std::shared_ptr<HttpReply> reply) override {
     spawn_answer(shared_, std::move(prepared), std::move(reply));
   }
-  void watch(std::shared_ptr<HttpReply> reply) override { look(Look::What::events, reply); }
-  void show_cluster(std::shared_ptr<HttpReply> reply) override { look(Look::What::cluster, reply); }
-  void show_metrics(std::shared_ptr<HttpReply> reply) override { look(Look::What::metrics, reply); }
+  void watch(std::shared_ptr<HttpReply> reply) override { look(PipelineLook::What::events, reply); }
+  void show_cluster(std::shared_ptr<HttpReply> reply) override {
+    look(PipelineLook::What::cluster, reply);
+  }
+  void show_metrics(std::shared_ptr<HttpReply> reply) override {
+    look(PipelineLook::What::metrics, reply);
+  }
   std::string loss() const override { return shared_->loss(); }
 
   void end_answers() override {
@@ -39,8 +43,8 @@ class PipelineModel final : public ServedModel {
   }
 
  private:
-  void look(Look::What what, const std::shared_ptr<HttpReply>& reply) {
-    caf::anon_send(watch_, Look{what, reply});
+  void look(PipelineLook::What what, const std::shared_ptr<HttpReply>& reply) {
+    caf::anon_send(watch_, PipelineLook{what, reply});
   }
 
   std::shared_ptr<PipelineAnswers> shared_;

@@ -46,8 +46,8 @@ class Watch {
     self->send(shared_->coordinator, hello_a_v, caf::actor_cast<caf::actor>(self));
   }
 
-  void look(const Look& look) {
-    if (look.what == Look::What::events) {
+  void look(const PipelineLook& look) {
+    if (look.what == PipelineLook::What::events) {
       if (listeners_.size() >= most_listeners)
         return refuse(*look.reply, shared_->metrics, openai::queue_full(most_listeners));
       look.reply->begin_stream("text/event-stream; charset=utf-8",
@@ -108,7 +108,7 @@ class Watch {
     for (const auto& text : changes(before, state_))
       tell(text);
     auto up_s = std::chrono::duration<double>(Clock::now() - since_).count();
-    for (const Look& look : std::exchange(waiting_, {}))
+    for (const PipelineLook& look : std::exchange(waiting_, {}))
       show(look, up_s);
     if (listeners_.empty())
       return;
@@ -126,8 +126,8 @@ class Watch {
                         poll_a{});
   }
 
-  void show(const Look& look, double up_s) {
-    if (look.what == Look::What::cluster)
+  void show(const PipelineLook& look, double up_s) {
+    if (look.what == PipelineLook::What::cluster)
       return respond(*look.reply, shared_->metrics, 200, json_type, cluster_json(state_));
     if (auto figures = stage_figures(state_, up_s); !figures.empty())
       shared_->metrics.update(figures);
@@ -145,7 +145,7 @@ class Watch {
   std::shared_ptr<PipelineAnswers> shared_;
   ClusterState state_;
   std::vector<std::shared_ptr<HttpReply>> listeners_;
-  std::vector<Look> waiting_;
+  std::vector<PipelineLook> waiting_;
   Clock::time_point since_ = Clock::now();
   Clock::time_point asked_;
   bool is_asking_ = false;
@@ -161,7 +161,7 @@ caf::behavior watch(caf::stateful_actor<Watch>* self, const std::shared_ptr<Watc
   auto& state = self->state;
   state.init(self, start->shared, std::move(start->shape));
   return {
-      [&state](const Look& look) { state.look(look); },
+      [&state](const PipelineLook& look) { state.look(look); },
       [&state](lost_a, const std::string& why) { state.lost(why); },
       [&state](poll_a) { state.poll(); },
   };

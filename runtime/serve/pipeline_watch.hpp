@@ -15,7 +15,7 @@
 namespace flowspec {
 
 /// To the watch: this client wants to see the pipeline.
-struct Look {
+struct PipelineLook {
   enum class What { events, cluster, metrics } what = What::events;
   std::shared_ptr<HttpReply> reply;
 };
@@ -26,4 +26,4 @@ caf::actor spawn_watch(const std::shared_ptr<PipelineAnswers>& shared, ClusterSt
 
 }  // namespace flowspec
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(flowspec::Look)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(flowspec::PipelineLook)

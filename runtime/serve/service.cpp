@@ -148,7 +148,7 @@ void Service::handle(HttpRequest request, std::shared_ptr<HttpReply> reply) {
       case What::events:
         return model()->watch(reply);
       default:
-        return work(std::move(request), std::move(reply));
+        return work(std::move(request), reply);
     }
   } catch (const ApiError& error) {
     refuse(*reply, metrics_, error);
@@ -201,7 +201,7 @@ void Service::show_metrics(const HttpRequest& /*request*/, const Reply& reply) {
   respond(*reply, metrics_, 200, openai::metrics_type, metrics_.text());
 }
 
-void Service::work(HttpRequest request, Reply reply) {
+void Service::work(HttpRequest request, const Reply& reply) {
   model();  // or else it is refused at once
   auto task = [this, reply, request = std::make_shared<HttpRequest>(std::move(request))] {
     if (!reply->gone())

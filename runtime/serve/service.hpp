@@ -54,7 +54,8 @@ class Service {
   void show_health(const HttpRequest& request, const Reply& reply);
   void show_models(const HttpRequest& request, const Reply& reply);
   void show_metrics(const HttpRequest& request, const Reply& reply);
-  void work(HttpRequest request, Reply reply);
+  /// The reply stays with the caller, who may have to refuse the request.
+  void work(HttpRequest request, const Reply& reply);
   void work_now(const HttpRequest& request, const Reply& reply);
 
   ServiceSettings settings_;

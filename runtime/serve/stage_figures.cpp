@@ -22,11 +22,13 @@ std::vector<openai::StageFigures> stage_figures(const ClusterState& state, doubl
     auto share = stats.rows_computed == 0
                      ? 0
                      : static_cast<double>(kept) / static_cast<double>(stats.rows_computed);
-    figures.busy_kept_s = busy_s * share;
+    // The draft's rows are guesses: none of them is committed.
+    bool is_draft = part == wiring.draft();
+    figures.busy_kept_s = is_draft ? busy_s : busy_s * share;
     figures.busy_wasted_s = busy_s - figures.busy_kept_s;
     figures.idle_s = std::max(up_s - busy_s, 0.0);
     figures.rows_kept = kept;
-    figures.rows_wasted = stats.rows_computed - kept;
+    figures.rows_wasted = is_draft ? 0 : stats.rows_computed - kept;
     figures.rows_dropped = stats.rows_dropped;
     figures.segments = stats.segments;
     figures.sessions = stats.sessions;

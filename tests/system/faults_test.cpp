@@ -151,11 +151,12 @@ BOOST_AUTO_TEST_CASE(nodes_that_lack_what_is_asked_for) {
   BOOST_CHECK(generate_on(small.address(), {"--stages", "2"}).exit_code == 0);
 
   NodeProcess narrow("narrow", model_folder(), {"--kv-memory", "1"});
-  check_error(generate_on(narrow.address(), {"--context", "30000", "-n", "20000"}), {"MiB of KV"});
-  // About 900 slots, each of 768 bytes as f16, and twice as many as f32.
+  check_error(generate_on(narrow.address(), {"--context", "30000", "-n", "20000"}),
+              {"20007 tokens together", "tokens of all texts (--kv-memory of a node)"});
+  // About 1,365 slots, each of 768 bytes as f16, and half as many as f32; 576 are for the tree.
   const Arguments long_text{"--context", "30000", "-n", "300", "--mode", "ar", "--kv-type"};
   check_error(generate_on(narrow.address(), long_text + Arguments{"f32"}),
-              {"needs 2 MiB of KV", "0 of 1 MiB are taken (--kv-memory of a node)"});
+              {"KV for 96 tokens of all texts", "room for 576 of the draft tree"});
   auto fits = generate_on(narrow.address(), long_text + Arguments{"f16"});
   BOOST_CHECK_MESSAGE(fits.exit_code == 0, fits.error << fits.output);
 }

@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(csv_has_a_line_per_cell_and_quotes_where_needed) {
   BOOST_CHECK(
       contains(csv, "\r\nflowspec,,on,\"a \"\"b\"\", c\",0,0,plain,as-is,,2,real,2,30,4,3.875,"));
   BOOST_CHECK(contains(csv, ",0.6 0.8,0.2 0.1,"));
-  BOOST_CHECK(contains(csv, ",9/12 3/6,,,\r\n"));
+  BOOST_CHECK(contains(csv, ",9/12 3/6,,,,"));
 }
 
 BOOST_AUTO_TEST_CASE(the_table_says_everything_for_people) {

@@ -210,6 +210,7 @@ BOOST_AUTO_TEST_CASE(lists_of_many_lengths_fit_the_space_computed_for_them) {
     auto open = sample<Open>();
     open.prompt.resize(n + 1, 3);
     open.cached_tokens = 0;
+    open.prompt_tokens = 0;
     BOOST_TEST(same(*OpenMessage(open).read(), open));
     auto spec = sample<StageSpec>();
     spec.model_file = std::string(n + 1, 'm');

@@ -211,12 +211,12 @@ BOOST_AUTO_TEST_CASE(a_number_is_finite_and_has_a_point) {
 BOOST_AUTO_TEST_CASE(what_was_meant_is_told) {
   const std::vector<std::pair<Words, std::string>> mistakes{
       {{},
-       "a command is missing: generate, chat, nodes, status, cluster, plan, bench, verify, "
+       "a command is missing: generate, chat, serve, nodes, status, cluster, plan, bench, verify, "
        "tokenize, up "
        "(flowspec --help)"},
       {{"genrate"}, "there is no command 'genrate'; is it generate? (flowspec --help)"},
       {{"gen", "text"}, "there is no command 'gen'; is it generate?"},
-      {{"fly"}, "there is no command 'fly'; the commands are generate, chat, nodes,"},
+      {{"fly"}, "there is no command 'fly'; the commands are generate, chat, serve, nodes,"},
       {{"bench", "engin"}, "there is no command 'engin'; is it engine? (flowspec bench --help)"},
       {{"--modle", "x"}, "there is no option --modle"},
       {{"generate", "--modle", "x"}, "there is no option --modle; is it --model, --mode?"},

@@ -12,7 +12,6 @@
 #include "runtime/serve/service.hpp"
 
 using namespace flowspec;
-using namespace flowspec::test;
 
 namespace {
 

@@ -28,7 +28,7 @@ struct LonelyStage {
     write_llama_gguf(folder / "m.gguf", {}, {}, 1);
     StageConfig how;
     how.vocab_size = 320;
-    how.memory = memory;
+    how.kv.memory = memory;
     how.load = [model = open_model(folder / "m.gguf")] {
       return std::make_unique<StageModel>(*model.files, model.config, StageOptions{{0, 2}});
     };
@@ -54,6 +54,22 @@ struct LonelyStage {
     self->receive([&](const OpenMessage&) { error.clear(); },
                   [&](const FaultMessage& fault) { error = fault.read().value().error; },
                   caf::after(seconds(40)) >> [] {});
+    return error;
+  }
+
+  /// The same of a Grow.
+  std::string grow(SessionId session, std::uint32_t slots) {
+    self->send(stage, GrowMessage{{session, 10, slots}});
+    std::string error = "neither passed on nor refused";
+    bool is_done = false;
+    while (!is_done)
+      self->receive(
+          [&](const GrowMessage&) {
+            error = error == "neither passed on nor refused" ? "" : error;
+            is_done = true;
+          },
+          [&](const FaultMessage& fault) { error = fault.read().value().error; },
+          caf::after(seconds(40)) >> [&] { is_done = true; });
     return error;
   }
 
@@ -85,13 +101,22 @@ BOOST_AUTO_TEST_CASE(sessions_that_fit_one_by_one_are_counted_together) {
   LonelyStage stage;
   BOOST_TEST(stage.open(1, slots_of_60_mib) == "");
   BOOST_TEST(stage.memory.promised() == 60 * mib);
-  BOOST_TEST(stage.open(2, slots_of_60_mib) ==
-             "no memory for the KV of 122880 positions: they need 60 MiB of memory, 40 MiB are "
-             "free beside 60 MiB that others were promised and have not taken yet");
-  // What is kept for the next turn is there still.
-  stage.close(1, true);
-  BOOST_TEST(stage.open(3, slots_of_60_mib) != "");
+  auto refusal = stage.open(2, slots_of_60_mib);
+  BOOST_TEST(
+      refusal ==
+      "the session does not fit: 60 MiB of KV are needed for 122880 positions; 60 of 100 MiB are "
+      "taken, and 122880 of 204800 slots (--kv-memory of a node)");
   stage.close(1, false);
   BOOST_TEST(stage.memory.promised() == 0U);
   BOOST_TEST(stage.open(4, slots_of_60_mib) == "");
+}
+
+BOOST_AUTO_TEST_CASE(what_a_session_may_grow_to_is_reserved_with_its_growth) {
+  LonelyStage stage;
+  BOOST_TEST(stage.open(1, slots_of_60_mib / 2) == "");
+  BOOST_TEST(stage.memory.promised() == 30 * mib);
+  BOOST_TEST(stage.grow(1, slots_of_60_mib) == "");
+  BOOST_TEST(stage.memory.promised() == 60 * mib);
+  BOOST_TEST(stage.grow(1, 2 * slots_of_60_mib).find("60 MiB of KV are needed") !=
+             std::string::npos);
 }
