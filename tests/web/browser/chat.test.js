@@ -1,8 +1,8 @@
 // The chat in a real browser.
 
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
-import { addFields, answer, answerWith, ask, openPage } from "../support/browser.js";
+import { before, describe, test } from "node:test";
+import { addFields, answer, answerWith, ask, openPage, readyToLook } from "../support/browser.js";
 import { cluster, endless, until } from "../support/server.js";
 
 const titles = (page) => page.locator(".conversation-name").allTextContents();
@@ -15,6 +15,7 @@ async function setOption(page, name, value) {
 }
 
 describe("chat", () => {
+  before(readyToLook);
   test("the page loads without an error, with the model's name, and waits for a message", async () => {
     const { page, context, check } = await openPage();
     await page.waitForFunction(() => document.getElementById("model").textContent !== "");
@@ -275,6 +276,7 @@ describe("chat", () => {
 });
 
 describe("on a phone", () => {
+  before(readyToLook);
   test("nothing is wider than the screen, and list and pipeline lie over the chat", async () => {
     const { page, context, check } = await openPage({ isPhone: true });
     const width = () => page.evaluate(() => Math.max(document.documentElement.scrollWidth, document.getElementById("messages").scrollWidth));
@@ -296,6 +298,7 @@ describe("on a phone", () => {
 });
 
 describe("for everybody", () => {
+  before(readyToLook);
   test("everything that can be pressed or filled in has a name", async () => {
     const { page, context, check } = await openPage();
     await answerWith(page, ["Yes.\n\n```\ncode\n```\n"]);

@@ -1,8 +1,8 @@
 // Answers of a model that wants to do more than to be read.
 
 import assert from "node:assert/strict";
-import { after, describe, test } from "node:test";
-import { answer, answerWith, ask, openPage } from "../support/browser.js";
+import { after, before, describe, test } from "node:test";
+import { answer, answerWith, ask, openPage, readyToLook } from "../support/browser.js";
 
 const hostile = [
   "<script>hack()</script>",
@@ -83,6 +83,7 @@ const findFaults = (page) =>
 const watch = (page) => page.addInitScript(() => { window.hack = () => { window.isHacked = true; }; });
 
 describe("hostile answers", () => {
+  before(readyToLook);
   let opened;
   after(() => opened?.context.close());
 

@@ -1,8 +1,8 @@
 // The live view of the pipeline in a real browser.
 
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
-import { addFields, ask, openPage } from "../support/browser.js";
+import { before, describe, test } from "node:test";
+import { addFields, ask, openPage, readyToLook } from "../support/browser.js";
 import { endless, until } from "../support/server.js";
 
 const isReady = (page) => page.waitForSelector("#health[data-health=ready]");
@@ -21,6 +21,7 @@ const pixels = (page, word) =>
 const picture = (page) => page.evaluate(() => document.querySelector(".lanes-canvas").toDataURL());
 
 describe("pipeline", () => {
+  before(readyToLook);
   test("there is a lane for the draft, each stage, and the verifier, and every node is named", async () => {
     const { page, context, check } = await openPage({ withPipeline: true });
     await isReady(page);

@@ -1,10 +1,10 @@
 // Vercel's package "ai", with its provider for servers of this API.
 
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText, streamText } from "ai";
-import { cluster, endless, until, url } from "../support/server.js";
+import { cluster, endless, ready, until, url } from "../support/server.js";
 
 async function model() {
   const { data } = await (await fetch(`${url}/v1/models`)).json();
@@ -13,6 +13,7 @@ async function model() {
 const asked = { prompt: "Tell me a story about a dog.", temperature: 0, maxOutputTokens: 20, maxRetries: 0 };
 
 describe("ai", () => {
+  before(ready);
   test("generateText", async () => {
     const { text, usage, finishReason } = await generateText({ model: await model(), ...asked });
     assert.ok(text.length > 0);

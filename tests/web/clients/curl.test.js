@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import { url } from "../support/server.js";
+import { ready, url } from "../support/server.js";
 
 const run = promisify(execFile);
 
@@ -21,6 +21,7 @@ async function curl(path, { body, options = [] } = {}) {
 const asked = { messages: [{ role: "user", content: "Tell me a story." }], temperature: 0, max_tokens: 12 };
 
 describe("curl", () => {
+  before(ready);
   test("a stream is events of one line, and ends with [DONE]", async () => {
     const { status, headers, body } = await curl("/v1/chat/completions", { body: { ...asked, stream: true } });
     assert.equal(status, 200);

@@ -1,9 +1,9 @@
 // OpenAI's own client for JavaScript.
 
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import OpenAI from "openai";
-import { cluster, endless, until, url } from "../support/server.js";
+import { cluster, endless, ready, until, url } from "../support/server.js";
 
 const client = () => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
 const question = [{ role: "user", content: "Tell me a story about a dog." }];
@@ -21,6 +21,7 @@ const textOf = (chunks, index = 0) =>
   chunks.flatMap((chunk) => chunk.choices).filter((choice) => choice.index === index).map((choice) => choice.delta.content ?? "").join("");
 
 describe("openai", () => {
+  before(ready);
   test("lists the model, and finds it by its name", async () => {
     const list = await client().models.list();
     assert.equal(list.data.length, 1);

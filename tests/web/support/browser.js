@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { chromium } from "playwright-core";
-import { url } from "./server.js";
+import { ready, url } from "./server.js";
 
 const executablePath = process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(existsSync);
 let browser;
@@ -13,6 +13,10 @@ export async function launch() {
   // Root, as in containers, has no sandbox in Chromium.
   browser = await chromium.launch({ executablePath, args: ["--disable-gpu", ...(process.getuid() === 0 ? ["--no-sandbox"] : [])] });
 }
+
+let launching;
+/** For `before`: server and browser are there. */
+export const readyToLook = () => (launching ??= ready().then(launch));
 
 export const close = () => browser?.close();
 
@@ -26,6 +30,8 @@ const desk = { viewport: { width: 1440, height: 900 } };
  * `expected` are errors that a test brings about, as regular expressions.
  */
 export async function openPage({ isPhone = false, theme = "light", withPipeline = false, prepare = async () => {}, context } = {}) {
+  // One that has crashed fails one test only.
+  if (!browser.isConnected()) await launch();
   context ??= await browser.newContext({ ...(isPhone ? phone : desk), colorScheme: theme, permissions: ["clipboard-read", "clipboard-write"] });
   const page = await context.newPage();
   // Long, because machines that run tests are busy.

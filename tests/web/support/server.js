@@ -84,7 +84,12 @@ export async function start({ nodeCount = 2, options = [] } = {}) {
   return url;
 }
 
+let starting;
+/** For `before`: it is started once. */
+export const ready = () => (starting ??= start());
+
 export async function stop() {
+  await starting?.catch(() => {});
   // The server first, so that its nodes are there while it ends.
   for (const { child, hasEnded } of programs.reverse()) {
     if (hasEnded || child.exitCode !== null) continue;
