@@ -131,7 +131,7 @@ std::vector<LoadSummary> summarize_loads(std::span<const LoadRun> loads, double 
     summary.long_prompt = load.long_prompt;
     add_requests(load, summary);
     compare(load, alone, summary);
-    summaries.push_back(std::move(summary));
+    summaries.push_back(summary);
   }
   return summaries;
 }

@@ -68,12 +68,15 @@ Json head_fields(const AnswerHead& head, const char* object) {
 
 Json choice_fields(AnswerKind kind, std::uint32_t index, const char* key, Json value, Json logprobs,
                    Json finish) {
+  // OpenAI's order, though nobody should rely on it.
   Json choice = Json::object();
-  if (kind == AnswerKind::completion)
+  if (kind == AnswerKind::completion) {
     choice[key] = std::move(value);
-  choice["index"] = index;
-  if (kind == AnswerKind::chat)
+    choice["index"] = index;
+  } else {
+    choice["index"] = index;
     choice[key] = std::move(value);
+  }
   choice["logprobs"] = std::move(logprobs);
   choice["finish_reason"] = std::move(finish);
   return choice;

@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(ctrl_c_stops_the_answer_and_not_the_conversation) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     return run.output().size() > size;
   };
-  BOOST_REQUIRE(more_than(200));  // more than the block of tokens that is kept at least
+  BOOST_REQUIRE(more_than(0));
   run.signal(SIGINT);
   BOOST_REQUIRE(run.wait_for_error("(cancelled)", patience));
   BOOST_REQUIRE(more_than(run.output().size()));
@@ -133,7 +133,6 @@ BOOST_AUTO_TEST_CASE(ctrl_c_stops_the_answer_and_not_the_conversation) {
   auto code = run.wait(patience);
   BOOST_REQUIRE_MESSAGE(code, "HANGS after Ctrl-C");
   BOOST_TEST(*code == 0);
-  BOOST_TEST(run.error().find("of them kept") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(models_that_do_not_say_how_to_talk_to_them) {
