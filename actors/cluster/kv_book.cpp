@@ -110,11 +110,12 @@ KvBook::Found KvBook::find(std::span<const Token> prompt) const {
   return awaited.cached > found.cached + block ? awaited : found;
 }
 
-void KvBook::advance(TextId id, Position position, std::span<const Token> tokens) {
+bool KvBook::advance(TextId id, Position position, std::span<const Token> tokens) {
   auto found = texts_.find(id);
   if (found == texts_.end())
-    return;
+    return false;
   Text& text = found->second;
+  auto before = text.committed / block;
   auto end = position + static_cast<Position>(tokens.size());
   text.committed = std::max(text.committed, end > 0 ? end - 1 : 0);
   // Of the prompt, only the position is told.
@@ -124,6 +125,7 @@ void KvBook::advance(TextId id, Position position, std::span<const Token> tokens
   text.last_used = ++clock_;
   if (text.shares)
     index(id, text);
+  return text.shares && text.committed / block > before;
 }
 
 bool KvBook::wants_more(TextId id) const {
@@ -158,7 +160,12 @@ void KvBook::stop(TextId id, bool keep) {
   Text& text = found->second;
   // Positions that were to come, and the last token, are not in the KV.
   text.tokens.resize(std::min<std::size_t>(text.tokens.size(), text.committed));
-  if (!keep || text.committed < block) {
+  text.blocks.resize(std::min<std::size_t>(text.blocks.size(), blocks(text.committed)));
+  // What others hold anyway need not be kept once more: such texts would never be in anybody's way.
+  bool is_of_use =
+      text.committed >= block &&
+      !std::ranges::all_of(text.blocks, [](const auto& one) { return one.use_count() > 1; });
+  if (!keep || !is_of_use) {
     remove_from_index(id, text);
     if (keep)
       evicted_.push_back(text.number);
@@ -166,7 +173,6 @@ void KvBook::stop(TextId id, bool keep) {
     return;
   }
   text.runs = false;
-  text.blocks.resize(blocks(text.committed));
   text.last_used = ++clock_;
   // What it began with is a part of it now.
   auto source = texts_.find(std::exchange(text.source, 0));

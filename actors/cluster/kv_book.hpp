@@ -65,8 +65,9 @@ class KvBook {
   /// Begins a text, if `when` is now. Throws away kept texts where there is no room, the longest unused
   /// first: see `take_evicted`.
   Start start(TextId id, SessionId number, const Wish& wish);
-  /// Tokens have been accepted, the first at this position; all but the last are committed.
-  void advance(TextId id, Position position, std::span<const Token> tokens);
+  /// Tokens have been accepted, the first at this position; all but the last are committed. Whether there
+  /// is more now that others can share.
+  bool advance(TextId id, Position position, std::span<const Token> tokens);
   /// The text needs more positions soon.
   bool wants_more(TextId id) const;
   /// It cannot go on without more.

@@ -151,9 +151,10 @@ void Sessions::advanced(const TokensMessage& message) {
     return;
   auto& session = sessions_.at(id->second);
   session.tokens.insert(session.tokens.end(), tokens->tokens.begin(), tokens->tokens.end());
-  book_.advance(id->second, tokens->position, tokens->tokens);
+  bool has_more_to_share = book_.advance(id->second, tokens->position, tokens->tokens);
   grow(id->second);
-  start_waiting();  // some may share what is there now
+  if (has_more_to_share)
+    start_waiting();
 }
 
 void Sessions::grow(SessionId id) {

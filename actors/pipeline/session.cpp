@@ -130,11 +130,14 @@ class Session {
     auto fault = message.read();
     if (!fault || closing_ || (fault->session != number_ && fault->session != no_session))
       return;
-    if (parking_ != Parking::no)
-      return;  // it begins anew
-    // Perhaps the one that it shares with has failed on some hop.
-    if (std::exchange(may_begin_again_, false))
-      return park();
+    // Of one session only: else the pipeline is lost, and nothing begins again.
+    if (fault->session == number_) {
+      if (parking_ != Parking::no)
+        return;  // it begins anew
+      // Perhaps the one that it shares with has failed on some hop.
+      if (std::exchange(may_begin_again_, false))
+        return park();
+    }
     auto where =
         fault->stage == not_a_stage ? std::string{} : fmt::format("stage {}: ", fault->stage);
     fail(where + fault->error);

@@ -95,6 +95,26 @@ class Crowd {
     }
   }
 
+  /// Loses every home, and then says who has not been told.
+  std::optional<std::string> lose_all_after(std::size_t count) {
+    for (auto& begin : begins_)
+      begin = std::min(begin, count - 1);
+    auto run = [&] {
+      return world_.run_chosen([&](const auto& c) { return random_() % c.size(); });
+    };
+    do
+      arrive();
+    while (deliveries() < count && run());
+    for (std::uint32_t home = 0; home <= case_.stages; ++home)
+      world_.lose_home(home);
+    while (run() && deliveries() <= most_deliveries) {
+    }
+    for (const auto& [id, asked] : asked_)
+      if (!world_.report(id))
+        return fmt::format("session {} hangs", id);
+    return std::nullopt;
+  }
+
   std::size_t deliveries() const { return world_.deliveries() - first_; }
 
  private:
@@ -191,6 +211,15 @@ BOOST_AUTO_TEST_CASE(a_lost_home_is_a_pause_for_all_of_them) {
            .sampled = seed % 2 == 0,
            .positions = seed % 3 == 0 ? 400U : 128U,
            .loss_after = 100 + 97 * seed % 1500});
+}
+
+/// Those that run, wait, and have made room for others.
+BOOST_AUTO_TEST_CASE(a_pipeline_that_is_lost_for_good_leaves_nobody_waiting) {
+  for (std::uint64_t seed = 1; seed <= 4 * seeds(); ++seed) {
+    Crowd crowd({.seed = seed, .sessions = 8, .positions = 112});
+    auto lost = crowd.lose_all_after(50 + 61 * seed % 1500);
+    BOOST_CHECK_MESSAGE(!lost, fmt::format("seed {}: {}", seed, lost.value_or("")));
+  }
 }
 
 /// Whoever begins alike computes the beginning once, on every stage, although all come at once.

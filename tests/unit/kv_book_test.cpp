@@ -156,6 +156,20 @@ BOOST_AUTO_TEST_CASE(short_texts_are_not_kept) {
   BOOST_TEST(b.book.used() == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(texts_that_have_nothing_of_their_own_do_not_pile_up) {
+  Book b;
+  auto prompt = joined(text(1, 5 * block), {7});
+  b.keep(1, prompt);
+  for (KvBook::TextId id = 2; id < 100; ++id) {
+    // Given up before anything was computed.
+    BOOST_TEST(b.start(id, prompt, 200).cached == 5 * block);
+    b.book.stop(id, true);
+    BOOST_TEST(b.book.take_evicted() == std::vector<SessionId>{100 + id},
+               boost::test_tools::per_element());
+  }
+  BOOST_TEST(b.book.kept_numbers().size() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(after_a_recovery_nothing_is_shared_until_it_has_been_restored) {
   Book b(100 * block);
   auto system = text(1, 20 * block);
