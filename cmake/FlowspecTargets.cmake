@@ -45,16 +45,16 @@ endfunction()
 # What tests are compiled with: without optimisation, as they are compiled more often than they run. What
 # they test is as fast as ever.
 function(flowspec_test_options name)
-  target_compile_definitions(${name} PRIVATE BOOST_TEST_DYN_LINK
-                                             FLOWSPEC_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-                                             FLOWSPEC_BINARY_DIR="${PROJECT_BINARY_DIR}/bin")
+  target_compile_definitions(${name} PRIVATE BOOST_TEST_DYN_LINK)
   target_link_libraries(${name} PRIVATE flowspec_options Boost::unit_test_framework)
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O0>)
 endfunction()
 
-# What all tests share: their main function and precompiled headers, for tests with CAF and without.
+# What all tests share: their main function, the paths of the project's files, and precompiled headers, for
+# tests with CAF and without.
 function(flowspec_test_base name)
-  add_library(${name} OBJECT "${PROJECT_SOURCE_DIR}/tests/support/main.cpp")
+  add_library(${name} OBJECT "${PROJECT_SOURCE_DIR}/tests/support/main.cpp"
+                             "${PROJECT_SOURCE_DIR}/tests/support/paths.cpp")
   flowspec_test_options(${name})
   flowspec_precompile(${name} <boost/test/unit_test.hpp> ${ARGN})
 endfunction()

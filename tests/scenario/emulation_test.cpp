@@ -20,6 +20,7 @@
 #include "runtime/cluster/profile.hpp"
 #include "runtime/console/error.hpp"
 #include "runtime/run/embedded.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/plain_decoding.hpp"
 #include "tests/support/temp_folder.hpp"
 
@@ -84,7 +85,7 @@ std::vector<Token> plain_text(const BenchPrompt& prompt, std::size_t count,
 class SharedDevice {
  public:
   explicit SharedDevice(const std::string& stage) : file_(folder_.path() / "shared.json") {
-    std::ifstream in(FLOWSPEC_SOURCE_DIR "/config/paper-7b.json");
+    std::ifstream in(source_path("config/paper-7b.json"));
     auto json = nlohmann::json::parse(in, nullptr, true, true);
     json["draft"]["on_stage"] = stage;
     std::ofstream(file_) << json;

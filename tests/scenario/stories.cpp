@@ -13,6 +13,7 @@
 #include "models/formats/gguf.hpp"
 #include "models/layers/lm_head.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/plain_decoding.hpp"
 
 namespace flowspec::test {
@@ -99,10 +100,10 @@ struct Ending {
   }
 };
 
-constexpr const char* embedded = FLOWSPEC_SOURCE_DIR "/models/embedded";
+const std::filesystem::path embedded = source_path("models/embedded");
 
 Story make_embedded_story(bool sampled, bool penalised = false) {
-  const auto path = std::filesystem::path(embedded) / "target.gguf";
+  const auto path = embedded / "target.gguf";
   const auto config = read_config(GgufFile::open(path));
   Story story;
   story.model = path;
@@ -155,11 +156,10 @@ const Story& embedded_story(bool sampled) {
 }
 
 std::unique_ptr<DraftModel> embedded_head() {
-  static const auto file = GgufFile::open(std::filesystem::path(embedded) / "target.gguf");
+  static const auto file = GgufFile::open(embedded / "target.gguf");
   static const auto config = read_config(file);
   constexpr std::uint32_t rows = 16;
-  return std::make_unique<EagleHead>(std::filesystem::path(embedded) / "eagle",
-                                     LmHead(file, config, 1, rows), 1, rows);
+  return std::make_unique<EagleHead>(embedded / "eagle", LmHead(file, config, 1, rows), 1, rows);
 }
 
 const Story& ending_story(bool sampled) {

@@ -7,6 +7,7 @@
 
 #include "runtime/console/error.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/temp_folder.hpp"
 
@@ -85,7 +86,7 @@ std::vector<std::string> reference_texts(const std::vector<ReferenceCase>& cases
   }
   const TempFolder folder;
   write_file(folder / "cases", lines);
-  Process reference({"/usr/bin/python3", FLOWSPEC_SOURCE_DIR "/tests/support/jinja_reference.py",
+  Process reference({"/usr/bin/python3", source_path("tests/support/jinja_reference.py").string(),
                      folder / "cases"});
   BOOST_REQUIRE(reference.wait(std::chrono::minutes(4)) == 0);
   std::vector<std::string> texts;

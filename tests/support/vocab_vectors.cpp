@@ -5,11 +5,12 @@
 #include <iterator>
 #include <sstream>
 
+#include "tests/support/paths.hpp"
+
 namespace flowspec::test {
 
 std::filesystem::path public_vocabulary(const std::string& name) {
-  return std::filesystem::path(FLOWSPEC_SOURCE_DIR) / "../shared/models/vocab" /
-         ("ggml-vocab-" + name + ".gguf");
+  return source_path("../shared/models/vocab") / ("ggml-vocab-" + name + ".gguf");
 }
 
 std::optional<std::vector<VocabVector>> public_vectors(const std::string& name) {

@@ -4,6 +4,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/paths.hpp"
 #include "tests/support/temp_folder.hpp"
 #include "tests/system/programs.hpp"
 
@@ -43,7 +44,7 @@ BOOST_AUTO_TEST_CASE(emulated_devices_on_nodes_are_as_slow_as_in_virtual_time) {
   std::vector<std::unique_ptr<NodeProcess>> nodes;
   for (int i = 0; i < 4; ++i)
     nodes.push_back(std::make_unique<NodeProcess>("bench-" + std::to_string(i),
-                                                  FLOWSPEC_SOURCE_DIR "/models/embedded"));
+                                                  source_path("models/embedded")));
   for (const char* mode : {"ar", "flowspec"}) {
     Arguments what{"--modes", mode, "--controller", "off"};
     auto ideal = bench(folder, what + Arguments{"--virtual"});

@@ -14,6 +14,7 @@
 #include "tests/support/eagle3_files.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/hf_writer.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/temp_folder.hpp"
 #include "tests/system/models.hpp"
 #include "tests/system/programs.hpp"
@@ -23,7 +24,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path embedded = fs::path(FLOWSPEC_SOURCE_DIR) / "models/embedded";
+const fs::path embedded = source_path("models/embedded");
 
 /// Two nodes, which find models in one folder.
 struct Nodes {

@@ -7,6 +7,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/temp_folder.hpp"
 #include "tests/system/models.hpp"
 #include "tests/system/programs.hpp"
@@ -70,8 +71,8 @@ BOOST_AUTO_TEST_CASE(a_conversation_goes_on_where_it_was) {
 }
 
 BOOST_AUTO_TEST_CASE(the_same_over_nodes) {
-  NodeProcess first("first", FLOWSPEC_SOURCE_DIR "/models/embedded");
-  NodeProcess second("second", FLOWSPEC_SOURCE_DIR "/models/embedded");
+  NodeProcess first("first", source_path("models/embedded"));
+  NodeProcess second("second", source_path("models/embedded"));
   check_conversation({"--node", first.address(), "--node", second.address(), "--stages", "2"}, {});
   BOOST_CHECK_MESSAGE(node_reaches(first, "kv_bytes", 0), "KV LEAKS");
 }

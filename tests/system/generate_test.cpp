@@ -10,6 +10,7 @@
 #include "models/formats/gguf.hpp"
 #include "tests/support/eagle_files.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/temp_folder.hpp"
 #include "tests/system/models.hpp"
 #include "tests/system/programs.hpp"
@@ -92,8 +93,7 @@ BOOST_AUTO_TEST_CASE(random_model_gives_the_same_tokens_everywhere) {
 }
 
 BOOST_AUTO_TEST_CASE(embedded_pair_gives_the_same_tokens_everywhere) {
-  check_everywhere({"-n", "60"}, {}, 5,
-                   start_nodes(2, fs::path(FLOWSPEC_SOURCE_DIR) / "models/embedded"));
+  check_everywhere({"-n", "60"}, {}, 5, start_nodes(2, source_path("models/embedded")));
 }
 
 BOOST_AUTO_TEST_CASE(other_architectures_give_the_same_tokens_everywhere) {
@@ -181,7 +181,7 @@ BOOST_AUTO_TEST_CASE(other_drafts_change_nothing) {
           tokens_of(common + Arguments{"--draft", draft, "--draft-type", type}) == expected,
           "OTHER TOKENS with --draft " << draft << " --draft-type " << type);
   Arguments small{"generate", "-n", "4", "--draft-type", "q8_0", "Once"};
-  auto embedded = (fs::path(FLOWSPEC_SOURCE_DIR) / "models/embedded/draft.gguf").string();
+  auto embedded = source_path("models/embedded/draft.gguf").string();
   auto result = flowspec_program(small + Arguments{"--draft", embedded});
   BOOST_CHECK_MESSAGE(result.exit_code == 0 && result.complains("changes nothing"), result.error);
   result = flowspec_program(small);
@@ -191,7 +191,7 @@ BOOST_AUTO_TEST_CASE(other_drafts_change_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(reference_of_another_implementation) {
-  auto shared = fs::path(FLOWSPEC_SOURCE_DIR) / "../shared/models";
+  auto shared = source_path("../shared/models");
   std::ifstream file(shared / "reference_greedy.json");
   if (!file || !fs::exists(shared / "stories260K.gguf")) {
     BOOST_TEST_MESSAGE("skipped: there is no " << (shared / "stories260K.gguf"));
@@ -341,8 +341,7 @@ BOOST_AUTO_TEST_CASE(mistakes_are_told_with_exit_code_2) {
         "--context can be at most 40, not 41");
   check({"--model", model_folder().string()}, "holds 6 models: draft.gguf, ");
   check({"--model", target, "--draft", model_folder().string()}, "holds 6 models: draft.gguf, ");
-  check({"--model", (fs::path(FLOWSPEC_SOURCE_DIR) / "models/embedded/eagle").string()},
-        "EAGLE head");
+  check({"--model", source_path("models/embedded/eagle").string()}, "EAGLE head");
   check({"--model", target, "--top-p", "7"}, "top");
   check({"--model", target, "--node", "x:y"}, "\"x:y\" is no address");
   check({"--model", target, "--cluster", "/nowhere.json"}, "/nowhere.json");

@@ -15,15 +15,13 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "tests/support/http_client.hpp"
-#include "tests/system/programs.hpp"
+#include "tests/support/paths.hpp"
+#include "tests/system/server.hpp"
 
 using namespace flowspec::test;
 using Clock = std::chrono::steady_clock;
 
 namespace {
-
-using Json = nlohmann::json;
 
 std::chrono::seconds length() {
   const char* seconds = std::getenv("FLOWSPEC_LOAD_SECONDS");
@@ -145,18 +143,15 @@ double quantile(std::vector<double> values, double q) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(mixed_load_fails_no_request_and_leaves_nothing_behind) {
-  const std::filesystem::path models = FLOWSPEC_SOURCE_DIR "/models/embedded";
+  const std::filesystem::path models = source_path("models/embedded");
   // KV for some 1,200 tokens of all texts.
   NodeProcess first("first", models, {"--kv-memory", "2"});
   NodeProcess second("second", models, {"--kv-memory", "2"});
-  Process server(Arguments{program_path("flowspec"), "serve", "--listen", "127.0.0.1:0", "--node",
-                           first.address(), "--node", second.address()});
-  BOOST_REQUIRE_MESSAGE(server.wait_for_output("it is ready", patience), server.error());
-  auto line = server.output().substr(0, server.output().find('\n'));
-  Load load(std::stoi(line.substr(line.rfind(':') + 1)));
+  Server server({"--node", first.address(), "--node", second.address()});
+  Load load(server.port());
 
   const std::vector<std::pair<std::string, int>> programs{
-      {"the server", server.id()},
+      {"the server", server.process().id()},
       {"the first node", first.process().id()},
       {"the second node", second.process().id()}};
   auto all_held = [&] {

@@ -8,6 +8,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/paths.hpp"
 #include "tests/system/programs.hpp"
 
 using namespace flowspec::test;
@@ -16,8 +17,7 @@ BOOST_AUTO_TEST_CASE(penalties_give_one_text_everywhere_and_every_token_is_told_
   const Arguments common{"generate", "--json", "-n", "60", "--logprobs", "3", "once upon a time"};
   std::vector<std::unique_ptr<NodeProcess>> nodes;
   for (const char* name : {"a", "b"})
-    nodes.push_back(std::make_unique<NodeProcess>(
-        name, std::filesystem::path(FLOWSPEC_SOURCE_DIR) / "models/embedded"));
+    nodes.push_back(std::make_unique<NodeProcess>(name, source_path("models/embedded")));
   std::set<std::string> texts;
   for (const Arguments& sampling : std::vector<Arguments>{
            {},

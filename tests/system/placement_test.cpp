@@ -5,6 +5,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/paths.hpp"
 #include "tests/system/models.hpp"
 #include "tests/system/programs.hpp"
 
@@ -60,7 +61,7 @@ BOOST_AUTO_TEST_CASE(verify_passes_wherever_the_parts_are) {
 BOOST_AUTO_TEST_CASE(a_head_that_reads_hidden_states_is_on_a_node) {
   std::vector<std::unique_ptr<NodeProcess>> nodes;
   for (const char* name : {"a", "b"})
-    nodes.push_back(std::make_unique<NodeProcess>(name, FLOWSPEC_SOURCE_DIR "/models/embedded"));
+    nodes.push_back(std::make_unique<NodeProcess>(name, source_path("models/embedded")));
   Arguments text{"--seed", "3",      "--temperature",   "0.8", "-n", "60", "--controller",
                  "off",    "--json", "Once upon a time"};
   auto expected = tokens_of(text);

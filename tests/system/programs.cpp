@@ -14,10 +14,6 @@ Arguments operator+(Arguments a, const Arguments& b) {
   return a;
 }
 
-std::string program_path(const std::string& name) {
-  return std::string(FLOWSPEC_BINARY_DIR) + "/" + name;
-}
-
 NodeProcess::NodeProcess(const std::string& name, const std::filesystem::path& models,
                          const Arguments& more)
     : process_(

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/support/paths.hpp"
 #include "tests/support/process.hpp"
 
 namespace flowspec::test {
@@ -51,7 +52,6 @@ struct Result {
 
 /// Runs `flowspec` to its end; fails the test where it has none.
 Result flowspec_program(const Arguments& arguments, const std::string& input = {});
-std::string program_path(const std::string& name);
 
 /// The numbers that a node says about itself; asks again until `key` is `value`.
 bool node_reaches(const NodeProcess& node, const std::string& key, std::uint64_t value);

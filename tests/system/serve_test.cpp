@@ -1,91 +1,19 @@
 /// The command `flowspec serve`, with the model that comes with the program and clients that know bytes.
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <fstream>
-#include <thread>
+#include <vector>
 
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
-#include "tests/support/http_client.hpp"
 #include "tests/support/temp_folder.hpp"
 #include "tests/system/models.hpp"
-#include "tests/system/programs.hpp"
+#include "tests/system/server.hpp"
 
 using namespace flowspec::test;
-using namespace std::chrono_literals;
-
-namespace {
-
-using Json = nlohmann::json;
-
-/// A server on a free port, from when it is ready.
-class Server {
- public:
-  explicit Server(const Arguments& more = {}, const Arguments& where = {"--listen", "127.0.0.1:0"})
-      : process_(Arguments{program_path("flowspec"), "serve"} + where + more) {
-    BOOST_REQUIRE_MESSAGE(process_.wait_for_output("it is ready", patience), process_.error());
-    auto line = process_.output().substr(0, process_.output().find('\n'));
-    port_ = std::stoi(line.substr(line.rfind(':') + 1));
-  }
-
-  HttpClient client() const { return HttpClient(port_); }
-  ClientAnswer get(const std::string& path) const {
-    return client().ask(request_text("GET", path));
-  }
-  ClientAnswer post(const std::string& path, const Json& body,
-                    const std::string& fields = "") const {
-    return client().ask(request_text("POST", path, body.dump(), fields));
-  }
-  Json chat(Json body) const {
-    auto answer = post("/v1/chat/completions", with_message(std::move(body)));
-    BOOST_REQUIRE_MESSAGE(answer.status == 200, answer.body);
-    return Json::parse(answer.body);
-  }
-  static Json with_message(Json body) {
-    if (!body.contains("messages"))
-      body["messages"] = Json::array({{{"role", "user"}, {"content", "Once upon a time"}}});
-    return body;
-  }
-  Json cluster() const { return Json::parse(get("/v1/cluster").body); }
-  Process& process() { return process_; }
-  int port() const { return port_; }
-
- private:
-  Process process_;
-  int port_ = 0;
-};
-
-std::string stream_request(Json body) {
-  body["stream"] = true;
-  return request_text("POST", "/v1/chat/completions", Server::with_message(std::move(body)).dump());
-}
-
-/// The content of the events of a stream.
-std::string content_of(const std::string& stream) {
-  std::string text;
-  for (std::size_t at = 0; (at = stream.find("data: {", at)) != std::string::npos; ++at) {
-    auto json = Json::parse(stream.substr(at + 6, stream.find('\n', at) - at - 6));
-    BOOST_REQUIRE_MESSAGE(!json.contains("error"), json.dump());
-    for (const auto& choice : json.at("choices"))
-      text += choice.at("delta").value("content", "");
-  }
-  return text;
-}
-
-template <class Condition>
-bool comes_true(Condition condition) {
-  auto end = std::chrono::steady_clock::now() + patience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end)
-      return false;
-    std::this_thread::sleep_for(20ms);
-  }
-  return true;
-}
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(serve_command)
 
@@ -221,8 +149,16 @@ BOOST_AUTO_TEST_CASE(many_open_streams_keep_nobody_waiting) {
     clients.push_back(server.client());
     clients.back().send(stream_request({{"max_tokens", 8}}));
   }
-  for (int i = 0; i < 20; ++i)
+  using Clock = std::chrono::steady_clock;
+  Clock::duration longest{};
+  for (int i = 0; i < 20; ++i) {
+    auto begin = Clock::now();
     BOOST_TEST(server.get("/health").status == 200);
+    longest = std::max(longest, Clock::now() - begin);
+  }
+  // A figure to read, not one to fail on.
+  BOOST_TEST_MESSAGE("/health answered within "
+                     << std::chrono::duration<double, std::milli>(longest).count() << " ms");
   for (auto& client : clients) {
     auto answer = client.answer();
     BOOST_REQUIRE_MESSAGE(answer.status == 200, answer.body);
@@ -262,7 +198,7 @@ BOOST_AUTO_TEST_CASE(at_the_end_answers_have_what_has_been_written) {
 }
 
 BOOST_AUTO_TEST_CASE(a_stream_goes_on_when_a_node_is_lost) {
-  auto models = std::filesystem::path(FLOWSPEC_SOURCE_DIR) / "models/embedded";
+  auto models = source_path("models/embedded");
   auto expected = flowspec_program({"generate", "--json", "-n", "400", "Once upon a time"}).json();
   std::vector<std::unique_ptr<NodeProcess>> nodes;
   for (int i = 0; i < 3; ++i)

@@ -8,6 +8,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/paths.hpp"
 #include "tests/system/programs.hpp"
 
 using namespace flowspec::test;
@@ -107,7 +108,7 @@ BOOST_AUTO_TEST_CASE(killing_the_command_ends_the_nodes_and_frees_their_ports) {
   const auto port = up.address(1).substr(up.address(1).rfind(':') + 1);
   up.process.signal(SIGKILL);
   BOOST_TEST(up.all_end());
-  const auto embedded = std::filesystem::path(FLOWSPEC_SOURCE_DIR) / "models/embedded";
+  const auto embedded = source_path("models/embedded");
   NodeProcess other("other", embedded, {"--listen", "127.0.0.1:" + port});
   BOOST_TEST(other.address() == up.address(1));
 }

@@ -7,14 +7,14 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/paths.hpp"
 #include "tests/system/programs.hpp"
 
 using namespace flowspec::test;
 
 namespace {
 
-const std::filesystem::path embedded =
-    std::filesystem::path(FLOWSPEC_SOURCE_DIR) / "models/embedded";
+const std::filesystem::path embedded = source_path("models/embedded");
 constexpr const char* loaded = "its weights are loaded";
 constexpr const char* kept = "its weights are in memory already";
 

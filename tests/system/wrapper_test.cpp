@@ -11,6 +11,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/paths.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/temp_folder.hpp"
 
@@ -59,7 +60,7 @@ constexpr const char* whole_program =
 class Clone {
  public:
   Clone() {
-    fs::copy_file(fs::path(FLOWSPEC_SOURCE_DIR) / "flowspec", folder_ / "flowspec");
+    fs::copy_file(source_path("flowspec"), folder_ / "flowspec");
     write("CMakeLists.txt", cmake_lists);
     write("CMakePresets.json", presets);
     write("step.sh", build_step);

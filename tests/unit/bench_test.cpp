@@ -18,6 +18,7 @@
 #include "runtime/bench/summary.hpp"
 #include "tests/support/bench_samples.hpp"
 #include "tests/support/command_lines.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/temp_folder.hpp"
 
 using namespace flowspec;
@@ -230,7 +231,7 @@ BOOST_AUTO_TEST_CASE(the_first_prompts_are_taken) {
   BOOST_CHECK_EQUAL(take_prompts(three, "f", {}, 2).size(), 2U);
   BOOST_CHECK_EQUAL(take_prompts(three, "f", 1, 2).size(), 1U);
   check_error([&] { take_prompts(three, "f", 4, 2); }, "f has 3 prompts");
-  auto heldout = read_prompts(FLOWSPEC_SOURCE_DIR "/models/embedded/heldout.jsonl");
+  auto heldout = read_prompts(source_path("models/embedded/heldout.jsonl"));
   BOOST_CHECK_EQUAL(heldout.size(), 100U);
   BOOST_CHECK(heldout[0].text.starts_with("Once upon a time, there was a little dog"));
 }

@@ -24,6 +24,7 @@
 #include "models/ops/rope.hpp"
 #include "models/ops/swiglu.hpp"
 #include "models/sampling/sampler.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/plain_logits.hpp"
 
 using namespace flowspec;
@@ -260,7 +261,7 @@ BOOST_AUTO_TEST_CASE(tokens_of_the_sampler) {
 }
 
 BOOST_AUTO_TEST_CASE(bits_of_the_embedded_model) {
-  const GgufFile file = GgufFile::open(FLOWSPEC_SOURCE_DIR "/models/embedded/target.gguf");
+  const GgufFile file = GgufFile::open(source_path("models/embedded/target.gguf"));
   const ModelConfig config = read_config(file);
   std::vector<Token> text(40);
   Integers integers(1);

@@ -12,6 +12,7 @@
 #include "runtime/console/error.hpp"
 #include "tests/support/check_error.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/temp_folder.hpp"
 #include "tests/support/template_runs.hpp"
@@ -133,7 +134,8 @@ BOOST_AUTO_TEST_CASE(a_template_has_no_way_into_python) {
 BOOST_AUTO_TEST_CASE(whoever_has_a_way_into_python_finds_nothing_there) {
   const std::string tries = R"(
 import os, sys
-sys.path.insert(0, ')" FLOWSPEC_SOURCE_DIR R"(/runtime/templates')
+sys.path.insert(0, ')" + source_path("runtime/templates").string() +
+                            R"(')
 import confinement, mmap, signal, socket, subprocess, ctypes
 print('holds:', *confinement.confine(256 << 20))
 def attempt(name, call):

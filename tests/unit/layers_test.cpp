@@ -13,6 +13,7 @@
 #include "models/layers/stage_model.hpp"
 #include "models/sampling/candidates.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/reference_model.hpp"
 #include "tests/support/reference_run.hpp"
 #include "tests/support/temp_folder.hpp"
@@ -116,7 +117,7 @@ BOOST_AUTO_TEST_CASE(each_stage_continues_the_one_before) {
 
 // The continuations in the shared folder were made by two other programs.
 BOOST_AUTO_TEST_CASE(continues_stories_as_other_programs_do) {
-  const std::string folder = std::string(FLOWSPEC_SOURCE_DIR) + "/../shared/models/";
+  const std::string folder = source_path("../shared/models/").string();
   std::ifstream json(folder + "reference_greedy.json");
   if (!json) {
     BOOST_TEST_MESSAGE("skipped: there is no " << folder << "reference_greedy.json");

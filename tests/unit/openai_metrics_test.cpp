@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/openai/metrics.hpp"
+#include "tests/support/paths.hpp"
 
 using namespace flowspec;
 using namespace flowspec::openai;
@@ -208,7 +209,7 @@ BOOST_AUTO_TEST_CASE(the_dashboard_shows_every_metric_and_no_other) {
     if (line.starts_with(mark))
       there.insert(line.substr(mark.size(), line.find(' ', mark.size()) - mark.size()));
 
-  std::ifstream file(FLOWSPEC_SOURCE_DIR "/config/grafana/flowspec.json");
+  std::ifstream file(source_path("config/grafana/flowspec.json"));
   auto dashboard = nlohmann::json::parse(file);
   std::set<std::string> shown;
   for (const auto& panel : dashboard["panels"])

@@ -19,6 +19,7 @@
 #include "models/layers/stage_model.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/temp_folder.hpp"
 
 using namespace flowspec;
@@ -26,7 +27,7 @@ using namespace flowspec::test;
 
 namespace {
 
-const std::filesystem::path folder = FLOWSPEC_SOURCE_DIR "/models/embedded";
+const std::filesystem::path folder = source_path("models/embedded");
 
 std::vector<std::vector<Token>> stories(const GgufFile& file) {
   const Tokenizer tokenizer = Tokenizer::from_gguf(file);

@@ -6,6 +6,7 @@
 
 #include "runtime/cluster/placement.hpp"
 #include "tests/support/command_lines.hpp"
+#include "tests/support/paths.hpp"
 
 using namespace flowspec;
 using test::check_error;
@@ -107,7 +108,7 @@ BOOST_AUTO_TEST_CASE(cluster_files) {
 
 BOOST_AUTO_TEST_CASE(examples_can_be_read) {
   int examples = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(FLOWSPEC_SOURCE_DIR "/config"))
+  for (const auto& entry : std::filesystem::directory_iterator(source_path("config")))
     if (entry.path().filename().string().starts_with("cluster-")) {
       BOOST_CHECK(!read_cluster(entry.path()).nodes.empty());
       ++examples;

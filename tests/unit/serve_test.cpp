@@ -10,6 +10,7 @@
 #include "models/tokenizer/chat_template.hpp"
 #include "runtime/serve/answer_writer.hpp"
 #include "runtime/serve/service.hpp"
+#include "tests/support/paths.hpp"
 
 using namespace flowspec;
 
@@ -53,8 +54,7 @@ class FakeReply : public HttpReply {
 };
 
 Tokenizer story_tokenizer() {
-  return Tokenizer::from_gguf(
-      GgufFile::open(std::filesystem::path(FLOWSPEC_SOURCE_DIR) / "models/embedded/target.gguf"));
+  return Tokenizer::from_gguf(GgufFile::open(source_path("models/embedded/target.gguf")));
 }
 
 ServedText story_text(std::uint32_t context = 100) {

@@ -12,6 +12,7 @@
 
 #include "models/formats/gguf.hpp"
 #include "tests/support/gguf_writer.hpp"
+#include "tests/support/paths.hpp"
 #include "tests/support/scored_vocabulary.hpp"
 #include "tests/support/temp_folder.hpp"
 
@@ -319,8 +320,7 @@ BOOST_AUTO_TEST_CASE(long_texts_have_many_tokens_whatever_is_in_them) {
 }
 
 BOOST_AUTO_TEST_CASE(vectors_of_the_embedded_model) {
-  const std::filesystem::path folder =
-      std::filesystem::path(FLOWSPEC_SOURCE_DIR) / "models/embedded";
+  const std::filesystem::path folder = source_path("models/embedded");
   const Tokenizer t = Tokenizer::from_gguf(GgufFile::open(folder / "target.gguf"));
   BOOST_TEST(!difference(t, Tokenizer::from_gguf(GgufFile::open(folder / "draft.gguf"))));
   std::ifstream vectors(folder / "tokenizer_vectors.jsonl");
