@@ -85,7 +85,7 @@ std::vector<Token> plain_text(const BenchPrompt& prompt, std::size_t count,
 class SharedDevice {
  public:
   explicit SharedDevice(const std::string& stage) : file_(folder_.path() / "shared.json") {
-    std::ifstream in(source_path("config/paper-7b.json"));
+    std::ifstream in(test::source_path("config/paper-7b.json"));
     auto json = nlohmann::json::parse(in, nullptr, true, true);
     json["draft"]["on_stage"] = stage;
     std::ofstream(file_) << json;

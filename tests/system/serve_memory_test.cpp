@@ -63,7 +63,7 @@ BOOST_AUTO_TEST_CASE(forty_chats_of_512_tokens_run_in_the_memory_of_eight_contex
                 Arguments{"--context", std::to_string(context), "--max-requests", "40"});
   auto body = [](int i) {
     auto json = chat_about(fmt::format("{} Once upon a time", 100 + i));
-    json["max_tokens"] = 490;
+    json["max_tokens"] = 505;
     return json;
   };
   std::vector<HttpClient> clients;
@@ -83,18 +83,18 @@ BOOST_AUTO_TEST_CASE(forty_chats_of_512_tokens_run_in_the_memory_of_eight_contex
     last = content_of(answer.body);
     texts.insert(last);
   }
-  BOOST_TEST(texts.size() > 20);
+  BOOST_TEST(texts.size() > 5);
   // The text is that of a request that is alone.
   auto alone = server.chat(body(39));
   BOOST_TEST(alone.at("choices").at(0).at("message").at("content") == last);
-  BOOST_TEST(alone.at("usage").at("total_tokens").get<int>() >= 500);
+  BOOST_TEST(alone.at("usage").at("total_tokens").get<int>() >= 512);
 }
 
 BOOST_AUTO_TEST_CASE(a_prompt_that_twenty_requests_share_is_computed_once_on_every_stage) {
   TwoNodes nodes("16");
   Server server(nodes.arguments() + Arguments{"--context", "1024", "--max-requests", "20"});
   std::string system;
-  for (int i = 0; i < 25; ++i)
+  for (int i = 0; i < 31; ++i)
     system += fmt::format("Lily has a red ball and {} small dogs. ", i);
   auto body = [&](int i) {
     auto json = chat_about(system + fmt::format("Tom is {}.", i));
@@ -118,7 +118,8 @@ BOOST_AUTO_TEST_CASE(a_prompt_that_twenty_requests_share_is_computed_once_on_eve
     tokens += prompt;
     cached += usage.at("prompt_tokens_details").at("cached_tokens").get<std::size_t>();
   }
-  BOOST_TEST(longest >= 400);
+  // What they share ends within a block of 16 tokens; the first of them computes it.
+  BOOST_TEST(cached >= 19 * 400U);
   fmt::print("{} prompt tokens, {} of them cached\n", tokens, cached);
   // What has been computed is told to the server now and then.
   BOOST_TEST(comes_true([&] {
@@ -129,7 +130,8 @@ BOOST_AUTO_TEST_CASE(a_prompt_that_twenty_requests_share_is_computed_once_on_eve
   for (const auto& stage : stages_of(server.cluster())) {
     auto rows = stage.at("rows").get<std::size_t>();
     fmt::print("{}: {} rows\n", stage.at("name").dump(), rows);
-    BOOST_TEST(rows < 2 * longest);
+    // Beside the prompts, guesses of what comes after them.
+    BOOST_TEST(rows < tokens - cached + 200);
   }
 }
 

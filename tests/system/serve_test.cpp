@@ -157,8 +157,8 @@ BOOST_AUTO_TEST_CASE(many_open_streams_keep_nobody_waiting) {
     longest = std::max(longest, Clock::now() - begin);
   }
   // A figure to read, not one to fail on.
-  BOOST_TEST_MESSAGE("/health answered within "
-                     << std::chrono::duration<double, std::milli>(longest).count() << " ms");
+  const double ms = std::chrono::duration<double, std::milli>(longest).count();
+  BOOST_TEST_MESSAGE("/health answered within " << ms << " ms");
   for (auto& client : clients) {
     auto answer = client.answer();
     BOOST_REQUIRE_MESSAGE(answer.status == 200, answer.body);

@@ -231,7 +231,7 @@ BOOST_AUTO_TEST_CASE(the_first_prompts_are_taken) {
   BOOST_CHECK_EQUAL(take_prompts(three, "f", {}, 2).size(), 2U);
   BOOST_CHECK_EQUAL(take_prompts(three, "f", 1, 2).size(), 1U);
   check_error([&] { take_prompts(three, "f", 4, 2); }, "f has 3 prompts");
-  auto heldout = read_prompts(source_path("models/embedded/heldout.jsonl"));
+  auto heldout = read_prompts(test::source_path("models/embedded/heldout.jsonl"));
   BOOST_CHECK_EQUAL(heldout.size(), 100U);
   BOOST_CHECK(heldout[0].text.starts_with("Once upon a time, there was a little dog"));
 }

@@ -193,7 +193,7 @@ BOOST_AUTO_TEST_CASE(the_embedded_head_is_accepted) {
   const char* more = std::getenv("FLOWSPEC_ACCEPT_PROMPTS");
   const std::size_t prompts = more != nullptr ? std::stoul(more) : 3;
   const std::size_t new_tokens = more != nullptr ? 128 : 48;
-  const std::filesystem::path folder = source_path("models/embedded");
+  const std::filesystem::path folder = test::source_path("models/embedded");
   Pair pair(folder);
   std::ifstream file(folder / "heldout.jsonl");
   std::vector<std::size_t> all;

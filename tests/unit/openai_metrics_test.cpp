@@ -209,7 +209,7 @@ BOOST_AUTO_TEST_CASE(the_dashboard_shows_every_metric_and_no_other) {
     if (line.starts_with(mark))
       there.insert(line.substr(mark.size(), line.find(' ', mark.size()) - mark.size()));
 
-  std::ifstream file(source_path("config/grafana/flowspec.json"));
+  std::ifstream file(test::source_path("config/grafana/flowspec.json"));
   auto dashboard = nlohmann::json::parse(file);
   std::set<std::string> shown;
   for (const auto& panel : dashboard["panels"])

@@ -252,7 +252,7 @@ BOOST_AUTO_TEST_CASE(links_have_the_profile_s_rate_or_another) {
 
 BOOST_AUTO_TEST_CASE(every_example_that_is_no_cluster_is_a_profile) {
   int examples = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(source_path("config"))) {
+  for (const auto& entry : std::filesystem::directory_iterator(test::source_path("config"))) {
     auto file = entry.path().filename().string();
     if (!file.ends_with(".json") || file.starts_with("cluster-"))
       continue;

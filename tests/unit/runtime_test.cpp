@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(cluster_files) {
 
 BOOST_AUTO_TEST_CASE(examples_can_be_read) {
   int examples = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(source_path("config")))
+  for (const auto& entry : std::filesystem::directory_iterator(test::source_path("config")))
     if (entry.path().filename().string().starts_with("cluster-")) {
       BOOST_CHECK(!read_cluster(entry.path()).nodes.empty());
       ++examples;

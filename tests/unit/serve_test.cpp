@@ -54,7 +54,7 @@ class FakeReply : public HttpReply {
 };
 
 Tokenizer story_tokenizer() {
-  return Tokenizer::from_gguf(GgufFile::open(source_path("models/embedded/target.gguf")));
+  return Tokenizer::from_gguf(GgufFile::open(test::source_path("models/embedded/target.gguf")));
 }
 
 ServedText story_text(std::uint32_t context = 100) {
