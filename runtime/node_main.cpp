@@ -10,6 +10,7 @@
 #include "actors/cluster/node.hpp"
 #include "actors/cluster/node_agent.hpp"
 #include "actors/cluster/wire/transport_module.hpp"
+#include "models/base/cores.hpp"
 #include "models/formats/mapping_guard.hpp"
 #include "runtime/cluster/address.hpp"
 #include "runtime/cluster/ask.hpp"
@@ -56,6 +57,7 @@ int serve(NodeProgramOptions& options) {
     if (count++ == 0)
       stop.set_value(signal);
   });
+  cores::set_budget(options.node.threads);
   auto node = std::make_shared<Node>(options.node);
   SystemConfig config;
   config.enable_network(options.network, options.node.name);

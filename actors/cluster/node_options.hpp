@@ -16,7 +16,7 @@ struct NodeOptions {
   std::string version;
   /// Folders with model files.
   std::vector<std::filesystem::path> models;
-  /// Most threads of a stage, whatever it asks for.
+  /// Threads of the process that compute at the same time, and so most of a stage, whatever it asks for.
   std::uint32_t threads = 1;
   /// Most stages, of all peers together.
   std::uint32_t max_stages = 8;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "models/base/cores.hpp"
 #include "models/drafts/eagle3_tensors.hpp"
 #include "models/drafts/eagle_rows.hpp"
 #include "models/layers/decoder_layer.hpp"
@@ -225,6 +226,7 @@ float Eagle3Head::first_scale(float temperature) const {
 void Eagle3Head::forward(std::span<const DraftRow> rows, std::span<const float> features_in,
                          std::uint32_t top_k, std::span<Candidate> candidates,
                          std::span<float> features_out) {
+  const cores::Use use;
   State& s = *state_;
   const std::size_t size = s.model.hidden_size;
   const std::size_t vocab = s.vocabulary.size();

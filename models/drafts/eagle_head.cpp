@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "models/base/cores.hpp"
 #include "models/base/error.hpp"
 #include "models/drafts/draft_files.hpp"
 #include "models/drafts/eagle_config.hpp"
@@ -203,6 +204,7 @@ float EagleHead::first_scale(float temperature) const {
 void EagleHead::forward(std::span<const DraftRow> rows, std::span<const float> features_in,
                         std::uint32_t top_k, std::span<Candidate> candidates,
                         std::span<float> features_out) {
+  const cores::Use use;
   State& s = *state_;
   const std::size_t size = s.config.hidden_size;
   const std::size_t vocab = s.output.vocabulary().size();

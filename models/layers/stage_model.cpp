@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "models/base/cores.hpp"
 #include "models/config/config.hpp"
 #include "models/kernels/rounding.hpp"
 #include "models/layers/decoder_layer.hpp"
@@ -39,6 +40,7 @@ struct StageModel::State {
 
   void forward(std::span<const RowContext> rows, std::span<float> hidden,
                std::span<const LayerTap> taps) {
+    const cores::Use use;
     Position last = 0;
     for (const RowContext& row : rows) {
       assert(is_sound(row, options.layers.size()));

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 
+#include "models/base/cores.hpp"
 #include "models/kernels/kernels.hpp"
 
 namespace flowspec {
@@ -40,23 +41,17 @@ void Attention::apply(std::span<const float> queries, std::span<const RowContext
   grow_scratch(rows);
   // A task is one row and one key head; task t goes to thread t mod threads.
   const std::size_t tasks = rows.size() * shape_.kv_heads;
-  const auto work = [&](std::size_t thread) {
-    for (std::size_t t = thread; t < tasks; t += threads) {
-      const std::size_t r = t / shape_.kv_heads;
-      const auto group = static_cast<std::uint32_t>(t % shape_.kv_heads);
-      const auto apply = rows[r].cache->type() == KvType::f16 ? &Attention::apply_group<Half>
-                                                              : &Attention::apply_group<float>;
-      (this->*apply)(queries.data() + r * query_row, rows[r], layer, group, scratch_[thread],
-                     out.data() + r * out_row);
-    }
-  };
-  if (threads == 1) {
-    work(0);
-    return;
-  }
-#pragma omp parallel for num_threads(static_cast <int>(threads)) schedule(static, 1)
-  for (std::size_t thread = 0; thread < threads; ++thread)
-    work(thread);
+  cores::share(
+      static_cast<unsigned>(threads), static_cast<unsigned>(threads), [&](unsigned thread) {
+        for (std::size_t t = thread; t < tasks; t += threads) {
+          const std::size_t r = t / shape_.kv_heads;
+          const auto group = static_cast<std::uint32_t>(t % shape_.kv_heads);
+          const auto apply = rows[r].cache->type() == KvType::f16 ? &Attention::apply_group<Half>
+                                                                  : &Attention::apply_group<float>;
+          (this->*apply)(queries.data() + r * query_row, rows[r], layer, group, scratch_[thread],
+                         out.data() + r * out_row);
+        }
+      });
 }
 
 void Attention::grow_scratch(std::span<const RowContext> rows) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "models/base/cores.hpp"
 #include "models/formats/tensor_info.hpp"
 #include "models/ops/packed/rows.hpp"
 
@@ -111,23 +112,17 @@ void Linear::apply_packed(std::span<const float> in, std::size_t rows, std::size
   packed::Rows activations{.floats = in.data(), .count = rows, .inputs = inputs_};
   if (block > 1)
     activations = context_->rows.quantise(in, rows, inputs_, block);
-  const std::size_t threads = context_->threads;
-  const auto work = [&](std::size_t thread) {
+  // More slices than threads: one that comes late, or is held up, still takes its share.
+  const std::size_t slices = context_->threads == 1 ? 1 : 4 * std::size_t{context_->threads};
+  cores::share(context_->threads, static_cast<unsigned>(slices), [&](unsigned slice) {
     for (const Part& part : parts_) {
       if (takes_part(part)) {
         const std::size_t panels = part.packed->panels();
-        part.packed->multiply(context_->kernels, activations, panels * thread / threads,
-                              panels * (thread + 1) / threads, out.data() + part.column, outputs_);
+        part.packed->multiply(context_->kernels, activations, panels * slice / slices,
+                              panels * (slice + 1) / slices, out.data() + part.column, outputs_);
       }
     }
-  };
-  if (threads == 1) {
-    work(0);
-    return;
-  }
-#pragma omp parallel for num_threads(static_cast <int>(threads)) schedule(static, 1)
-  for (std::size_t thread = 0; thread < threads; ++thread)
-    work(thread);
+  });
 }
 
 }  // namespace flowspec

@@ -51,7 +51,8 @@ void add_node_program(CLI::App& app, NodeProgramOptions& options) {
       ->excludes(listen);
   add_models_option(app, options.node.models);
   app.add_option("--name", options.node.name, "Name for messages (default: the machine's)");
-  app.add_option("--threads", options.node.threads, "Threads of a stage (default: all cores)")
+  app.add_option("--threads", options.node.threads,
+                 "Threads that compute, for all stages together (default: the cores)")
       ->check(CLI::Range(1, 1024));
   app.add_option("--max-stages", options.node.max_stages, "Stages of all users together (8)")
       ->check(CLI::Range(1, 1024));

@@ -53,9 +53,9 @@ void add_place_options(CLI::App& app, AnswerOptions& options) {
   add_spare_option(*where, options.spares);
   add_place_option(*where, options.place);
   where
-      ->add_option("--threads", options.run.threads,
-                   "Threads of every stage, of the verifier and of the draft "
-                   "(default: the cores, divided among them)")
+      ->add_option(
+          "--threads", options.run.threads,
+          "Threads that compute in this process, and in every stage of a node (default: the cores)")
       ->check(CLI::Range(1, 1024));
 }
 

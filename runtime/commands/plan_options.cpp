@@ -23,7 +23,7 @@ void add_plan(CLI::App& app, PlanOptions& options) {
   add_kv_type_option(app, run.kv_type);
   add_hidden_type_option(app, run.hidden_type);
   add_cluster_options(app, options.cluster_file, options.nodes);
-  app.add_option("--threads", run.threads, "Threads of every stage (default: the cores)")
+  app.add_option("--threads", run.threads, "Threads of a node, at most (default: its cores)")
       ->check(CLI::Range(1, 1024));
   app.add_flag("--json", options.json, "Print one JSON object instead of a table");
   add_network_options(app, options.network);

@@ -24,7 +24,7 @@ void add_up(CLI::App& app, UpOptions& options) {
                  "Port on 127.0.0.1 of the first node, the others follow (default: any free ones)")
       ->check(CLI::Range(1, 65535));
   app.add_option("--threads", options.threads,
-                 "Threads of a stage (default: the cores, shared out evenly)")
+                 "Threads of a node (default: the cores, shared out evenly)")
       ->check(CLI::Range(1, 1024));
   app.add_option("--max-stages", options.max_stages, "Stages of one node (8)")
       ->check(CLI::Range(1, 1024));

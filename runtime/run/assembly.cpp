@@ -18,7 +18,7 @@ PipelineConfig pipeline_config(const Assembly& assembly, std::size_t stages) {
   config.max_rows = policy.segment_rows;
   config.send_features = engine.draft_reads_features() && engine.draft_taps().empty();
   config.load_draft =
-      engine.draft_loader(engine.threads(1), draft_rows, assembly.bar, assembly.form);
+      engine.draft_loader(engine.threads(), draft_rows, assembly.bar, assembly.form);
   config.draft_kv = assembly.kv();
   config.load_head = engine.head_loader(assembly.threads, policy.segment_rows, assembly.form);
   config.mode = assembly.mode;

@@ -13,6 +13,7 @@
 
 #include "actors/support/machine.hpp"
 #include "actors/support/text_error.hpp"
+#include "models/base/cores.hpp"
 #include "models/base/error.hpp"
 #include "models/drafts/draft_files.hpp"
 #include "models/drafts/draft_vocabulary.hpp"
@@ -97,6 +98,7 @@ Engine::Engine(const RunSpec& spec)
       threads_(spec.threads),
       kv_type_(spec.kv_type),
       hidden_type_(spec.hidden_type) {
+  cores::set_budget(threads_ != 0 ? threads_ : usable_cores());
   if (known_hash_.empty())
     check_weights(spec.model);
   target_ =
@@ -234,15 +236,12 @@ void Engine::set_context(std::uint32_t wanted) {
                config.attention_window);
 }
 
-unsigned Engine::threads(std::size_t stages) const {
+unsigned Engine::threads() const {
   if (threads_ != 0)
     return threads_;
   // For a small model, waking threads costs more than they save.
   constexpr std::uint64_t small_model = std::uint64_t{32} << 20;
-  if (target_->files->file_size() < small_model)
-    return 1;
-  auto users = static_cast<unsigned>(std::max<std::size_t>(stages, 1)) + (draft_.model ? 1 : 0);
-  return std::max(1U, usable_cores() / users);
+  return target_->files->file_size() < small_model ? 1 : usable_cores();
 }
 
 StageLoader Engine::stage_loader(LayerRange layers, unsigned threads, std::uint32_t max_rows,

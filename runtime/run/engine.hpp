@@ -40,8 +40,8 @@ class Engine {
   /// Most tokens of prompt and answer together; never more than the model's sliding window, beyond
   /// which the result would not be the model's own.
   std::uint32_t context() const { return context_; }
-  /// Threads of each stage if `stages` of them run in this process.
-  unsigned threads(std::size_t stages) const;
+  /// Threads of each part in this process, at most: all share the process's cores (models/base/cores).
+  unsigned threads() const;
 
   /// The type of all stages' KV, wherever they run.
   KvType kv_type() const { return kv_type_; }

@@ -69,7 +69,7 @@ class Inquiry {
   std::vector<PlanCandidate> candidates(bool is_strict) {
     auto file = engine_.target().files->path().filename().string();
     // As many threads as a stage of the run will ask for.
-    auto threads = engine_.threads(0);
+    auto threads = engine_.threads();
     auto asked = static_cast<std::uint16_t>(spec_.threads != 0 || threads == 1 ? threads : 0);
     using Answer =
         decltype(self_->request(nodes_.front().agent, measure_limit, speed_a_v, file, asked));

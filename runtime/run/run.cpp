@@ -55,7 +55,7 @@ Run::Run(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
   if (!spec.coupled)
     policy_.coupled = policy_.calibrated = false;
   policy_.lookup = policy_.lookup && may_have_weights(engine.draft_name());
-  threads_ = engine.threads(cluster.nodes.empty() ? places_.size() : 0);
+  threads_ = engine.threads();
 
   coordinator_ = spawn_coordinator(system, {spec.load_limit});
   if (changes.emulation)

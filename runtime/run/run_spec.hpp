@@ -53,7 +53,7 @@ struct RunSpec {
   std::vector<LayerSpeed> forecast;
   /// KV slots that are wanted for all sessions together; 0: as many as there is memory for.
   std::uint32_t kv_slots = 0;
-  /// Threads of every stage; 0: the program decides.
+  /// Threads of this process that compute, and of every stage elsewhere, at most; 0: all cores.
   unsigned threads = 0;
   /// How long a stage may take to load.
   std::chrono::seconds load_limit{600};

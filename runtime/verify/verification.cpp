@@ -241,7 +241,7 @@ VerifyReport Verification::run(caf::actor_system& system, const LanguageModel& r
     if (plain && form == wanted)
       return;
     form = wanted;
-    plain.emplace(reference, engine("none").threads(1),
+    plain.emplace(reference, engine("none").threads(),
                   static_cast<std::uint32_t>(longest) + options_.max_tokens, options_.kv_type, form,
                   options_.hidden_type);
     expect(*plain);

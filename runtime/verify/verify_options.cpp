@@ -86,9 +86,9 @@ void add_verify(CLI::App& app, VerifyOptions& options) {
   add_cluster_options(*where, options.cluster_file, options.nodes);
   add_place_option(*where, options.place);
   where
-      ->add_option("--threads", options.threads,
-                   "Threads of every stage, of the verifier and of the draft "
-                   "(default: the cores, divided among them)")
+      ->add_option(
+          "--threads", options.threads,
+          "Threads that compute in this process, and in every stage of a node (default: the cores)")
       ->check(CLI::Range(1, 1024));
   app.add_option("--json", options.json_file, "Write the results to this file as well");
   app.add_option_function<int>(
