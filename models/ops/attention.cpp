@@ -15,6 +15,12 @@ namespace {
 constexpr std::size_t chunk = 64;
 constexpr std::size_t lanes = 8;
 
+// Few heads use keys and values faster than memory gives them, and the CPU does not guess that the
+// next position is at the next slot: they take shorter steps, and ask for the next one's first. With
+// more heads, arithmetic takes longer than reading.
+constexpr std::size_t short_chunk = 16;
+constexpr std::size_t few_heads = 4;
+
 // Query heads of a block, if its rows have as many: beyond that, arithmetic takes far longer than
 // reading keys and values, and the scores of more heads would leave the CPU's cache.
 constexpr std::size_t block_heads = 32;
@@ -172,18 +178,45 @@ struct Attention::Pass {
   /// Scores of `count` heads from `head` on, for the positions `first` to `end`.
   void score(std::size_t head, std::size_t count, std::size_t first, std::size_t end,
              float scale) const {
-    for (std::size_t p = first; p < end; p += chunk)
-      loops.scores({scratch.queries.data() + head * dim, count, dim}, keys,
-                   scratch.slots.data() + p, std::min(chunk, end - p), scale,
-                   scratch.scores.data() + head * next + p, next);
+    in_steps(
+        keys, count, first, end,
+        [&](std::size_t p, std::size_t positions) {
+          loops.scores({scratch.queries.data() + head * dim, count, dim}, keys,
+                       scratch.slots.data() + p, positions, scale,
+                       scratch.scores.data() + head * next + p, next);
+        });
   }
 
   /// Adds the values of these positions, weighted, to the results of these heads.
   void add_values(std::size_t head, std::size_t count, std::size_t first, std::size_t end) const {
-    for (std::size_t p = first; p < end; p += chunk)
-      loops.values(scratch.scores.data() + head * next + p, next, count, values, dim,
-                   scratch.slots.data() + p, std::min(chunk, end - p),
-                   scratch.results.data() + head * dim);
+    in_steps(
+        values, count, first, end,
+        [&](std::size_t p, std::size_t positions) {
+          loops.values(scratch.scores.data() + head * next + p, next, count, values, dim,
+                       scratch.slots.data() + p, positions, scratch.results.data() + head * dim);
+        });
+  }
+
+ private:
+  template <class Step>
+  void in_steps(const T* rows, std::size_t heads, std::size_t first, std::size_t end,
+                const Step& step) const {
+    if (heads > few_heads) {
+      for (std::size_t p = first; p < end; p += chunk)
+        step(p, std::min(chunk, end - p));
+      return;
+    }
+    for (std::size_t p = first; p < end; p += short_chunk) {
+      fetch(rows, std::min(p + short_chunk, end), std::min(p + 2 * short_chunk, end));
+      step(p, std::min(short_chunk, end - p));
+    }
+  }
+
+  void fetch(const T* rows, std::size_t first, std::size_t end) const {
+    constexpr std::size_t line = 64 / sizeof(T);
+    for (std::size_t p = first; p < end; ++p)
+      for (std::size_t d = 0; d < dim; d += line)
+        __builtin_prefetch(rows + scratch.slots[p] * dim + d);
   }
 };
 
