@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "actors/support/machine.hpp"
+#include "actors/support/processor.hpp"
 #include "messages/limits.hpp"
 #include "models/formats/user_cache.hpp"
 #include "models/layers/stage_model.hpp"
@@ -89,18 +90,6 @@ class Forward {
   std::vector<RowContext> rows_;
 };
 
-std::string processor(const fs::path& cpuinfo) {
-  std::ifstream in(cpuinfo);
-  for (std::string line; std::getline(in, line);) {
-    // x86 names the model, ARM implementer and part only.
-    auto colon = line.find(": ");
-    if (colon != std::string::npos &&
-        (line.starts_with("model name") || line.starts_with("CPU part")))
-      return line.substr(colon + 2);
-  }
-  return "unknown processor";
-}
-
 }  // namespace
 
 LayerSpeed measure_layers(const OpenModel& model, unsigned threads, const MemoryLedger& memory) {
@@ -149,7 +138,7 @@ std::string speed_key(const OpenModel& model, unsigned threads, const fs::path& 
     type_list += (type_list.empty() ? "" : "+") + type;
   auto layers = measured_layers(model);
   auto key = fmt::format("{}, {} cores, {}, {} threads, {}, {} x {} bytes, {}/{}/{}/{}/{}",
-                         processor(cpuinfo), usable_cores(), numerics_id(), threads, type_list,
+                         processor_name(cpuinfo), usable_cores(), numerics_id(), threads, type_list,
                          layers.size(), StageModel::stored_bytes(*model.files, config, layers),
                          config.hidden_size, config.ffn_size, config.heads, config.kv_heads,
                          config.head_dim);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <ostream>
 
 #include <fmt/format.h>
@@ -16,8 +17,11 @@
 #include "models/open_model.hpp"
 #include "models/ops/packed/kernels.hpp"
 #include "runtime/bench/output_file.hpp"
+#include "runtime/engine_bench/attention_bench.hpp"
+#include "runtime/engine_bench/comparison.hpp"
 #include "runtime/engine_bench/engine_report.hpp"
 #include "runtime/engine_bench/pipeline.hpp"
+#include "runtime/engine_bench/product_rate.hpp"
 #include "runtime/engine_bench/random_model.hpp"
 #include "runtime/engine_bench/read_bandwidth.hpp"
 #include "runtime/run/embedded.hpp"
@@ -68,8 +72,21 @@ std::string types(const std::vector<const TensorInfo*>& tensors) {
   return names;
 }
 
+/// What the products of a model are: those of the type with most bytes.
+ProductType product_of(const std::vector<const TensorInfo*>& tensors) {
+  std::map<TensorType, std::size_t> bytes;
+  for (const TensorInfo* tensor : tensors)
+    bytes[tensor->type] += tensor->data.size();
+  const auto most =
+      std::ranges::max_element(bytes, {}, &std::pair<const TensorType, std::size_t>::second);
+  if (most == bytes.end() || most->first == TensorType::f32 || most->first == TensorType::f16)
+    return ProductType::f32;
+  return most->first == TensorType::bf16 ? ProductType::bf16 : ProductType::int8;
+}
+
 EngineReport describe(const OpenModel& model) {
   EngineReport report;
+  report.machine = EngineMachine::own();
   report.model = model.config.name;
   const auto tensors = matrices(model);
   report.type = types(tensors);
@@ -87,6 +104,11 @@ struct Test {
   /// Tokens that count in one repetition, and positions that it needs.
   std::uint32_t tokens;
   std::uint32_t positions;
+  /// Rows that get logits in one repetition, and how often it reads the weights of the layers and
+  /// those of the LM head.
+  std::uint32_t logits;
+  std::uint32_t forwards;
+  std::uint32_t heads;
   std::function<void(EnginePipeline&)> run;
 };
 
@@ -94,11 +116,12 @@ std::vector<Test> plan(const EngineBenchOptions& options) {
   std::vector<Test> tests;
   for (std::uint32_t n : options.prefill)
     if (n > 0)
-      tests.push_back({fmt::format("pp{}", n), std::min(n, EnginePipeline::max_rows), n, n,
+      tests.push_back({fmt::format("pp{}", n), std::min(n, EnginePipeline::max_rows), n, n, 1,
+                       (n + EnginePipeline::max_rows - 1) / EnginePipeline::max_rows, 1,
                        [n](EnginePipeline& pipeline) { pipeline.forward(0, n, 1); }});
   for (std::uint32_t n : options.decode)
     if (n > 0)
-      tests.push_back({fmt::format("tg{}", n), 1, n, n, [n](EnginePipeline& pipeline) {
+      tests.push_back({fmt::format("tg{}", n), 1, n, n, n, n, n, [n](EnginePipeline& pipeline) {
                          for (std::uint32_t i = 0; i < n; ++i)
                            pipeline.forward(i, 1, 1);
                        }});
@@ -106,8 +129,8 @@ std::vector<Test> plan(const EngineBenchOptions& options) {
   constexpr std::uint32_t forwards = 4;
   for (std::uint32_t n : options.rows)
     if (n > 0)
-      tests.push_back({fmt::format("x{}", n), n, forwards * n, options.context + n,
-                       [n, first = options.context](EnginePipeline& pipeline) {
+      tests.push_back({fmt::format("x{}", n), n, forwards * n, options.context + n, forwards * n,
+                       forwards, forwards, [n, first = options.context](EnginePipeline& pipeline) {
                          for (std::uint32_t i = 0; i < forwards; ++i)
                            pipeline.forward(first, n, n);
                        }});
@@ -135,6 +158,8 @@ class EngineBench {
         progress_(progress),
         report_(describe(model_)) {
     report_.kv_type = options.kv_type;
+    for (const Test& test : tests_)
+      work_.emplace(test.name, work_of(test));
   }
 
   EngineReport run() {
@@ -142,12 +167,12 @@ class EngineBench {
       for (std::uint32_t stages : options_.stages)
         run(threads, stages);
     report_.peak_memory = peak_memory();
-    // Measured last, so that its own memory is not counted.
-    for (unsigned threads : options_.threads)
-      report_.bandwidth.emplace_back(threads, measure_read_bandwidth(threads));
+    // Measured last, so that their own memory is not counted.
+    for (unsigned threads : options_.threads) {
+      measure_limits(threads);
+      measure_attention(threads);
+    }
     report_.sampler = measure_sampler();
-    for (EngineRun& run : report_.runs)
-      run.bandwidth_share = share(run);
     return std::move(report_);
   }
 
@@ -167,7 +192,7 @@ class EngineBench {
     if (options_.context > 0)
       pipeline.forward(0, options_.context, 1);
     for (const Test& test : tests_) {
-      EngineRun run{test.name, threads, stages, test.rows, {}, 0};
+      EngineRun run{test.name, threads, stages, test.rows, {}, 0, 0, {}};
       test.run(pipeline);  // memory and caches get warm
       for (std::uint32_t i = 0; i < options_.repeats; ++i)
         run.tokens_per_second.push_back(test.tokens / seconds([&] { test.run(pipeline); }));
@@ -176,11 +201,60 @@ class EngineBench {
     }
   }
 
-  /// Share of the memory's read rate.
-  double share(const EngineRun& run) const {
-    auto found =
-        std::ranges::find(report_.bandwidth, run.threads, &std::pair<unsigned, double>::first);
-    return static_cast<double>(report_.weight_bytes) * run.median() / run.rows / found->second;
+  /// What the chip can do at best with so many threads, and how near to it the runs were.
+  void measure_limits(unsigned threads) {
+    const ProductType wanted = product_of(matrices(model_));
+    progress_ << fmt::format("measuring this chip's limits: {} thread(s)\n", threads) << std::flush;
+    report_.bandwidth.emplace_back(threads, measure_read_bandwidth(threads));
+    report_.products.push_back(measure_product_rate(ProductType::f32, threads));
+    if (wanted != ProductType::f32)
+      report_.products.push_back(measure_product_rate(wanted, threads));
+    report_.product_note = product_note(report_.products, wanted, threads);
+    const ProductRate* limit = product_limit(report_.products, wanted, threads);
+    for (EngineRun& run : report_.runs) {
+      if (run.threads != threads)
+        continue;
+      const Work& work = work_.at(run.test);
+      run.bandwidth_share = work.bytes * run.median() / report_.bandwidth.back().second;
+      if (limit != nullptr) {
+        run.product_share = work.operations * run.median() / limit->per_second;
+        run.product = name_of(limit->type);
+      }
+    }
+  }
+
+  void measure_attention(unsigned threads) {
+    const ProductRate* products = product_limit(report_.products, ProductType::f32, threads);
+    for (std::uint32_t positions : options_.attention)
+      for (std::uint32_t rows : options_.rows) {
+        if (positions == 0 || rows == 0)
+          continue;
+        AttentionTime time = flowspec::measure_attention(model_.config, options_.kv_type, positions,
+                                                         rows, threads, options_.repeats);
+        time.memory_share = time.bytes_per_second() / report_.bandwidth.back().second;
+        if (products != nullptr)
+          time.product_share = time.operations_per_second() / products->per_second;
+        progress_ << fmt::format("attention over {} positions, {} row(s): {:.3f} ms\n", positions,
+                                 rows, time.median() / 1000)
+                  << std::flush;
+        report_.attention.push_back(std::move(time));
+      }
+  }
+
+  /// What a token costs in a test: bytes of weights, and multiplications and additions with them.
+  struct Work {
+    double bytes = 0;
+    double operations = 0;
+  };
+
+  Work work_of(const Test& test) const {
+    const TensorInfo& head = *matrices(model_).back();
+    const auto head_bytes = static_cast<double>(head.data.size());
+    const auto head_weights = static_cast<double>(head.elements());
+    const double layer_bytes = static_cast<double>(report_.weight_bytes) - head_bytes;
+    const double layer_weights = static_cast<double>(report_.parameters) - head_weights;
+    return {(layer_bytes * test.forwards + head_bytes * test.heads) / test.tokens,
+            2 * (layer_weights * test.tokens + head_weights * test.logits) / test.tokens};
   }
 
   const EngineBenchOptions& options_;
@@ -188,12 +262,17 @@ class EngineBench {
   std::vector<Test> tests_;
   std::ostream& progress_;
   EngineReport report_;
+  std::map<std::string, Work> work_;
 };
 
 }  // namespace
 
 ExitCode run_engine_bench(const EngineBenchOptions& options, std::ostream& out,
                           std::ostream& progress) {
+  // Before the work, so that a wrong file is found at once, and one that --json replaces is read.
+  std::optional<EngineFigures> before;
+  if (!options.compare_file.empty())
+    before = read_figures(options.compare_file);
   const OutputFile json("--json", options.json_file);
   EngineBench bench(options, open(options), progress);
   const EngineReport report = bench.run();
@@ -205,8 +284,13 @@ ExitCode run_engine_bench(const EngineBenchOptions& options, std::ostream& out,
     out << fmt::format("Kernels: {}; this machine can run {}. Numerics: {}.\n", report.kernels,
                        fmt::join(names, ", "), numerics_id());
   }
+  std::optional<Comparison> comparison;
+  if (before) {
+    comparison = compare(*before, figures_of(report), options.compare_file);
+    out << comparison_text(*comparison);
+  }
   if (json.is_wanted())
-    json.write(to_json(report));
+    json.write(comparison ? to_json(report, *comparison) : to_json(report));
   return ExitCode::ok;
 }
 

@@ -15,13 +15,15 @@ namespace {
 
 constexpr const char* footer =
     R"(Tests: tg N writes N tokens one by one, pp N reads a prompt of N tokens, xN computes segments of N
-rows with all their logits. "of bandwidth" is what the weights that are read take of the memory's read
-rate, which is measured in the same run.
+rows with all their logits. "of limit" is the share of what this chip can do at best, measured in the
+same run: of the rate at which memory can be read (limit "memory"), or of the rate at which oneDNN
+multiplies matrices (limit "int8" for quantised weights, "bf16" or "f32" for others).
 
 Examples:
   flowspec bench engine
   flowspec bench engine --model model.gguf --threads 1,2 --prefill 512 --json engine.json
   flowspec bench engine --random-weights tinyllama-1.1b q8_0 --threads 2
+  flowspec bench engine --compare engine.json
 
 Exit codes: 0 done, 1 it failed, 2 wrong options or files.)";
 
@@ -69,6 +71,9 @@ void add_engine_bench(CLI::App& app, EngineBenchOptions& options) {
   app.add_option("--context", options.context, "Tokens before the segments of --rows")
       ->check(CLI::Range(0U, most_tokens))
       ->capture_default_str();
+  add_counts(app, "--attention", options.attention,
+             "Positions of texts over which attention is measured, for each of --rows; 0: none",
+             0U);
   add_kv_type_option(app, options.kv_type);
   add_counts(app, "--threads", options.threads, "Threads of a stage");
   add_counts(app, "--stages", options.stages,
@@ -77,6 +82,9 @@ void add_engine_bench(CLI::App& app, EngineBenchOptions& options) {
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   app.add_option("--json", options.json_file, "Write all figures as JSON")->type_name("FILE");
+  app.add_option("--compare", options.compare_file,
+                 "Print this run beside an earlier one, whose --json this is")
+      ->type_name("FILE");
   app.add_flag("-v,--verbose", options.verbose, "Say which kernels compute");
   app.footer(footer);
 }

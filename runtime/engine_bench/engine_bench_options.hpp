@@ -32,9 +32,14 @@ struct EngineBenchOptions {
   std::vector<std::uint32_t> stages{1};
   /// Tokens in the context before the `rows`.
   std::uint32_t context = 64;
+  /// Lengths of texts, in positions, over which attention is measured, with as many rows as `rows`
+  /// says.
+  std::vector<std::uint32_t> attention{8192, 32768};
   KvType kv_type = KvType::f16;
   std::uint32_t repeats = 5;
   std::string json_file;
+  /// An earlier run's JSON; empty: none.
+  std::string compare_file;
   bool verbose = false;
 };
 

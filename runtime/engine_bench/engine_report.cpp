@@ -6,10 +6,14 @@
 #include <ostream>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
+#include <unistd.h>
 
+#include "actors/support/machine.hpp"
+#include "actors/support/processor.hpp"
+#include "runtime/console/one_line.hpp"
 #include "runtime/console/output.hpp"
 #include "runtime/console/text_table.hpp"
+#include "runtime/engine_bench/median.hpp"
 
 namespace flowspec {
 
@@ -29,12 +33,24 @@ std::string count_text(std::uint64_t count) {
                       : fmt::format("{:.2f} B", number / 1e9);
 }
 
-using Cells = std::array<std::string, 5>;
+std::string percent(double share) {
+  return share > 0 ? fmt::format("{:.0f} %", 100 * share) : "";
+}
+
+std::string threads_text(unsigned threads) {
+  return fmt::format("{} thread{}", threads, threads == 1 ? "" : "s");
+}
+
+using Cells = std::array<std::string, 6>;
 
 Cells cells(const EngineRun& run) {
-  return {run.test, std::to_string(run.threads), std::to_string(run.stages),
+  const LimitShare near = limit_of(run);
+  return {run.test,
+          std::to_string(run.threads),
+          std::to_string(run.stages),
           fmt::format("{:.2f} ± {:.2f}", run.median(), run.deviation()),
-          run.bandwidth_share > 0 ? fmt::format("{:.0f} %", 100 * run.bandwidth_share) : ""};
+          percent(near.share),
+          near.limit};
 }
 
 /// The lines that apply to all runs.
@@ -43,13 +59,32 @@ std::string model_text(const EngineReport& report) {
                      size_text(report.weight_bytes), count_text(report.parameters), report.kernels);
 }
 
-std::string memory_text(const EngineReport& report) {
-  std::string text = "\nMedians ± standard deviation. Memory can be read at";
+/// "The chip's limits" and what they are, and the process's memory.
+std::string limits_text(const EngineReport& report) {
+  std::string text = "\nMedians ± standard deviation; limits: memory can be read at";
   for (const auto& [threads, rate] : report.bandwidth)
-    text += fmt::format("{} {:.1f} GB/s by {} thread{}",
-                        &threads == &report.bandwidth[0].first ? "" : ",", rate / 1e9, threads,
-                        threads == 1 ? "" : "s");
-  return text + fmt::format(". Largest resident size: {}.\n", size_text(report.peak_memory));
+    text += fmt::format("{} {:.1f} GB/s by {}", &threads == &report.bandwidth[0].first ? "" : ",",
+                        rate / 1e9, threads_text(threads));
+  for (const ProductRate& rate : report.products)
+    if (rate.per_second > 0)
+      text += fmt::format("; {} products {:.1f} Gop/s by {} (oneDNN, {})", name_of(rate.type),
+                          rate.per_second / 1e9, threads_text(rate.threads), rate.kernel);
+  text += ".";
+  if (!report.product_note.empty())
+    text += " " + report.product_note;
+  return text + fmt::format(" Largest resident size: {}.\n", size_text(report.peak_memory));
+}
+
+/// A line per text, rows and threads.
+std::string attention_text(const EngineReport& report) {
+  TextTable table({"attention of one\nlayer, positions", "rows", "threads", "ms", "GB/s",
+                   "of memory", "of f32"});
+  for (const AttentionTime& time : report.attention)
+    table.add({std::to_string(time.positions), std::to_string(time.rows),
+               std::to_string(time.threads), fmt::format("{:.3f}", time.median() / 1000),
+               fmt::format("{:.2f}", time.bytes_per_second() / 1e9), percent(time.memory_share),
+               percent(time.product_share)});
+  return report.attention.empty() ? "" : fmt::format("\n{}", table.text());
 }
 
 /// A line per way of choosing, a column per size of vocabulary.
@@ -74,13 +109,23 @@ std::string sampler_text(const std::vector<SamplerTime>& times) {
 
 }  // namespace
 
+EngineMachine EngineMachine::own() {
+  char host[256] = {};
+  if (::gethostname(host, sizeof host - 1) != 0)
+    host[0] = '\0';
+  return {one_line(host), one_line(processor_name()), usable_cores()};
+}
+
+LimitShare limit_of(const EngineRun& run) {
+  const bool is_memory = run.rows == 1 || run.product_share <= 0 ||
+                         (run.bandwidth_share <= 1 && run.bandwidth_share > run.product_share);
+  if (!is_memory)
+    return {run.product, run.product_share};
+  return run.bandwidth_share > 0 ? LimitShare{"memory", run.bandwidth_share} : LimitShare{};
+}
+
 double EngineRun::median() const {
-  std::vector<double> sorted = tokens_per_second;
-  std::ranges::sort(sorted);
-  const std::size_t half = sorted.size() / 2;
-  if (sorted.empty())
-    return 0;
-  return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+  return median_of(tokens_per_second);
 }
 
 double EngineRun::deviation() const {
@@ -97,14 +142,14 @@ double EngineRun::deviation() const {
 }
 
 void print_table(const EngineReport& report, std::ostream& out) {
-  std::vector<Cells> lines{{"test", "threads", "stages", "tokens/s", "of bandwidth"}};
+  std::vector<Cells> lines{{"test", "threads", "stages", "tokens/s", "of limit", "limit"}};
   for (const EngineRun& run : report.runs)
     lines.push_back(cells(run));
   std::array<std::size_t, std::tuple_size_v<Cells>> widths{};
   for (const Cells& line : lines)
     for (std::size_t i = 0; i < line.size(); ++i)
       widths.at(i) = std::max(widths.at(i), width_of(line.at(i)));
-  const auto is_text = [](std::size_t column) { return column == 0; };
+  const auto is_text = [](std::size_t column) { return column == 0 || column == 5; };
   out << wrap(model_text(report), usual_columns);
   for (std::size_t l = 0; l < lines.size(); ++l) {
     for (std::size_t i = 0; i < widths.size(); ++i) {
@@ -116,38 +161,9 @@ void print_table(const EngineReport& report, std::ostream& out) {
       out << "| " << std::string(widths.at(i) - 1, '-') << (is_text(i) ? "- " : ": ");
     out << (l == 0 ? "|\n" : "");
   }
-  out << wrap(memory_text(report), usual_columns);
+  out << wrap(limits_text(report), usual_columns);
+  out << attention_text(report);
   out << sampler_text(report.sampler);
-}
-
-std::string to_json(const EngineReport& report) {
-  nlohmann::ordered_json json;
-  json["model"] = report.model;
-  json["type"] = report.type;
-  json["kv_type"] = name_of(report.kv_type);
-  json["parameters"] = report.parameters;
-  json["weight_bytes"] = report.weight_bytes;
-  json["peak_memory_bytes"] = report.peak_memory;
-  for (const auto& [threads, rate] : report.bandwidth)
-    json["read_bandwidth"].push_back({{"threads", threads}, {"bytes_per_second", rate}});
-  json["runs"] = nlohmann::ordered_json::array();
-  for (const EngineRun& run : report.runs)
-    json["runs"].push_back({{"test", run.test},
-                            {"rows", run.rows},
-                            {"threads", run.threads},
-                            {"stages", run.stages},
-                            {"type", report.type},
-                            {"tokens_per_second", run.median()},
-                            {"standard_deviation", run.deviation()},
-                            {"samples", run.tokens_per_second},
-                            {"bandwidth_share", run.bandwidth_share},
-                            {"kernel", report.kernels}});
-  json["sampling"] = nlohmann::ordered_json::array();
-  for (const SamplerTime& time : report.sampler)
-    json["sampling"].push_back({{"what", time.what},
-                                {"vocab_size", time.vocab_size},
-                                {"microseconds", time.microseconds}});
-  return json.dump(2) + "\n";
 }
 
 }  // namespace flowspec

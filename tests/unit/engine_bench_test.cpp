@@ -43,7 +43,7 @@ EngineReport sample_report() {
   report.kernels = "avx2";
   report.bandwidth = {{1, 20e9}, {2, 30e9}};
   report.peak_memory = std::uint64_t{3} << 29;
-  report.runs = {{"tg64", 2, 1, 1, {10, 12, 11}, 0.5}};
+  report.runs = {{"tg64", 2, 1, 1, {10, 12, 11}, 0.5, 0.1, "int8"}};
   return report;
 }
 
@@ -95,12 +95,12 @@ BOOST_AUTO_TEST_CASE(the_table_is_markdown_with_median_and_share) {
   BOOST_TEST(out.str() ==
              "tiny, Q8_0: 1.00 GiB, 1.10 B parameters, kernels avx2\n"
              "\n"
-             "| test | threads | stages |     tokens/s | of bandwidth |\n"
-             "| ---- | ------: | -----: | -----------: | -----------: |\n"
-             "| tg64 |       2 |      1 | 11.00 ± 1.00 |         50 % |\n"
+             "| test | threads | stages |     tokens/s | of limit | limit  |\n"
+             "| ---- | ------: | -----: | -----------: | -------: | ------ |\n"
+             "| tg64 |       2 |      1 | 11.00 ± 1.00 |     50 % | memory |\n"
              "\n"
-             "Medians ± standard deviation. Memory can be read at 20.0 GB/s by 1 thread, 30.0\n"
-             "GB/s by 2 threads. Largest resident size: 1.50 GiB.\n");
+             "Medians ± standard deviation; limits: memory can be read at 20.0 GB/s by 1\n"
+             "thread, 30.0 GB/s by 2 threads. Largest resident size: 1.50 GiB.\n");
 }
 
 BOOST_AUTO_TEST_CASE(the_table_fits_a_terminal) {
@@ -108,7 +108,9 @@ BOOST_AUTO_TEST_CASE(the_table_fits_a_terminal) {
   report.model = "a-model-with-a-long-name.and.more.gguf";
   report.type = "Q6_K, Q4_K, Q5_0, F32";
   report.bandwidth = {{1, 20e9}, {2, 30e9}, {64, 1234e9}, {128, 2345e9}};
-  report.runs = {{"pp32768", 128, 4096, 64, {123456.78, 98765.43}, 12.34}};
+  report.runs = {{"pp32768", 128, 4096, 64, {123456.78, 98765.43}, 12.34, 0.5, "int8"}};
+  report.products = {{ProductType::f32, 128, 123e12, "brg:avx512_core"}};
+  report.attention = {{1048576, 64, 128, {123456789}, 1'000'000'000, 1e15, 0.5, 0.5}};
   std::ostringstream out;
   print_table(report, out);
   std::istringstream lines(out.str());
@@ -138,6 +140,7 @@ BOOST_AUTO_TEST_CASE(the_embedded_model_is_measured) {
   options.stages = {1, 3};
   options.context = 3;
   options.repeats = 1;
+  options.attention = {40, 0};
   options.json_file = (folder.path() / "engine.json").string();
   std::ostringstream out;
   std::ostringstream progress;
@@ -147,6 +150,22 @@ BOOST_AUTO_TEST_CASE(the_embedded_model_is_measured) {
   BOOST_TEST(json["runs"].size() == 6U);
   for (const auto& run : json["runs"])
     BOOST_TEST(run["tokens_per_second"].get<double>() > 0);
+  for (const auto& run : json["runs"])
+    BOOST_TEST(run["limit_share"].get<double>() > 0);
+  BOOST_TEST(json["attention"].size() == 1U);
+  BOOST_TEST(json["attention"].at(0)["bytes_per_second"].get<double>() > 0);
+  BOOST_TEST(!json["products"].empty());
+
+  // Beside itself, in the file that it replaces.
+  options.compare_file = options.json_file;
+  out.str("");
+  BOOST_TEST((run_engine_bench(options, out, progress) == ExitCode::ok));
+  BOOST_TEST(out.str().find("now / then") != std::string::npos);
+  BOOST_TEST(out.str().find("differs") == std::string::npos);
+  std::ifstream again(options.json_file);
+  const auto compared = nlohmann::json::parse(again)["comparison"];
+  BOOST_TEST(compared["figures"].size() > json["runs"].size());
+  BOOST_TEST(compared["differences"].empty());
 }
 
 BOOST_AUTO_TEST_CASE(more_stages_than_layers_are_refused) {
