@@ -27,7 +27,11 @@ inline bool cpu_has_avx_vnni() {
 
 }  // namespace flowspec::packed
 
+#elif defined(__aarch64__) && defined(__clang__) && __clang_major__ < 16
+// It knows later instructions only in files that are compiled for them as a whole.
 #elif defined(__aarch64__) && defined(__linux__)
+
+#define FLOWSPEC_ARM_EXTENSIONS
 
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -40,20 +44,6 @@ inline bool cpu_has_dot_product() {
 
 inline bool cpu_has_i8mm() {
   return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0;
-}
-
-}  // namespace flowspec::packed
-
-#elif defined(__aarch64__)
-
-namespace flowspec::packed {
-
-inline bool cpu_has_dot_product() {
-  return false;
-}
-
-inline bool cpu_has_i8mm() {
-  return false;
 }
 
 }  // namespace flowspec::packed

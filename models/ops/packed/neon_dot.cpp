@@ -1,11 +1,11 @@
 // NEON with the dot product instruction, for CPUs since Cortex-A55 and A75.
+#include "models/ops/packed/cpu.hpp"
 #include "models/ops/packed/kernels.hpp"
 
-#if defined(__aarch64__)
+#if defined(FLOWSPEC_ARM_EXTENSIONS)
 
 // All CPUs that have the instruction have the rest of ARMv8.2 too.
 #define FLOWSPEC_TARGET __attribute__((target("arch=armv8.2-a+dotprod")))
-#include "models/ops/packed/cpu.hpp"
 #include "models/ops/packed/neon_loops.hpp"
 
 namespace flowspec::packed {

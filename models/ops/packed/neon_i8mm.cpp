@@ -1,13 +1,13 @@
 // NEON with the matrix instruction for bytes (i8mm): two outputs times two rows, eight inputs at a
 // time. Its operands have to be put together from the panel's groups, which pays from four rows on.
+#include "models/ops/packed/cpu.hpp"
 #include "models/ops/packed/kernels.hpp"
 
-#if defined(__aarch64__)
+#if defined(FLOWSPEC_ARM_EXTENSIONS)
 
 #include <array>
 
 #define FLOWSPEC_TARGET __attribute__((target("arch=armv8.2-a+dotprod+i8mm")))
-#include "models/ops/packed/cpu.hpp"
 #include "models/ops/packed/neon_loops.hpp"
 
 namespace flowspec::packed {
