@@ -1,6 +1,6 @@
 #pragma once
-/// The inner loops of the ops for which oneDNN has no primitive. Each is compiled for SSE2 and AVX2
-/// and gives the same bits on both; the order of every sum depends only on indices.
+/// The inner loops of the ops for which oneDNN has no primitive. Each is compiled for SSE2 and AVX2,
+/// or for NEON, and gives the same bits on all; the order of every sum depends only on indices.
 
 #include <cstddef>
 #include <cstdint>

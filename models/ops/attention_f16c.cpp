@@ -11,9 +11,10 @@
 namespace flowspec::kernels {
 namespace {
 
-struct F16Row {
+struct F16Row : CommonVectors {
   using Value = Half;
-  FLOWSPEC_PART static Float8 load(const Half* from) {
+  using CommonVectors::load;
+  FLOWSPEC_PART static Vector load(const Half* from) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   }
 };
@@ -21,7 +22,7 @@ struct F16Row {
 }  // namespace
 
 const AttentionKernels* f16c_attention_kernels() {
-  static constexpr AttentionKernels kernels = make_attention_kernels<F16Row>("f16c");
+  static constexpr AttentionKernels kernels = make_attention_kernels<CommonVectors, F16Row>("f16c");
   static const bool can_run = __builtin_cpu_supports("fma") != 0 && packed::cpu_has_f16c();
   return can_run ? &kernels : nullptr;
 }

@@ -55,5 +55,6 @@ std::span<const AttentionKernels* const> available_attention_kernels();
 // One file each; null if the machine cannot run it.
 const AttentionKernels* plain_attention_kernels();
 const AttentionKernels* f16c_attention_kernels();
+const AttentionKernels* neon_attention_kernels();
 
 }  // namespace flowspec::kernels

@@ -1,7 +1,8 @@
 #pragma once
 /// The loops of AttentionKernels. Each file that includes this compiles them for one instruction
 /// set and defines FLOWSPEC_TARGET first. A `Row` describes how keys and values are stored: its
-/// element type `Value`, and how eight elements are loaded as floats.
+/// element type `Value`, how eight elements are loaded as a `Vector` of floats, and how such vectors
+/// are computed with.
 
 #include <algorithm>
 #include <cstddef>
@@ -16,15 +17,26 @@
 namespace flowspec::kernels {
 namespace {
 
-using simd::fill;
-using simd::Float8;
 using simd::lanes;
-using simd::load;
-using simd::store;
 
-struct F32Row {
+/// Eight floats as the compiler knows them, and what the loops do with them.
+struct CommonVectors {
+  using Vector = simd::Float8;
+  FLOWSPEC_PART static Vector load(const float* from) { return simd::load(from); }
+  FLOWSPEC_PART static void store(float* to, const Vector& v) { simd::store(to, v); }
+  FLOWSPEC_PART static Vector fill(float x) { return simd::fill(x); }
+  FLOWSPEC_PART static Vector fma(const Vector& a, const Vector& b, const Vector& c) {
+    return simd::fma(a, b, c);
+  }
+  /// Lane i is the sum of v[i], times `scale`.
+  FLOWSPEC_PART static Vector scaled_sums(const Vector (&v)[lanes], float scale) {
+    return simd::transposed_sums(v) * simd::fill(scale);
+  }
+};
+
+template <class Vectors>
+struct F32Row : Vectors {
   using Value = float;
-  FLOWSPEC_PART static Float8 load(const float* from) { return simd::load(from); }
 };
 
 /// Dot products of eight rows with `heads` queries. Takes as many rows at a time as fit the sums in
@@ -34,21 +46,22 @@ FLOWSPEC_PART void block_scores(const float* queries, std::size_t dim,
                                 const typename Row::Value* const (&rows)[lanes], float scale,
                                 float* scores, std::size_t score_stride) {
   constexpr std::size_t at_once = lanes / heads;
-  Float8 products[heads][lanes];
+  using Vector = typename Row::Vector;
+  Vector products[heads][lanes];
 #pragma GCC unroll 8
   for (std::size_t first = 0; first < lanes; first += at_once) {
-    Float8 sums[heads][at_once] = {};
+    Vector sums[heads][at_once] = {};
     for (std::size_t d = 0; d < dim; d += lanes) {
-      Float8 query[heads];
+      Vector query[heads];
 #pragma GCC unroll 8
       for (std::size_t h = 0; h < heads; ++h)
-        query[h] = load(queries + h * dim + d);
+        query[h] = Row::load(queries + h * dim + d);
 #pragma GCC unroll 8
       for (std::size_t i = 0; i < at_once; ++i) {
-        const Float8 part = Row::load(rows[first + i] + d);
+        const Vector part = Row::load(rows[first + i] + d);
 #pragma GCC unroll 8
         for (std::size_t h = 0; h < heads; ++h)
-          sums[h][i] = simd::fma(query[h], part, sums[h][i]);
+          sums[h][i] = Row::fma(query[h], part, sums[h][i]);
       }
     }
 #pragma GCC unroll 8
@@ -60,7 +73,7 @@ FLOWSPEC_PART void block_scores(const float* queries, std::size_t dim,
   }
 #pragma GCC unroll 8
   for (std::size_t h = 0; h < heads; ++h)
-    store(scores + h * score_stride, simd::transposed_sums(products[h]) * fill(scale));
+    Row::store(scores + h * score_stride, Row::scaled_sums(products[h], scale));
 }
 
 template <class Row>
@@ -105,32 +118,33 @@ struct Values {
 template <std::size_t heads, std::size_t vectors, class Row>
 FLOWSPEC_PART void weighted_sum(const float* weights, std::size_t weight_stride,
                                 const Values<Row>& values, float* out) {
-  Float8 sums[heads][vectors];
+  using Vector = typename Row::Vector;
+  Vector sums[heads][vectors];
 #pragma GCC unroll 8
   for (std::size_t h = 0; h < heads; ++h) {
 #pragma GCC unroll 8
     for (std::size_t v = 0; v < vectors; ++v)
-      sums[h][v] = load(out + h * values.dim + v * lanes);
+      sums[h][v] = Row::load(out + h * values.dim + v * lanes);
   }
   for (std::size_t p = 0; p < values.count; ++p) {
     const typename Row::Value* row = values.rows + values.slots[p] * values.dim;
-    Float8 parts[vectors];
+    Vector parts[vectors];
 #pragma GCC unroll 8
     for (std::size_t v = 0; v < vectors; ++v)
       parts[v] = Row::load(row + v * lanes);
 #pragma GCC unroll 8
     for (std::size_t h = 0; h < heads; ++h) {
-      const Float8 weight = fill(weights[h * weight_stride + p]);
+      const Vector weight = Row::fill(weights[h * weight_stride + p]);
 #pragma GCC unroll 8
       for (std::size_t v = 0; v < vectors; ++v)
-        sums[h][v] = simd::fma(weight, parts[v], sums[h][v]);
+        sums[h][v] = Row::fma(weight, parts[v], sums[h][v]);
     }
   }
 #pragma GCC unroll 8
   for (std::size_t h = 0; h < heads; ++h) {
 #pragma GCC unroll 8
     for (std::size_t v = 0; v < vectors; ++v)
-      store(out + h * values.dim + v * lanes, sums[h][v]);
+      Row::store(out + h * values.dim + v * lanes, sums[h][v]);
   }
 }
 
@@ -166,10 +180,10 @@ FLOWSPEC_TARGET void attention_values(const float* weights, std::size_t weight_s
     weighted_sums<1, 8>(weights, weight_stride, all, out);
 }
 
-template <class F16Row>
+template <class Vectors, class F16Row>
 constexpr AttentionKernels make_attention_kernels(std::string_view name) {
   return {name,
-          {attention_scores<F32Row>, attention_values<F32Row>},
+          {attention_scores<F32Row<Vectors>>, attention_values<F32Row<Vectors>>},
           {attention_scores<F16Row>, attention_values<F16Row>}};
 }
 

@@ -6,15 +6,17 @@
 namespace flowspec::kernels {
 namespace {
 
-struct F16Row {
+struct F16Row : CommonVectors {
   using Value = Half;
-  FLOWSPEC_PART static Float8 load(const Half* from) { return simd::load(from); }
+  using CommonVectors::load;
+  FLOWSPEC_PART static Vector load(const Half* from) { return simd::load(from); }
 };
 
 }  // namespace
 
 const AttentionKernels* plain_attention_kernels() {
-  static constexpr AttentionKernels kernels = make_attention_kernels<F16Row>("plain");
+  static constexpr AttentionKernels kernels =
+      make_attention_kernels<CommonVectors, F16Row>("plain");
   return &kernels;
 }
 

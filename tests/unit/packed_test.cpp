@@ -145,7 +145,8 @@ BOOST_AUTO_TEST_CASE(every_implementation_gives_the_same_bits) {
         for (const unsigned threads : {1U, 2U}) {
           const Linear linear(LinearContext(threads, LinearForm::packed), parts);
           std::size_t differing = 0;
-          for (std::size_t rows = 1; rows <= 64; ++rows) {
+          // Every size of a tile, and several tiles of nearly equal size.
+          for (std::size_t rows = 1; rows <= 64; rows += rows < 20 ? 1 : 11) {
             const auto end = expected.begin() + static_cast<std::ptrdiff_t>(rows * shape.outputs);
             differing += same_bits(multiply(linear, in, rows), {expected.begin(), end}) ? 0 : 1;
           }

@@ -14,7 +14,7 @@
 /// minimums, which has the same form; Q4_1 and Q5_1 add it.
 ///
 /// These are intrinsics and not a vector library: the best integer instruction of each set (maddubs
-/// with its signs, dpbusd with its offset) needs another algorithm, which a portable vector type
+/// with its signs, dpbusd with its offset, smmla with its pairs) needs another algorithm, which a portable vector type
 /// would hide. Each file has only a few dozen lines to port.
 
 #include <cstddef>
@@ -97,11 +97,15 @@ const KernelSet* plain_kernels();
 const KernelSet* avx2_kernels();
 const KernelSet* avx_vnni_kernels();
 const KernelSet* avx512_kernels();
+const KernelSet* neon_kernels();
+const KernelSet* neon_dot_kernels();
+const KernelSet* neon_i8mm_kernels();
 
 // Parts of sets.
 FloatTiles plain_float_tiles();
 FloatTiles avx2_float_tiles();
 FloatTiles avx512_float_tiles();
+FloatTiles neon_float_tiles();
 SuperTiles plain_super_tiles();
 SuperTiles avx2_super_tiles();
 
