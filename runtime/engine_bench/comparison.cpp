@@ -115,9 +115,8 @@ void add_runs(const Place& root, EngineFigures& all) {
 
 void add_attention(const Place& root, EngineFigures& all) {
   for (const Place& time : root.list_if_any("attention")) {
-    const std::string row =
-        fmt::format("attention, {}, {}, {}", counted(time.count("positions"), "position"),
-                    counted(time.count("rows"), "row"), threads_of(time));
+    const std::string row = fmt::format("attention {} x{}, {}", time.count("positions"),
+                                        time.count("rows"), threads_of(time));
     all.figures.push_back({row, "µs", time.number("microseconds")});
     all.figures.push_back({row, "GB/s", time.number("bytes_per_second") / 1e9});
     all.figures.push_back({row, "% of memory", 100 * time.number("bandwidth_share")});
@@ -128,7 +127,7 @@ void add_attention(const Place& root, EngineFigures& all) {
 void add_rest(const Place& root, EngineFigures& all) {
   for (const Place& time : root.list_if_any("sampling"))
     all.figures.push_back(
-        {fmt::format("sample: {}, {} logits", time.text("what"), time.count("vocab_size")), "µs",
+        {fmt::format("sample {}, {}", time.text("what"), time.count("vocab_size")), "µs",
          time.number("microseconds")});
   for (const Place& rate : root.list_if_any("read_bandwidth"))
     all.figures.push_back(
@@ -247,13 +246,14 @@ Comparison compare(const EngineFigures& then, const EngineFigures& now, std::str
 }
 
 std::string comparison_text(const Comparison& comparison) {
-  std::string text = wrap(fmt::format("\nBeside {}:\n", comparison.file), usual_columns);
+  std::string text =
+      wrap(fmt::format("\nBeside {} (ratio: now / then):\n", comparison.file), usual_columns);
   for (const Comparison::Difference& difference : comparison.differences)
     text += wrap(fmt::format("  differs: {}: {} then, {} now\n", difference.what,
                              difference.then.empty() ? "not said" : difference.then,
                              difference.now.empty() ? "not said" : difference.now),
                  usual_columns);
-  TextTable table({"", "unit", "then", "now", "now / then"});
+  TextTable table({"", "unit", "then", "now", "ratio"});
   for (const Comparison::Line& line : comparison.lines)
     table.add({line.row, line.unit, number_text(line.then), number_text(line.now),
                line.ratio() > 0 ? fmt::format("{:.3f}", line.ratio()) : ""});

@@ -160,7 +160,7 @@ BOOST_AUTO_TEST_CASE(the_embedded_model_is_measured) {
   options.compare_file = options.json_file;
   out.str("");
   BOOST_TEST((run_engine_bench(options, out, progress) == ExitCode::ok));
-  BOOST_TEST(out.str().find("now / then") != std::string::npos);
+  BOOST_TEST(out.str().find("Beside ") != std::string::npos);
   BOOST_TEST(out.str().find("differs") == std::string::npos);
   std::ifstream again(options.json_file);
   const auto compared = nlohmann::json::parse(again)["comparison"];
