@@ -19,7 +19,8 @@ struct ClientAnswer {
   bool has(const std::string& text) const { return head.find(text) != std::string::npos; }
 };
 
-/// A connection to 127.0.0.1. What is waited for fails the test after 20 s.
+/// A connection to 127.0.0.1. Throws std::runtime_error where nothing comes for a minute, and where what comes is no
+/// answer.
 class HttpClient {
  public:
   /// `receive_buffer`: bytes that the system keeps for this side (0: its default).

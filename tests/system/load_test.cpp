@@ -62,7 +62,11 @@ class Load {
       clients.emplace_back([this, i, end] {
         std::mt19937 random(seed_ + i);
         while (Clock::now() < end)
-          ask(random);
+          try {
+            ask(random);
+          } catch (const std::exception& e) {
+            note(false, e.what());
+          }
       });
     for (auto& client : clients)
       client.join();
