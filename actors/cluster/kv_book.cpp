@@ -98,6 +98,9 @@ KvBook::Found KvBook::find(std::span<const Token> prompt) const {
       const Text& text = texts_.at(*id);
       if (!std::ranges::equal(prompt.first(end), std::span(text.tokens).first(end)))
         continue;
+      // What opens a text may come to a hop later than what opens one that shares with it.
+      if (text.committed >= end && text.runs && !text.is_heard)
+        continue;
       if (text.committed >= end) {
         found = {*id, end, false};
         break;
@@ -115,6 +118,7 @@ bool KvBook::advance(TextId id, Position position, std::span<const Token> tokens
   if (found == texts_.end())
     return false;
   Text& text = found->second;
+  const bool was_heard = std::exchange(text.is_heard, true);
   auto before = text.committed / block;
   auto end = position + static_cast<Position>(tokens.size());
   text.committed = std::max(text.committed, end > 0 ? end - 1 : 0);
@@ -125,7 +129,7 @@ bool KvBook::advance(TextId id, Position position, std::span<const Token> tokens
   text.last_used = ++clock_;
   if (text.shares)
     index(id, text);
-  return text.shares && text.committed / block > before;
+  return text.shares && (!was_heard || text.committed / block > before);
 }
 
 bool KvBook::wants_more(TextId id) const {
@@ -162,9 +166,10 @@ void KvBook::stop(TextId id, bool keep) {
   text.tokens.resize(std::min<std::size_t>(text.tokens.size(), text.committed));
   text.blocks.resize(std::min<std::size_t>(text.blocks.size(), blocks(text.committed)));
   // What others hold anyway need not be kept once more: such texts would never be in anybody's way.
-  bool is_of_use =
-      text.committed >= block &&
-      !std::ranges::all_of(text.blocks, [](const auto& one) { return one.use_count() > 1; });
+  bool is_of_use = text.committed >= block &&
+                   (is_being_shared(id) || !std::ranges::all_of(text.blocks, [](const auto& one) {
+                      return one.use_count() > 1;
+                    }));
   if (!keep || !is_of_use) {
     remove_from_index(id, text);
     if (keep)
@@ -176,7 +181,7 @@ void KvBook::stop(TextId id, bool keep) {
   text.last_used = ++clock_;
   // What it began with is a part of it now.
   auto source = texts_.find(std::exchange(text.source, 0));
-  if (source != texts_.end() && !source->second.runs &&
+  if (source != texts_.end() && !source->second.runs && !is_being_shared(source->first) &&
       source->second.tokens.size() <= text.tokens.size() &&
       std::equal(source->second.tokens.begin(), source->second.tokens.end(), text.tokens.begin()))
     evict(source->first);
@@ -196,6 +201,7 @@ bool KvBook::go_on(TextId id, SessionId number) {
     return false;
   }
   text.number = number;
+  text.is_heard = false;
   take(text, blocks(text.limit));
   text.apart = false;
   return true;
@@ -219,7 +225,7 @@ bool KvBook::make_room(std::uint32_t needed, TextId except) {
   while (*used_ + needed > capacity_) {
     auto oldest = texts_.end();
     for (auto it = texts_.begin(); it != texts_.end(); ++it)
-      if (!it->second.runs && it->first != except &&
+      if (!it->second.runs && it->first != except && !is_being_shared(it->first) &&
           (oldest == texts_.end() || it->second.last_used < oldest->second.last_used))
         oldest = it;
     if (oldest == texts_.end())
@@ -256,6 +262,15 @@ void KvBook::evict(TextId id) {
   evicted_.push_back(text.number);
   remove_from_index(id, text);
   texts_.erase(id);
+}
+
+bool KvBook::is_being_shared(TextId id) const {
+  return std::ranges::any_of(
+      texts_,
+      [id](const auto& one) {
+        const Text& text = one.second;
+        return text.runs && !text.is_heard && text.source == id;
+      });
 }
 
 /// Texts that will ask for more: one block each is left for them.

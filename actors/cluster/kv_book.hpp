@@ -66,7 +66,7 @@ class KvBook {
   /// first: see `take_evicted`.
   Start start(TextId id, SessionId number, const Wish& wish);
   /// Tokens have been accepted, the first at this position; all but the last are committed. Whether there
-  /// is more now that others can share.
+  /// is more now that others can share, or be given the room of.
   bool advance(TextId id, Position position, std::span<const Token> tokens);
   /// The text needs more positions soon.
   bool wants_more(TextId id) const;
@@ -112,6 +112,8 @@ class KvBook {
     bool grows = false;
     bool shares = false;
     bool runs = true;
+    /// Something has been heard of it: what opens it has passed all hops, which know its number.
+    bool is_heard = false;
     /// Hops may not share its KV with others any more, only restore it for them.
     bool apart = false;
     TextId source = 0;
@@ -134,6 +136,8 @@ class KvBook {
   void index(TextId id, Text& text);
   void remove_from_index(TextId id, const Text& text);
   void evict(TextId id);
+  /// A text begins with this one's KV, and may not have been opened on all hops yet.
+  bool is_being_shared(TextId id) const;
   std::uint32_t growing() const;
   void part_text(Text& text);
 

@@ -135,8 +135,11 @@ class Session {
       if (parking_ != Parking::no)
         return;  // it begins anew
       // Perhaps the one that it shares with has failed on some hop.
-      if (std::exchange(may_begin_again_, false))
+      if (std::exchange(may_begin_again_, false)) {
+        spdlog::warn("session {} begins anew, without the {} tokens that it shared: {}", number_,
+                     config_.open.cached_tokens, fault->error);
         return park();
+      }
     }
     auto where =
         fault->stage == not_a_stage ? std::string{} : fmt::format("stage {}: ", fault->stage);

@@ -122,6 +122,43 @@ BOOST_AUTO_TEST_CASE(who_begins_like_a_text_that_is_being_read_waits_for_it) {
   BOOST_TEST(start.source == 101U);
 }
 
+BOOST_AUTO_TEST_CASE(what_has_not_been_opened_everywhere_is_nobodys_source) {
+  // What opens a text may come to a hop later than what opens one that begins with its KV.
+  Book b;
+  auto shared = text(1, 4 * block);
+  b.keep(1, joined(shared, text(2, 20)));
+  auto second = joined(shared, text(3, 20));
+  BOOST_TEST(b.start(2, second, 1000).source == 101U);
+  BOOST_TEST(b.start(3, joined(shared, text(4, 20)), 1000).source == 101U);
+  b.read(2, second);
+  BOOST_TEST(b.start(4, joined(shared, text(5, 20)), 1000).source == 102U);
+}
+
+BOOST_AUTO_TEST_CASE(a_source_stays_until_those_that_begin_with_it_have_been_opened_everywhere) {
+  Book b(8 * block);
+  auto shared = text(1, 4 * block);
+  b.keep(1, joined(shared, text(2, 10)));
+  auto second = joined(shared, text(3, 10));
+  BOOST_TEST(b.start(2, second, 5 * block).source == 101U);
+  // There would be room for this one without the kept text.
+  BOOST_TEST((b.start(3, text(5, 40), 3 * block).when == When::when_there_is_room));
+  BOOST_TEST(b.book.take_evicted().empty());
+  b.read(2, second);
+  BOOST_TEST((b.start(3, text(5, 40), 3 * block).when == When::now));
+  BOOST_TEST(b.book.take_evicted() == std::vector<SessionId>{101},
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_text_whose_blocks_all_belong_to_one_that_is_being_opened_stays_for_it) {
+  Book b;
+  auto shared = text(1, 4 * block);
+  BOOST_TEST((b.start(1, shared, 4 * block + 1).when == When::now));
+  b.read(1, shared);
+  BOOST_TEST(b.start(2, joined(shared, text(3, 20)), 1000).source == 101U);
+  b.book.stop(1, true);
+  BOOST_TEST(b.book.take_evicted().empty());
+}
+
 BOOST_AUTO_TEST_CASE(the_kept_text_that_was_not_used_for_longest_goes_first) {
   Book b(16 * block);
   for (KvBook::TextId id : {1U, 2U, 3U})
