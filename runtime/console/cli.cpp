@@ -26,6 +26,7 @@ void add_kv_type_option(CLI::App& app, KvType& type) {
 
 std::vector<std::string> draft_type_names() {
   std::vector<std::string> names;
+  names.reserve(std::size(load_types));
   for (LoadType type : load_types)
     names.emplace_back(name_of(type));
   return names;
