@@ -1,9 +1,15 @@
 // K-quants with AVX2. The values are not negative, so maddubs takes them directly; a sub-block's
 // 16-bit pair sums are multiplied by its scale while they are widened.
+//
+// Spreading four activations over a register costs as much as a product. Q4_K, whose 16-bit sums
+// have space for a whole sub-block, keeps such sums of all 16 outputs and spreads once for them.
+// The others widen too often for that: they keep 32-bit sums of 8 outputs, and the unpacked values
+// of a few groups, which serve more rows.
 #include "models/ops/packed/kernels.hpp"
 
 #if defined(__x86_64__)
 
+#include <cstdint>
 #include <cstring>
 
 #include <immintrin.h>
@@ -31,7 +37,8 @@ FLOWSPEC_PART __m256i load(const std::byte* from) {
   return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
 }
 
-FLOWSPEC_PART __m256i spread4(const std::int8_t* from) {
+/// The same four bytes for every output.
+FLOWSPEC_PART __m256i spread4(const void* from) {
   std::int32_t four;
   std::memcpy(&four, from, sizeof four);
   return _mm256_set1_epi32(four);
@@ -45,20 +52,38 @@ FLOWSPEC_PART __m128i load8(const std::byte* from) {
   return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
 }
 
-/// Two numbers of 16 bits for each output.
-FLOWSPEC_PART __m256i pairs(__m256i first, __m256i second) {
-  return _mm256_or_si256(_mm256_and_si256(first, _mm256_set1_epi32(0xffff)),
-                         _mm256_slli_epi32(second, 16));
+/// See avx2.cpp.
+FLOWSPEC_PART void fetch(const std::byte* weights) {
+  constexpr std::uintptr_t ahead = 4096;
+  const std::uintptr_t place = reinterpret_cast<std::uintptr_t>(weights) + ahead;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr)
+  _mm_prefetch(reinterpret_cast<const char*>(place), _MM_HINT_T0);
 }
 
-FLOWSPEC_PART __m256i spread_pair(std::int32_t first, std::int32_t second) {
-  return _mm256_set1_epi32((first & 0xffff) |
-                           static_cast<std::int32_t>(static_cast<std::uint32_t>(second) << 16));
+/// The bytes of 8 outputs, each twice as 16 bits.
+template <bool is_signed>
+FLOWSPEC_PART __m256i twice(const std::byte* bytes) {
+  const __m128i once = load8(bytes);
+  const __m128i both = _mm_unpacklo_epi8(once, once);
+  return is_signed ? _mm256_cvtepi8_epi16(both) : _mm256_cvtepu8_epi16(both);
+}
+
+/// Bytes from two lists, side by side as 16 bits.
+template <bool is_signed>
+FLOWSPEC_PART __m256i pairs(const std::byte* first, const std::byte* second) {
+  const __m128i both = _mm_unpacklo_epi8(load8(first), load8(second));
+  return is_signed ? _mm256_cvtepi8_epi16(both) : _mm256_cvtepu8_epi16(both);
 }
 
 FLOWSPEC_PART __m256 term(__m256i integers, __m256 scales, float row_scale) {
   const __m256 scale = _mm256_mul_ps(scales, _mm256_set1_ps(row_scale));
   return _mm256_mul_ps(_mm256_cvtepi32_ps(integers), scale);
+}
+
+template <std::size_t count>
+FLOWSPEC_PART void clear(__m256i (&sums)[count]) {
+  for (std::size_t r = 0; r < count; ++r)
+    sums[r] = _mm256_setzero_si256();
 }
 
 template <std::size_t count>
@@ -69,120 +94,244 @@ FLOWSPEC_PART void store(const __m256 (&total)[2][count], float* out, std::size_
   }
 }
 
-/// sums[r] += scale * (values of two sub-blocks . x); `high` has the fifth bits, if any.
-template <bool has_high_bits, std::size_t count>
-FLOWSPEC_PART void add_two(const std::byte* body, const std::byte* high, std::size_t sub,
-                           const std::int8_t* x, std::size_t inputs, __m256i near_scale,
-                           __m256i far_scale, __m256i (&sums)[count]) {
-  const __m256i mask = _mm256_set1_epi8(15);
-  [[maybe_unused]] const __m256i fifth = _mm256_set1_epi8(16);
-  [[maybe_unused]] const __m128i right = _mm_cvtsi32_si128(static_cast<int>(sub));
-  // 16-bit sums hold 8 pairs of at most 2 * 15 * 127, or 4 of 2 * 31 * 127.
-  constexpr std::size_t run = has_high_bits ? 4 : 8;
-  for (std::size_t first = 0; first < 8; first += run) {
-    __m256i near_dots[count];
-    __m256i far_dots[count];
-    for (std::size_t r = 0; r < count; ++r)
-      near_dots[r] = far_dots[r] = _mm256_setzero_si256();
-#pragma GCC unroll 1
-    for (std::size_t g = first; g < first + run; ++g) {
-      const std::int8_t* fours = hidden(x + 4 * g);
-      const __m256i both = load(body + 64 * g);
-      __m256i near = _mm256_and_si256(both, mask);
-      __m256i far = _mm256_and_si256(_mm256_srli_epi16(both, 4), mask);
-      if constexpr (has_high_bits) {
-        // The bits of sub-blocks `sub` and `sub` + 1, each moved to bit 4.
-        const __m256i bits = _mm256_srl_epi16(load(high + 64 * g), right);
-        near = _mm256_or_si256(near, _mm256_and_si256(_mm256_slli_epi16(bits, 4), fifth));
-        far = _mm256_or_si256(far, _mm256_and_si256(_mm256_slli_epi16(bits, 3), fifth));
-      }
-      for (std::size_t r = 0; r < count; ++r) {
-        const std::int8_t* four = fours + r * inputs;
-        near_dots[r] = _mm256_add_epi16(near_dots[r], _mm256_maddubs_epi16(near, spread4(four)));
-        far_dots[r] = _mm256_add_epi16(far_dots[r], _mm256_maddubs_epi16(far, spread4(four + 32)));
-      }
-    }
+/// The values of a sub-block: low or high halves of bytes.
+template <bool is_high>
+struct Nibbles {
+  const std::byte* body;
+
+  FLOWSPEC_PART __m256i operator()(std::size_t at) const {
+    const __m256i both = load(body + at);
+    return _mm256_and_si256(is_high ? _mm256_srli_epi16(both, 4) : both, _mm256_set1_epi8(15));
+  }
+};
+
+/// The same with `bits` more from other bytes, where they begin at bit `place`.
+template <bool is_high, int bits, int place>
+struct LongNibbles {
+  Nibbles<is_high> nibbles;
+  const std::byte* upper;
+
+  FLOWSPEC_PART __m256i operator()(std::size_t at) const {
+    constexpr char mask = ((1 << bits) - 1) << 4;
+    const __m256i all = load(upper + at);
+    const __m256i moved =
+        place < 4 ? _mm256_slli_epi16(all, 4 - place) : _mm256_srli_epi16(all, place - 4);
+    return _mm256_or_si256(nibbles(at), _mm256_and_si256(moved, _mm256_set1_epi8(mask)));
+  }
+};
+
+/// sums += scale * (values of a sub-block of 32 . x), for all outputs.
+template <class Values, std::size_t count>
+FLOWSPEC_PART void add_sub(const Values& values, const std::byte* scales, const std::int8_t* x,
+                           std::size_t inputs, __m256i (&sums)[2][count]) {
+  __m256i dots[2][count];
+  clear(dots[0]);
+  clear(dots[1]);
+#pragma GCC unroll 2
+  for (std::size_t g = 0; g < 8; ++g) {
+    const std::int8_t* fours = hidden(x + 4 * g);
+    const __m256i low = values(64 * g);
+    const __m256i high = values(64 * g + 32);
     for (std::size_t r = 0; r < count; ++r) {
-      sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(near_dots[r], near_scale));
-      sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(far_dots[r], far_scale));
+      const __m256i four = spread4(fours + r * inputs);
+      dots[0][r] = _mm256_add_epi16(dots[0][r], _mm256_maddubs_epi16(low, four));
+      dots[1][r] = _mm256_add_epi16(dots[1][r], _mm256_maddubs_epi16(high, four));
+    }
+  }
+  for (std::size_t h = 0; h < 2; ++h) {
+    const __m256i scale = twice<false>(scales + half * h);
+    for (std::size_t r = 0; r < count; ++r)
+      sums[h][r] = _mm256_add_epi32(sums[h][r], _mm256_madd_epi16(dots[h][r], scale));
+  }
+}
+
+/// sums += scale * (values of a sub-block of 4 * `groups` . x), for 8 outputs. 16-bit sums have
+/// space for the products of `run` groups.
+template <std::size_t groups, std::size_t run, bool is_signed, class Values, std::size_t count>
+FLOWSPEC_PART void add_sub(const Values& values, const std::byte* scales, const std::int8_t* x,
+                           std::size_t inputs, __m256i (&sums)[count]) {
+  const __m256i scale = twice<is_signed>(scales);
+#pragma GCC unroll 1
+  for (std::size_t first = 0; first < groups; first += run) {
+    const std::int8_t* fours = hidden(x + 4 * first);
+    __m256i w[run];
+    for (std::size_t g = 0; g < run; ++g)
+      w[g] = values(64 * (first + g));
+    for (std::size_t r = 0; r < count; ++r, fours += inputs) {
+      __m256i dots = _mm256_maddubs_epi16(w[0], spread4(fours));
+      for (std::size_t g = 1; g < run; ++g)
+        dots = _mm256_add_epi16(dots, _mm256_maddubs_epi16(w[g], spread4(fours + 4 * g)));
+      sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(dots, scale));
+      asm volatile("" : "+x"(sums[r]));
     }
   }
 }
 
-template <bool has_high_bits, std::size_t count>
-FLOWSPEC_TARGET void nibbles(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
-                             std::size_t stride) {
-  const SuperPanel<320, has_high_bits ? 2560 : 2048> from(panel, rows.inputs);
+/// Q5_K: sub-blocks `sub` and the next, and so on to the block's end.
+template <std::size_t sub = 0, std::size_t count>
+FLOWSPEC_PART void add_fives(const std::byte* body, const std::byte* scales, const std::int8_t* x,
+                             std::size_t inputs, __m256i (&sums)[count]) {
+  const std::byte* upper = body + 2048;
+  const LongNibbles<false, 1, int{sub}> near{{body + 256 * sub}, upper};
+  const LongNibbles<true, 1, int{sub} + 1> far{{body + 256 * sub}, upper};
+  if constexpr (count == 1)
+    for (std::size_t line = 0; line < 10; ++line)
+      fetch(body + 64 * (5 * sub + line));
+  // At most 4 pairs of 2 * 31 * 127.
+  add_sub<8, 4, false>(near, scales + panel_outputs * sub, x + 32 * sub, inputs, sums);
+  add_sub<8, 4, false>(far, scales + panel_outputs * (sub + 1), x + 32 * (sub + 1), inputs, sums);
+  if constexpr (sub < 6)
+    add_fives<sub + 2>(body, scales, x, inputs, sums);
+}
+
+/// Sums of 16 activations each in a block, for pairs of sub-blocks.
+template <std::size_t count>
+using Shorts = std::int16_t[count][16];
+
+/// As sums of 32: 0, 1, 4, 5, again, 2, 3, 6, 7, again.
+template <std::size_t count>
+FLOWSPEC_PART void sums_of_32(const std::int32_t* x_sums, std::size_t row_stride,
+                              Shorts<count>& shorts) {
+  for (std::size_t r = 0; r < count; ++r) {
+    const auto* from = reinterpret_cast<const __m256i*>(x_sums + r * row_stride);
+    const __m256i sums = _mm256_hadd_epi32(_mm256_loadu_si256(from), _mm256_loadu_si256(from + 1));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(shorts[r]), _mm256_packs_epi32(sums, sums));
+  }
+}
+
+/// mins = minimums . sums of activations
+template <std::size_t count>
+FLOWSPEC_PART void multiply_mins(const std::byte* bytes, const Shorts<count>& shorts,
+                                 __m256i (&mins)[count]) {
+  clear(mins);
+  for (std::size_t s = 0; s < 8; s += 2) {
+    const std::byte* two = bytes + panel_outputs * s;
+    const __m256i both = pairs<false>(two, two + panel_outputs);
+    for (std::size_t r = 0; r < count; ++r) {
+      const __m256i x = spread4(shorts[r] + s % 4 * 4 + s / 4 * 2);
+      mins[r] = _mm256_add_epi32(mins[r], _mm256_madd_epi16(both, x));
+    }
+  }
+}
+
+/// totals += the terms of a block of Q4_K or Q5_K.
+template <std::size_t count>
+FLOWSPEC_PART void add_terms(const std::byte* scales, const __m256i (&sums)[count],
+                             const __m256i (&mins)[count], const float* row_scales,
+                             std::size_t row_stride, __m256 (&totals)[count]) {
+  const __m256 sum_scales = halves(scales);
+  const __m256 min_scales = halves(scales + 32);
+  for (std::size_t r = 0; r < count; ++r) {
+    const float row_scale = row_scales[r * row_stride];
+    totals[r] = _mm256_add_ps(totals[r], term(sums[r], sum_scales, row_scale));
+    totals[r] = _mm256_sub_ps(totals[r], term(mins[r], min_scales, row_scale));
+  }
+}
+
+template <std::size_t count>
+FLOWSPEC_TARGET void q4_k(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
+                          std::size_t stride) {
+  const SuperPanel<320, 2048> from(panel, rows.inputs);
+  const std::size_t blocks = from.blocks;
   const std::int8_t* x = rows.values + row * rows.inputs;
+  const std::int32_t* x_sums = rows.sums + row * blocks * 16;
+  const float* row_scales = rows.scales + row * blocks;
   __m256 total[2][count] = {};
-  for (std::size_t b = 0; b < from.blocks; ++b, x += 256) {
+  for (std::size_t b = 0; b < blocks; ++b) {
+    const std::byte* front = from.front(b);
+    __m256i sums[2][count];
+    clear(sums[0]);
+    clear(sums[1]);
+#pragma GCC unroll 4
+    for (std::size_t s = 0; s < 8; s += 2, x += 64) {
+      const std::byte* body = from.body(b) + 256 * s;
+      if constexpr (count == 1)
+        for (std::size_t line = 0; line < 8; ++line)
+          fetch(body + 64 * line);
+      const std::byte* scales = front + 64 + panel_outputs * s;
+      add_sub(Nibbles<false>{body}, scales, x, rows.inputs, sums);
+      add_sub(Nibbles<true>{body}, scales + panel_outputs, x + 32, rows.inputs, sums);
+    }
+    alignas(32) Shorts<count> shorts;
+    sums_of_32<count>(x_sums + 16 * b, 16 * blocks, shorts);
     for (std::size_t h = 0; h < 2; ++h) {
-      const std::byte* front = from.front(b);
-      const std::byte* small = front + 64 + half * h;
-      const std::byte* body = from.body(b) + 32 * h;
-      __m256i sums[count];
       __m256i mins[count];
-      for (std::size_t r = 0; r < count; ++r)
-        sums[r] = mins[r] = _mm256_setzero_si256();
-      for (std::size_t s = 0; s < 8; s += 2) {
-        const __m256i near = _mm256_cvtepu8_epi32(load8(small + panel_outputs * s));
-        const __m256i far = _mm256_cvtepu8_epi32(load8(small + panel_outputs * (s + 1)));
-        add_two<has_high_bits, count>(body + 256 * s, body + 2048, s, x + 32 * s, rows.inputs,
-                                      pairs(near, near), pairs(far, far), sums);
-        const std::byte* least = small + panel_outputs * (8 + s);
-        const __m256i two = pairs(_mm256_cvtepu8_epi32(load8(least)),
-                                  _mm256_cvtepu8_epi32(load8(least + panel_outputs)));
-        for (std::size_t r = 0; r < count; ++r) {
-          const std::int32_t* x_sums = rows.sums + ((row + r) * from.blocks + b) * 16 + 2 * s;
-          const __m256i both = spread_pair(x_sums[0] + x_sums[1], x_sums[2] + x_sums[3]);
-          mins[r] = _mm256_add_epi32(mins[r], _mm256_madd_epi16(two, both));
-        }
-      }
-      const __m256 scales = halves(front + 16 * h);
-      const __m256 min_scales = halves(front + 32 + 16 * h);
-      for (std::size_t r = 0; r < count; ++r) {
-        const float row_scale = rows.scales[(row + r) * from.blocks + b];
-        total[h][r] = _mm256_add_ps(total[h][r], term(sums[r], scales, row_scale));
-        total[h][r] = _mm256_sub_ps(total[h][r], term(mins[r], min_scales, row_scale));
-      }
+      multiply_mins<count>(front + 64 + 8 * panel_outputs + half * h, shorts, mins);
+      add_terms(front + 16 * h, sums[h], mins, row_scales + b, blocks, total[h]);
     }
   }
   store(total, out, stride);
 }
 
-/// Two sub-blocks of 16 values: low halves of four groups with the upper bits from `shift` on, and
-/// high halves with those from `shift` + 4 on.
 template <std::size_t count>
-FLOWSPEC_PART void add_sixteen(const std::byte* low, const std::byte* high, int shift,
-                               const std::int8_t* x, std::size_t inputs, __m256i near_scale,
-                               __m256i far_scale, __m256i (&sums)[count]) {
-  const __m256i mask = _mm256_set1_epi8(15);
-  const __m256i upper = _mm256_set1_epi8(48);
-  const __m128i right = _mm_cvtsi32_si128(shift);
-  // 16-bit sums hold 2 pairs of at most 2 * 63 * 127.
-  for (std::size_t first = 0; first < 4; first += 2) {
-    __m256i near_dots[count];
-    __m256i far_dots[count];
-    for (std::size_t r = 0; r < count; ++r)
-      near_dots[r] = far_dots[r] = _mm256_setzero_si256();
-#pragma GCC unroll 1
-    for (std::size_t g = first; g < first + 2; ++g) {
-      const std::int8_t* fours = hidden(x + 4 * g);
-      const __m256i both = load(low + 64 * g);
-      const __m256i bits = _mm256_srl_epi16(load(high + 64 * g), right);
-      const __m256i near = _mm256_or_si256(_mm256_and_si256(both, mask),
-                                           _mm256_and_si256(_mm256_slli_epi16(bits, 4), upper));
-      const __m256i far = _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(both, 4), mask),
-                                          _mm256_and_si256(bits, upper));
-      for (std::size_t r = 0; r < count; ++r) {
-        const std::int8_t* four = fours + r * inputs;
-        near_dots[r] = _mm256_add_epi16(near_dots[r], _mm256_maddubs_epi16(near, spread4(four)));
-        far_dots[r] = _mm256_add_epi16(far_dots[r], _mm256_maddubs_epi16(far, spread4(four + 64)));
-      }
+FLOWSPEC_TARGET void q5_k(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
+                          std::size_t stride) {
+  const SuperPanel<320, 2560> from(panel, rows.inputs);
+  const std::size_t blocks = from.blocks;
+  const std::int8_t* x = rows.values + row * rows.inputs;
+  const std::int32_t* x_sums = rows.sums + row * blocks * 16;
+  const float* row_scales = rows.scales + row * blocks;
+  __m256 total[2][count] = {};
+  for (std::size_t b = 0; b < blocks; ++b, x += 256) {
+    const std::byte* front = from.front(b);
+    alignas(32) Shorts<count> shorts;
+    sums_of_32<count>(x_sums + 16 * b, 16 * blocks, shorts);
+    for (std::size_t h = 0; h < 2; ++h) {
+      const std::byte* small = front + 64 + half * h;
+      __m256i sums[count];
+      clear(sums);
+      add_fives(from.body(b) + 32 * h, small, x, rows.inputs, sums);
+      __m256i mins[count];
+      multiply_mins<count>(small + 8 * panel_outputs, shorts, mins);
+      add_terms(front + 16 * h, sums, mins, row_scales + b, blocks, total[h]);
     }
+  }
+  store(total, out, stride);
+}
+
+/// Of each 128 values, sub-blocks 0 to 3 are low halves and 4 to 7 high halves; `t` counts those of
+/// low halves.
+template <std::size_t t = 0, std::size_t count>
+FLOWSPEC_PART void add_sixes(const std::byte* body, const std::byte* scales, const std::int8_t* x,
+                             std::size_t inputs, __m256i (&sums)[count]) {
+  constexpr std::size_t near = t / 4 * 8 + t % 4;
+  constexpr std::size_t far = near + 4;
+  constexpr int place = t % 4 < 2 ? 0 : 2;
+  const std::byte* upper = body + 2048 + 512 * (t / 4) + 256 * (t % 2);
+  const LongNibbles<false, 2, place> near_values{{body + 256 * t}, upper};
+  const LongNibbles<true, 2, place + 4> far_values{{body + 256 * t}, upper};
+  if constexpr (count == 1)
+    for (std::size_t line = 0; line < 6; ++line)
+      fetch(body + 64 * (6 * t + line));
+  // At most 2 pairs of 2 * 63 * 127.
+  add_sub<4, 2, true>(near_values, scales + panel_outputs * near, x + 16 * near, inputs, sums);
+  add_sub<4, 2, true>(far_values, scales + panel_outputs * far, x + 16 * far, inputs, sums);
+  if constexpr (t < 7)
+    add_sixes<t + 1>(body, scales, x, inputs, sums);
+}
+
+/// Sums 0 to 3, 8 to 11, 4 to 7, 12 to 15.
+template <std::size_t count>
+FLOWSPEC_PART void sums_of_16(const std::int32_t* x_sums, std::size_t row_stride,
+                              Shorts<count>& shorts) {
+  for (std::size_t r = 0; r < count; ++r) {
+    const auto* from = reinterpret_cast<const __m256i*>(x_sums + r * row_stride);
+    const __m256i all = _mm256_packs_epi32(_mm256_loadu_si256(from), _mm256_loadu_si256(from + 1));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(shorts[r]), all);
+  }
+}
+
+/// offsets = scales . sums of activations
+template <std::size_t count>
+FLOWSPEC_PART void multiply_offsets(const std::byte* scales, const Shorts<count>& shorts,
+                                    __m256i (&offsets)[count]) {
+  clear(offsets);
+  for (std::size_t s = 0; s < 16; s += 2) {
+    const std::byte* two = scales + panel_outputs * s;
+    const __m256i both = pairs<true>(two, two + panel_outputs);
     for (std::size_t r = 0; r < count; ++r) {
-      sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(near_dots[r], near_scale));
-      sums[r] = _mm256_add_epi32(sums[r], _mm256_madd_epi16(far_dots[r], far_scale));
+      const __m256i x = spread4(shorts[r] + s % 4 + s / 4 % 2 * 8 + s / 8 * 4);
+      offsets[r] = _mm256_add_epi32(offsets[r], _mm256_madd_epi16(both, x));
     }
   }
 }
@@ -191,36 +340,26 @@ template <std::size_t count>
 FLOWSPEC_TARGET void q6_k(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
                           std::size_t stride) {
   const SuperPanel<288, 3072> from(panel, rows.inputs);
+  const std::size_t blocks = from.blocks;
   const std::int8_t* x = rows.values + row * rows.inputs;
+  const std::int32_t* x_sums = rows.sums + row * blocks * 16;
+  const float* row_scales = rows.scales + row * blocks;
   __m256 total[2][count] = {};
-  for (std::size_t b = 0; b < from.blocks; ++b, x += 256) {
+  for (std::size_t b = 0; b < blocks; ++b) {
+    const std::byte* front = from.front(b);
+    alignas(32) Shorts<count> shorts;
+    sums_of_16<count>(x_sums + 16 * b, 16 * blocks, shorts);
     for (std::size_t h = 0; h < 2; ++h) {
-      const std::byte* small = from.front(b) + 32 + half * h;
-      const std::byte* body = from.body(b) + 32 * h;
+      const std::byte* small = front + 32 + half * h;
       __m256i sums[count];
-      __m256i offsets[count];
+      multiply_offsets<count>(small, shorts, sums);
       for (std::size_t r = 0; r < count; ++r)
-        sums[r] = offsets[r] = _mm256_setzero_si256();
-      for (std::size_t t = 0; t < 8; ++t) {
-        // Of each 128 values, sub-blocks 0 to 3 are low halves and 4 to 7 the high halves.
-        const std::size_t s = t / 4 * 8 + t % 4;
-        const __m256i near = _mm256_cvtepi8_epi32(load8(small + panel_outputs * s));
-        const __m256i far = _mm256_cvtepi8_epi32(load8(small + panel_outputs * (s + 4)));
-        add_sixteen<count>(body + 256 * t, body + 2048 + 512 * (t / 4) + 256 * (t % 2),
-                           t % 4 < 2 ? 0 : 2, x + 16 * s, rows.inputs, pairs(near, near),
-                           pairs(far, far), sums);
-        const __m256i two = pairs(near, far);
-        for (std::size_t r = 0; r < count; ++r) {
-          const std::int32_t* x_sums = rows.sums + ((row + r) * from.blocks + b) * 16 + s;
-          offsets[r] = _mm256_add_epi32(offsets[r],
-                                        _mm256_madd_epi16(two, spread_pair(x_sums[0], x_sums[4])));
-        }
-      }
-      const __m256 scales = halves(from.front(b) + 16 * h);
+        sums[r] = _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(sums[r], 5));
+      add_sixes(from.body(b) + 32 * h, small, x + 256 * b, rows.inputs, sums);
+      const __m256 scales = halves(front + 16 * h);
       for (std::size_t r = 0; r < count; ++r) {
-        const __m256i exact = _mm256_sub_epi32(sums[r], _mm256_slli_epi32(offsets[r], 5));
-        const float row_scale = rows.scales[(row + r) * from.blocks + b];
-        total[h][r] = _mm256_add_ps(total[h][r], term(exact, scales, row_scale));
+        const float row_scale = row_scales[r * blocks + b];
+        total[h][r] = _mm256_add_ps(total[h][r], term(sums[r], scales, row_scale));
       }
     }
   }
@@ -230,11 +369,11 @@ FLOWSPEC_TARGET void q6_k(const std::byte* panel, const Rows& rows, std::size_t 
 }  // namespace
 
 SuperTiles avx2_super_tiles() {
-  static constexpr Tile q4_k_tiles[] = {nibbles<false, 1>, nibbles<false, 2>, nibbles<false, 3>,
-                                        nibbles<false, 4>};
-  static constexpr Tile q5_k_tiles[] = {nibbles<true, 1>, nibbles<true, 2>, nibbles<true, 3>,
-                                        nibbles<true, 4>};
-  static constexpr Tile q6_k_tiles[] = {q6_k<1>, q6_k<2>, q6_k<3>, q6_k<4>};
+  static constexpr Tile q4_k_tiles[] = {q4_k<1>, q4_k<2>, q4_k<3>, q4_k<4>};
+  static constexpr Tile q5_k_tiles[] = {q5_k<1>, q5_k<2>, q5_k<3>, q5_k<4>,
+                                        q5_k<5>, q5_k<6>, q5_k<7>, q5_k<8>};
+  static constexpr Tile q6_k_tiles[] = {q6_k<1>, q6_k<2>, q6_k<3>, q6_k<4>,
+                                        q6_k<5>, q6_k<6>, q6_k<7>, q6_k<8>};
   return {{q4_k_tiles}, {q5_k_tiles}, {q6_k_tiles}};
 }
 
