@@ -99,9 +99,7 @@ KvBook::Found KvBook::find(std::span<const Token> prompt) const {
       if (!std::ranges::equal(prompt.first(end), std::span(text.tokens).first(end)))
         continue;
       // What opens a text may come to a hop later than what opens one that shares with it.
-      if (text.committed >= end && text.runs && !text.is_heard)
-        continue;
-      if (text.committed >= end) {
+      if (text.committed >= end && (!text.runs || text.is_heard)) {
         found = {*id, end, false};
         break;
       }

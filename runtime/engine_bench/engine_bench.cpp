@@ -12,6 +12,7 @@
 #include <fmt/ranges.h>
 #include <sys/resource.h>
 
+#include "models/base/cores.hpp"
 #include "models/base/error.hpp"
 #include "models/numerics.hpp"
 #include "models/open_model.hpp"
@@ -163,6 +164,8 @@ class EngineBench {
   }
 
   EngineReport run() {
+    // As many as are asked for, even beyond the cores.
+    cores::set_budget(std::ranges::max(options_.threads));
     for (unsigned threads : options_.threads)
       for (std::uint32_t stages : options_.stages)
         run(threads, stages);

@@ -134,6 +134,19 @@ BOOST_AUTO_TEST_CASE(what_has_not_been_opened_everywhere_is_nobodys_source) {
   BOOST_TEST(b.start(4, joined(shared, text(5, 20)), 1000).source == 102U);
 }
 
+BOOST_AUTO_TEST_CASE(after_a_recovery_who_begins_like_a_text_waits_until_that_is_heard_of) {
+  Book b;
+  auto first = text(1, 6 * block);
+  BOOST_TEST((b.start(1, first, 1000).when == When::now));
+  b.read(1, first);
+  b.book.part([](SessionId) { return Position{6 * block}; });
+  BOOST_TEST(b.book.go_on(1, 201));
+  auto like_it = joined(text(1, 5 * block), text(2, 20));
+  BOOST_TEST((b.start(2, like_it, 1000).when == When::after_another));
+  b.book.advance(1, 6 * block + 1, std::vector<Token>{9});
+  BOOST_TEST(b.start(2, like_it, 1000).source == 201U);
+}
+
 BOOST_AUTO_TEST_CASE(a_source_stays_until_those_that_begin_with_it_have_been_opened_everywhere) {
   Book b(8 * block);
   auto shared = text(1, 4 * block);
