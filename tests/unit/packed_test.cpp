@@ -126,8 +126,8 @@ BOOST_AUTO_TEST_CASE(every_implementation_gives_the_same_bits) {
     BOOST_TEST_MESSAGE("available: " << kernels->name);
   for (const TensorType type : types) {
     const std::size_t block = block_layout(type)->values;
-    for (const Shape& shape :
-         {Shape{block, 1}, Shape{3 * block, 16}, Shape{2 * block, 53}, Shape{256, 150}}) {
+    for (const Shape& shape : {Shape{block, 1}, Shape{3 * block, 16}, Shape{2 * block, 53},
+                               Shape{256, 150}, Shape{71 * block, 21}}) {
       const RandomMatrix matrix(type, shape.inputs, shape.outputs, 5);
       const TensorInfo* parts[] = {&matrix.tensor};
       const std::vector<float> in = random_rows(64, shape.inputs, 9);

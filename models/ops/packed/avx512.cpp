@@ -5,16 +5,8 @@
 
 #if defined(__x86_64__)
 
-#include <cstring>
-
-#include <immintrin.h>
-
+#include "models/ops/packed/avx512_parts.hpp"
 #include "models/ops/packed/panel.hpp"
-
-// GCC 12 warns about the undefined upper halves in its own header.
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 
 // See avx2.cpp for why this is not a flag of the file.
 #define FLOWSPEC_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
@@ -23,25 +15,7 @@
 namespace flowspec::packed {
 namespace {
 
-FLOWSPEC_PART __m512i load(const std::byte* from) {
-  return _mm512_load_si512(from);
-}
-
-/// The same four inputs for every output.
-FLOWSPEC_PART __m512i spread4(const std::int8_t* from) {
-  std::int32_t four;
-  std::memcpy(&four, from, sizeof four);
-  return _mm512_set1_epi32(four);
-}
-
-FLOWSPEC_PART __m512 halves(const std::byte* from) {
-  return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(from)));
-}
-
-FLOWSPEC_PART __m512 add_block(__m512i dots, __m512 scales, float row_scale, __m512 sum) {
-  const __m512 scale = _mm512_mul_ps(scales, _mm512_set1_ps(row_scale));
-  return _mm512_add_ps(sum, _mm512_mul_ps(_mm512_cvtepi32_ps(dots), scale));
-}
+using namespace avx512;
 
 /// The initial value of a block's sum: minus the surplus of the unsigned weights.
 template <Legacy type>
@@ -54,6 +28,9 @@ FLOWSPEC_PART __m512i less_offset(std::int32_t row_sum) {
 template <Legacy type, std::size_t count>
 FLOWSPEC_PART void add_products(const std::byte* body, const std::int8_t* x, std::size_t inputs,
                                 __m512i (&dots)[count]) {
+  if constexpr (count == 1)
+    for (std::size_t g = 0; g < LegacyPanel<type>::body_bytes / 64; ++g)
+      fetch(body + 64 * g);
   if constexpr (has_nibbles(type)) {
     const __m512i mask = _mm512_set1_epi8(15);
     for (std::size_t g = 0; g < 4; ++g) {
@@ -94,12 +71,13 @@ FLOWSPEC_TARGET void legacy(const std::byte* panel, const Rows& rows, std::size_
     add_products<type>(from.body(b), x, rows.inputs, dots);
     const __m512 scales = halves(from.scales(b));
     for (std::size_t r = 0; r < count; ++r)
-      total[r] = add_block(dots[r], scales, row_scales[r * from.blocks + b], total[r]);
+      total[r] = _mm512_add_ps(total[r], term(dots[r], scales, row_scales[r * from.blocks + b]));
     if constexpr (has_minimums(type)) {
       const __m512 minimums = halves(from.minimums(b));
       for (std::size_t r = 0; r < count; ++r) {
         const std::size_t at = r * from.blocks + b;
-        total[r] = add_block(_mm512_set1_epi32(row_sums[at]), minimums, row_scales[at], total[r]);
+        total[r] = _mm512_add_ps(total[r],
+                                 term(_mm512_set1_epi32(row_sums[at]), minimums, row_scales[at]));
       }
     }
   }
@@ -118,7 +96,7 @@ const KernelSet* avx512_kernels() {
       "avx512-vnni",
       avx512_float_tiles(),
       {{tiles<Legacy::q8_0>}, {tiles<Legacy::q4_0>}, {tiles<Legacy::q4_1>}, {tiles<Legacy::q5_1>}},
-      avx2_super_tiles()};
+      avx512_super_tiles()};
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni")
              ? &set

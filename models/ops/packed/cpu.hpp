@@ -25,6 +25,19 @@ inline bool cpu_has_avx_vnni() {
   return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & avx_vnni) != 0;
 }
 
+/// Tiles of bytes, and AVX512-VBMI, which every CPU with tiles has. Whether the system lets a process
+/// use them, it has to be asked.
+inline bool cpu_has_amx_int8() {
+  constexpr unsigned vbmi = 1U << 1;
+  constexpr unsigned tile_and_int8 = 3U << 24;
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (c & vbmi) != 0 &&
+         (d & tile_and_int8) == tile_and_int8;
+}
+
 }  // namespace flowspec::packed
 
 #elif defined(__aarch64__) && defined(__clang__) && __clang_major__ < 16

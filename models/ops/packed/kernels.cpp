@@ -44,7 +44,7 @@ std::span<const KernelSet* const> available_kernels() {
   static const auto available = [] {
     std::vector<const KernelSet*> sets;
     for (const KernelSet* set :
-         {avx512_kernels(), avx_vnni_kernels(), avx2_kernels(), neon_i8mm_kernels(),
+         {amx_kernels(), avx512_kernels(), avx_vnni_kernels(), avx2_kernels(), neon_i8mm_kernels(),
           neon_dot_kernels(), neon_kernels(), plain_kernels()})
       if (set != nullptr)
         sets.push_back(set);

@@ -46,10 +46,31 @@ struct WideTile {
   std::size_t panels = 0;
 };
 
+/// Neighbouring panels of one matrix.
+struct Panels {
+  const std::byte* first = nullptr;
+  std::size_t count = 0;
+  /// Of one panel.
+  std::size_t bytes = 0;
+
+  const std::byte* at(std::size_t index) const { return first + index * bytes; }
+};
+
+/// Multiplies several panels with all rows.
+struct ManyRows {
+  void (*multiply)(const Panels& panels, const Rows& rows, float* out,
+                   std::size_t stride) = nullptr;
+  /// From how many rows on it is faster than tiles.
+  std::size_t least = 0;
+
+  bool takes(std::size_t rows) const { return multiply != nullptr && rows >= least; }
+};
+
 struct TypeTiles {
   Tiles tiles;
   /// For 1, 2, ... rows; may be shorter than `tiles`.
   std::span<const WideTile> wide = {};
+  ManyRows many = {};
 };
 
 struct FloatTiles {
@@ -97,6 +118,7 @@ const KernelSet* plain_kernels();
 const KernelSet* avx2_kernels();
 const KernelSet* avx_vnni_kernels();
 const KernelSet* avx512_kernels();
+const KernelSet* amx_kernels();
 const KernelSet* neon_kernels();
 const KernelSet* neon_dot_kernels();
 const KernelSet* neon_i8mm_kernels();
@@ -108,5 +130,9 @@ FloatTiles avx512_float_tiles();
 FloatTiles neon_float_tiles();
 SuperTiles plain_super_tiles();
 SuperTiles avx2_super_tiles();
+SuperTiles avx512_super_tiles();
+ManyRows amx_many_q4_k();
+ManyRows amx_many_q5_k();
+ManyRows amx_many_q6_k();
 
 }  // namespace flowspec::packed

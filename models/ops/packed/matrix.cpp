@@ -226,6 +226,11 @@ void Matrix::multiply(const KernelSet& kernels, const Rows& rows, std::size_t fi
                       std::size_t end, float* out, std::size_t stride) const {
   const TypeTiles all = kernels.find(type_);
   const std::size_t full = std::min(end, outputs_ / panel_outputs);
+  if (first < full && all.many.takes(rows.count)) {
+    all.many.multiply({panel(first), full - first, panel_bytes_}, rows, out + first * panel_outputs,
+                      stride);
+    first = full;
+  }
   if (rows.count <= all.wide.size()) {
     const WideTile& wide = all.wide[rows.count - 1];
     for (; first + wide.panels <= full; first += wide.panels)

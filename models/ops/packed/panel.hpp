@@ -46,8 +46,11 @@ struct LegacyPanel {
 };
 
 /// The same for blocks of 256 inputs.
-template <std::size_t front_bytes, std::size_t body_bytes>
+template <std::size_t front_size, std::size_t body_size>
 struct SuperPanel {
+  static constexpr std::size_t front_bytes = front_size;
+  static constexpr std::size_t body_bytes = body_size;
+
   [[gnu::always_inline]] SuperPanel(const std::byte* panel, std::size_t inputs)
       : blocks(inputs / 256), start(panel), rest(panel + (blocks * front_bytes + 63) / 64 * 64) {}
 

@@ -118,18 +118,27 @@ Rows RowBuffer::quantise(std::span<const float> in, std::size_t count, std::size
                          std::size_t block) {
   const std::size_t sum_block = block == 32 ? 32 : step;
   assert((block == 32 || block == 256) && inputs % block == 0 && in.size() >= count * inputs);
-  const auto grow = [](auto& memory, std::size_t size) {
-    if (memory.size() < size)
-      memory.resize(size);
-  };
-  grow(values_, count * inputs);
-  grow(scales_, count * inputs / block);
-  grow(sums_, count * inputs / sum_block);
+  std::int8_t* values = values_.grow(count * inputs);
+  float* scales = scales_.grow(count * inputs / block);
+  std::int32_t* sums = sums_.grow(count * inputs / sum_block);
   for (std::size_t r = 0; r < count; ++r) {
-    quantise_row(in.data() + r * inputs, inputs, block, sum_block, values_.data() + r * inputs,
-                 scales_.data() + r * (inputs / block), sums_.data() + r * (inputs / sum_block));
+    quantise_row(in.data() + r * inputs, inputs, block, sum_block, values + r * inputs,
+                 scales + r * (inputs / block), sums + r * (inputs / sum_block));
   }
-  return {nullptr, values_.data(), scales_.data(), sums_.data(), count, inputs, block, sum_block};
+  Rows rows{.values = values,
+            .scales = scales,
+            .sums = sums,
+            .count = count,
+            .inputs = inputs,
+            .block = block,
+            .sum_block = sum_block};
+  if (block == 256) {
+    std::int16_t* pairs = sums_of_32_.grow(count * inputs / 32);
+    for (std::size_t i = 0; i < count * inputs / 32; ++i)
+      pairs[i] = static_cast<std::int16_t>(sums[2 * i] + sums[2 * i + 1]);
+    rows.sums_of_32 = pairs;
+  }
+  return rows;
 }
 
 }  // namespace flowspec::packed

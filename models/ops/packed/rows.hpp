@@ -3,7 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
+
+#include "models/base/aligned_floats.hpp"
 
 namespace flowspec::packed {
 
@@ -18,6 +19,8 @@ struct Rows {
   const float* scales = nullptr;
   /// The sum of every `sum_block` values: rows x (inputs / sum_block)
   const std::int32_t* sums = nullptr;
+  /// The sum of every 32 values, if `block` is 256: rows x (inputs / 32)
+  const std::int16_t* sums_of_32 = nullptr;
   std::size_t count = 0;
   std::size_t inputs = 0;
   /// Values that share a scale; 1 for floats.
@@ -39,9 +42,29 @@ class RowBuffer {
                 std::size_t block);
 
  private:
-  std::vector<std::int8_t> values_;
-  std::vector<float> scales_;
-  std::vector<std::int32_t> sums_;
+  /// On a cache line, so that no load of a few values reaches over its end.
+  template <class T>
+  class Memory {
+   public:
+    /// Forgets what was there if it has to grow.
+    T* grow(std::size_t count) {
+      const std::size_t floats = (count * sizeof(T) + sizeof(float) - 1) / sizeof(float);
+      if (floats > floats_) {
+        memory_ = allocate_floats(floats);
+        floats_ = floats;
+      }
+      return reinterpret_cast<T*>(memory_.get());
+    }
+
+   private:
+    AlignedFloats memory_;
+    std::size_t floats_ = 0;
+  };
+
+  Memory<std::int8_t> values_;
+  Memory<float> scales_;
+  Memory<std::int32_t> sums_;
+  Memory<std::int16_t> sums_of_32_;
 };
 
 }  // namespace flowspec::packed
