@@ -3,11 +3,7 @@
 
 #if defined(__x86_64__)
 
-#include <cstdint>
-#include <cstring>
-
-#include <immintrin.h>
-
+#include "models/ops/packed/avx2_parts.hpp"
 #include "models/ops/packed/cpu.hpp"
 #include "models/ops/packed/panel.hpp"
 
@@ -20,43 +16,10 @@
 namespace flowspec::packed {
 namespace {
 
-FLOWSPEC_PART __m256i load(const std::byte* from) {
-  return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
-}
-
-/// Returns the same pointer, but hides that from the compiler, which would otherwise load the
-/// inputs of several groups ahead, more than fit in registers.
-template <class T>
-FLOWSPEC_PART T* hidden(T* pointer) {
-  asm volatile("" : "+r"(pointer));
-  return pointer;
-}
-
-/// Prefetches later weights. The CPU's own prefetching stops at the end of a page, and with one row
-/// there is too little other work while the first lines of the next page are loaded.
-template <std::uintptr_t ahead>
-FLOWSPEC_PART void fetch(const std::byte* weights) {
-  // As an integer: the address may lie beyond the end of the matrix, where only a prefetch may
-  // point.
-  const std::uintptr_t place = reinterpret_cast<std::uintptr_t>(weights) + ahead;
-  // NOLINTNEXTLINE(performance-no-int-to-ptr)
-  _mm_prefetch(reinterpret_cast<const char*>(place), _MM_HINT_T0);
-}
-
-/// The same four inputs for every output.
-FLOWSPEC_PART __m256i spread4(const std::int8_t* from) {
-  std::int32_t four;
-  std::memcpy(&four, from, sizeof four);
-  return _mm256_set1_epi32(four);
-}
-
-FLOWSPEC_PART __m256 halves(const std::byte* from) {
-  return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(from)));
-}
+using namespace avx2;
 
 FLOWSPEC_PART __m256 add_block(__m256i dots, __m256 scales, float row_scale, __m256 sum) {
-  const __m256 scale = _mm256_mul_ps(scales, _mm256_set1_ps(row_scale));
-  return _mm256_add_ps(sum, _mm256_mul_ps(_mm256_cvtepi32_ps(dots), scale));
+  return _mm256_add_ps(sum, term(dots, scales, row_scale));
 }
 
 // A block is multiplied with the panel's outputs 0 to 7 and then 8 to 15: sums for both at once

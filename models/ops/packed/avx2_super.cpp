@@ -9,11 +9,7 @@
 
 #if defined(__x86_64__)
 
-#include <cstdint>
-#include <cstring>
-
-#include <immintrin.h>
-
+#include "models/ops/packed/avx2_parts.hpp"
 #include "models/ops/packed/panel.hpp"
 
 // See avx2.cpp for why this is not a flag of the file.
@@ -23,42 +19,7 @@
 namespace flowspec::packed {
 namespace {
 
-// Outputs 0 to 7 of the panel, then 8 to 15.
-constexpr std::size_t half = panel_outputs / 2;
-
-/// See avx2.cpp.
-template <class T>
-FLOWSPEC_PART T* hidden(T* pointer) {
-  asm volatile("" : "+r"(pointer));
-  return pointer;
-}
-
-FLOWSPEC_PART __m256i load(const std::byte* from) {
-  return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
-}
-
-/// The same four bytes for every output.
-FLOWSPEC_PART __m256i spread4(const void* from) {
-  std::int32_t four;
-  std::memcpy(&four, from, sizeof four);
-  return _mm256_set1_epi32(four);
-}
-
-FLOWSPEC_PART __m256 halves(const std::byte* from) {
-  return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(from)));
-}
-
-FLOWSPEC_PART __m128i load8(const std::byte* from) {
-  return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
-}
-
-/// See avx2.cpp.
-FLOWSPEC_PART void fetch(const std::byte* weights) {
-  constexpr std::uintptr_t ahead = 4096;
-  const std::uintptr_t place = reinterpret_cast<std::uintptr_t>(weights) + ahead;
-  // NOLINTNEXTLINE(performance-no-int-to-ptr)
-  _mm_prefetch(reinterpret_cast<const char*>(place), _MM_HINT_T0);
-}
+using namespace avx2;
 
 /// The bytes of 8 outputs, each twice as 16 bits.
 template <bool is_signed>
@@ -66,18 +27,6 @@ FLOWSPEC_PART __m256i twice(const std::byte* bytes) {
   const __m128i once = load8(bytes);
   const __m128i both = _mm_unpacklo_epi8(once, once);
   return is_signed ? _mm256_cvtepi8_epi16(both) : _mm256_cvtepu8_epi16(both);
-}
-
-/// Bytes from two lists, side by side as 16 bits.
-template <bool is_signed>
-FLOWSPEC_PART __m256i pairs(const std::byte* first, const std::byte* second) {
-  const __m128i both = _mm_unpacklo_epi8(load8(first), load8(second));
-  return is_signed ? _mm256_cvtepi8_epi16(both) : _mm256_cvtepu8_epi16(both);
-}
-
-FLOWSPEC_PART __m256 term(__m256i integers, __m256 scales, float row_scale) {
-  const __m256 scale = _mm256_mul_ps(scales, _mm256_set1_ps(row_scale));
-  return _mm256_mul_ps(_mm256_cvtepi32_ps(integers), scale);
 }
 
 template <std::size_t count>
@@ -93,32 +42,6 @@ FLOWSPEC_PART void store(const __m256 (&total)[2][count], float* out, std::size_
     _mm256_storeu_ps(out + r * stride + half, total[1][r]);
   }
 }
-
-/// The values of a sub-block: low or high halves of bytes.
-template <bool is_high>
-struct Nibbles {
-  const std::byte* body;
-
-  FLOWSPEC_PART __m256i operator()(std::size_t at) const {
-    const __m256i both = load(body + at);
-    return _mm256_and_si256(is_high ? _mm256_srli_epi16(both, 4) : both, _mm256_set1_epi8(15));
-  }
-};
-
-/// The same with `bits` more from other bytes, where they begin at bit `place`.
-template <bool is_high, int bits, int place>
-struct LongNibbles {
-  Nibbles<is_high> nibbles;
-  const std::byte* upper;
-
-  FLOWSPEC_PART __m256i operator()(std::size_t at) const {
-    constexpr char mask = ((1 << bits) - 1) << 4;
-    const __m256i all = load(upper + at);
-    const __m256i moved =
-        place < 4 ? _mm256_slli_epi16(all, 4 - place) : _mm256_srli_epi16(all, place - 4);
-    return _mm256_or_si256(nibbles(at), _mm256_and_si256(moved, _mm256_set1_epi8(mask)));
-  }
-};
 
 /// sums += scale * (values of a sub-block of 32 . x), for all outputs.
 template <class Values, std::size_t count>
@@ -171,44 +94,29 @@ FLOWSPEC_PART void add_sub(const Values& values, const std::byte* scales, const 
 template <std::size_t sub = 0, std::size_t count>
 FLOWSPEC_PART void add_fives(const std::byte* body, const std::byte* scales, const std::int8_t* x,
                              std::size_t inputs, __m256i (&sums)[count]) {
-  const std::byte* upper = body + 2048;
-  const LongNibbles<false, 1, int{sub}> near{{body + 256 * sub}, upper};
-  const LongNibbles<true, 1, int{sub} + 1> far{{body + 256 * sub}, upper};
   if constexpr (count == 1)
     for (std::size_t line = 0; line < 10; ++line)
       fetch(body + 64 * (5 * sub + line));
   // At most 4 pairs of 2 * 31 * 127.
-  add_sub<8, 4, false>(near, scales + panel_outputs * sub, x + 32 * sub, inputs, sums);
-  add_sub<8, 4, false>(far, scales + panel_outputs * (sub + 1), x + 32 * (sub + 1), inputs, sums);
+  add_sub<8, 4, false>(q5_k_values<sub>(body), scales + panel_outputs * sub, x + 32 * sub, inputs,
+                       sums);
+  add_sub<8, 4, false>(q5_k_values<sub + 1>(body), scales + panel_outputs * (sub + 1),
+                       x + 32 * (sub + 1), inputs, sums);
   if constexpr (sub < 6)
     add_fives<sub + 2>(body, scales, x, inputs, sums);
 }
 
-/// Sums of 16 activations each in a block, for pairs of sub-blocks.
-template <std::size_t count>
-using Shorts = std::int16_t[count][16];
-
-/// As sums of 32: 0, 1, 4, 5, again, 2, 3, 6, 7, again.
-template <std::size_t count>
-FLOWSPEC_PART void sums_of_32(const std::int32_t* x_sums, std::size_t row_stride,
-                              Shorts<count>& shorts) {
-  for (std::size_t r = 0; r < count; ++r) {
-    const auto* from = reinterpret_cast<const __m256i*>(x_sums + r * row_stride);
-    const __m256i sums = _mm256_hadd_epi32(_mm256_loadu_si256(from), _mm256_loadu_si256(from + 1));
-    _mm256_store_si256(reinterpret_cast<__m256i*>(shorts[r]), _mm256_packs_epi32(sums, sums));
-  }
-}
-
 /// mins = minimums . sums of activations
+/// @param x_sums  of 32 activations each
 template <std::size_t count>
-FLOWSPEC_PART void multiply_mins(const std::byte* bytes, const Shorts<count>& shorts,
-                                 __m256i (&mins)[count]) {
+FLOWSPEC_PART void multiply_mins(const std::byte* bytes, const std::int16_t* x_sums,
+                                 std::size_t row_stride, __m256i (&mins)[count]) {
   clear(mins);
   for (std::size_t s = 0; s < 8; s += 2) {
     const std::byte* two = bytes + panel_outputs * s;
     const __m256i both = pairs<false>(two, two + panel_outputs);
     for (std::size_t r = 0; r < count; ++r) {
-      const __m256i x = spread4(shorts[r] + s % 4 * 4 + s / 4 * 2);
+      const __m256i x = spread4(x_sums + r * row_stride + s);
       mins[r] = _mm256_add_epi32(mins[r], _mm256_madd_epi16(both, x));
     }
   }
@@ -234,7 +142,7 @@ FLOWSPEC_TARGET void q4_k(const std::byte* panel, const Rows& rows, std::size_t 
   const SuperPanel<320, 2048> from(panel, rows.inputs);
   const std::size_t blocks = from.blocks;
   const std::int8_t* x = rows.values + row * rows.inputs;
-  const std::int32_t* x_sums = rows.sums + row * blocks * 16;
+  const std::int16_t* x_sums = rows.sums_of_32 + row * blocks * 8;
   const float* row_scales = rows.scales + row * blocks;
   __m256 total[2][count] = {};
   for (std::size_t b = 0; b < blocks; ++b) {
@@ -252,11 +160,9 @@ FLOWSPEC_TARGET void q4_k(const std::byte* panel, const Rows& rows, std::size_t 
       add_sub(Nibbles<false>{body}, scales, x, rows.inputs, sums);
       add_sub(Nibbles<true>{body}, scales + panel_outputs, x + 32, rows.inputs, sums);
     }
-    alignas(32) Shorts<count> shorts;
-    sums_of_32<count>(x_sums + 16 * b, 16 * blocks, shorts);
     for (std::size_t h = 0; h < 2; ++h) {
       __m256i mins[count];
-      multiply_mins<count>(front + 64 + 8 * panel_outputs + half * h, shorts, mins);
+      multiply_mins(front + 64 + 8 * panel_outputs + half * h, x_sums + 8 * b, 8 * blocks, mins);
       add_terms(front + 16 * h, sums[h], mins, row_scales + b, blocks, total[h]);
     }
   }
@@ -269,46 +175,45 @@ FLOWSPEC_TARGET void q5_k(const std::byte* panel, const Rows& rows, std::size_t 
   const SuperPanel<320, 2560> from(panel, rows.inputs);
   const std::size_t blocks = from.blocks;
   const std::int8_t* x = rows.values + row * rows.inputs;
-  const std::int32_t* x_sums = rows.sums + row * blocks * 16;
+  const std::int16_t* x_sums = rows.sums_of_32 + row * blocks * 8;
   const float* row_scales = rows.scales + row * blocks;
   __m256 total[2][count] = {};
   for (std::size_t b = 0; b < blocks; ++b, x += 256) {
     const std::byte* front = from.front(b);
-    alignas(32) Shorts<count> shorts;
-    sums_of_32<count>(x_sums + 16 * b, 16 * blocks, shorts);
     for (std::size_t h = 0; h < 2; ++h) {
       const std::byte* small = front + 64 + half * h;
       __m256i sums[count];
       clear(sums);
       add_fives(from.body(b) + 32 * h, small, x, rows.inputs, sums);
       __m256i mins[count];
-      multiply_mins<count>(small + 8 * panel_outputs, shorts, mins);
+      multiply_mins(small + 8 * panel_outputs, x_sums + 8 * b, 8 * blocks, mins);
       add_terms(front + 16 * h, sums, mins, row_scales + b, blocks, total[h]);
     }
   }
   store(total, out, stride);
 }
 
-/// Of each 128 values, sub-blocks 0 to 3 are low halves and 4 to 7 high halves; `t` counts those of
-/// low halves.
+/// `t` counts the sub-blocks of low halves.
 template <std::size_t t = 0, std::size_t count>
 FLOWSPEC_PART void add_sixes(const std::byte* body, const std::byte* scales, const std::int8_t* x,
                              std::size_t inputs, __m256i (&sums)[count]) {
   constexpr std::size_t near = t / 4 * 8 + t % 4;
   constexpr std::size_t far = near + 4;
-  constexpr int place = t % 4 < 2 ? 0 : 2;
-  const std::byte* upper = body + 2048 + 512 * (t / 4) + 256 * (t % 2);
-  const LongNibbles<false, 2, place> near_values{{body + 256 * t}, upper};
-  const LongNibbles<true, 2, place + 4> far_values{{body + 256 * t}, upper};
   if constexpr (count == 1)
     for (std::size_t line = 0; line < 6; ++line)
       fetch(body + 64 * (6 * t + line));
   // At most 2 pairs of 2 * 63 * 127.
-  add_sub<4, 2, true>(near_values, scales + panel_outputs * near, x + 16 * near, inputs, sums);
-  add_sub<4, 2, true>(far_values, scales + panel_outputs * far, x + 16 * far, inputs, sums);
+  add_sub<4, 2, true>(q6_k_values<near>(body), scales + panel_outputs * near, x + 16 * near, inputs,
+                      sums);
+  add_sub<4, 2, true>(q6_k_values<far>(body), scales + panel_outputs * far, x + 16 * far, inputs,
+                      sums);
   if constexpr (t < 7)
     add_sixes<t + 1>(body, scales, x, inputs, sums);
 }
+
+/// Sums of 16 activations each in a block, for pairs of sub-blocks.
+template <std::size_t count>
+using Shorts = std::int16_t[count][16];
 
 /// Sums 0 to 3, 8 to 11, 4 to 7, 12 to 15.
 template <std::size_t count>

@@ -3,10 +3,7 @@
 
 #if defined(__x86_64__)
 
-#include <cstring>
-
-#include <immintrin.h>
-
+#include "models/ops/packed/avx2_parts.hpp"
 #include "models/ops/packed/cpu.hpp"
 #include "models/ops/packed/panel.hpp"
 
@@ -17,26 +14,10 @@
 namespace flowspec::packed {
 namespace {
 
-constexpr std::size_t half = panel_outputs / 2;
-
-FLOWSPEC_PART __m256i load(const std::byte* from) {
-  return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
-}
-
-/// The same four inputs for every output.
-FLOWSPEC_PART __m256i spread4(const std::int8_t* from) {
-  std::int32_t four;
-  std::memcpy(&four, from, sizeof four);
-  return _mm256_set1_epi32(four);
-}
-
-FLOWSPEC_PART __m256 halves(const std::byte* from) {
-  return _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(from)));
-}
+using namespace avx2;
 
 FLOWSPEC_PART __m256 add_block(__m256i dots, __m256 scales, float row_scale, __m256 sum) {
-  const __m256 scale = _mm256_mul_ps(scales, _mm256_set1_ps(row_scale));
-  return _mm256_add_ps(sum, _mm256_mul_ps(_mm256_cvtepi32_ps(dots), scale));
+  return _mm256_add_ps(sum, term(dots, scales, row_scale));
 }
 
 /// The initial value of a block's sum: minus the surplus of the unsigned weights.
@@ -114,7 +95,7 @@ const KernelSet* avx_vnni_kernels() {
       "avx-vnni",
       avx2_float_tiles(),
       {{tiles<Legacy::q8_0>}, {tiles<Legacy::q4_0>}, {tiles<Legacy::q4_1>}, {tiles<Legacy::q5_1>}},
-      avx2_super_tiles()};
+      avx_vnni_super_tiles()};
   return __builtin_cpu_supports("avx2") && cpu_has_f16c() && cpu_has_avx_vnni() ? &set : nullptr;
 }
 

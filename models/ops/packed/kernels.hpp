@@ -130,6 +130,7 @@ FloatTiles avx512_float_tiles();
 FloatTiles neon_float_tiles();
 SuperTiles plain_super_tiles();
 SuperTiles avx2_super_tiles();
+SuperTiles avx_vnni_super_tiles();
 SuperTiles avx512_super_tiles();
 ManyRows amx_many_q4_k();
 ManyRows amx_many_q5_k();
