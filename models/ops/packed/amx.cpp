@@ -54,9 +54,8 @@ struct Run {
   // From row to row of the last two.
   std::size_t blocks;
   std::size_t rows;
-  // The totals so far.
-  float* out;
-  std::size_t stride;
+  // rows x outputs
+  float* totals;
 };
 
 template <Legacy type>
@@ -153,21 +152,21 @@ struct Factors {
 struct Row {
   const float* scales;
   const std::int32_t* sums;
-  float* out;
+  float* totals;
 
   FLOWSPEC_AMX_PART explicit Row(const Run& run)
-      : scales(run.row_scales), sums(run.row_sums), out(run.out) {}
+      : scales(run.row_scales), sums(run.row_sums), totals(run.totals) {}
   FLOWSPEC_AMX_PART void next(const Run& run) {
     scales += run.blocks;
     sums += run.blocks;
-    out += run.stride;
+    totals += panel_outputs;
   }
 };
 
 template <Legacy type, std::size_t count>
 FLOWSPEC_AMX_PART void add_row(const Row& row, const Factors<type, count>& factors,
                                const Sums* sums, std::size_t index) {
-  __m512 total = _mm512_loadu_ps(row.out);
+  __m512 total = _mm512_load_ps(row.totals);
   for (std::size_t i = 0; i < count; ++i) {
     const __m512i sum = _mm512_load_si512(sums[i].rows[index]);
     total = _mm512_add_ps(total, term(sum, factors.scales[i], row.scales[i]));
@@ -176,7 +175,7 @@ FLOWSPEC_AMX_PART void add_row(const Row& row, const Factors<type, count>& facto
       total = _mm512_add_ps(total, term(row_sum, factors.minimums[i], row.scales[i]));
     }
   }
-  _mm512_storeu_ps(row.out, total);
+  _mm512_store_ps(row.totals, total);
 }
 
 /// Adds a run's sums while the tiles multiply the next.
@@ -240,9 +239,10 @@ FLOWSPEC_AMX_TARGET void multiply(const Panels& panels, const Rows& rows, float*
                                   std::size_t stride) {
   TileSetup setup(32);
   alignas(64) Unpacked unpacked;
+  Totals totals;
   for (std::size_t p = 0; p < panels.count; ++p, out += panel_outputs) {
     const LegacyPanel<type> from(panels.at(p), rows.inputs);
-    clear(out, rows.count, stride);
+    totals.clear(rows.count);
     for (std::size_t first = 0; first < from.blocks; first += chunk_blocks) {
       const std::size_t count = std::min(chunk_blocks, from.blocks - first);
       const std::byte* values = from.body(first);
@@ -257,14 +257,14 @@ FLOWSPEC_AMX_TARGET void multiply(const Panels& panels, const Rows& rows, float*
         const std::size_t place = row * from.blocks + first;
         const Run run{values,      from.scales(first),  rows.values + 32 * place,
                       rows.inputs, rows.scales + place, rows.sums + place,
-                      from.blocks, row_count,           out + row * stride,
-                      stride};
+                      from.blocks, row_count,           totals.rows[row]};
         if (row_count == tile_rows)
           multiply_blocks<type, true>(run, count);
         else
           multiply_blocks<type, false>(run, count);
       }
     }
+    totals.copy(rows.count, out, stride);
   }
 }
 
@@ -284,10 +284,10 @@ const KernelSet* amx_kernels() {
       return static_cast<const KernelSet*>(nullptr);
     static KernelSet set = *few;
     set.name = "amx-int8";
-    set.blocks.q8_0.many = {multiply<Legacy::q8_0>, 5};
-    set.blocks.q4_0.many = {multiply<Legacy::q4_0>, 5};
-    set.blocks.q4_1.many = {multiply<Legacy::q4_1>, 5};
-    set.blocks.q5_1.many = {multiply<Legacy::q5_1>, 5};
+    set.blocks.q8_0.many = {multiply<Legacy::q8_0>, 5, most_rows};
+    set.blocks.q4_0.many = {multiply<Legacy::q4_0>, 5, most_rows};
+    set.blocks.q4_1.many = {multiply<Legacy::q4_1>, 5, most_rows};
+    set.blocks.q5_1.many = {multiply<Legacy::q5_1>, 5, most_rows};
     set.supers.q4_k.many = amx_many_q4_k();
     set.supers.q5_k.many = amx_many_q5_k();
     set.supers.q6_k.many = amx_many_q6_k();

@@ -20,6 +20,8 @@ namespace flowspec::packed::amx {
 
 /// Rows of activations that a tile takes.
 inline constexpr std::size_t tile_rows = 16;
+/// Rows of one call.
+inline constexpr std::size_t most_rows = 128;
 
 /// The sums of a tile: rows x outputs.
 struct alignas(64) Sums {
@@ -32,11 +34,20 @@ FLOWSPEC_AMX_PART void finish_writes() {
   asm volatile("" ::: "memory");
 }
 
-/// Totals of a panel begin with zero.
-FLOWSPEC_AMX_PART void clear(float* out, std::size_t rows, std::size_t stride) {
-  for (std::size_t r = 0; r < rows; ++r)
-    _mm512_storeu_ps(out + r * stride, _mm512_setzero_ps());
-}
+/// Totals of a panel: rows x outputs. Not in the rows of the result, which often lie a multiple of a
+/// page apart, so that the CPU's cache can hold but few of them.
+struct alignas(64) Totals {
+  float rows[most_rows][16];
+
+  FLOWSPEC_AMX_PART void clear(std::size_t count) {
+    for (std::size_t r = 0; r < count; ++r)
+      _mm512_store_ps(rows[r], _mm512_setzero_ps());
+  }
+  FLOWSPEC_AMX_PART void copy(std::size_t count, float* out, std::size_t stride) const {
+    for (std::size_t r = 0; r < count; ++r)
+      _mm512_storeu_ps(out + r * stride, _mm512_load_ps(rows[r]));
+  }
+};
 
 /// Shapes of this thread's tiles: 0 to 3 are C, 4 and 6 are A, 5 and 7 are B. They are given back at
 /// the end, so that the system need not keep their contents when it changes threads.

@@ -184,9 +184,8 @@ struct Unit {
   // From row to row of the scales.
   std::size_t blocks;
   std::size_t rows;
-  // The totals so far.
-  float* out;
-  std::size_t stride;
+  // rows x outputs
+  float* totals;
 };
 
 /// Step 0 to 15 of a unit's products: four for every 64 inputs.
@@ -267,23 +266,23 @@ struct Factors<Type, true> {
 struct Row {
   const float* scale;
   const std::int16_t* sums;
-  float* out;
+  float* totals;
 
   FLOWSPEC_AMX_PART explicit Row(const Unit& unit)
-      : scale(unit.row_scales), sums(unit.row_sums), out(unit.out) {}
+      : scale(unit.row_scales), sums(unit.row_sums), totals(unit.totals) {}
   FLOWSPEC_AMX_PART void next(const Unit& unit) {
     scale += unit.blocks;
     sums += 8 * unit.blocks;
-    out += unit.stride;
+    totals += panel_outputs;
   }
 };
 
 template <class Type>
 FLOWSPEC_AMX_PART void add_row(const Row& row, const Factors<Type>& factors, const Sums* sums,
                                std::size_t index) {
-  __m512 total = _mm512_loadu_ps(row.out);
+  __m512 total = _mm512_load_ps(row.totals);
   total = _mm512_add_ps(total, term(Digits<Type>::join(sums, index), factors.scales, *row.scale));
-  _mm512_storeu_ps(row.out, factors.less_minimums(total, row.sums, *row.scale));
+  _mm512_store_ps(row.totals, factors.less_minimums(total, row.sums, *row.scale));
 }
 
 /// Adds a unit's sums while the tiles multiply the next.
@@ -317,9 +316,10 @@ FLOWSPEC_AMX_TARGET void multiply(const Panels& panels, const Rows& rows, float*
   // The unit whose sums are not yet added; none where it has no rows.
   Unit last{};
   std::size_t turn = 0;
-  for (std::size_t p = 0; p < panels.count; ++p, out += panel_outputs) {
+  Totals totals[2];
+  for (std::size_t p = 0; p < panels.count; ++p) {
     const typename Type::Panel from(panels.at(p), rows.inputs);
-    clear(out, rows.count, stride);
+    totals[p % 2].clear(rows.count);
     for (std::size_t b = 0; b < from.blocks; ++b) {
       unpack<Type>(from.front(b), from.body(b), unpacked);
       finish_writes();
@@ -333,8 +333,7 @@ FLOWSPEC_AMX_TARGET void multiply(const Panels& panels, const Rows& rows, float*
                         rows.sums_of_32 + 8 * place,
                         from.blocks,
                         std::min(tile_rows, rows.count - row),
-                        out + row * stride,
-                        stride};
+                        totals[p % 2].rows[row]};
         setup.use_rows(unit.rows);
         if (last.rows == 0)
           multiply_unit<Type>(unit, sums[turn]);
@@ -345,22 +344,26 @@ FLOWSPEC_AMX_TARGET void multiply(const Panels& panels, const Rows& rows, float*
           add_unit<Type, false>(last, Row(last), Factors<Type>(last.front), sums[turn ^ 1], unit,
                                 sums[turn]);
         last = unit;
+        if (p > 0 && b == 0 && row == 0)  // that was the end of the panel before
+          totals[(p - 1) % 2].copy(rows.count, out + (p - 1) * panel_outputs, stride);
       }
     }
   }
   add_last_unit<Type>(last, sums[turn ^ 1]);
+  const std::size_t end = panels.count - 1;
+  totals[end % 2].copy(rows.count, out + end * panel_outputs, stride);
 }
 
 }  // namespace
 
 ManyRows amx_many_q4_k() {
-  return {multiply<Q4K>, 9};
+  return {multiply<Q4K>, 9, most_rows};
 }
 ManyRows amx_many_q5_k() {
-  return {multiply<Q5K>, 9};
+  return {multiply<Q5K>, 9, most_rows};
 }
 ManyRows amx_many_q6_k() {
-  return {multiply<Q6K>, 9};
+  return {multiply<Q6K>, 9, most_rows};
 }
 
 }  // namespace flowspec::packed

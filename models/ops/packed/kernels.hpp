@@ -56,12 +56,14 @@ struct Panels {
   const std::byte* at(std::size_t index) const { return first + index * bytes; }
 };
 
-/// Multiplies several panels with all rows.
+/// Multiplies several panels with all of many rows.
 struct ManyRows {
   void (*multiply)(const Panels& panels, const Rows& rows, float* out,
                    std::size_t stride) = nullptr;
   /// From how many rows on it is faster than tiles.
   std::size_t least = 0;
+  /// Of one call: a multiple of 16.
+  std::size_t most = 0;
 
   bool takes(std::size_t rows) const { return multiply != nullptr && rows >= least; }
 };

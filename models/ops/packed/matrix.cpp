@@ -242,6 +242,26 @@ void Matrix::multiply(const KernelSet& kernels, const Rows& rows, std::size_t fi
     multiply_last(all.tiles, rows, out + first * panel_outputs, stride);
 }
 
+void Matrix::multiply_many(const ManyRows& many, const Rows& rows, std::size_t first,
+                           std::size_t end, float* out, std::size_t stride) const {
+  // They fit in a core's second cache (2 MiB where there are such kernels) beside the rows, and stay
+  // there while the rows change.
+  constexpr std::size_t weight_bytes = std::size_t{384} << 10;
+  const std::size_t most_panels = std::max<std::size_t>(weight_bytes / panel_bytes_, 1);
+  // Parts of nearly equal size, of whole tiles.
+  constexpr std::size_t tile_rows = 16;
+  const std::size_t parts = (rows.count + many.most - 1) / many.most;
+  const std::size_t tiles = (rows.count + tile_rows - 1) / tile_rows;
+  const std::size_t part_rows = (tiles + parts - 1) / parts * tile_rows;
+  for (; first < end; first += most_panels) {
+    const Panels panels{panel(first), std::min(most_panels, end - first), panel_bytes_};
+    for (std::size_t row = 0; row < rows.count; row += part_rows) {
+      many.multiply(panels, rows.part(row, std::min(part_rows, rows.count - row)),
+                    out + row * stride + first * panel_outputs, stride);
+    }
+  }
+}
+
 void Matrix::multiply_panel(Tiles tiles, const std::byte* panel, const Rows& rows, float* out,
                             std::size_t stride) {
   // Parts of nearly equal size. A panel is read from memory for the first part and from the CPU's

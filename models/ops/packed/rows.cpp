@@ -114,6 +114,18 @@ void quantise_row(const float* x, std::size_t count, std::size_t block, std::siz
 
 }  // namespace
 
+Rows Rows::part(std::size_t first, std::size_t part_count) const {
+  assert(first + part_count <= count && block > 1);
+  Rows result = *this;
+  result.values += first * inputs;
+  result.scales += first * (inputs / block);
+  result.sums += first * (inputs / sum_block);
+  if (sums_of_32 != nullptr)
+    result.sums_of_32 += first * (inputs / 32);
+  result.count = part_count;
+  return result;
+}
+
 Rows RowBuffer::quantise(std::span<const float> in, std::size_t count, std::size_t inputs,
                          std::size_t block) {
   const std::size_t sum_block = block == 32 ? 32 : step;

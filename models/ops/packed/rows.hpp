@@ -26,6 +26,9 @@ struct Rows {
   /// Values that share a scale; 1 for floats.
   std::size_t block = 1;
   std::size_t sum_block = 1;
+
+  /// Some of the rows; for those that are quantised.
+  Rows part(std::size_t first, std::size_t part_count) const;
 };
 
 /// Memory for the integers of one activation matrix; it only grows.
