@@ -268,6 +268,22 @@ class EngineBench {
   std::map<std::string, Work> work_;
 };
 
+/// The kernels of this run.
+class UseKernels {
+ public:
+  explicit UseKernels(std::string_view name) {
+    for (const packed::KernelSet* set : packed::available_kernels())
+      if (set->name == name)
+        packed::use_kernels(*set);
+  }
+  ~UseKernels() { packed::use_kernels(before_); }
+  UseKernels(const UseKernels&) = delete;
+  UseKernels& operator=(const UseKernels&) = delete;
+
+ private:
+  const packed::KernelSet& before_ = packed::kernels_in_use();
+};
+
 }  // namespace
 
 ExitCode run_engine_bench(const EngineBenchOptions& options, std::ostream& out,
@@ -277,6 +293,7 @@ ExitCode run_engine_bench(const EngineBenchOptions& options, std::ostream& out,
   if (!options.compare_file.empty())
     before = read_figures(options.compare_file);
   const OutputFile json("--json", options.json_file);
+  const UseKernels kernels(options.kernels);
   EngineBench bench(options, open(options), progress);
   const EngineReport report = bench.run();
   print_table(report, out);

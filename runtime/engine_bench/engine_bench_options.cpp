@@ -1,9 +1,13 @@
 #include "runtime/engine_bench/engine_bench_options.hpp"
 
+#include <algorithm>
+#include <string_view>
+
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "models/ops/packed/kernels.hpp"
 #include "runtime/console/cli.hpp"
 #include "runtime/console/error.hpp"
 #include "runtime/engine_bench/pipeline.hpp"
@@ -47,6 +51,13 @@ TensorType parse_type(const std::string& name) {
                                  supported_types()));
 }
 
+std::vector<std::string_view> kernel_names() {
+  std::vector<std::string_view> names;
+  for (const packed::KernelSet* set : packed::available_kernels())
+    names.push_back(set->name);
+  return names;
+}
+
 }  // namespace
 
 void add_engine_bench(CLI::App& app, EngineBenchOptions& options) {
@@ -78,6 +89,10 @@ void add_engine_bench(CLI::App& app, EngineBenchOptions& options) {
   add_counts(app, "--threads", options.threads, "Threads of a stage");
   add_counts(app, "--stages", options.stages,
              "Parts that the layers are split into, which compute one after the other");
+  app.add_option("--kernels", options.kernels,
+                 fmt::format("Compute like a CPU with fewer instructions ({}; default: the first)",
+                             fmt::join(kernel_names(), ", ")))
+      ->type_name("NAME");
   app.add_option("--repeat", options.repeats, "Times to measure; the median counts")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
@@ -93,6 +108,9 @@ void check(const EngineBenchOptions& options) {
   if (!options.shape.empty() && find_shape(options.shape) == nullptr)
     throw RuntimeError(fmt::format("--random-weights: there is no shape '{}', known are {}",
                                    options.shape, fmt::join(model_shape_names(), ", ")));
+  if (!options.kernels.empty() && std::ranges::count(kernel_names(), options.kernels) == 0)
+    throw RuntimeError(fmt::format("--kernels: this machine has no '{}', it can run {}",
+                                   options.kernels, fmt::join(kernel_names(), ", ")));
   for (std::uint32_t rows : options.rows)
     if (rows > EnginePipeline::max_rows)
       throw RuntimeError(

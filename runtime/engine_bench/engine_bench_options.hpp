@@ -36,6 +36,8 @@ struct EngineBenchOptions {
   /// says.
   std::vector<std::uint32_t> attention{8192, 32768};
   KvType kv_type = KvType::f16;
+  /// Name of a set of packed::available_kernels(); empty: the fastest.
+  std::string kernels;
   std::uint32_t repeats = 5;
   std::string json_file;
   /// An earlier run's JSON; empty: none.
