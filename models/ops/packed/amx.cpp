@@ -284,10 +284,10 @@ const KernelSet* amx_kernels() {
       return static_cast<const KernelSet*>(nullptr);
     static KernelSet set = *few;
     set.name = "amx-int8";
-    set.blocks.q8_0.many = {multiply<Legacy::q8_0>, 5, most_rows};
-    set.blocks.q4_0.many = {multiply<Legacy::q4_0>, 5, most_rows};
-    set.blocks.q4_1.many = {multiply<Legacy::q4_1>, 5, most_rows};
-    set.blocks.q5_1.many = {multiply<Legacy::q5_1>, 5, most_rows};
+    set.blocks.q8_0.many = {multiply<Legacy::q8_0>, 5};
+    set.blocks.q4_0.many = {multiply<Legacy::q4_0>, 5};
+    set.blocks.q4_1.many = {multiply<Legacy::q4_1>, 5};
+    set.blocks.q5_1.many = {multiply<Legacy::q5_1>, 5};
     set.supers.q4_k.many = amx_many_q4_k();
     set.supers.q5_k.many = amx_many_q5_k();
     set.supers.q6_k.many = amx_many_q6_k();

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "models/ops/packed/avx512_parts.hpp"
+#include "models/ops/packed/kernels.hpp"
 
 #define FLOWSPEC_AMX_TARGET \
   __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi,amx-tile,amx-int8")))
@@ -20,8 +21,6 @@ namespace flowspec::packed::amx {
 
 /// Rows of activations that a tile takes.
 inline constexpr std::size_t tile_rows = 16;
-/// Rows of one call.
-inline constexpr std::size_t most_rows = 128;
 
 /// The sums of a tile: rows x outputs.
 struct alignas(64) Sums {
@@ -37,7 +36,7 @@ FLOWSPEC_AMX_PART void finish_writes() {
 /// Totals of a panel: rows x outputs. Not in the rows of the result, which often lie a multiple of a
 /// page apart, so that the CPU's cache can hold but few of them.
 struct alignas(64) Totals {
-  float rows[most_rows][16];
+  float rows[most_rows_of_many][16];
 
   FLOWSPEC_AMX_PART void clear(std::size_t count) {
     for (std::size_t r = 0; r < count; ++r)

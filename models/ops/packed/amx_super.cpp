@@ -357,13 +357,13 @@ FLOWSPEC_AMX_TARGET void multiply(const Panels& panels, const Rows& rows, float*
 }  // namespace
 
 ManyRows amx_many_q4_k() {
-  return {multiply<Q4K>, 9, most_rows};
+  return {multiply<Q4K>, 9};
 }
 ManyRows amx_many_q5_k() {
-  return {multiply<Q5K>, 9, most_rows};
+  return {multiply<Q5K>, 9};
 }
 ManyRows amx_many_q6_k() {
-  return {multiply<Q6K>, 9, most_rows};
+  return {multiply<Q6K>, 9};
 }
 
 }  // namespace flowspec::packed

@@ -56,14 +56,15 @@ struct Panels {
   const std::byte* at(std::size_t index) const { return first + index * bytes; }
 };
 
-/// Multiplies several panels with all of many rows.
+/// The most rows that a ManyRows takes: a multiple of 16.
+inline constexpr std::size_t most_rows_of_many = 128;
+
+/// Multiplies several panels with many rows, but no more than most_rows_of_many.
 struct ManyRows {
   void (*multiply)(const Panels& panels, const Rows& rows, float* out,
                    std::size_t stride) = nullptr;
   /// From how many rows on it is faster than tiles.
   std::size_t least = 0;
-  /// Of one call: a multiple of 16.
-  std::size_t most = 0;
 
   bool takes(std::size_t rows) const { return multiply != nullptr && rows >= least; }
 };

@@ -18,6 +18,12 @@ namespace {
 
 constexpr std::size_t cache_line = 64;
 
+// More rows are multiplied in parts, with some panels each, that stay in a core's own cache (a second
+// level of 1 or 2 MiB) while the rows change.
+constexpr std::size_t few_rows = 4;
+constexpr std::size_t part_rows = most_rows_of_many;
+constexpr std::size_t part_weight_bytes = std::size_t{384} << 10;
+
 /// How one block of one output is distributed over its panel.
 struct Format {
   std::size_t values;
@@ -226,9 +232,8 @@ void Matrix::multiply(const KernelSet& kernels, const Rows& rows, std::size_t fi
                       std::size_t end, float* out, std::size_t stride) const {
   const TypeTiles all = kernels.find(type_);
   const std::size_t full = std::min(end, outputs_ / panel_outputs);
-  if (first < full && all.many.takes(rows.count)) {
-    all.many.multiply({panel(first), full - first, panel_bytes_}, rows, out + first * panel_outputs,
-                      stride);
+  if (first < full && rows.count > few_rows) {
+    multiply_parts(all, rows, first, full, out, stride);
     first = full;
   }
   if (rows.count <= all.wide.size()) {
@@ -242,22 +247,24 @@ void Matrix::multiply(const KernelSet& kernels, const Rows& rows, std::size_t fi
     multiply_last(all.tiles, rows, out + first * panel_outputs, stride);
 }
 
-void Matrix::multiply_many(const ManyRows& many, const Rows& rows, std::size_t first,
-                           std::size_t end, float* out, std::size_t stride) const {
-  // They fit in a core's second cache (2 MiB where there are such kernels) beside the rows, and stay
-  // there while the rows change.
-  constexpr std::size_t weight_bytes = std::size_t{384} << 10;
-  const std::size_t most_panels = std::max<std::size_t>(weight_bytes / panel_bytes_, 1);
-  // Parts of nearly equal size, of whole tiles.
-  constexpr std::size_t tile_rows = 16;
-  const std::size_t parts = (rows.count + many.most - 1) / many.most;
-  const std::size_t tiles = (rows.count + tile_rows - 1) / tile_rows;
-  const std::size_t part_rows = (tiles + parts - 1) / parts * tile_rows;
+void Matrix::multiply_parts(const TypeTiles& all, const Rows& rows, std::size_t first,
+                            std::size_t end, float* out, std::size_t stride) const {
+  const std::size_t most_panels = std::max<std::size_t>(part_weight_bytes / panel_bytes_, 1);
+  // Of nearly equal size, and whole tiles of 16.
+  constexpr std::size_t step = 16;
+  const std::size_t parts = (rows.count + part_rows - 1) / part_rows;
+  const std::size_t steps = (rows.count + step - 1) / step;
+  const std::size_t most_rows = (steps + parts - 1) / parts * step;
   for (; first < end; first += most_panels) {
     const Panels panels{panel(first), std::min(most_panels, end - first), panel_bytes_};
-    for (std::size_t row = 0; row < rows.count; row += part_rows) {
-      many.multiply(panels, rows.part(row, std::min(part_rows, rows.count - row)),
-                    out + row * stride + first * panel_outputs, stride);
+    for (std::size_t row = 0; row < rows.count; row += most_rows) {
+      const Rows part = rows.part(row, std::min(most_rows, rows.count - row));
+      float* to = out + row * stride + first * panel_outputs;
+      if (all.many.takes(part.count))
+        all.many.multiply(panels, part, to, stride);
+      else
+        for (std::size_t p = 0; p < panels.count; ++p)
+          multiply_panel(all.tiles, panels.at(p), part, to + p * panel_outputs, stride);
     }
   }
 }

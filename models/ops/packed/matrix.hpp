@@ -55,8 +55,9 @@ class Matrix {
                 float* out, std::size_t stride) const;
 
  private:
-  void multiply_many(const ManyRows& many, const Rows& rows, std::size_t first, std::size_t end,
-                     float* out, std::size_t stride) const;
+  /// Computes whole panels, with many rows.
+  void multiply_parts(const TypeTiles& all, const Rows& rows, std::size_t first, std::size_t end,
+                      float* out, std::size_t stride) const;
   static void multiply_panel(Tiles tiles, const std::byte* panel, const Rows& rows, float* out,
                              std::size_t stride);
   /// Computes the last panel if it has missing outputs.

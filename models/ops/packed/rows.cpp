@@ -115,13 +115,17 @@ void quantise_row(const float* x, std::size_t count, std::size_t block, std::siz
 }  // namespace
 
 Rows Rows::part(std::size_t first, std::size_t part_count) const {
-  assert(first + part_count <= count && block > 1);
+  assert(first + part_count <= count);
   Rows result = *this;
-  result.values += first * inputs;
-  result.scales += first * (inputs / block);
-  result.sums += first * (inputs / sum_block);
-  if (sums_of_32 != nullptr)
-    result.sums_of_32 += first * (inputs / 32);
+  if (block == 1) {
+    result.floats += first * inputs;
+  } else {
+    result.values += first * inputs;
+    result.scales += first * (inputs / block);
+    result.sums += first * (inputs / sum_block);
+    if (sums_of_32 != nullptr)
+      result.sums_of_32 += first * (inputs / 32);
+  }
   result.count = part_count;
   return result;
 }

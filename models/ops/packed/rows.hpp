@@ -27,7 +27,7 @@ struct Rows {
   std::size_t block = 1;
   std::size_t sum_block = 1;
 
-  /// Some of the rows; for those that are quantised.
+  /// Some of the rows.
   Rows part(std::size_t first, std::size_t part_count) const;
 };
 
