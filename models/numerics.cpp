@@ -60,11 +60,10 @@ void for_each_matrix(const ModelFiles& files, const ModelConfig& config, const U
     if (const TensorInfo* tensor = files.find(name))
       use(*tensor);
   };
-  for (std::uint32_t layer = 0; layer < config.layers; ++layer) {
+  for (std::uint32_t layer = 0; layer < config.layers; ++layer)
     for (const char* matrix :
          {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"})
       use_named("blk." + std::to_string(layer) + "." + matrix + ".weight");
-  }
   use_named(config.tied_embeddings ? "token_embd.weight" : "output.weight");
 }
 
@@ -75,11 +74,13 @@ struct Matrices {
   std::set<std::size_t> bf16_inputs;
 
   Matrices(const ModelFiles& files, const ModelConfig& config) {
-    for_each_matrix(files, config, [this](const TensorInfo& tensor) {
-      has_f32 = has_f32 || tensor.type == TensorType::f32;
-      if (tensor.type == TensorType::bf16)
-        bf16_inputs.insert(tensor.shape.front());
-    });
+    for_each_matrix(
+        files, config,
+        [this](const TensorInfo& tensor) {
+          has_f32 = has_f32 || tensor.type == TensorType::f32;
+          if (tensor.type == TensorType::bf16)
+            bf16_inputs.insert(tensor.shape.front());
+        });
   }
 
   /// Why oneDNN does not multiply by all the BF16 matrices in this process; empty if it does.

@@ -6,6 +6,7 @@
 
 #include "models/base/types.hpp"
 #include "models/formats/tensor_type.hpp"
+#include "models/numerics.hpp"
 
 namespace CLI {
 class App;
@@ -36,6 +37,7 @@ struct EngineBenchOptions {
   /// says.
   std::vector<std::uint32_t> attention{8192, 32768};
   KvType kv_type = KvType::f16;
+  NumericsChoice numerics = NumericsChoice::automatic;
   std::uint32_t repeats = 5;
   std::string json_file;
   /// An earlier run's JSON; empty: none.

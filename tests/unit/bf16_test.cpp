@@ -1,7 +1,5 @@
 // BF16 weights that oneDNN multiplies by, with activations rounded to bfloat16. The form is that of this
 // machine's best instructions; ctest runs these tests with DNNL_MAX_CPU_ISA too, which hides AMX.
-#include "models/ops/bf16/matrix.hpp"
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -15,6 +13,7 @@
 #include "models/base/error.hpp"
 #include "models/formats/tensor_info.hpp"
 #include "models/numerics.hpp"
+#include "models/ops/bf16/matrix.hpp"
 #include "models/ops/dnnl_kernels.hpp"
 #include "models/ops/linear.hpp"
 
@@ -232,9 +231,8 @@ BOOST_AUTO_TEST_CASE(the_form_says_whether_onednn_multiplies) {
   BOOST_TEST(same_bits(by(LinearForm::f32_and_bf16), rounded));
   for (std::size_t o = 0; o < own.size(); ++o)
     BOOST_TEST(std::abs(rounded[o] - own[o]) < 0.05);  // of sums of about 2
-  const std::string kernel = *bf16::family().form == bf16::Form::amx
-                                 ? "brg:avx512_core_amx_bf16"
-                                 : "brg:avx512_core_bf16";
+  const std::string kernel =
+      *bf16::family().form == bf16::Form::amx ? "brg:avx512_core_amx_bf16" : "brg:avx512_core_bf16";
   const auto names = dnnl_kernels_in_use();
   BOOST_TEST((std::ranges::find(names, kernel) != names.end()));
 }

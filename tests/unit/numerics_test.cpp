@@ -114,11 +114,10 @@ BOOST_AUTO_TEST_CASE(a_model_depends_on_the_families_that_its_matrices_use) {
   BOOST_TEST(id_of(tied, {bf16, q8, q8}) == bf16_id);
   // What the user wants.
   BOOST_TEST(id_of({}, {q8, f32, bf16}, NumericsChoice::exact) == kernels);
-  BOOST_CHECK_EXCEPTION(id_of({}, {q8, f32, q8}, NumericsChoice::bf16), ModelError,
-                        [](const ModelError& e) {
-                          return std::string(e.what()).find("no BF16 matrices") !=
-                                 std::string::npos;
-                        });
+  BOOST_CHECK_EXCEPTION(
+      id_of({}, {q8, f32, q8}, NumericsChoice::bf16), ModelError, [](const ModelError& e) {
+        return std::string(e.what()).find("no BF16 matrices") != std::string::npos;
+      });
   if (has_bf16_family(best))
     BOOST_TEST(id_of({}, {q8, bf16, q8}, NumericsChoice::bf16) == bf16_id);
   else

@@ -70,11 +70,9 @@ double loss(const GgufFile& file, const std::vector<std::vector<Token>>& texts,
             KvType kv_type = KvType::f32, HiddenType hidden_type = HiddenType::f32,
             LinearForm form = LinearForm::packed) {
   const ModelConfig config = read_config(file);
-  StageModel model(file, config,
-                   {.layers = {0, config.layers},
-                    .kv_type = kv_type,
-                    .form = form,
-                    .hidden_type = hidden_type});
+  StageModel model(
+      file, config,
+      {.layers = {0, config.layers}, .kv_type = kv_type, .form = form, .hidden_type = hidden_type});
   LmHead head(file, config, 1, 64, form);
   std::vector<Slot> slots(config.context_length);
   std::iota(slots.begin(), slots.end(), Slot{0});

@@ -8,6 +8,7 @@
 #include "models/base/cores.hpp"
 #include "models/base/error.hpp"
 #include "models/formats/tensor_info.hpp"
+#include "models/ops/dnnl_kernels.hpp"
 
 namespace flowspec::bf16 {
 namespace {
@@ -114,15 +115,15 @@ std::string lack_for(std::size_t inputs) {
 }
 
 Matrix::Matrix(Form form, std::span<const TensorInfo* const> parts)
-    : form_(form),
-      inputs_(parts.front()->shape.front()),
-      products_(products_for(form, inputs_)) {
+    : form_(form), inputs_(parts.front()->shape.front()), products_(products_for(form, inputs_)) {
   for (const TensorInfo* part : parts) {
     assert(part->shape.front() == inputs_ && part->type == TensorType::bf16);
     outputs_ += part->elements() / inputs_;
   }
-  for (const Product* product : products_)
+  for (const Product* product : products_) {
     tile_bytes_ += product->weight_bytes();
+    note_dnnl_kernel(product->kernel());
+  }
   weights_ = allocate_floats(tiles() * tile_bytes_ / sizeof(float), true);
   StackedRows rows(parts, inputs_);
   std::size_t padded = 0;

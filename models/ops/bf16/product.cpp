@@ -12,7 +12,6 @@
 
 #include "models/base/aligned_floats.hpp"
 #include "models/base/error.hpp"
-#include "models/ops/dnnl_kernels.hpp"
 
 // From omp.h, of which clang-tidy cannot read GCC's version.
 extern "C" void omp_set_num_threads(int threads) noexcept;
@@ -160,6 +159,7 @@ struct Products {
 struct Product::State {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   memory::desc weights;
+  std::string kernel;
   // By the place in row_counts(form).
   std::vector<std::unique_ptr<RowProduct>> rows;
   std::span<const std::size_t> counts;
@@ -203,7 +203,7 @@ Product::Product(Form form, std::size_t inputs)
       const std::string kernel = how.impl_info_str();
       if (!is_known(form, kernel))
         fail(inputs, "for " + std::to_string(rows) + " row(s) it chooses the kernel " + kernel);
-      note_dnnl_kernel(kernel);
+      state_->kernel = kernel;
       state_->rows.push_back(std::make_unique<RowProduct>(state_->engine, how));
     }
   } catch (const dnnl::error& e) {
@@ -212,6 +212,10 @@ Product::Product(Form form, std::size_t inputs)
 }
 
 Product::~Product() = default;
+
+const std::string& Product::kernel() const {
+  return state_->kernel;
+}
 
 std::size_t Product::weight_bytes() const {
   return (state_->weights.get_size() + 63) / 64 * 64;

@@ -28,6 +28,8 @@ class Product {
   Product& operator=(const Product&) = delete;
 
   std::size_t inputs() const { return inputs_; }
+  /// oneDNN's name of what multiplies, for instance "brg:avx512_core_amx_bf16".
+  const std::string& kernel() const;
   /// Of a packed tile; a multiple of 64.
   std::size_t weight_bytes() const;
 
