@@ -84,6 +84,15 @@ function(flowspec_test name)
   set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
 endfunction()
 
+# flowspec_test_on_cpu(NAME ISA [ARGUMENTS...]): the same test again, where oneDNN takes the CPU for one that has
+# no more than this instruction set.
+function(flowspec_test_on_cpu name isa)
+  add_test(NAME ${name}_${isa} COMMAND ${name} ${ARGN})
+  get_test_property(${name} LABELS labels)
+  get_test_property(${name} TIMEOUT timeout)
+  set_tests_properties(${name}_${isa} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} ENVIRONMENT DNNL_MAX_CPU_ISA=${isa})
+endfunction()
+
 # flowspec_fuzzer(NAME [DICTIONARY FILE]): the libFuzzer program NAME.cpp, and a test that runs it for a
 # short while with the seeds of tests/fuzz/seeds/NAME. What it finds lies in build/fuzz/found.
 function(flowspec_fuzzer name)

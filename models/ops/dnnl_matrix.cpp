@@ -12,6 +12,7 @@
 
 #include "models/base/aligned_floats.hpp"
 #include "models/formats/tensor_info.hpp"
+#include "models/ops/dnnl_kernels.hpp"
 
 // From omp.h, of which clang-tidy cannot read GCC's version.
 extern "C" void omp_set_num_threads(int threads) noexcept;
@@ -125,7 +126,9 @@ struct DnnlMatrix::Kernel {
 
   std::unique_ptr<Call> make_call(DnnlContext::State& context, std::size_t rows) const {
     const dnnl::matmul::primitive_desc description = plan(context.engine, product, rows, weights);
-    if (const std::string kernel = description.impl_info_str(); !is_batch_invariant(kernel))
+    const std::string kernel = description.impl_info_str();
+    note_dnnl_kernel(kernel);
+    if (!is_batch_invariant(kernel))
       context.unexpected.insert(kernel);
     const memory::desc scratch = description.scratchpad_desc();
     if (const std::size_t bytes = scratch.get_size(); bytes > context.scratch_bytes) {

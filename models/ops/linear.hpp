@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "models/ops/bf16/matrix.hpp"
 #include "models/ops/dnnl_matrix.hpp"
 #include "models/ops/linear_form.hpp"
 #include "models/ops/packed/matrix.hpp"
@@ -36,11 +37,11 @@ class LinearContext {
 /// come first. The linear layers of one context are used by one thread at a time.
 ///
 /// Weights stay in memory with the values of the file, or are quantised to the type that the context
-/// asks for; see models/ops/packed for the products. Only float32 weights go through oneDNN, on CPUs
-/// where it is batch-invariant (AVX-512).
+/// asks for; see models/ops/packed for the products. Only float32 and bfloat16 weights go through
+/// oneDNN, on CPUs where it is batch-invariant (AVX-512; AVX512-BF16 or AMX), as the context's form says.
 class Linear {
  public:
-  /// Reads and packs the weights.
+  /// Reads and packs the weights. Throws ModelError if the form wants of oneDNN what it cannot do here.
   /// @param parts  matrices of shape {inputs, outputs}, of any supported types.
   Linear(const LinearContext& context, std::span<const TensorInfo* const> parts);
   /// The same matrix for use in another context: the packed weights are shared, not copied. `other`
@@ -59,10 +60,12 @@ class Linear {
     std::size_t column = 0;
     std::shared_ptr<const DnnlMatrix> dense;
     std::shared_ptr<const packed::Matrix> packed;
+    std::shared_ptr<const bf16::Matrix> bf16;
   };
 
   void apply_dense(const Part& part, std::span<const float> in, std::size_t rows,
                    std::span<float> out) const;
+  void apply_bf16(std::span<const float> in, std::size_t rows, std::span<float> out) const;
   void apply_packed(std::span<const float> in, std::size_t rows, std::size_t block,
                     std::span<float> out) const;
 

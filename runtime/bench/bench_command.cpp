@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "actors/support/machine.hpp"
+#include "models/kernels_text.hpp"
 #include "runtime/bench/bench_report.hpp"
 #include "runtime/bench/chrome_trace.hpp"
 #include "runtime/bench/output_file.hpp"
@@ -156,6 +157,8 @@ ExitCode bench(const BenchOptions& options, const BenchNames& names, const Bench
 
   auto clock = options.is_virtual ? BenchClock::virtual_time : BenchClock::real;
   out << table_text(results, clock) << std::flush;
+  if (options.verbose)
+    out << kernels_text() << std::flush;
   json.write(bench_json(results, clock));
   csv.write(csv_text(results, clock));
   if (is_traced && all_well && trace.empty())

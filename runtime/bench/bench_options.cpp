@@ -92,6 +92,7 @@ void add_what(CLI::App& app, BenchOptions& options) {
   add_list(*what, "--hidden-type", options.hidden_types,
            fmt::format("{} (default: as the profile says, else f32)", hidden_type_help))
       ->check(CLI::IsMember(hidden_type_names()));
+  add_numerics_option(*what, options.numerics);
 }
 
 void add_text(CLI::App& app, BenchOptions& options) {
@@ -161,6 +162,7 @@ void add_output(CLI::App& app, BenchOptions& options) {
                    "Seconds that the picture shows (default: some segments of every stage)")
       ->type_name("SECONDS");
   output->add_flag("-q,--quiet", options.quiet, "No progress on standard error");
+  output->add_flag("-v,--verbose", options.verbose, "Say which kernels computed in this process");
 }
 
 void check_numbers(const BenchOptions& options) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/base/types.hpp"
+#include "models/numerics.hpp"
 #include "runtime/cluster/network_options.hpp"
 
 namespace CLI {
@@ -54,6 +55,7 @@ struct BenchOptions {
   std::optional<std::uint32_t> long_prompt;
   /// None: as the profile says, else float32.
   std::vector<std::string> hidden_types;
+  NumericsChoice numerics = NumericsChoice::automatic;
 
   bool is_virtual = false;
   std::string cluster_file;
@@ -71,6 +73,7 @@ struct BenchOptions {
   std::optional<double> plot_from;
   std::optional<double> plot_window;
   bool quiet = false;
+  bool verbose = false;
 };
 
 /// Makes `app` the command `flowspec bench`.

@@ -11,6 +11,7 @@
 #include "messages/types.hpp"
 #include "models/base/types.hpp"
 #include "models/formats/load_type.hpp"
+#include "models/numerics.hpp"
 #include "runtime/bench/fault.hpp"
 #include "runtime/bench/load.hpp"
 
@@ -42,6 +43,7 @@ struct BenchCase {
   KvType kv_type = KvType::f16;
   /// None: as the profile says, else float32.
   std::optional<HiddenType> hidden_type;
+  NumericsChoice numerics = NumericsChoice::automatic;
   /// Each text is generated once more per way of going on, and disturbed by all of these.
   std::vector<BenchFault> faults;
   /// The requests are answered one at a time, and then so many at once.

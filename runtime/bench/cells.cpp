@@ -69,6 +69,7 @@ class Cells {
     common_.model = options.model;
     common_.controller = options.controller;
     common_.kv_type = options.kv_type;
+    common_.numerics = options.numerics;
     for (const std::string& fault : options.faults)
       common_.faults.push_back(parse_fault(fault));
     std::ranges::sort(common_.faults, {}, &BenchFault::after);

@@ -28,6 +28,7 @@ RunSpec spec_of(const BenchCase& what, const std::optional<DeviceProfile>& profi
   spec.draft_type = what.draft_type;
   spec.draft_vocabulary = what.draft_vocabulary;
   spec.kv_type = what.kv_type;
+  spec.numerics = what.numerics;
   spec.hidden_type = profile ? profile->hidden_type : what.hidden_type.value_or(HiddenType::f32);
   spec.shows_progress = false;
   if (what.stages != 0)

@@ -171,7 +171,11 @@ struct VirtualWorld::System {
   }
 
   Assembly assembly() {
-    return {.engine = engine, .policy = policy, .bar = bar, .mode = SpawnMode::pooled};
+    return {.engine = engine,
+            .policy = policy,
+            .bar = bar,
+            .form = engine.linear_form(),
+            .mode = SpawnMode::pooled};
   }
 
   /// Draft and verifier are on the device of the asker.

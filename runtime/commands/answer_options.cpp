@@ -40,6 +40,7 @@ void add_model_options(CLI::App& app, RunSpec& run, const std::string& context_h
   model->add_option("--context", run.context, context_help);
   add_kv_type_option(*model, run.kv_type);
   add_hidden_type_option(*model, run.hidden_type);
+  add_numerics_option(*model, run.numerics);
 }
 
 void add_place_options(CLI::App& app, AnswerOptions& options) {

@@ -22,6 +22,7 @@ void add_plan(CLI::App& app, PlanOptions& options) {
                              default_plan_context));
   add_kv_type_option(app, run.kv_type);
   add_hidden_type_option(app, run.hidden_type);
+  add_numerics_option(app, run.numerics);
   add_cluster_options(app, options.cluster_file, options.nodes);
   app.add_option("--threads", run.threads, "Threads of a node, at most (default: its cores)")
       ->check(CLI::Range(1, 1024));

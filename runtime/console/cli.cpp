@@ -1,5 +1,6 @@
 #include "runtime/console/cli.hpp"
 
+#include <map>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -58,6 +59,18 @@ void add_hidden_type_option(CLI::App& app, HiddenType& type) {
          "--hidden-type", [&type](const std::string& name) { type = hidden_type_named(name); },
          fmt::format("{} (default f32)", hidden_type_help))
       ->check(CLI::IsMember(hidden_type_names()));
+}
+
+void add_numerics_option(CLI::App& app, NumericsChoice& choice) {
+  static const std::map<std::string, NumericsChoice> choices{{"auto", NumericsChoice::automatic},
+                                                             {"exact", NumericsChoice::exact},
+                                                             {"bf16", NumericsChoice::bf16}};
+  app.add_option_function<std::string>(
+         "--numerics", [&choice](const std::string& name) { choice = choices.at(name); },
+         "What multiplies by the model's weights: exact (our own kernels, which give the same bits "
+         "on every CPU), bf16 (oneDNN, for BF16 weights, with activations rounded to bfloat16; "
+         "refused where a machine cannot), auto (the fastest that all machines have; default)")
+      ->check(CLI::IsMember({"auto", "exact", "bf16"}));
 }
 
 std::optional<int> parse(CLI::App& app, int argc, const char* const* argv) {

@@ -9,6 +9,7 @@
 
 #include "models/base/types.hpp"
 #include "models/formats/load_type.hpp"
+#include "models/numerics.hpp"
 
 namespace flowspec {
 
@@ -24,6 +25,9 @@ inline constexpr const char* hidden_type_help =
 const std::vector<std::string>& hidden_type_names();
 /// One of these values.
 HiddenType hidden_type_named(const std::string& name);
+
+/// --numerics, for the commands that compute with a model.
+void add_numerics_option(CLI::App& app, NumericsChoice& choice);
 
 /// --draft-type, for the commands with one draft.
 void add_draft_type_option(CLI::App& app, LoadType& type);

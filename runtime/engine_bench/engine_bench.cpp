@@ -14,6 +14,7 @@
 
 #include "models/base/cores.hpp"
 #include "models/base/error.hpp"
+#include "models/kernels_text.hpp"
 #include "models/numerics.hpp"
 #include "models/open_model.hpp"
 #include "models/ops/packed/kernels.hpp"
@@ -159,6 +160,9 @@ class EngineBench {
         progress_(progress),
         report_(describe(model_)) {
     report_.kv_type = options.kv_type;
+    const auto id = numerics_id(*model_.files, model_.config, options.numerics);
+    form_ = form_of_numerics(id, numerics_id()).value();
+    report_.numerics = id;
     for (const Test& test : tests_)
       work_.emplace(test.name, work_of(test));
   }
@@ -191,7 +195,7 @@ class EngineBench {
                              model_.files->path().filename().string(), threads, stages)
               << std::flush;
     EnginePipeline pipeline(*model_.files, model_.config,
-                            {threads, stages, context, options_.kv_type});
+                            {threads, stages, context, options_.kv_type, form_});
     if (options_.context > 0)
       pipeline.forward(0, options_.context, 1);
     for (const Test& test : tests_) {
@@ -262,6 +266,7 @@ class EngineBench {
 
   const EngineBenchOptions& options_;
   OpenModel model_;
+  LinearForm form_ = LinearForm::automatic;
   std::vector<Test> tests_;
   std::ostream& progress_;
   EngineReport report_;
@@ -297,13 +302,8 @@ ExitCode run_engine_bench(const EngineBenchOptions& options, std::ostream& out,
   EngineBench bench(options, open(options), progress);
   const EngineReport report = bench.run();
   print_table(report, out);
-  if (options.verbose) {
-    std::vector<std::string_view> names;
-    for (const packed::KernelSet* set : packed::available_kernels())
-      names.push_back(set->name);
-    out << fmt::format("Kernels: {}; this machine can run {}. Numerics: {}.\n", report.kernels,
-                       fmt::join(names, ", "), numerics_id());
-  }
+  if (options.verbose)
+    out << kernels_text();
   std::optional<Comparison> comparison;
   if (before) {
     comparison = compare(*before, figures_of(report), options.compare_file);

@@ -86,6 +86,7 @@ void add_engine_bench(CLI::App& app, EngineBenchOptions& options) {
              "Positions of texts over which attention is measured, for each of --rows; 0: none",
              0U);
   add_kv_type_option(app, options.kv_type);
+  add_numerics_option(app, options.numerics);
   add_counts(app, "--threads", options.threads, "Threads of a stage");
   add_counts(app, "--stages", options.stages,
              "Parts that the layers are split into, which compute one after the other");

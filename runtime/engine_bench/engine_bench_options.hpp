@@ -6,6 +6,7 @@
 
 #include "models/base/types.hpp"
 #include "models/formats/tensor_type.hpp"
+#include "models/numerics.hpp"
 
 namespace CLI {
 class App;
@@ -38,6 +39,7 @@ struct EngineBenchOptions {
   KvType kv_type = KvType::f16;
   /// Name of a set of packed::available_kernels(); empty: the fastest.
   std::string kernels;
+  NumericsChoice numerics = NumericsChoice::automatic;
   std::uint32_t repeats = 5;
   std::string json_file;
   /// An earlier run's JSON; empty: none.

@@ -68,6 +68,7 @@ Json json_of(const EngineReport& report) {
   json["model"] = report.model;
   json["type"] = report.type;
   json["kv_type"] = name_of(report.kv_type);
+  json["numerics"] = report.numerics;
   json["parameters"] = report.parameters;
   json["weight_bytes"] = report.weight_bytes;
   json["peak_memory_bytes"] = report.peak_memory;

@@ -67,6 +67,8 @@ struct EngineReport {
   KvType kv_type = KvType::f32;
   /// "avx2".
   std::string kernels;
+  /// See models/numerics.hpp.
+  std::string numerics;
   /// Bytes per second by number of threads.
   std::vector<std::pair<unsigned, double>> bandwidth;
   std::vector<ProductRate> products{};

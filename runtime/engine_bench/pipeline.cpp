@@ -9,7 +9,7 @@ namespace flowspec {
 EnginePipeline::EnginePipeline(const ModelFiles& files, const ModelConfig& config,
                                const Shape& shape)
     : config_(config),
-      head_(files, config, shape.threads, max_rows),
+      head_(files, config, shape.threads, max_rows, shape.form),
       slots_(shape.context),
       tokens_(max_rows),
       rows_(max_rows),
@@ -20,7 +20,7 @@ EnginePipeline::EnginePipeline(const ModelFiles& files, const ModelConfig& confi
     const LayerRange layers{config.layers * stage / shape.stages,
                             config.layers * (stage + 1) / shape.stages};
     stages_.emplace_back(files, config,
-                         StageOptions{layers, shape.threads, max_rows, shape.kv_type});
+                         StageOptions{layers, shape.threads, max_rows, shape.kv_type, shape.form});
     caches_.push_back(stages_.back().make_cache(shape.context));
   }
 }

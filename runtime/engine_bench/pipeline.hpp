@@ -23,6 +23,7 @@ class EnginePipeline {
     /// Most positions of a text.
     std::uint32_t context = 0;
     KvType kv_type = KvType::f32;
+    LinearForm form = LinearForm::automatic;
   };
 
   /// Rows of the largest segment.

@@ -34,8 +34,8 @@ StageConfig stage_config(const Assembly& assembly, std::uint32_t index, LayerRan
   config.stage = index;
   config.vocab_size = engine.target().config.vocab_size;
   config.taps = engine.draft_taps();
-  config.load =
-      engine.stage_loader(layers, assembly.threads, assembly.policy.segment_rows, assembly.bar);
+  config.load = engine.stage_loader(layers, assembly.threads, assembly.policy.segment_rows,
+                                    assembly.bar, assembly.form);
   config.kv = assembly.kv();
   config.peers = peers;
   return config;

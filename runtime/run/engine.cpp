@@ -21,6 +21,7 @@
 #include "models/formats/user_cache.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
+#include "models/numerics.hpp"
 #include "runtime/console/error.hpp"
 #include "runtime/console/failure.hpp"
 #include "runtime/run/embedded.hpp"
@@ -97,13 +98,16 @@ Engine::Engine(const RunSpec& spec)
       head_(std::make_shared<SharedHead>()),
       threads_(spec.threads),
       kv_type_(spec.kv_type),
-      hidden_type_(spec.hidden_type) {
+      hidden_type_(spec.hidden_type),
+      numerics_choice_(spec.numerics) {
   cores::set_budget(threads_ != 0 ? threads_ : usable_cores());
   if (known_hash_.empty())
     check_weights(spec.model);
   target_ =
       open_text_model(spec.model.empty() ? embedded_file("target.gguf") : fs::path(spec.model),
                       known_hash_.empty());
+  numerics_ = with_hidden_type(numerics_id(*target_->files, target_->config, numerics_choice_),
+                               hidden_type_);
   set_context(spec.context);
   open_draft(spec);
   if (spec.mode == "ar")
@@ -244,11 +248,14 @@ unsigned Engine::threads() const {
   return target_->files->file_size() < small_model ? 1 : usable_cores();
 }
 
+LinearForm Engine::linear_form() const {
+  return form_of_numerics(numerics_, with_hidden_type(numerics_id(), hidden_type_)).value();
+}
+
 StageLoader Engine::stage_loader(LayerRange layers, unsigned threads, std::uint32_t max_rows,
-                                 ProgressBar& bar) const {
+                                 ProgressBar& bar, LinearForm form) const {
   return [model = target_, known_hash = known_hash_,
-          options = StageOptions{layers, threads, max_rows, kv_type_, LinearForm::automatic,
-                                 hidden_type_},
+          options = StageOptions{layers, threads, max_rows, kv_type_, form, hidden_type_},
           update = bar.part()] {
     return load<StageModel>([&] {
       fail_without_weights(*model, known_hash);

@@ -46,15 +46,20 @@ class Engine {
   /// The type of all stages' KV, wherever they run.
   KvType kv_type() const { return kv_type_; }
   HiddenType hidden_type() const { return hidden_type_; }
+  /// The best numerics of this process for the target that the user wants, with the hidden states' type;
+  /// those of a run may leave families out, see models/numerics.hpp.
+  const std::string& numerics() const { return numerics_; }
+  NumericsChoice numerics_choice() const { return numerics_choice_; }
+  /// How this process multiplies with them.
+  LinearForm linear_form() const;
 
   StageLoader stage_loader(LayerRange layers, unsigned threads, std::uint32_t max_rows,
-                           ProgressBar& bar) const;
+                           ProgressBar& bar, LinearForm form) const;
   /// @param form  has to be that of the stages.
-  LmHeadLoader head_loader(unsigned threads, std::uint32_t max_rows,
-                           LinearForm form = LinearForm::automatic) const;
+  LmHeadLoader head_loader(unsigned threads, std::uint32_t max_rows, LinearForm form) const;
   /// @param form  of the target's LM head, if the draft shares it.
   DraftLoader draft_loader(unsigned threads, std::uint32_t max_rows, ProgressBar& bar,
-                           LinearForm form = LinearForm::automatic) const;
+                           LinearForm form) const;
   /// Bytes of memory that these stages take in this process, with the LM head, and a draft that
   /// computes `draft_rows` rows per forward, if they are in this process; without KV. Throws ModelError.
   std::uint64_t needed_bytes(const std::vector<LayerRange>& stages, std::uint32_t max_rows,
@@ -98,6 +103,8 @@ class Engine {
   unsigned threads_ = 0;
   KvType kv_type_ = KvType::f32;
   HiddenType hidden_type_ = HiddenType::f32;
+  NumericsChoice numerics_choice_ = NumericsChoice::automatic;
+  std::string numerics_;
 };
 
 }  // namespace flowspec

@@ -147,8 +147,10 @@ class Inquiry {
   }
 
   std::string other_numerics(const NodeInfo& info) const {
-    auto own = numerics_id(*engine_.target().files, engine_.target().config);
-    return common_numerics(own, info.numerics)
+    const auto& own = engine_.numerics();
+    auto common = common_numerics(own, with_hidden_type(info.numerics, engine_.hidden_type()));
+    bool insists = engine_.numerics_choice() == NumericsChoice::bf16;
+    return common && (!insists || has_bf16_family(*common))
                ? ""
                : fmt::format(
                      "it computes with numerics {}, this machine with {}: the text would "

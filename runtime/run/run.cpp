@@ -36,8 +36,8 @@ Run::Run(caf::actor_system& system, const Engine& engine, const RunSpec& spec,
     : system_(system),
       engine_(engine),
       spec_(spec),
-      numerics_(with_hidden_type(numerics_id(*engine.target().files, engine.target().config),
-                                 engine.hidden_type())) {
+      numerics_(engine.numerics()),
+      form_(engine.linear_form()) {
   const Cluster& cluster = spec.cluster;
   PlacementRequest request;
   request.layers = engine.target().config.layers;
@@ -191,6 +191,12 @@ void Run::agree_on_numerics() {
                          fmt::format("node {} computes with numerics {}, this machine with {}: the "
                                      "text would depend on where the layers lie",
                                      node.label(), node.info.numerics, numerics_));
+    if (engine_.numerics_choice() == NumericsChoice::bf16 && !has_bf16_family(*common))
+      throw RuntimeError(
+          ErrorCode::does_not_fit,
+          fmt::format("--numerics bf16 cannot be: node {} computes with numerics {}, this machine "
+                      "with {}. Leave the option out, or the node",
+                      node.label(), node.info.numerics, numerics_));
     numerics_ = *common;
   }
   form_ =

@@ -11,6 +11,7 @@
 #include "messages/types.hpp"
 #include "models/base/types.hpp"
 #include "models/formats/load_type.hpp"
+#include "models/numerics.hpp"
 #include "runtime/cluster/cluster.hpp"
 
 namespace flowspec {
@@ -43,6 +44,8 @@ struct RunSpec {
   KvType kv_type = KvType::f16;
   /// What every stage rounds the hidden states to after each layer, and sends.
   HiddenType hidden_type = HiddenType::f32;
+  /// What the target's products are computed by.
+  NumericsChoice numerics = NumericsChoice::automatic;
 
   /// No nodes: everything runs in this process.
   Cluster cluster;

@@ -10,7 +10,6 @@
 #include "actors/policy/modes/modes.hpp"
 #include "messages/limits.hpp"
 #include "models/drafts/draft_files.hpp"
-#include "models/numerics.hpp"
 #include "runtime/bench/prompts.hpp"
 #include "runtime/console/error.hpp"
 #include "runtime/run/embedded.hpp"
@@ -76,6 +75,7 @@ Verification::Verification(const VerifyOptions& options)
     how.threads = options_.threads;
     how.kv_type = options_.kv_type;
     how.hidden_type = options_.hidden_type;
+    how.numerics = options_.numerics;
     engines_.emplace(draft, std::make_unique<const Engine>(how));
   }
   auto stages = verify_stages(options_, model().config.layers, cluster_.nodes.size());
@@ -125,6 +125,7 @@ RunSpec Verification::run_spec(const VerifyCase& what) const {
   spec.threads = options_.threads;
   spec.kv_type = options_.kv_type;
   spec.hidden_type = options_.hidden_type;
+  spec.numerics = options_.numerics;
   spec.load_limit = options_.load_limit;
   spec.shows_progress = !options_.quiet;
   spec.cluster = cluster_;
@@ -225,8 +226,7 @@ VerifyReport Verification::run(caf::actor_system& system, const LanguageModel& r
   auto start = std::chrono::steady_clock::now();
   VerifyReport report;
   report.model = model().files->path().filename().string();
-  report.numerics =
-      with_hidden_type(numerics_id(*model().files, model().config), options_.hidden_type);
+  report.numerics = engine("none").numerics();
   report.sampling = options_.sampling;
   report.prompts = prompt_texts_;
 
@@ -234,7 +234,7 @@ VerifyReport Verification::run(caf::actor_system& system, const LanguageModel& r
   for (const auto& prompt : prompts_)
     longest = std::max(longest, prompt.size());
   std::optional<PlainDecoder> plain;
-  auto form = LinearForm::automatic;
+  auto form = engine("none").linear_form();
   // Plain decoding has to compute in the same form as the run's machines, which only a run with
   // nodes finds out.
   auto refer_to = [&](LinearForm wanted) {

@@ -48,6 +48,7 @@ void add_what(CLI::App& app, VerifyOptions& options) {
       ->type_name("FILE");
   add_kv_type_option(*what, options.kv_type);
   add_hidden_type_option(*what, options.hidden_type);
+  add_numerics_option(*what, options.numerics);
   add_list(*what, "--modes", options.modes, "How to decode (default: all modes)")
       ->check(CLI::IsMember(std::vector<std::string>(mode_names().begin(), mode_names().end())));
   what->add_option("--controller", options.controller,

@@ -7,6 +7,7 @@
 
 #include "models/base/types.hpp"
 #include "models/formats/load_type.hpp"
+#include "models/numerics.hpp"
 #include "models/sampling/filters.hpp"
 #include "runtime/cluster/network_options.hpp"
 
@@ -52,6 +53,7 @@ struct VerifyOptions {
   /// Of every stage, and of plain decoding.
   KvType kv_type = KvType::f16;
   HiddenType hidden_type = HiddenType::f32;
+  NumericsChoice numerics = NumericsChoice::automatic;
   std::chrono::seconds progress_limit{60};
   std::chrono::seconds load_limit{600};
 

@@ -128,6 +128,51 @@ BOOST_AUTO_TEST_CASE(nodes_of_different_cpus_agree_on_what_all_can_compute_with)
   BOOST_CHECK_MESSAGE(numerics == flowspec::own_numerics(numerics), numerics);
 }
 
+// Where the CPU has AVX512-BF16 or AMX, only the first node multiplies the model's BF16 matrices with oneDNN.
+BOOST_AUTO_TEST_CASE(a_bf16_model_over_nodes_is_one_text_or_refused) {
+  TempFolder folder;
+  LlamaShape shape;
+  shape.layers = 4;
+  constexpr auto bf16 = flowspec::TensorType::bf16;
+  write_llama_gguf(folder / "bf16.gguf", shape, {bf16, bf16, bf16}, 5);
+  auto json_file = (folder / "verify.json").string();
+  auto verify = [&](const Arguments& more) {
+    return flowspec_program(Arguments{"verify", "--model", (folder / "bf16.gguf").string(),
+                                      "--draft", "lookup", "--modes", "ar,flowspec", "--stages",
+                                      "1,2", "-n", "8", "--draws", "60", "--json", json_file} +
+                            more);
+  };
+  auto check_passed = [&](const Arguments& more) {
+    auto result = verify(more);
+    BOOST_CHECK_MESSAGE(result.exit_code == 0, result.output << result.error);
+    BOOST_CHECK_MESSAGE(result.output.find("PASSED: 4 of 4") != std::string::npos, result.output);
+    return read_json(json_file).at("numerics").get<std::string>();
+  };
+  auto check_refused = [&](const Arguments& more, const std::string& reason) {
+    auto result = verify(more);
+    BOOST_CHECK(result.exit_code != 0);
+    auto all = result.output + result.error;
+    BOOST_CHECK_MESSAGE(all.find(reason) != std::string::npos, all);
+  };
+  const bool has_family = flowspec::has_bf16_family(flowspec::numerics_id());
+  std::vector<std::unique_ptr<NodeProcess>> nodes;
+  nodes.push_back(std::make_unique<NodeProcess>("a", folder.path()));
+  nodes.push_back(std::make_unique<NodeProcess>("b", folder.path()));
+  for (const auto& where : {Arguments{}, node_arguments(nodes)}) {
+    BOOST_TEST(flowspec::has_bf16_family(check_passed(where)) == has_family);
+    BOOST_TEST(!flowspec::has_bf16_family(check_passed(where + Arguments{"--numerics", "exact"})));
+    if (has_family)
+      BOOST_TEST(flowspec::has_bf16_family(check_passed(where + Arguments{"--numerics", "bf16"})));
+    else
+      check_refused(where + Arguments{"--numerics", "bf16"}, "--numerics bf16 cannot be");
+  }
+  nodes.pop_back();
+  nodes.push_back(std::make_unique<NodeProcess>("c", folder.path(), Arguments{"--own-kernels"}));
+  BOOST_TEST(!flowspec::has_bf16_family(check_passed(node_arguments(nodes))));
+  check_refused(node_arguments(nodes) + Arguments{"--numerics", "bf16"},
+                "--numerics bf16 cannot be");
+}
+
 BOOST_AUTO_TEST_CASE(penalties_are_computed_along_each_rows_own_path_in_all_modes) {
   TempFolder folder;
   auto json_file = (folder / "verify.json").string();

@@ -18,6 +18,7 @@
 #include "models/kv/kv_cache.hpp"
 #include "models/numerics.hpp"
 #include "models/ops/attention.hpp"
+#include "models/ops/bf16/family.hpp"
 #include "models/ops/linear.hpp"
 #include "models/ops/packed/kernels.hpp"
 #include "models/ops/rms_norm.hpp"
@@ -170,6 +171,34 @@ BOOST_AUTO_TEST_CASE(bits_of_products_with_every_type_of_weights) {
     }
   }
   packed::use_kernels(before);
+}
+
+/// Of what models/ops/bf16 defines for the instructions that oneDNN has here.
+BOOST_AUTO_TEST_CASE(bits_of_bf16_weights_by_onednn) {
+  if (!bf16::family().form) {
+    BOOST_TEST_MESSAGE("not tested: " << bf16::family().lack);
+    return;
+  }
+  const bool is_amx = *bf16::family().form == bf16::Form::amx;
+  struct Shape {
+    std::size_t inputs;
+    const char* amx;
+    const char* avx512;
+  };
+  constexpr std::size_t outputs = 140;
+  constexpr std::size_t rows = 5;
+  for (const Shape& shape : {Shape{512, "b52ea75efc13d8d0", "3989b83712239e62"},
+                             Shape{1056, "d51518c5ec991e5c", "cf83bd6380d4e52d"},
+                             Shape{5000, "820ef8bd607132eb", "f8a6919dddbc620b"}}) {
+    const Weights weights(TensorType::bf16, shape.inputs, outputs);
+    const TensorInfo* parts[] = {&weights.tensor};
+    const Linear linear(LinearContext(1, LinearForm::bf16), parts);
+    std::vector<float> out(rows * outputs);
+    linear.apply(numbers(rows * shape.inputs, 7, 3), rows, out);
+    check_bits(hash_of(out), is_amx ? shape.amx : shape.avx512,
+               std::string(bf16::name_of(*bf16::family().form)) + ", " +
+                   std::to_string(shape.inputs) + " inputs");
+  }
 }
 
 std::vector<float> attend(const kernels::AttentionKernels& loops, KvType type) {

@@ -17,6 +17,7 @@
 #include "models/formats/gguf.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/layers/stage_model.hpp"
+#include "models/ops/bf16/family.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/paths.hpp"
@@ -66,11 +67,13 @@ void write_converted(const GgufFile& file, const std::filesystem::path& path, Te
 
 /// Mean of -log p over the tokens of all texts but their first.
 double loss(const GgufFile& file, const std::vector<std::vector<Token>>& texts,
-            KvType kv_type = KvType::f32, HiddenType hidden_type = HiddenType::f32) {
+            KvType kv_type = KvType::f32, HiddenType hidden_type = HiddenType::f32,
+            LinearForm form = LinearForm::packed) {
   const ModelConfig config = read_config(file);
-  StageModel model(file, config,
-                   {.layers = {0, config.layers}, .kv_type = kv_type, .hidden_type = hidden_type});
-  LmHead head(file, config, 1, 64);
+  StageModel model(
+      file, config,
+      {.layers = {0, config.layers}, .kv_type = kv_type, .form = form, .hidden_type = hidden_type});
+  LmHead head(file, config, 1, 64, form);
   std::vector<Slot> slots(config.context_length);
   std::iota(slots.begin(), slots.end(), Slot{0});
   double total = 0;
@@ -98,6 +101,28 @@ double loss(const GgufFile& file, const std::vector<std::vector<Token>>& texts,
     }
   }
   return total / static_cast<double>(count);
+}
+
+BOOST_AUTO_TEST_CASE(activations_rounded_for_onednn_keep_the_perplexity) {
+  if (!bf16::family().form) {
+    BOOST_TEST_MESSAGE("not tested: " << bf16::family().lack);
+    return;
+  }
+  const TempFolder temporary;
+  const GgufFile original = GgufFile::open(folder / "target.gguf");
+  write_converted(original, temporary / "bf16.gguf", TensorType::bf16);
+  const GgufFile file = GgufFile::open(temporary / "bf16.gguf");
+  const auto texts = stories(original);
+  const auto by = [&](LinearForm form) {
+    return loss(file, texts, KvType::f32, HiddenType::f32, form);
+  };
+  const double exact = by(LinearForm::packed);
+  const double rounded = by(LinearForm::bf16);
+  BOOST_TEST_MESSAGE(bf16::name_of(*bf16::family().form)
+                     << ": perplexity " << std::exp(rounded) << ", by our own kernels "
+                     << std::exp(exact));
+  BOOST_TEST(rounded != exact);
+  BOOST_TEST(std::abs(rounded / exact - 1) < 0.001);
 }
 
 BOOST_AUTO_TEST_CASE(quantised_weights_keep_the_perplexity) {

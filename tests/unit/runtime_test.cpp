@@ -214,6 +214,17 @@ BOOST_AUTO_TEST_CASE(command_lines) {
               HiddenType::bf16);
   BOOST_CHECK(parse_line({"verify", "--hidden-type", "f16"}).verify->hidden_type ==
               HiddenType::f16);
+  BOOST_CHECK(parse_line({"generate"}).generate->run.numerics == NumericsChoice::automatic);
+  BOOST_CHECK(parse_line({"chat", "--numerics", "exact"}).chat->run.numerics ==
+              NumericsChoice::exact);
+  BOOST_CHECK(parse_line({"serve", "--numerics", "bf16"}).serve->run.numerics ==
+              NumericsChoice::bf16);
+  BOOST_CHECK(parse_line({"verify", "--numerics", "exact"}).verify->numerics ==
+              NumericsChoice::exact);
+  BOOST_CHECK(parse_line({"bench", "--numerics", "auto"}).bench->numerics ==
+              NumericsChoice::automatic);
+  BOOST_CHECK(parse_line({"bench", "engine", "--numerics", "exact"}).engine_bench->numerics ==
+              NumericsChoice::exact);
   BOOST_CHECK(parse_line({"bench"}).bench->hidden_types.empty());
   BOOST_TEST(parse_line({"bench", "--hidden-type", "f32,bf16"}).bench->hidden_types.size() == 2U);
   BOOST_CHECK(
@@ -232,6 +243,7 @@ BOOST_AUTO_TEST_CASE(command_lines) {
                                              {"generate", "a", "--kv-type", "q8_0"},
                                              {"generate", "a", "--hidden-type", "q8_0"},
                                              {"bench", "--hidden-type", "f16,f8"},
+                                             {"generate", "a", "--numerics", "f32"},
                                              {"fly"},
                                              {"generate", "a", "b"},
                                              {"generate", "a", "--mode", "x"},
