@@ -39,7 +39,7 @@ FLOWSPEC_AVX512_PART void add_subs(const Operands& of, __m512i (&sums)[count]) {
                   ? _mm512_setzero_si512()
                   : _mm512_set1_epi32(-Type::offset * of.sums_of_16[r * (of.inputs / 16) + sub]);
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 2
   for (std::size_t g = 0; g < Type::sub_values / 4; ++g) {
     const __m512i w = Type::template values<sub>(of.body, g);
     for (std::size_t r = 0; r < count; ++r)

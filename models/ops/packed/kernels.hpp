@@ -14,8 +14,8 @@
 /// minimums, which has the same form; Q4_1 and Q5_1 add it.
 ///
 /// These are intrinsics and not a vector library: the best integer instruction of each set (maddubs
-/// with its signs, dpbusd with its offset, smmla with its pairs) needs another algorithm, which a portable vector type
-/// would hide. Each file has only a few dozen lines to port.
+/// with its signs, dpbusd with its offset, smmla with its pairs, AMX with its tiles) needs another
+/// algorithm, which a portable vector type would hide.
 
 #include <cstddef>
 #include <span>
