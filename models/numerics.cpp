@@ -92,15 +92,19 @@ struct Matrices {
   }
 };
 
+std::string id_of(bool f32, bool bf16) {
+  std::string id(own_kernels);
+  if (f32 && dnnl_is_batch_invariant())
+    id += "+" + f32_family();
+  if (bf16 && bf16::family().form)
+    id += "+" + bf16_family(*bf16::family().form);
+  return id;
+}
+
 }  // namespace
 
 std::string numerics_id() {
-  std::string id(own_kernels);
-  if (dnnl_is_batch_invariant())
-    id += "+" + f32_family();
-  if (bf16::family().form)
-    id += "+" + bf16_family(*bf16::family().form);
-  return id;
+  return id_of(true, true);
 }
 
 std::string own_numerics(std::string_view id) {
@@ -112,14 +116,9 @@ bool has_bf16_family(std::string_view id) {
 }
 
 std::string numerics_id(const ModelFiles& files, const ModelConfig& config) {
-  const std::string best = numerics_id();
   const Matrices matrices(files, config);
-  const bool rounds = !matrices.bf16_inputs.empty() && matrices.bf16_lack().empty();
-  std::string id = own_numerics(best);
-  for (const std::string_view family : families_of(best))
-    if ((is_f32(family) && matrices.has_f32) || (is_bf16(family) && rounds))
-      id.append("+").append(family);
-  return id;
+  // The family's tests take time and memory, which most models can do without.
+  return id_of(matrices.has_f32, !matrices.bf16_inputs.empty() && matrices.bf16_lack().empty());
 }
 
 std::string numerics_id(const ModelFiles& files, const ModelConfig& config, NumericsChoice choice) {

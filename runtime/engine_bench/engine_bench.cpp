@@ -161,7 +161,7 @@ class EngineBench {
         report_(describe(model_)) {
     report_.kv_type = options.kv_type;
     const auto id = numerics_id(*model_.files, model_.config, options.numerics);
-    form_ = form_of_numerics(id, numerics_id()).value();
+    form_ = form_of_numerics(id, id).value();
     report_.numerics = id;
     for (const Test& test : tests_)
       work_.emplace(test.name, work_of(test));

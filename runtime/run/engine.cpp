@@ -249,7 +249,7 @@ unsigned Engine::threads() const {
 }
 
 LinearForm Engine::linear_form() const {
-  return form_of_numerics(numerics_, with_hidden_type(numerics_id(), hidden_type_)).value();
+  return form_of_numerics(numerics_, numerics_).value();
 }
 
 StageLoader Engine::stage_loader(LayerRange layers, unsigned threads, std::uint32_t max_rows,

@@ -199,8 +199,7 @@ void Run::agree_on_numerics() {
                       node.label(), node.info.numerics, numerics_));
     numerics_ = *common;
   }
-  form_ =
-      form_of_numerics(numerics_, with_hidden_type(numerics_id(), engine_.hidden_type())).value();
+  form_ = form_of_numerics(numerics_, engine_.numerics()).value();
 }
 
 Assembly Run::assembly() {

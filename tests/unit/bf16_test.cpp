@@ -13,6 +13,7 @@
 #include "models/base/error.hpp"
 #include "models/formats/tensor_info.hpp"
 #include "models/numerics.hpp"
+#include "models/ops/bf16/few_rows.hpp"
 #include "models/ops/bf16/matrix.hpp"
 #include "models/ops/dnnl_kernels.hpp"
 #include "models/ops/linear.hpp"
@@ -179,6 +180,13 @@ BOOST_AUTO_TEST_CASE(a_row_has_the_same_bits_with_any_number_of_rows_and_threads
     BOOST_TEST(row_counts_that_differ(2048, 300, threads, some) == 0U);
     BOOST_TEST(row_counts_that_differ(5632, 130, threads, some) == 0U);
   }
+}
+
+BOOST_AUTO_TEST_CASE(few_rows_are_multiplied_without_onednn_and_have_its_bits) {
+  if (!has_family() || bf16::family().form != bf16::Form::amx)
+    return;
+  for (const std::size_t inputs : {32, 2048, 4096})
+    BOOST_TEST(bf16::Product::get(bf16::Form::amx, inputs).few_rows() == bf16::most_few_rows);
 }
 
 BOOST_AUTO_TEST_CASE(parts_of_several_types_are_stacked) {

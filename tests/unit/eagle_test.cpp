@@ -12,6 +12,7 @@
 #include "models/base/error.hpp"
 #include "models/drafts/eagle_config.hpp"
 #include "models/drafts/eagle_head.hpp"
+#include "models/numerics.hpp"
 #include "tests/support/eagle_run.hpp"
 #include "tests/support/eagle_target.hpp"
 #include "tests/support/reference_eagle.hpp"
@@ -84,8 +85,10 @@ void compare_with_reference(const EagleShape& shape, TensorType type) {
         log_prob_error, candidate_error(result.candidates, reference_target.logits(expected)));
   }
   BOOST_TEST_MESSAGE("features " << feature_error << ", log-probabilities " << log_prob_error);
-  BOOST_TEST(feature_error < 5e-6);
-  BOOST_TEST(log_prob_error < 5e-5);
+  // A head takes what is fastest: with BF16 weights perhaps activations that are rounded to bfloat16.
+  const bool is_rounded = type == TensorType::bf16 && has_bf16_family(numerics_id());
+  BOOST_TEST(feature_error < (is_rounded ? 3e-2 : 5e-6));
+  BOOST_TEST(log_prob_error < (is_rounded ? 0.3 : 5e-5));
 }
 
 /// Writes `files`, loads them as a head for a target of `shape`, and checks what the error says.

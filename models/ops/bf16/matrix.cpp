@@ -165,7 +165,9 @@ void Matrix::multiply(const Rows& rows, std::size_t first, std::size_t end, floa
       const Bits* block = rows.values;
       const std::byte* weights = tile(t);
       for (const Product* product : products_) {
-        product->multiply(step.computed, block + row * product->inputs(), weights, sums.data());
+        // Where few are left, not those that only fill a call up.
+        const std::size_t computed = step.used <= product->few_rows() ? step.used : step.computed;
+        product->multiply(computed, block + row * product->inputs(), weights, sums.data());
         for (std::size_t r = 0; r < step.used; ++r) {
           float* to = out + (row + r) * stride + column;
           const float* from = sums.data() + r * tile_outputs;

@@ -12,6 +12,7 @@
 
 #include "models/base/aligned_floats.hpp"
 #include "models/base/error.hpp"
+#include "models/ops/bf16/few_rows.hpp"
 
 // From omp.h, of which clang-tidy cannot read GCC's version.
 extern "C" void omp_set_num_threads(int threads) noexcept;
@@ -163,6 +164,8 @@ struct Product::State {
   // By the place in row_counts(form).
   std::vector<std::unique_ptr<RowProduct>> rows;
   std::span<const std::size_t> counts;
+  // Set at the end of the tests.
+  std::size_t few_rows = 0;
 
   RowProduct& find(std::size_t wanted) {
     const auto found = std::ranges::lower_bound(counts, wanted);
@@ -176,8 +179,10 @@ const Product& Product::get(Form form, std::size_t inputs) {
   Products::Entry& entry = Products::all().entry(form, inputs);
   std::call_once(entry.once, [&] {
     try {
-      std::unique_ptr<const Product> product(new Product(form, inputs));
+      std::unique_ptr<Product> product(new Product(form, inputs));
       product->test(form);
+      if (form == Form::amx && product->few_rows_have_same_bits())
+        product->state_->few_rows = most_few_rows;
       entry.product = std::move(product);
     } catch (const ModelError& e) {
       entry.problem = e.what();
@@ -232,8 +237,16 @@ void Product::pack(const Bits* weights, void* packed) const {
   stream.wait();
 }
 
+std::size_t Product::few_rows() const {
+  return state_->few_rows;
+}
+
 void Product::multiply(std::size_t rows, const Bits* activations, const void* packed,
                        float* out) const {
+  if (rows <= state_->few_rows) {
+    multiply_few_rows(rows, inputs_, activations, packed, out);
+    return;
+  }
   RowProduct& product = state_->find(rows);
   std::unique_ptr<Call> call = product.take();
   call->in.set_data_handle(const_cast<Bits*>(activations));
@@ -275,6 +288,46 @@ void Product::test(Form form) const {
                           " row(s) than in one with " + std::to_string(most));
     }
   }
+}
+
+bool Product::few_rows_have_same_bits() const {
+  const memory::desc layout = matrix(inputs_, tile_outputs, bf16_type, Tag::BA16a64b2a);
+  if (!can_multiply_few_rows() || state_->weights != layout)
+    return false;
+  const std::size_t count = state_->counts.front();
+  const AlignedFloats packed = allocate_floats(weight_bytes() / sizeof(float));
+  std::fill_n(packed.get(), weight_bytes() / sizeof(float), 0.0F);
+  std::vector<float> expected(count * tile_outputs);
+  std::vector<float> out(most_few_rows * tile_outputs);
+  struct Range {
+    int activations;
+    int weights;
+  };
+  // As they come, so small that products are subnormal, and with subnormal activations of which it would
+  // be seen if they did not count as zero.
+  for (const Range exponents : {Range{0, 0}, Range{-58, -58}, Range{0, 100}}) {
+    const auto numbers = [](std::size_t size, std::uint64_t seed, int exponent) {
+      std::vector<Bits> result = test_numbers(size, seed);
+      for (Bits& number : result)
+        number = static_cast<Bits>(number + exponent * (1 << 7));
+      return result;
+    };
+    std::vector<Bits> in = numbers(count * inputs_, 3, exponents.activations);
+    if (exponents.weights > 0)
+      for (std::size_t i = 0; i < in.size(); i += 7)
+        in[i] &= 0x807f;
+    pack(numbers(tile_outputs * inputs_, 4, exponents.weights).data(), packed.get());
+    multiply(count, in.data(), packed.get(), expected.data());
+    for (std::size_t rows = 1; rows <= most_few_rows; ++rows) {
+      for (std::size_t first = 0; first + rows <= count; first += rows) {
+        multiply_few_rows(rows, inputs_, in.data() + first * inputs_, packed.get(), out.data());
+        if (std::memcmp(out.data(), expected.data() + first * tile_outputs,
+                        rows * tile_outputs * sizeof(float)) != 0)
+          return false;
+      }
+    }
+  }
+  return true;
 }
 
 }  // namespace flowspec::bf16

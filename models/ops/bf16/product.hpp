@@ -37,7 +37,10 @@ class Product {
   /// @param packed   weight_bytes() bytes, on a cache line.
   void pack(const Bits* weights, void* packed) const;
 
-  /// @param rows         one of row_counts(form).
+  /// The most rows that are multiplied without oneDNN, with the same bits; 0: none. See few_rows.hpp.
+  std::size_t few_rows() const;
+
+  /// @param rows         one of row_counts(form), or at most few_rows().
   /// @param activations  rows x inputs
   /// @param out          rows x tile_outputs
   void multiply(std::size_t rows, const Bits* activations, const void* packed, float* out) const;
@@ -46,6 +49,7 @@ class Product {
   struct State;
   Product(Form form, std::size_t inputs);
   void test(Form form) const;
+  bool few_rows_have_same_bits() const;
 
   std::size_t inputs_;
   std::unique_ptr<State> state_;
