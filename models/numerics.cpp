@@ -86,7 +86,7 @@ struct Matrices {
   /// Why oneDNN does not multiply by all the BF16 matrices in this process; empty if it does.
   std::string bf16_lack() const {
     for (const std::size_t inputs : bf16_inputs)
-      if (const std::string lack = bf16::lack_for(inputs); !lack.empty())
+      if (std::string lack = bf16::lack_for(inputs); !lack.empty())
         return lack;
     return {};
   }
