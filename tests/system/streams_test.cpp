@@ -61,8 +61,8 @@ std::vector<Command> commands(const NodeProcess& node) {
       {{"flowspec", "tokenize", "--decode", "99999999"}, 2, true},
       {{"flowspec", "bench", "--virtual", "--modes", "ar", "--prompt-count", "1", "--max-tokens",
         "4"}},
-      {{"flowspec", "bench", "engine", "--prefill", "4", "--decode", "2", "--rows", "1", "--repeat",
-        "1"}},
+      {{"flowspec", "bench", "engine", "--prefill", "4", "--decode", "2", "--rows", "1",
+        "--attention", "0", "--repeat", "1"}},
       {{"flowspec", "verify", "--modes", "ar", "--stages", "1", "--prompt-count", "1",
         "--max-tokens", "4", "--draws", "0"}},
       {{"flowspec", "--help"}},
@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(no_file_takes_the_place_of_a_closed_stream) {
   TempFolder folder;
   auto json = (folder / "result.json").string();
   auto result = run_with({"flowspec", "bench", "engine", "--prefill", "4", "--decode", "2",
-                          "--rows", "1", "--repeat", "1", "--json", json},
+                          "--rows", "1", "--attention", "0", "--repeat", "1", "--json", json},
                          ">&- 2>&-; cat " + in_quotes(json));
   BOOST_TEST(result.json().contains("runs"));
   // The numbers of all three stay taken.
