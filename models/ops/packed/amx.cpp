@@ -30,6 +30,7 @@ FLOWSPEC_AMX_PART void unpack(const std::byte* body, std::size_t blocks, std::by
   const __m512i offset = _mm512_set1_epi8(type == Legacy::q4_0 ? 8 : 0);
   for (std::size_t b = 0; b < blocks; ++b, to += block_bytes) {
     for (std::size_t g = 0; g < 4; ++g, body += 64) {
+      fetch(body);
       const __m512i both = load(body);
       const __m512i near = _mm512_and_si512(both, mask);
       const __m512i far = _mm512_and_si512(_mm512_srli_epi16(both, 4), mask);
@@ -66,6 +67,10 @@ template <Legacy type, std::size_t step>
 FLOWSPEC_AMX_PART void multiply_step(const Run& run, Sums* sums) {
   const auto* x = run.x;
   const auto* w = run.values;
+  if constexpr (!has_nibbles(type)) {
+    fetch(w + 128 * step);
+    fetch(w + 128 * step + 64);
+  }
   if constexpr (step == 0) {
     _tile_zero(0);
     _tile_zero(1);

@@ -158,6 +158,9 @@ class Digits<Q6K> {
 template <class Type, std::size_t sub = 0>
 FLOWSPEC_AMX_PART void unpack(const std::byte* front, const std::byte* body, std::byte* to) {
   using D = Digits<Type>;
+  constexpr std::size_t lines = Type::Panel::body_bytes * Type::sub_values / 256 / 64;
+  for (std::size_t line = 0; line < lines; ++line)
+    fetch(body + 64 * (lines * sub + line));
   const D digits(Type::scale(front, sub));
   for (std::size_t g = 0; g < Type::sub_values / 4; ++g) {
     const __m512i values =

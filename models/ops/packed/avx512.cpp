@@ -28,9 +28,8 @@ FLOWSPEC_PART __m512i less_offset(std::int32_t row_sum) {
 template <Legacy type, std::size_t count>
 FLOWSPEC_PART void add_products(const std::byte* body, const std::int8_t* x, std::size_t inputs,
                                 __m512i (&dots)[count]) {
-  if constexpr (count == 1)
-    for (std::size_t g = 0; g < LegacyPanel<type>::body_bytes / 64; ++g)
-      fetch(body + 64 * g);
+  for (std::size_t g = 0; g < LegacyPanel<type>::body_bytes / 64; ++g)
+    fetch(body + 64 * g);
   if constexpr (has_nibbles(type)) {
     const __m512i mask = _mm512_set1_epi8(15);
     for (std::size_t g = 0; g < 4; ++g) {

@@ -29,9 +29,8 @@ struct Operands {
 template <class Type, std::size_t sub = 0, std::size_t count>
 FLOWSPEC_AVX512_PART void add_subs(const Operands& of, __m512i (&sums)[count]) {
   constexpr std::size_t lines = Type::Panel::body_bytes * Type::sub_values / 256 / 64;
-  if constexpr (count == 1)
-    for (std::size_t line = 0; line < lines; ++line)
-      fetch(of.body + 64 * (lines * sub + line));
+  for (std::size_t line = 0; line < lines; ++line)
+    fetch(of.body + 64 * (lines * sub + line));
   const std::int8_t* x = of.x + Type::sub_values * sub;
   __m512i dots[count];
   for (std::size_t r = 0; r < count; ++r) {
