@@ -53,7 +53,8 @@ inline constexpr std::size_t input_step = 32;
 std::size_t block_inputs(Form form, std::size_t inputs);
 
 /// The sum for one output over the inputs of a block: the definition that oneDNN's kernels are
-/// compared with. The number of inputs is a multiple of `input_step`. Subnormal values count as zero.
+/// compared with. The number of inputs is a multiple of `input_step`. Subnormal values count as zero; that the
+/// instructions also make subnormal sums zero is left out here.
 float chain(Form form, std::span<const Bits> activations, std::span<const Bits> weights);
 
 /// The numbers of rows that oneDNN is called with, in rising order; the last is the most.

@@ -24,8 +24,8 @@ FLOWSPEC_AMX_PART __m512i in_all_bytes(__m512i integers) {
   return _mm512_shuffle_epi8(integers, first);
 }
 
-/// Digits of the scales of a sub-block, each in all bytes of its output, and their products with
-/// values. One for each type.
+/// Digits of the scales of a sub-block, spread over the four bytes of their outputs, and their products
+/// with values. One for each type.
 template <class Type>
 class Digits;
 
@@ -72,7 +72,7 @@ class Digits<Q4K> {
   __m512i table_[2];
 };
 
-/// Bytes times a digit that is in all bytes of its output; products are bytes.
+/// Bytes times digits of their outputs, each of which is there twice, as 16 bits; products are bytes.
 template <std::size_t count>
 FLOWSPEC_AMX_PART void multiply_bytes(__m512i values, const __m512i (&digits)[count],
                                       __m512i (&products)[count]) {
@@ -85,7 +85,7 @@ FLOWSPEC_AMX_PART void multiply_bytes(__m512i values, const __m512i (&digits)[co
   }
 }
 
-/// A digit from -128 to 127 as 16 bits.
+/// A digit from -128 to 127 twice, as 16 bits.
 FLOWSPEC_AMX_PART __m512i in_both_halves(__m512i digit) {
   return _mm512_or_si512(_mm512_slli_epi32(digit, 16),
                          _mm512_and_si512(digit, _mm512_set1_epi32(0xffff)));
