@@ -85,6 +85,8 @@ using SessionActor = caf::typed_actor<
     reacts_to<CancelMessage>,
     // A part of the pipeline was lost, and is made again.
     reacts_to<pause_a>,
+    // There is more room for it.
+    reacts_to<GrowMessage>,
     // Others need its room: leave the pipeline. Tells its owner when nothing of it is left there.
     reacts_to<park_a>,
     // Go on under this number, up to this position, by this TreePrunerActor. The hops have a text of the
@@ -101,11 +103,12 @@ using TreePrunerActor = caf::typed_actor<
     reacts_to<part_a, SegmentId, SessionId>,
     // A new session and the actor that wants its tokens.
     reacts_to<submit_a, OpenMessage, SessionActor>,
+    // From the session: there is more room for it.
+    reacts_to<GrowMessage>,
     // From the session: it wants no more tokens.
     reacts_to<CloseMessage>, reacts_to<CancelMessage>,
-    // From the coordinator: there is more room for a session; and what a session has left is of no use
-    // any more.
-    reacts_to<GrowMessage>, reacts_to<evict_a, SessionId>,
+    // From the coordinator: what a session has left is of no use any more.
+    reacts_to<evict_a, SessionId>,
     // From the draft: rows that have been sent.
     reacts_to<SentRowsMessage>,
     // From the verifier: how far the target follows the tree.

@@ -162,8 +162,8 @@ void Sessions::grow(SessionId id) {
     return;
   if (auto limit = book_.grow(id)) {
     send_evictions();
-    auto number = sessions_.at(id).number;
-    self_->send(pipeline_->pruner, GrowMessage{{number, *limit, *limit}});
+    const auto& session = sessions_.at(id);
+    self_->send(session.actor, GrowMessage{{session.number, *limit, *limit}});
   } else if (book_.is_stuck(id)) {
     park_youngest();
   }

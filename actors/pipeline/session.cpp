@@ -57,6 +57,13 @@ class Session {
       paused_since_ = now();
   }
 
+  /// Behind what opens it: from anybody else, it could reach the pruner before that.
+  void grow(const GrowMessage& message) {
+    auto grow = message.read();
+    if (grow && !closing_ && parking_ == Parking::no && grow->session == number_)
+      self_->send(config_.pruner, message);
+  }
+
   void park() {
     if (closing_ || parking_ != Parking::no)
       return;
@@ -339,6 +346,7 @@ SessionActor::behavior_type session(SessionActor::stateful_pointer<Session> self
       [&state](const ClosedMessage& message) { state.closed(message); },
       [&state](const CancelMessage&) { state.cancel(); },
       [&state](pause_a) { state.pause(); },
+      [&state](const GrowMessage& message) { state.grow(message); },
       [&state](park_a) { state.park(); },
       [&state](resume_a, SessionId id, Position limit, SessionId source, Position cached,
                const caf::actor& pruner) {

@@ -91,7 +91,8 @@ class TreePruner {
 
   void grow(const GrowMessage& message) {
     auto grow = read(message);
-    if (grow && find(grow->session) != nullptr)
+    const auto* session = grow ? find(grow->session) : nullptr;
+    if (session != nullptr && is_client(*session))
       self_->send(draft_, message);
   }
 

@@ -305,6 +305,11 @@ bool PipelineWorld::run_chosen(const Choose& choose) {
   return true;
 }
 
+std::string_view PipelineWorld::actor_of(std::size_t job) const {
+  const auto* actor = dynamic_cast<const caf::local_actor*>(system_->scheduler.jobs[job]);
+  return actor != nullptr ? actor->name() : std::string_view();
+}
+
 const Delivery& PipelineWorld::last(const std::string& channel) const {
   auto found = std::find_if(log_.rbegin(), log_.rend(),
                             [&](const Delivery& delivery) { return delivery.channel == channel; });

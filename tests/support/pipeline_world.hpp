@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <caf/actor.hpp>
@@ -135,6 +136,8 @@ class PipelineWorld : private PipelineProbe {
   /// the job to run. False if there is no job.
   using Choose = std::function<std::size_t(const std::vector<const std::string*>& channels)>;
   bool run_chosen(const Choose& choose);
+  /// While `choose` is asked: the kind of actor whose job that is, for instance "coordinator".
+  std::string_view actor_of(std::size_t job) const;
 
   /// The entry of a channel, for messages that the test sends itself.
   caf::actor channel(const std::string& name) const;
