@@ -3,15 +3,10 @@
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
+#include "models/ops/packed/avx512_parts.hpp"
 
-// GCC 12 warns about the undefined upper halves in its own header.
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-
-// See avx2.cpp for why this is not a flag of the file.
-#define FLOWSPEC_TARGET __attribute__((target("avx512f,avx512bw,avx512vl")))
+// See avx2.cpp for why this is not a flag of the file. The set that these belong to needs all of them.
+#define FLOWSPEC_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
 #define FLOWSPEC_PART [[gnu::always_inline]] FLOWSPEC_TARGET inline
 
 namespace flowspec::packed {
@@ -26,9 +21,7 @@ struct F32 {
 
 struct F16 {
   static constexpr std::size_t bytes = 2;
-  FLOWSPEC_PART static __m512 load(const std::byte* from) {
-    return _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(from)));
-  }
+  FLOWSPEC_PART static __m512 load(const std::byte* from) { return avx512::halves(from); }
 };
 
 struct Bf16 {
@@ -39,14 +32,35 @@ struct Bf16 {
   }
 };
 
+/// Adds an input's products.
+template <class Weight, std::size_t count, std::size_t panels>
+FLOWSPEC_PART void add_products(const std::byte* panel, std::size_t panel_bytes, const float* x,
+                                std::size_t inputs, __m512 (&sums)[count][panels]) {
+  __m512 w[panels];
+#pragma GCC unroll 16
+  for (std::size_t p = 0; p < panels; ++p)
+    w[p] = Weight::load(panel + p * panel_bytes);
+#pragma GCC unroll 16
+  for (std::size_t r = 0; r < count; ++r) {
+    const __m512 value = _mm512_set1_ps(x[r * inputs]);
+#pragma GCC unroll 16
+    for (std::size_t p = 0; p < panels; ++p)
+      sums[r][p] = _mm512_fmadd_ps(value, w[p], sums[r][p]);
+  }
+}
+
 // The sums have to stay in registers: count * panels is at most 24.
 template <class Weight, std::size_t count, std::size_t panels>
 FLOWSPEC_TARGET void multiply(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
                               std::size_t stride) {
+  constexpr std::size_t input_bytes = panel_outputs * Weight::bytes;
+  // Whose weights are a cache line of a panel.
+  constexpr std::size_t line = 64 / input_bytes;
   const std::size_t inputs = rows.inputs;
-  const std::size_t panel_bytes = inputs * panel_outputs * Weight::bytes;
+  const std::size_t panel_bytes = inputs * input_bytes;
   const float* x = rows.floats + row * inputs;
   const float* const end = x + inputs;
+  const float* const end_of_lines = x + inputs / line * line;
   __m512 sums[count][panels];
 #pragma GCC unroll 16
   for (std::size_t r = 0; r < count; ++r) {
@@ -54,16 +68,16 @@ FLOWSPEC_TARGET void multiply(const std::byte* panel, const Rows& rows, std::siz
     for (std::size_t p = 0; p < panels; ++p)
       sums[r][p] = _mm512_setzero_ps();
   }
+  while (x != end_of_lines) {
+#pragma GCC unroll 16
+    for (std::size_t p = 0; p < panels; ++p)
+      avx512::fetch(panel + p * panel_bytes);
 #pragma GCC unroll 2
-  for (; x != end; ++x, panel += panel_outputs * Weight::bytes) {
-#pragma GCC unroll 16
-    for (std::size_t p = 0; p < panels; ++p) {
-      const __m512 w = Weight::load(panel + p * panel_bytes);
-#pragma GCC unroll 16
-      for (std::size_t r = 0; r < count; ++r)
-        sums[r][p] = _mm512_fmadd_ps(_mm512_set1_ps(x[r * inputs]), w, sums[r][p]);
-    }
+    for (std::size_t i = 0; i < line; ++i, ++x, panel += input_bytes)
+      add_products<Weight>(panel, panel_bytes, x, inputs, sums);
   }
+  for (; x != end; ++x, panel += input_bytes)
+    add_products<Weight>(panel, panel_bytes, x, inputs, sums);
 #pragma GCC unroll 16
   for (std::size_t r = 0; r < count; ++r) {
 #pragma GCC unroll 16
@@ -80,9 +94,11 @@ constexpr Tile tiles[] = {
     multiply<Weight, 10, 1>, multiply<Weight, 11, 1>, multiply<Weight, 12, 1>};
 
 template <class Weight>
-constexpr WideTile wide[] = {{multiply<Weight, 1, 8>, 8}, {multiply<Weight, 2, 4>, 4},
-                             {multiply<Weight, 3, 4>, 4}, {multiply<Weight, 4, 2>, 2},
-                             {multiply<Weight, 5, 2>, 2}, {multiply<Weight, 6, 2>, 2}};
+constexpr WideTile wide[] = {
+    {multiply<Weight, 1, 8>, 8},  {multiply<Weight, 2, 4>, 4},  {multiply<Weight, 3, 4>, 4},
+    {multiply<Weight, 4, 2>, 2},  {multiply<Weight, 5, 4>, 4},  {multiply<Weight, 6, 4>, 4},
+    {multiply<Weight, 7, 3>, 3},  {multiply<Weight, 8, 3>, 3},  {multiply<Weight, 9, 2>, 2},
+    {multiply<Weight, 10, 2>, 2}, {multiply<Weight, 11, 2>, 2}, {multiply<Weight, 12, 2>, 2}};
 
 }  // namespace
 

@@ -18,11 +18,12 @@ namespace {
 
 constexpr std::size_t cache_line = 64;
 
-// More rows are multiplied in parts, with some panels each, that stay in a core's own cache (a second
-// level of 1 or 2 MiB) while the rows change.
+// More rows are multiplied in parts that stay in a core's own cache (a second level of 1 or 2 MiB): of
+// quantised weights some panels, while the rows change; of floats some rows, which are larger than weights,
+// while the panels change.
 constexpr std::size_t few_rows = 4;
-constexpr std::size_t part_rows = most_rows_of_many;
 constexpr std::size_t part_weight_bytes = std::size_t{384} << 10;
+constexpr std::size_t part_float_bytes = std::size_t{768} << 10;
 
 /// How one block of one output is distributed over its panel.
 struct Format {
@@ -168,6 +169,17 @@ class BlockRows {
   std::vector<std::byte> blocks_;
 };
 
+/// Calls tile(row, count) for parts of nearly equal size, of at most `most` rows.
+template <class Tile>
+void each_tile(std::size_t most, std::size_t rows, const Tile& tile) {
+  const std::size_t parts = (rows + most - 1) / most;
+  for (std::size_t part = 0, row = 0; part < parts; ++part) {
+    const std::size_t count = (rows - row) / (parts - part);
+    tile(row, count);
+    row += count;
+  }
+}
+
 std::size_t front_size(const Format& format, std::size_t blocks) {
   return (blocks * format.front_bytes + cache_line - 1) / cache_line * cache_line;
 }
@@ -249,11 +261,16 @@ void Matrix::multiply(const KernelSet& kernels, const Rows& rows, std::size_t fi
 
 void Matrix::multiply_parts(const TypeTiles& all, const Rows& rows, std::size_t first,
                             std::size_t end, float* out, std::size_t stride) const {
-  const std::size_t most_panels = std::max<std::size_t>(part_weight_bytes / panel_bytes_, 1);
-  // Of nearly equal size, and whole tiles of 16.
+  // Rows in parts of nearly equal size, and whole steps of 16.
   constexpr std::size_t step = 16;
-  const std::size_t parts = (rows.count + part_rows - 1) / part_rows;
+  const bool has_floats = rows.block == 1;
+  const std::size_t most_panels =
+      has_floats ? end - first : std::max<std::size_t>(part_weight_bytes / panel_bytes_, 1);
+  const std::size_t most_steps =
+      has_floats ? std::max<std::size_t>(part_float_bytes / (step * inputs_ * sizeof(float)), 1)
+                 : most_rows_of_many / step;
   const std::size_t steps = (rows.count + step - 1) / step;
+  const std::size_t parts = (steps + most_steps - 1) / most_steps;
   const std::size_t most_rows = (steps + parts - 1) / parts * step;
   for (; first < end; first += most_panels) {
     const Panels panels{panel(first), std::min(most_panels, end - first), panel_bytes_};
@@ -262,6 +279,8 @@ void Matrix::multiply_parts(const TypeTiles& all, const Rows& rows, std::size_t 
       float* to = out + row * stride + first * panel_outputs;
       if (all.many.takes(part.count))
         all.many.multiply(panels, part, to, stride);
+      else if (all.wide.size() == all.tiles.size())
+        multiply_wide(all, panels, part, to, stride);
       else
         for (std::size_t p = 0; p < panels.count; ++p)
           multiply_panel(all.tiles, panels.at(p), part, to + p * panel_outputs, stride);
@@ -269,16 +288,29 @@ void Matrix::multiply_parts(const TypeTiles& all, const Rows& rows, std::size_t 
   }
 }
 
+void Matrix::multiply_wide(const TypeTiles& all, const Panels& panels, const Rows& rows, float* out,
+                           std::size_t stride) {
+  const std::size_t group = std::max<std::size_t>(part_weight_bytes / panels.bytes, 1);
+  for (std::size_t first = 0; first < panels.count; first += group) {
+    const std::size_t end = std::min(first + group, panels.count);
+    each_tile(all.tiles.size(), rows.count, [&](std::size_t row, std::size_t count) {
+      float* to = out + row * stride;
+      const WideTile& wide = all.wide[count - 1];
+      std::size_t p = first;
+      for (; p + wide.panels <= end; p += wide.panels)
+        wide.tile(panels.at(p), rows, row, to + p * panel_outputs, stride);
+      for (; p < end; ++p)
+        all.tiles[count - 1](panels.at(p), rows, row, to + p * panel_outputs, stride);
+    });
+  }
+}
+
 void Matrix::multiply_panel(Tiles tiles, const std::byte* panel, const Rows& rows, float* out,
                             std::size_t stride) {
-  // Parts of nearly equal size. A panel is read from memory for the first part and from the CPU's
-  // cache for the others.
-  const std::size_t parts = (rows.count + tiles.size() - 1) / tiles.size();
-  for (std::size_t part = 0, row = 0; part < parts; ++part) {
-    const std::size_t count = (rows.count - row) / (parts - part);
+  // A panel is read from memory for the first tile and from the CPU's cache for the others.
+  each_tile(tiles.size(), rows.count, [&](std::size_t row, std::size_t count) {
     tiles[count - 1](panel, rows, row, out + row * stride, stride);
-    row += count;
-  }
+  });
 }
 
 void Matrix::multiply_last(Tiles tiles, const Rows& rows, float* out, std::size_t stride) const {

@@ -58,6 +58,9 @@ class Matrix {
   /// Computes whole panels, with many rows.
   void multiply_parts(const TypeTiles& all, const Rows& rows, std::size_t first, std::size_t end,
                       float* out, std::size_t stride) const;
+  /// The same with tiles of several panels.
+  static void multiply_wide(const TypeTiles& all, const Panels& panels, const Rows& rows,
+                            float* out, std::size_t stride);
   static void multiply_panel(Tiles tiles, const std::byte* panel, const Rows& rows, float* out,
                              std::size_t stride);
   /// Computes the last panel if it has missing outputs.

@@ -39,6 +39,10 @@ struct LegacyPanel {
   [[gnu::always_inline]] const std::byte* body(std::size_t block) const {
     return rest + block * body_bytes;
   }
+  /// From this panel to the next.
+  [[gnu::always_inline]] std::size_t bytes() const {
+    return static_cast<std::size_t>(rest - start) + blocks * body_bytes;
+  }
 
   std::size_t blocks;
   const std::byte* start;
@@ -59,6 +63,10 @@ struct SuperPanel {
   }
   [[gnu::always_inline]] const std::byte* body(std::size_t block) const {
     return rest + block * body_bytes;
+  }
+  /// From this panel to the next.
+  [[gnu::always_inline]] std::size_t bytes() const {
+    return static_cast<std::size_t>(rest - start) + blocks * body_bytes;
   }
 
   std::size_t blocks;
