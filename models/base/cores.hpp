@@ -1,6 +1,8 @@
 #pragma once
 /// The cores of this process, for everything in it that computes: stages, verifier, draft.
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 namespace flowspec::cores {
@@ -39,5 +41,19 @@ class Work {
 /// have nothing to do sleep; those that have just worked wait awake for a moment, if nobody else needs
 /// the core.
 void share(unsigned threads, unsigned count, Work work);
+
+/// Calls work(row) for each row; for many values, shared in the same way.
+/// @param values  of all rows
+template <class F>
+void share_rows(unsigned threads, std::size_t rows, std::size_t values, const F& work) {
+  // Fewer are done before a helper is awake.
+  constexpr std::size_t many = 32768;
+  constexpr std::size_t most_parts = 32;
+  const std::size_t parts = values < many ? 1 : std::min(rows, most_parts);
+  share(parts == 1 ? 1 : threads, static_cast<unsigned>(parts), [&](unsigned part) {
+    for (std::size_t row = rows * part / parts; row < rows * (part + 1) / parts; ++row)
+      work(row);
+  });
+}
 
 }  // namespace flowspec::cores

@@ -21,7 +21,7 @@ struct Workspace {
         rope(config.head_dim, config.rope_dims, static_cast<double>(config.rope_theta),
              config.rope_layout, config.rope_scaling),
         attention({config.heads, config.kv_heads, config.head_dim}, threads),
-        swiglu(config.ffn_size),
+        swiglu(config.ffn_size, threads),
         max_rows(rows),
         normed(std::size_t{rows} * config.hidden_size),
         qkv(std::size_t{rows} * (config.heads + 2 * config.kv_heads) * config.head_dim),

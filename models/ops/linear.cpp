@@ -163,7 +163,7 @@ void Linear::apply_packed(std::span<const float> in, std::size_t rows, std::size
     return;
   packed::Rows activations{.floats = in.data(), .count = rows, .inputs = inputs_};
   if (block > 1)
-    activations = context_->rows.quantise(in, rows, inputs_, block);
+    activations = context_->rows.quantise(in, rows, inputs_, block, context_->threads);
   const unsigned slices = slices_for(context_->threads);
   cores::share(context_->threads, slices, [&](unsigned slice) {
     for (const Part& part : parts_) {

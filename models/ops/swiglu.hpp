@@ -9,13 +9,14 @@ namespace flowspec {
 /// e^-x). Shazeer, "GLU Variants Improve Transformer", 2020.
 class SwiGlu {
  public:
-  explicit SwiGlu(std::size_t size) : size_(size) {}
+  explicit SwiGlu(std::size_t size, unsigned threads = 1) : size_(size), threads_(threads) {}
 
   /// `gate_up`: rows x (2 * size), the gate's columns first; `out`: rows x size.
   void apply(std::span<const float> gate_up, std::size_t rows, std::span<float> out) const;
 
  private:
   std::size_t size_;
+  unsigned threads_;
 };
 
 }  // namespace flowspec

@@ -64,6 +64,13 @@ void Machines::end(std::size_t node, int signal) {
   nodes_.at(node - 1).process->signal(signal);
 }
 
+std::string Machines::told() const {
+  std::string all;
+  for (std::size_t i = 1; i <= nodes(); ++i)
+    all += "--- " + label(i) + "\n" + nodes_.at(i - 1).process->error();
+  return all;
+}
+
 Arguments Machines::command(const Arguments& arguments) const {
   return asker_->command("flowspec", arguments + Arguments{"--member"});
 }
@@ -111,7 +118,8 @@ std::string Text::undisturbed(std::size_t tokens) {
   return result.output;
 }
 
-Text::Text(Machines& machines, const Places& places, std::size_t tokens, const Arguments& more) {
+Text::Text(Machines& machines, const Places& places, std::size_t tokens, const Arguments& more)
+    : machines_(machines) {
   auto arguments = text_arguments(tokens) +
                    Arguments{"--verbose", "--stages", std::to_string(places.stages.size())} + more;
   for (auto node : places.stages)
@@ -121,11 +129,15 @@ Text::Text(Machines& machines, const Places& places, std::size_t tokens, const A
   process_ = std::make_unique<Process>(machines.command(arguments));
 }
 
+std::string Text::told() const {
+  return process_->error() + machines_.told();
+}
+
 void Text::wait_for_bytes(std::size_t bytes) {
   auto end = std::chrono::steady_clock::now() + patience;
   while (!process_->output_after(bytes)) {
     BOOST_REQUIRE_MESSAGE(process_->runs() && std::chrono::steady_clock::now() < end,
-                          "no " << bytes << " bytes of text: " << process_->error());
+                          "no " << bytes << " bytes of text: " << told());
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
@@ -137,7 +149,7 @@ void Text::wait_for_words(const std::string& words) {
 
 bool Text::check(const std::string& expected) {
   auto code = process_->wait(2 * patience);
-  BOOST_CHECK_MESSAGE(code, "HANGS after its fault: " << process_->error());
+  BOOST_CHECK_MESSAGE(code, "HANGS after its fault: " << told());
   BOOST_CHECK_MESSAGE(!code || *code == 0,
                       "exit code " << code.value_or(-1) << ": " << process_->error());
   const bool is_right = code == 0 && process_->output() == expected;

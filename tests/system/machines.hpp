@@ -36,6 +36,9 @@ class Machines {
   /// Ends the process by a signal, which may take a while.
   void end(std::size_t node, int signal);
 
+  /// What all nodes have told so far.
+  std::string told() const;
+
   /// What the asker runs.
   Arguments command(const Arguments& arguments) const;
 
@@ -80,6 +83,10 @@ class Text {
   Process& process() { return *process_; }
 
  private:
+  /// What it and the nodes have told so far.
+  std::string told() const;
+
+  const Machines& machines_;
   std::unique_ptr<Process> process_;
 };
 

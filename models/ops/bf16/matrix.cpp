@@ -93,13 +93,7 @@ Rows RowBuffer::round(Form form, std::span<const float> in, std::size_t count, s
       start += padded * width;
     }
   };
-  // Few values are rounded before a helper is awake.
-  constexpr std::size_t few = 32768;
-  const std::size_t parts = padded * padded_inputs < few ? 1 : std::min<std::size_t>(padded, 32);
-  cores::share(parts == 1 ? 1 : threads, static_cast<unsigned>(parts), [&](unsigned part) {
-    for (std::size_t row = padded * part / parts; row < padded * (part + 1) / parts; ++row)
-      round_row(row);
-  });
+  cores::share_rows(threads, padded, padded * padded_inputs, round_row);
   return {values_.data(), count, padded};
 }
 

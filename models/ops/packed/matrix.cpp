@@ -290,7 +290,10 @@ void Matrix::multiply_parts(const TypeTiles& all, const Rows& rows, std::size_t 
 
 void Matrix::multiply_wide(const TypeTiles& all, const Panels& panels, const Rows& rows, float* out,
                            std::size_t stride) {
-  const std::size_t group = std::max<std::size_t>(part_weight_bytes / panels.bytes, 1);
+  const std::size_t tiles = (rows.count + all.tiles.size() - 1) / all.tiles.size();
+  const std::size_t step = all.wide[(rows.count + tiles - 1) / tiles - 1].panels;
+  const std::size_t group =
+      std::max<std::size_t>(part_weight_bytes / panels.bytes / step, 1) * step;
   for (std::size_t first = 0; first < panels.count; first += group) {
     const std::size_t end = std::min(first + group, panels.count);
     each_tile(all.tiles.size(), rows.count, [&](std::size_t row, std::size_t count) {

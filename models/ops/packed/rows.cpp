@@ -3,6 +3,7 @@
 #include <cassert>
 #include <limits>
 
+#include "models/base/cores.hpp"
 #include "models/kernels/clones.hpp"
 #include "models/kernels/vector.hpp"
 
@@ -131,16 +132,16 @@ Rows Rows::part(std::size_t first, std::size_t part_count) const {
 }
 
 Rows RowBuffer::quantise(std::span<const float> in, std::size_t count, std::size_t inputs,
-                         std::size_t block) {
+                         std::size_t block, unsigned threads) {
   const std::size_t sum_block = block == 32 ? 32 : step;
   assert((block == 32 || block == 256) && inputs % block == 0 && in.size() >= count * inputs);
   std::int8_t* values = values_.grow(count * inputs);
   float* scales = scales_.grow(count * inputs / block);
   std::int32_t* sums = sums_.grow(count * inputs / sum_block);
-  for (std::size_t r = 0; r < count; ++r) {
+  cores::share_rows(threads, count, count * inputs, [&](std::size_t r) {
     quantise_row(in.data() + r * inputs, inputs, block, sum_block, values + r * inputs,
                  scales + r * (inputs / block), sums + r * (inputs / sum_block));
-  }
+  });
   Rows rows{.values = values,
             .scales = scales,
             .sums = sums,

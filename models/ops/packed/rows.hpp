@@ -41,8 +41,8 @@ class RowBuffer {
  public:
   /// @param block  values that share a scale: 32, or 256 with sums for every 16.
   /// The view is valid until the next call.
-  Rows quantise(std::span<const float> in, std::size_t count, std::size_t inputs,
-                std::size_t block);
+  Rows quantise(std::span<const float> in, std::size_t count, std::size_t inputs, std::size_t block,
+                unsigned threads = 1);
 
  private:
   /// On a cache line, so that no load of a few values reaches over its end.
