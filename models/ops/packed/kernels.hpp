@@ -39,8 +39,9 @@ using Tile = void (*)(const std::byte* panel, const Rows& rows, std::size_t row,
 /// Tiles for 1, 2, ... rows.
 using Tiles = std::span<const Tile>;
 
-/// Multiplies several neighbouring panels with few rows. Additions of one chain wait for each
-/// other, and one panel has too few chains to keep the CPU busy.
+/// Multiplies several neighbouring panels with a few rows. Additions of one chain wait for each
+/// other, and one panel with few rows has too few chains to keep the CPU busy; and what is loaded
+/// of a row serves all of them.
 struct WideTile {
   Tile tile = nullptr;
   std::size_t panels = 0;
@@ -71,7 +72,7 @@ struct ManyRows {
 
 struct TypeTiles {
   Tiles tiles;
-  /// For 1, 2, ... rows; may be shorter than `tiles`.
+  /// For 1, 2, ... rows. May be shorter than `tiles`; if it is not, many rows take them as well.
   std::span<const WideTile> wide = {};
   ManyRows many = {};
 };
