@@ -9,6 +9,7 @@ namespace flowspec {
 /// e^-x). Shazeer, "GLU Variants Improve Transformer", 2020.
 class SwiGlu {
  public:
+  /// `threads` share the rows, if these have many values.
   explicit SwiGlu(std::size_t size, unsigned threads = 1) : size_(size), threads_(threads) {}
 
   /// `gate_up`: rows x (2 * size), the gate's columns first; `out`: rows x size.

@@ -40,6 +40,7 @@ struct Rows {
 class RowBuffer {
  public:
   /// @param block  values that share a scale: 32, or 256 with sums for every 16.
+  /// @param threads  share the rows, if these have many values.
   /// The view is valid until the next call.
   Rows quantise(std::span<const float> in, std::size_t count, std::size_t inputs, std::size_t block,
                 unsigned threads = 1);
