@@ -5,6 +5,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "runtime/hop_bench/relay.hpp"
 #include "tests/support/paths.hpp"
 #include "tests/system/models.hpp"
 #include "tests/system/programs.hpp"
@@ -115,8 +116,11 @@ BOOST_AUTO_TEST_CASE(a_node_that_comes_back_is_a_spare) {
   auto first = std::make_unique<NodeProcess>("first", model_folder());
   NodeProcess second("second", model_folder());
   auto address = first->address();
+  // Far enough that the text lasts for longer than a lost node is away, however fast the machine is.
+  flowspec::Relay link(static_cast<std::uint16_t>(second.port()),
+                       {.delay = std::chrono::milliseconds(10)});
   Process run(Arguments{program_path("flowspec"), "generate", "--node", first->address(), "--node",
-                        second.address(), "--stages", "2"} +
+                        "127.0.0.1:" + std::to_string(link.port()), "--stages", "2"} +
               long_text("ar") + Arguments{"--verbose"});
   BOOST_REQUIRE(node_reaches(*first, "sessions", 1));
   first->process().signal(SIGKILL);
