@@ -14,7 +14,8 @@
 #include "actors/support/processor.hpp"
 #include "messages/limits.hpp"
 #include "models/formats/user_cache.hpp"
-#include "models/layers/stage_model.hpp"
+#include "models/kv/host_kv_cache.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/numerics.hpp"
 
 namespace flowspec {
@@ -36,7 +37,7 @@ LayerRange measured_layers(const OpenModel& model) {
   const auto first = model.config.layers > 1 ? 1U : 0U;
   LayerRange layers{first, first + 1};
   while (layers.end < model.config.layers &&
-         StageModel::stored_bytes(*model.files, model.config, layers) < enough_bytes)
+         CpuStageModel::stored_bytes(*model.files, model.config, layers) < enough_bytes)
     ++layers.end;
   return layers;
 }
@@ -95,9 +96,9 @@ class Forward {
 LayerSpeed measure_layers(const OpenModel& model, unsigned threads, const MemoryLedger& memory) {
   auto layers = measured_layers(model);
   const auto needed = [&] {
-    return StageModel::needed_bytes(*model.files, model.config, layers, most_rows) +
-           KvCache::bytes_for(layers.size(), model.config.kv_heads, model.config.head_dim,
-                              2 * most_rows, KvType::f16);
+    return CpuStageModel::needed_bytes(*model.files, model.config, layers, most_rows) +
+           HostKvCache::bytes_for(layers.size(), model.config.kv_heads, model.config.head_dim,
+                                  2 * most_rows, KvType::f16);
   };
   // What is refused must not be refused for the sake of a better figure.
   std::shared_ptr<MemoryLedger::Claim> claim;
@@ -110,18 +111,18 @@ LayerSpeed measure_layers(const OpenModel& model, unsigned threads, const Memory
       --layers.end;
     }
   }
-  StageModel stage(*model.files, model.config,
-                   StageOptions{layers, threads, most_rows, KvType::f16});
+  CpuStageModel stage(*model.files, model.config,
+                      StageOptions{layers, threads, most_rows, KvType::f16});
   auto cache = stage.make_cache(2 * most_rows);
-  Forward forward(stage, cache);
+  Forward forward(stage, *cache);
   const auto of_layer = [&](std::uint32_t rows) {
     const auto ns = forward.time(rows) / layers.size();
     return static_cast<std::uint64_t>(
         std::clamp(ns, 1.0, static_cast<double>(limits::emulated_ns)));
   };
-  auto bytes = StageModel::stored_bytes(*model.files, model.config, layers);
+  auto bytes = CpuStageModel::stored_bytes(*model.files, model.config, layers);
   if (layers.first == 0)
-    bytes -= StageModel::stored_bytes(*model.files, model.config, {0, 0});
+    bytes -= CpuStageModel::stored_bytes(*model.files, model.config, {0, 0});
   return {threads, std::max<std::uint64_t>(1, bytes / layers.size()), of_layer(1), of_layer(16),
           of_layer(most_rows)};
 }
@@ -139,7 +140,7 @@ std::string speed_key(const OpenModel& model, unsigned threads, const fs::path& 
   auto layers = measured_layers(model);
   auto key = fmt::format("{}, {} cores, {}, {} threads, {}, {} x {} bytes, {}/{}/{}/{}/{}",
                          processor_name(cpuinfo), usable_cores(), numerics_id(), threads, type_list,
-                         layers.size(), StageModel::stored_bytes(*model.files, config, layers),
+                         layers.size(), CpuStageModel::stored_bytes(*model.files, config, layers),
                          config.hidden_size, config.ffn_size, config.heads, config.kv_heads,
                          config.head_dim);
   std::ranges::replace_if(

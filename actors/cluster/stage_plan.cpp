@@ -23,8 +23,8 @@
 #include "actors/cluster/shard_store.hpp"
 #include "messages/limits.hpp"
 #include "models/base/error.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/layers/shard.hpp"
-#include "models/layers/stage_model.hpp"
 #include "models/open_model.hpp"
 
 namespace flowspec {
@@ -75,7 +75,7 @@ struct Bounds {
     // A token has to be in the vocabulary of each.
     vocab_size = std::min(vocab_size, config.vocab_size);
     columns = std::max(columns, config.hidden_size);
-    scratch_bytes = std::max(scratch_bytes, StageModel::scratch_bytes(config, spec.max_rows));
+    scratch_bytes = std::max(scratch_bytes, CpuStageModel::scratch_bytes(config, spec.max_rows));
   }
 };
 
@@ -133,7 +133,7 @@ struct Loading {
                          spec.kv_type,
                          form,
                          spec.hidden_type};
-    auto stage = std::make_unique<StageModel>(std::move(shard), options);
+    auto stage = std::make_unique<CpuStageModel>(std::move(shard), options);
     for (const std::string& kernel : stage->unexpected_kernels())
       spdlog::warn("slow, or not known to be exact: {}", kernel);
     return stage;

@@ -193,7 +193,7 @@ class Stage : public HopActor {
     contexts_.clear();
     for (auto position = restored.position; position < restored.position + restored.count;
          ++position)
-      contexts_.push_back({&pool_.cache(), position, committed[position], committed.first(position),
+      contexts_.push_back({pool_.cache(), position, committed[position], committed.first(position),
                            committed.subspan(position, 1)});
     std::vector<float> out(restored.count * std::size_t{model_->hidden_size()});
     auto start = self_->clock().now();
@@ -312,7 +312,7 @@ class Stage : public HopActor {
       const LiveRow& row = live[i];
       auto tail = std::span<const Slot>(path_slots_).subspan(begin, ends[i] - begin);
       contexts_.push_back(
-          {&pool_.cache(), row.row.position, row.slot, row.session->view.committed(), tail});
+          {pool_.cache(), row.row.position, row.slot, row.session->view.committed(), tail});
       begin = ends[i];
     }
 

@@ -19,7 +19,7 @@ Drafter::Drafter(const DraftPolicy& policy, std::unique_ptr<DraftModel> model, c
   if (model_ == nullptr)
     return;
   kv_ = KvPool(
-      kv, model_->make_cache(1).bytes(),
+      kv, model_->cache_bytes(1),
       [this](std::uint32_t slots) { return model_->make_cache(slots); });
   calibration_.emplace([this](float temperature) { return model_->first_scale(temperature); });
 }
@@ -388,7 +388,7 @@ void Drafter::make_rows() {
     auto tokens = std::span<const Token>(tail_tokens_).subspan(row.tail_begin, count);
     rows_.push_back(
         {tokens.back(),
-         {&kv_.cache(), row.position, slots.back(), tree.committed_slots().first(prefix), slots},
+         {kv_.cache(), row.position, slots.back(), tree.committed_slots().first(prefix), slots},
          tree.committed_tokens().first(prefix),
          tokens,
          guess(*row.session, row.position + 1)});

@@ -29,7 +29,7 @@ std::uint32_t capacity_of(const KvBudget& budget, std::size_t slot_bytes) {
 }
 
 /// Nothing of it is used yet; but a system may count address space as memory, and have less of it.
-KvCache made(const KvPool::MakeCache& make, std::uint32_t& capacity) {
+std::unique_ptr<KvCache> made(const KvPool::MakeCache& make, std::uint32_t& capacity) {
   for (;; capacity /= 2) {
     try {
       return make(capacity);
@@ -52,7 +52,7 @@ KvPool::KvPool(KvBudget budget, std::size_t slot_bytes, const MakeCache& make)
   auto capacity = capacity_of(budget_, slot_bytes);
   if (slot_bytes > 0) {
     cache_ = made(make, capacity);
-    cache_.take_small_pages();
+    cache_->take_memory_as_written();
   }
   slots_ = std::make_shared<SlotPool>(capacity, slot_bytes == 0 ? capacity : 0);
 }
@@ -81,7 +81,7 @@ void KvPool::reserve(std::uint32_t more, std::uint64_t promised) {
 void KvPool::released() {
   if (slots_->used() > 0 || claims_.empty())
     return;
-  cache_.forget();
+  cache_->forget();
   claims_.clear();
   slots_->allow(0);
 }

@@ -29,14 +29,15 @@ struct KvBudget {
 class KvPool {
  public:
   /// Makes a cache of this many slots. Its memory is not to be touched.
-  using MakeCache = std::function<KvCache(std::uint32_t slots)>;
+  using MakeCache = std::function<std::unique_ptr<KvCache>(std::uint32_t slots)>;
 
   /// No slots.
-  KvPool() : KvPool(KvBudget{.slots = 1}, 0, [](std::uint32_t) { return KvCache(); }) {}
+  KvPool() : KvPool(KvBudget{.slots = 1}, 0, [](std::uint32_t) { return nullptr; }) {}
   /// @param slot_bytes  of one slot; 0: slots take no memory.
   KvPool(KvBudget budget, std::size_t slot_bytes, const MakeCache& make);
 
-  KvCache& cache() { return cache_; }
+  /// Null if slots take no memory.
+  KvCache* cache() { return cache_.get(); }
   const std::shared_ptr<SlotPool>& slots() const { return slots_; }
   std::uint32_t capacity() const { return slots_->capacity(); }
   /// Of the slots that are taken.
@@ -54,7 +55,7 @@ class KvPool {
   KvBudget budget_;
   std::size_t slot_bytes_;
   std::shared_ptr<SlotPool> slots_;
-  KvCache cache_;
+  std::unique_ptr<KvCache> cache_;
   std::vector<std::shared_ptr<MemoryLedger::Claim>> claims_;
 };
 

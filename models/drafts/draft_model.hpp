@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "models/base/types.hpp"
@@ -41,8 +42,10 @@ class DraftModel {
   /// @param features  rows x feature_size.
   virtual void read_taps(std::span<const float> /*values*/, std::size_t /*rows*/,
                          std::span<float> /*features*/) {}
-  /// A cache for one session.
-  virtual KvCache make_cache(std::uint32_t slots) const = 0;
+  /// An empty cache for the rows that it computes; null for a draft that keeps nothing of them.
+  virtual std::unique_ptr<KvCache> make_cache(std::uint32_t /*slots*/) const { return nullptr; }
+  /// Bytes that such a cache takes.
+  virtual std::size_t cache_bytes(std::uint32_t /*slots*/) const { return 0; }
   virtual std::uint32_t max_rows() const = 0;
   /// A scale to begin with for guesses at this temperature (see `Guess`), before any choice of the
   /// target has been seen.

@@ -10,6 +10,7 @@
 #include "models/base/cores.hpp"
 #include "models/drafts/eagle3_tensors.hpp"
 #include "models/drafts/eagle_rows.hpp"
+#include "models/kv/host_kv_cache.hpp"
 #include "models/layers/decoder_layer.hpp"
 #include "models/layers/workspace.hpp"
 #include "models/ops/embedding.hpp"
@@ -210,8 +211,14 @@ void Eagle3Head::read_taps(std::span<const float> values, std::size_t rows,
 }
 
 // In float32, whatever type the target's caches have: the cache of one layer is small.
-KvCache Eagle3Head::make_cache(std::uint32_t slots) const {
-  return {state_->model.layers, state_->model.kv_heads, state_->model.head_dim, slots};
+std::unique_ptr<KvCache> Eagle3Head::make_cache(std::uint32_t slots) const {
+  return std::make_unique<HostKvCache>(state_->model.layers, state_->model.kv_heads,
+                                       state_->model.head_dim, slots);
+}
+
+std::size_t Eagle3Head::cache_bytes(std::uint32_t slots) const {
+  return HostKvCache::bytes_for(state_->model.layers, state_->model.kv_heads,
+                                state_->model.head_dim, slots);
 }
 
 std::uint32_t Eagle3Head::max_rows() const {

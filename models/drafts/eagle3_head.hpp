@@ -57,7 +57,8 @@ class Eagle3Head : public DraftModel {
   std::uint32_t tap_size() const override;
   void read_taps(std::span<const float> values, std::size_t rows,
                  std::span<float> features) override;
-  KvCache make_cache(std::uint32_t slots) const override;
+  std::unique_ptr<KvCache> make_cache(std::uint32_t slots) const override;
+  std::size_t cache_bytes(std::uint32_t slots) const override;
   std::uint32_t max_rows() const override;
   float first_scale(float temperature) const override;
   void forward(std::span<const DraftRow> rows, std::span<const float> features_in,

@@ -16,6 +16,7 @@
 #include "models/formats/error_text.hpp"
 #include "models/formats/safetensors.hpp"
 #include "models/kernels/kernels.hpp"
+#include "models/kv/host_kv_cache.hpp"
 #include "models/layers/decoder_layer.hpp"
 #include "models/layers/workspace.hpp"
 #include "models/ops/embedding.hpp"
@@ -188,8 +189,12 @@ std::uint32_t EagleHead::feature_size() const {
 }
 
 // In float32, whatever type the target's caches have: the cache of one layer is small.
-KvCache EagleHead::make_cache(std::uint32_t slots) const {
-  return {1, state_->config.kv_heads, state_->config.head_dim, slots};
+std::unique_ptr<KvCache> EagleHead::make_cache(std::uint32_t slots) const {
+  return std::make_unique<HostKvCache>(1, state_->config.kv_heads, state_->config.head_dim, slots);
+}
+
+std::size_t EagleHead::cache_bytes(std::uint32_t slots) const {
+  return HostKvCache::bytes_for(1, state_->config.kv_heads, state_->config.head_dim, slots);
 }
 
 std::uint32_t EagleHead::max_rows() const {

@@ -47,7 +47,8 @@ class EagleHead : public DraftModel {
                                     LoadType type = LoadType::as_is);
 
   std::uint32_t feature_size() const override;
-  KvCache make_cache(std::uint32_t slots) const override;
+  std::unique_ptr<KvCache> make_cache(std::uint32_t slots) const override;
+  std::size_t cache_bytes(std::uint32_t slots) const override;
   std::uint32_t max_rows() const override;
   float first_scale(float temperature) const override;
   void forward(std::span<const DraftRow> rows, std::span<const float> features_in,

@@ -5,10 +5,6 @@
 
 namespace flowspec {
 
-KvCache PromptLookupDraft::make_cache(std::uint32_t /*slots*/) const {
-  return {};
-}
-
 std::uint32_t PromptLookupDraft::max_rows() const {
   return 64;
 }

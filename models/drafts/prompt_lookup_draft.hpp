@@ -13,7 +13,6 @@ class PromptLookupDraft : public DraftModel {
   explicit PromptLookupDraft(const PromptLookupOptions& options = {}) : lookup_(options) {}
 
   std::uint32_t feature_size() const override { return 0; }
-  KvCache make_cache(std::uint32_t slots) const override;
   std::uint32_t max_rows() const override;
   void forward(std::span<const DraftRow> rows, std::span<const float> features_in,
                std::uint32_t top_k, std::span<Candidate> candidates,

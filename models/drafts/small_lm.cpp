@@ -30,12 +30,16 @@ SmallLm::SmallLm(const ModelFiles& files, const ModelConfig& config, unsigned th
 
 std::uint64_t SmallLm::needed_bytes(const ModelFiles& files, const ModelConfig& config,
                                     std::uint32_t max_rows, LoadType type) {
-  return StageModel::needed_bytes(files, config, {0, config.layers}, max_rows, type) +
+  return CpuStageModel::needed_bytes(files, config, {0, config.layers}, max_rows, type) +
          LmHead::needed_bytes(files, config, max_rows, type);
 }
 
-KvCache SmallLm::make_cache(std::uint32_t slots) const {
+std::unique_ptr<KvCache> SmallLm::make_cache(std::uint32_t slots) const {
   return model_.make_cache(slots);
+}
+
+std::size_t SmallLm::cache_bytes(std::uint32_t slots) const {
+  return model_.cache_bytes(slots);
 }
 
 std::uint32_t SmallLm::max_rows() const {

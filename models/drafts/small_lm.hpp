@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "models/drafts/draft_model.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/layers/lm_head.hpp"
-#include "models/layers/stage_model.hpp"
 
 namespace flowspec {
 
@@ -26,7 +26,8 @@ class SmallLm : public DraftModel {
                                     std::uint32_t max_rows, LoadType type = LoadType::as_is);
 
   std::uint32_t feature_size() const override { return 0; }
-  KvCache make_cache(std::uint32_t slots) const override;
+  std::unique_ptr<KvCache> make_cache(std::uint32_t slots) const override;
+  std::size_t cache_bytes(std::uint32_t slots) const override;
   std::uint32_t max_rows() const override;
   float first_scale(float temperature) const override;
   void forward(std::span<const DraftRow> rows, std::span<const float> features_in,
@@ -37,7 +38,7 @@ class SmallLm : public DraftModel {
   void forward_part(std::span<const DraftRow> rows, std::uint32_t top_k,
                     std::span<Candidate> candidates);
 
-  StageModel model_;
+  CpuStageModel model_;
   LmHead head_;
   /// Tokens that both models have.
   std::uint32_t common_vocab_size_;

@@ -144,7 +144,7 @@ void DecoderLayer::adjust_qkv(std::span<float> qkv) const {
 
 void DecoderLayer::attend(Workspace& workspace, std::span<const RowContext> rows,
                           std::uint32_t cache_layer) const {
-  const std::size_t stride = KvCache::head_stride(head_dim_);
+  const std::size_t stride = HostKvCache::head_stride(head_dim_);
   const std::size_t q_size = std::size_t{heads_} * head_dim_;
   const std::size_t kv_size = std::size_t{kv_heads_} * head_dim_;
   // All keys and values first: a row's ancestors may be anywhere in the segment.
@@ -156,8 +156,9 @@ void DecoderLayer::attend(Workspace& workspace, std::span<const RowContext> rows
                           workspace.queries.data() + r * heads_ * stride);
     workspace.rope.rotate(qkv.data() + q_size, kv_heads_, row.position, stride,
                           workspace.keys.data());
-    row.cache->write_keys(cache_layer, row.slot, workspace.keys);
-    row.cache->write_values(cache_layer, row.slot, qkv.last(kv_size));
+    HostKvCache& cache = host_cache(row);
+    cache.write_keys(cache_layer, row.slot, workspace.keys);
+    cache.write_values(cache_layer, row.slot, qkv.last(kv_size));
   }
   workspace.attention.apply(workspace.queries, rows, cache_layer, workspace.attended);
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "models/config/config.hpp"
+#include "models/kv/host_kv_cache.hpp"
 #include "models/ops/attention.hpp"
 #include "models/ops/linear.hpp"
 #include "models/ops/rope.hpp"
@@ -25,8 +26,8 @@ struct Workspace {
         max_rows(rows),
         normed(std::size_t{rows} * config.hidden_size),
         qkv(std::size_t{rows} * (config.heads + 2 * config.kv_heads) * config.head_dim),
-        queries(std::size_t{rows} * config.heads * KvCache::head_stride(config.head_dim)),
-        keys(config.kv_heads * KvCache::head_stride(config.head_dim)),
+        queries(std::size_t{rows} * config.heads * HostKvCache::head_stride(config.head_dim)),
+        keys(config.kv_heads * HostKvCache::head_stride(config.head_dim)),
         attended(std::size_t{rows} * config.heads * config.head_dim),
         gate_up(std::size_t{rows} * 2 * config.ffn_size),
         activated(std::size_t{rows} * config.ffn_size),
@@ -38,7 +39,7 @@ struct Workspace {
     const std::uint64_t per_row =
         2 * std::uint64_t{config.hidden_size} + 3 * std::uint64_t{config.ffn_size} +
         (2 * heads + 2 * std::uint64_t{config.kv_heads}) * config.head_dim +
-        heads * KvCache::head_stride(config.head_dim);
+        heads * HostKvCache::head_stride(config.head_dim);
     return rows * per_row * sizeof(float);
   }
 

@@ -79,7 +79,7 @@ Attention::Attention(const AttentionShape& shape, unsigned threads,
                      const kernels::AttentionKernels& kernels)
     : shape_(shape),
       kernels_(&kernels),
-      stride_(KvCache::head_stride(shape.head_dim)),
+      stride_(HostKvCache::head_stride(shape.head_dim)),
       scale_(1.0F / std::sqrt(static_cast<float>(shape.head_dim))),
       scratch_(std::max(threads, 1U)) {
   assert(shape.kv_heads > 0 && shape.heads % shape.kv_heads == 0);
@@ -100,7 +100,7 @@ void Attention::apply(std::span<const float> queries, std::span<const RowContext
     for (std::size_t t = thread; t < tasks; t += threads) {
       const Block& block = blocks_[t / shape_.kv_heads];
       const auto group = static_cast<std::uint32_t>(t % shape_.kv_heads);
-      const auto apply = rows[block.first].cache->type() == KvType::f16
+      const auto apply = host_cache(rows[block.first]).type() == KvType::f16
                              ? &Attention::apply_block<Half>
                              : &Attention::apply_block<float>;
       (this->*apply)(queries.data(), rows, block, layer, group, scratch_[thread], out.data());
@@ -233,10 +233,10 @@ void Attention::apply_block(const float* queries, std::span<const RowContext> ro
     std::copy_n(queries + first_head(r) * stride_, shared * stride_,
                 scratch.queries.data() + r * shared * stride_);
   }
-  const T* keys = rows.front().cache->keys<T>(layer, group);
-  const Pass<T> pass{
-      kernels_->loops_for(keys), keys,   rows.front().cache->values<T>(layer, group), stride_,
-      score_stride(longest),     scratch};
+  const HostKvCache& cache = host_cache(rows.front());
+  const T* keys = cache.keys<T>(layer, group);
+  const Pass<T> pass{kernels_->loops_for(keys), keys,   cache.values<T>(layer, group), stride_,
+                     score_stride(longest),     scratch};
   // What the rows have in common for all of them at once, the rest for each.
   Slot* rest = scratch.slots.data() + block.common;
   copy_slots(rows.front(), 0, block.common, scratch.slots.data());

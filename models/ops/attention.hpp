@@ -31,7 +31,7 @@ class Attention {
       const AttentionShape& shape, unsigned threads,
       const kernels::AttentionKernels& kernels = *kernels::available_attention_kernels().front());
 
-  /// @param queries  rows x heads x KvCache::head_stride(head_dim), rotated, zeros between heads.
+  /// @param queries  rows x heads x HostKvCache::head_stride(head_dim), rotated, zeros between heads.
   /// @param layer    the layer within the rows' caches, which already hold the rows' keys and
   ///                 values.
   /// @param out      rows x heads x head_dim.

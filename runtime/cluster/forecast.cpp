@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
-#include "models/kv/kv_cache.hpp"
-#include "models/layers/stage_model.hpp"
+#include "models/kv/host_kv_cache.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 
 namespace flowspec {
 
@@ -18,9 +18,9 @@ constexpr double id_row_bytes = 24;
 
 /// How much more than the measured layer a layer has to read, or less.
 double relative_size(const OpenModel& model, const LayerSpeed& speed, std::uint32_t layer) {
-  auto bytes = StageModel::stored_bytes(*model.files, model.config, {layer, layer + 1});
+  auto bytes = CpuStageModel::stored_bytes(*model.files, model.config, {layer, layer + 1});
   if (layer == 0)
-    bytes -= StageModel::stored_bytes(*model.files, model.config, {0, 0});
+    bytes -= CpuStageModel::stored_bytes(*model.files, model.config, {0, 0});
   return static_cast<double>(bytes) / static_cast<double>(speed.layer_bytes);
 }
 
@@ -73,12 +73,12 @@ PlanRequest plan_request(const PlanTask& task, const std::vector<PlanCandidate>&
   PlanRequest request;
   auto rows = planned_rows(task.mode);
   // Of no layers: scratch memory alone.
-  request.stage_memory = StageModel::needed_bytes(*files, config, {1, 1}, task.max_rows);
+  request.stage_memory = CpuStageModel::needed_bytes(*files, config, {1, 1}, task.max_rows);
   for (std::uint32_t layer = 0; layer < config.layers; ++layer)
     request.layers.push_back(
-        {StageModel::needed_bytes(*files, config, {layer, layer + 1}, task.max_rows) -
+        {CpuStageModel::needed_bytes(*files, config, {layer, layer + 1}, task.max_rows) -
              request.stage_memory,
-         KvCache::bytes_for(1, config.kv_heads, config.head_dim, task.slots, task.kv_type)});
+         HostKvCache::bytes_for(1, config.kv_heads, config.head_dim, task.slots, task.kv_type)});
   for (const PlanCandidate& candidate : candidates)
     request.nodes.push_back(plan_node(task, candidate, rows));
   request.links = std::move(links);

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <random>
 
-#include "models/kv/kv_cache.hpp"
+#include "models/kv/host_kv_cache.hpp"
 #include "models/ops/attention.hpp"
 #include "runtime/engine_bench/median.hpp"
 
@@ -59,11 +59,12 @@ class LongText {
  private:
   static std::uint32_t layers(const ModelConfig& config, KvType type, std::uint32_t slots) {
     constexpr std::size_t wanted = std::size_t{256} << 20;
-    const std::size_t layer = KvCache::bytes_for(1, config.kv_heads, config.head_dim, slots, type);
+    const std::size_t layer =
+        HostKvCache::bytes_for(1, config.kv_heads, config.head_dim, slots, type);
     return static_cast<std::uint32_t>((wanted + layer - 1) / layer);
   }
 
-  KvCache cache_;
+  HostKvCache cache_;
   std::vector<Slot> slots_;
   std::vector<std::vector<Slot>> paths_;
   std::vector<RowContext> rows_;
@@ -80,7 +81,7 @@ AttentionTime measure_attention(const ModelConfig& config, KvType type, std::uin
   const LongText text(config, type, positions, rows);
   Attention attention({config.heads, config.kv_heads, config.head_dim}, threads);
   const auto queries =
-      random_values(std::size_t{rows} * config.heads * KvCache::head_stride(config.head_dim));
+      random_values(std::size_t{rows} * config.heads * HostKvCache::head_stride(config.head_dim));
   std::vector<float> out(std::size_t{rows} * config.heads * config.head_dim);
   std::uint32_t layer = 0;
   // Layers, until the time can be measured well. Microseconds of one.
@@ -97,9 +98,9 @@ AttentionTime measure_attention(const ModelConfig& config, KvType type, std::uin
     }
     return took.count() / done;
   };
-  const std::uint64_t stride = KvCache::head_stride(config.head_dim);
+  const std::uint64_t stride = HostKvCache::head_stride(config.head_dim);
   AttentionTime time{.positions = positions, .rows = rows, .threads = threads};
-  time.bytes = KvCache::bytes_for(1, config.kv_heads, config.head_dim, positions, type);
+  time.bytes = HostKvCache::bytes_for(1, config.kv_heads, config.head_dim, positions, type);
   // A key and a value: a multiplication and an addition for each component.
   time.operations = 4.0 * rows * config.heads * static_cast<double>(stride) * positions;
   measure();  // memory gets warm

@@ -44,7 +44,7 @@ void EnginePipeline::forward_segment(std::uint32_t first, std::uint32_t tokens) 
   for (std::size_t stage = 0; stage < stages_.size(); ++stage) {
     const std::span slots(slots_);
     for (std::uint32_t i = 0; i < tokens; ++i)
-      rows_[i] = {&caches_[stage], first + i, first + i, slots.first(first),
+      rows_[i] = {caches_[stage].get(), first + i, first + i, slots.first(first),
                   slots.subspan(first, i + 1)};
     const auto rows = std::span(rows_).first(tokens);
     if (stage == 0)

@@ -7,8 +7,8 @@
 
 #include "models/config/config.hpp"
 #include "models/formats/model_files.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/layers/lm_head.hpp"
-#include "models/layers/stage_model.hpp"
 
 namespace flowspec {
 
@@ -42,9 +42,9 @@ class EnginePipeline {
   void forward_segment(std::uint32_t first, std::uint32_t tokens);
 
   ModelConfig config_;
-  std::vector<StageModel> stages_;
+  std::vector<CpuStageModel> stages_;
   LmHead head_;
-  std::vector<KvCache> caches_;
+  std::vector<std::unique_ptr<KvCache>> caches_;
   std::vector<Slot> slots_;
   std::vector<Token> tokens_;
   std::vector<RowContext> rows_;

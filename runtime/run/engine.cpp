@@ -19,8 +19,8 @@
 #include "models/drafts/draft_vocabulary.hpp"
 #include "models/formats/hash_cache.hpp"
 #include "models/formats/user_cache.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/layers/lm_head.hpp"
-#include "models/layers/stage_model.hpp"
 #include "models/numerics.hpp"
 #include "runtime/console/error.hpp"
 #include "runtime/console/failure.hpp"
@@ -259,7 +259,7 @@ StageLoader Engine::stage_loader(LayerRange layers, unsigned threads, std::uint3
           update = bar.part()] {
     return load<StageModel>([&] {
       fail_without_weights(*model, known_hash);
-      return std::make_unique<StageModel>(*model->files, model->config, options, update);
+      return std::make_unique<CpuStageModel>(*model->files, model->config, options, update);
     });
   };
 }
@@ -303,7 +303,7 @@ std::uint64_t Engine::needed_bytes(const std::vector<LayerRange>& stages, std::u
   if (has_head || shares)
     bytes += LmHead::needed_bytes(*target_->files, target_->config, has_head ? max_rows : 0);
   for (const LayerRange& layers : stages)
-    bytes += StageModel::needed_bytes(*target_->files, target_->config, layers, max_rows);
+    bytes += CpuStageModel::needed_bytes(*target_->files, target_->config, layers, max_rows);
   return bytes + (has_draft ? draft_.needed_bytes(draft_rows, draft_.type) : 0);
 }
 

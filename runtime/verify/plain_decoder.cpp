@@ -48,7 +48,7 @@ std::span<const float> PlainDecoder::logits_after(std::span<const Token> tokens)
     auto position = static_cast<Position>(cached_.size());
     cached_.push_back(tokens[position]);
     std::span<const Slot> slots(slots_);
-    RowContext row{&cache_, position, slots_[position], slots.first(position),
+    RowContext row{cache_.get(), position, slots_[position], slots.first(position),
                    slots.subspan(position, 1)};
     layers_.forward_tokens({&cached_.back(), 1}, {&row, 1}, hidden_);
   }

@@ -5,8 +5,8 @@
 
 #include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/layers/lm_head.hpp"
-#include "models/layers/stage_model.hpp"
 #include "models/sampling/filters.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "runtime/run/engine.hpp"
@@ -30,9 +30,9 @@ class PlainDecoder {
 
  private:
   const Tokenizer tokenizer_;
-  StageModel layers_;
+  CpuStageModel layers_;
   LmHead head_;
-  KvCache cache_;
+  std::unique_ptr<KvCache> cache_;
   /// Slot i holds position i.
   std::vector<Slot> slots_;
   /// The tokens whose keys and values are in the cache.

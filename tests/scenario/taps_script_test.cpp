@@ -10,7 +10,7 @@
 #include "models/config/config.hpp"
 #include "models/drafts/eagle3_head.hpp"
 #include "models/formats/gguf.hpp"
-#include "models/layers/stage_model.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "tests/scenario/two_stages.hpp"
 #include "tests/support/eagle3_files.hpp"
 #include "tests/support/temp_folder.hpp"
@@ -60,7 +60,10 @@ class Listening : public DraftModel {
     }
     model_->read_taps(values, rows, features);
   }
-  KvCache make_cache(std::uint32_t slots) const override { return model_->make_cache(slots); }
+  std::unique_ptr<KvCache> make_cache(std::uint32_t slots) const override {
+    return model_->make_cache(slots);
+  }
+  std::size_t cache_bytes(std::uint32_t slots) const override { return model_->cache_bytes(slots); }
   std::uint32_t max_rows() const override { return model_->max_rows(); }
   void forward(std::span<const DraftRow> rows, std::span<const float> features_in,
                std::uint32_t top_k, std::span<Candidate> candidates,
@@ -82,11 +85,11 @@ std::vector<std::vector<float>> taps_of_text(const Story& story, std::size_t cou
   for (std::size_t i = 0; i < count; ++i)
     slots[i] = static_cast<Slot>(i);
   for (std::uint32_t tap : taps) {
-    StageModel model(file, config, {{0, tap}, 1, 64});
+    CpuStageModel model(file, config, {{0, tap}, 1, 64});
     auto cache = model.make_cache(static_cast<std::uint32_t>(count));
     std::vector<RowContext> rows;
     for (std::size_t i = 0; i < count; ++i)
-      rows.push_back({&cache,
+      rows.push_back({cache.get(),
                       static_cast<Position>(i),
                       slots[i],
                       {},

@@ -38,7 +38,6 @@ class FeatureReader : public DraftModel {
     BOOST_REQUIRE(values.size() == 2 * rows);
     std::copy(values.begin(), values.end(), features.begin());
   }
-  KvCache make_cache(std::uint32_t) const override { return {}; }
   std::uint32_t max_rows() const override { return 64; }
   void forward(std::span<const DraftRow> rows, std::span<const float> features_in,
                std::uint32_t top_k, std::span<Candidate> candidates,

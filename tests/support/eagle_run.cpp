@@ -75,7 +75,7 @@ std::vector<std::vector<EagleResult>> run_eagle(DraftModel& head,
                                                 const TestPlan& plan, std::uint32_t top_k) {
   const std::size_t size = head.feature_size();
   std::vector<std::vector<EagleResult>> results;
-  std::vector<KvCache> caches;
+  std::vector<std::unique_ptr<KvCache>> caches;
   for (const EagleTree& tree : trees) {
     results.emplace_back(tree.tree.size());
     caches.push_back(head.make_cache(plan.cache_slots));
@@ -100,7 +100,7 @@ std::vector<std::vector<EagleResult>> run_eagle(DraftModel& head,
       const std::size_t committed = std::min(plan.committed, path.size() - 1);
       DraftRow row;
       row.token = trees[session].tree.tokens[node];
-      row.context = {&caches[session], static_cast<Position>(path.size() - 1), path.back(),
+      row.context = {caches[session].get(), static_cast<Position>(path.size() - 1), path.back(),
                      path.first(committed), path.subspan(committed)};
       rows.push_back(row);
     }

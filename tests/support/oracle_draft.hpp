@@ -32,7 +32,6 @@ class OracleDraft : public DraftModel {
   /// The feature is the sum.
   void read_taps(std::span<const float> values, std::size_t rows,
                  std::span<float> features) override;
-  KvCache make_cache(std::uint32_t) const override { return {}; }
   std::uint32_t max_rows() const override { return 64; }
   void forward(std::span<const DraftRow> rows, std::span<const float> features_in,
                std::uint32_t top_k, std::span<Candidate> candidates,

@@ -4,8 +4,8 @@
 
 #include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/layers/lm_head.hpp"
-#include "models/layers/stage_model.hpp"
 
 namespace flowspec::test {
 
@@ -16,7 +16,7 @@ std::vector<Choice> plain_choices(const std::filesystem::path& model, std::span<
   auto config = read_config(file);
   StageOptions options{.layers = {0, config.layers}, .max_rows = 1};
   options.hidden_type = hidden_type;
-  StageModel stage{file, config, options};
+  CpuStageModel stage{file, config, options};
   LmHead head{file, config, 1, 1};
   auto length = static_cast<std::uint32_t>(prompt.size() + count);
   auto cache = stage.make_cache(length);
@@ -28,7 +28,7 @@ std::vector<Choice> plain_choices(const std::filesystem::path& model, std::span<
   std::vector<float> hidden(config.hidden_size);
   std::vector<float> logits(config.vocab_size);
   for (Position position = 0; text.size() < length; ++position) {
-    RowContext row{&cache, position, position, std::span<const Slot>(slots).first(position),
+    RowContext row{cache.get(), position, position, std::span<const Slot>(slots).first(position),
                    std::span<const Slot>(slots).subspan(position, 1)};
     stage.forward_tokens({&text[position], 1}, {&row, 1}, hidden);
     if (position + 1 < text.size())

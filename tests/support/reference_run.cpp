@@ -4,8 +4,8 @@
 #include <cmath>
 #include <random>
 
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/layers/lm_head.hpp"
-#include "models/layers/stage_model.hpp"
 #include "tests/support/reference_model.hpp"
 #include "tests/support/tree_run.hpp"
 
@@ -28,7 +28,7 @@ ReferenceErrors compare_with_reference(const ModelFiles& files, const ModelConfi
   const std::vector<TestTree> trees{random_tree(random, config.vocab_size, stem, 12)};
   TestPlan plan = plain_plan(trees, 8);
   plan.committed = 5;
-  std::vector<StageModel> stages;
+  std::vector<CpuStageModel> stages;
   // Activations of the bf16 family are rounded; the reference's are not.
   StageOptions options;
   options.layers = {0, config.layers};

@@ -30,7 +30,6 @@ class ScriptedDraft : public DraftModel {
       : prompt_(prompt), table_(table), feature_size_(feature_size), asked_(asked) {}
 
   std::uint32_t feature_size() const override { return feature_size_; }
-  KvCache make_cache(std::uint32_t) const override { return {}; }
   std::uint32_t max_rows() const override { return 64; }
   void forward(std::span<const DraftRow> rows, std::span<const float> features_in,
                std::uint32_t top_k, std::span<Candidate> candidates,

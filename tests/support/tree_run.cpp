@@ -95,13 +95,13 @@ void permute_slots(std::mt19937& random, const std::vector<TestTree>& trees, Tes
   }
 }
 
-Hidden run_plan(std::vector<StageModel>& stages, const std::vector<TestTree>& trees,
+Hidden run_plan(std::vector<CpuStageModel>& stages, const std::vector<TestTree>& trees,
                 const TestPlan& plan) {
   const std::size_t size = stages.front().hidden_size();
   Hidden result(trees.size());
   for (std::size_t session = 0; session < trees.size(); ++session)
     result[session].resize(trees[session].size());
-  std::vector<std::vector<KvCache>> caches(stages.size());
+  std::vector<std::vector<std::unique_ptr<KvCache>>> caches(stages.size());
   for (std::size_t s = 0; s < stages.size(); ++s)
     for (std::size_t session = 0; session < trees.size(); ++session)
       caches[s].push_back(stages[s].make_cache(plan.cache_slots));
@@ -120,7 +120,7 @@ Hidden run_plan(std::vector<StageModel>& stages, const std::vector<TestTree>& tr
       for (std::size_t i = 0; i < segment.size(); ++i) {
         const std::span<const Slot> path(paths[i]);
         const std::size_t committed = std::min(plan.committed, path.size() - 1);
-        rows.push_back({&caches[s][segment[i].session], static_cast<Position>(path.size() - 1),
+        rows.push_back({caches[s][segment[i].session].get(), static_cast<Position>(path.size() - 1),
                         path.back(), path.first(committed), path.subspan(committed)});
       }
       if (s == 0) {

@@ -5,7 +5,7 @@
 #include <random>
 #include <vector>
 
-#include "models/layers/stage_model.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 
 namespace flowspec::test {
 
@@ -50,7 +50,7 @@ void permute_slots(std::mt19937& random, const std::vector<TestTree>& trees, Tes
 
 /// Hidden states by session and node after all `stages`.
 using Hidden = std::vector<std::vector<std::vector<float>>>;
-Hidden run_plan(std::vector<StageModel>& stages, const std::vector<TestTree>& trees,
+Hidden run_plan(std::vector<CpuStageModel>& stages, const std::vector<TestTree>& trees,
                 const TestPlan& plan);
 
 /// True if all values have the same bits.

@@ -21,7 +21,9 @@
 #include "actors/type_ids.hpp"
 #include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/tokenizer/tokenizer.hpp"
+#include "tests/support/path_stage.hpp"
 #include "tests/support/pipeline_world.hpp"
 
 namespace flowspec::test {
@@ -44,14 +46,15 @@ inline LayerRange share_of(const ModelConfig& model, std::uint32_t index, std::u
   return {model.layers * index / stages, model.layers * (index + 1) / stages};
 }
 
-/// Stage `index`, with these layers of the model.
+/// Stage `index`, with these layers of the model, which checks what is in the slots that it reads.
 inline StageConfig stage_of(const std::shared_ptr<GgufFile>& file, const ModelConfig& model,
                             std::uint32_t index, LayerRange layers, std::uint32_t rows) {
   StageConfig stage;
   stage.stage = index;
   stage.vocab_size = model.vocab_size;
   stage.load = [=]() -> caf::expected<std::unique_ptr<StageModel>> {
-    return std::make_unique<StageModel>(*file, model, StageOptions{layers, 1, rows});
+    return std::make_unique<PathStage>(
+        std::make_unique<CpuStageModel>(*file, model, StageOptions{layers, 1, rows}));
   };
   return stage;
 }

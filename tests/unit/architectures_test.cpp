@@ -9,8 +9,8 @@
 #include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/formats/hf_folder.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/layers/lm_head.hpp"
-#include "models/layers/stage_model.hpp"
 #include "models/open_model.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/hf_writer.hpp"
@@ -143,7 +143,7 @@ BOOST_AUTO_TEST_CASE(a_mistral_folder_is_a_llama_with_its_own_name) {
 std::vector<std::vector<float>> outputs(const ModelFiles& files, const ModelConfig& config) {
   std::mt19937 random(3);
   const std::vector<TestTree> trees{random_tree(random, config.vocab_size, 20, 12)};
-  std::vector<StageModel> stages;
+  std::vector<CpuStageModel> stages;
   stages.emplace_back(files, config, StageOptions{{0, 1}});
   stages.emplace_back(files, config, StageOptions{{1, config.layers}});
   std::vector<std::vector<float>> result = run_plan(stages, trees, plain_plan(trees, 8))[0];

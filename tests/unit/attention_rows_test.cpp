@@ -7,7 +7,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "models/kv/kv_cache.hpp"
+#include "models/kv/host_kv_cache.hpp"
 #include "models/ops/attention.hpp"
 #include "tests/support/tree_run.hpp"
 
@@ -20,8 +20,8 @@ namespace {
 class Segment {
  public:
   Segment(const AttentionShape& shape, KvType type) : shape_(shape) {
-    for (KvCache& cache : caches_) {
-      cache = KvCache(1, shape.kv_heads, shape.head_dim, slots, type);
+    for (int i = 0; i < 2; ++i) {
+      auto& cache = caches_.emplace_back(1, shape.kv_heads, shape.head_dim, slots, type);
       for (Slot slot = 0; slot < slots; ++slot) {
         cache.write_keys(0, slot, numbers(std::size_t{shape.kv_heads} * shape.head_dim));
         cache.write_values(0, slot, numbers(std::size_t{shape.kv_heads} * shape.head_dim));
@@ -51,7 +51,8 @@ class Segment {
       rows.push_back({&caches_[cache], static_cast<Position>(all.size() - 1), all.back(),
                       all.first(committed), all.subspan(committed)});
     }
-    const std::size_t stride = std::size_t{shape_.heads} * KvCache::head_stride(shape_.head_dim);
+    const std::size_t stride =
+        std::size_t{shape_.heads} * HostKvCache::head_stride(shape_.head_dim);
     const std::size_t width = std::size_t{shape_.heads} * shape_.head_dim;
     random_.seed(3);
     const auto queries = numbers(rows.size() * stride);
@@ -83,7 +84,7 @@ class Segment {
 
   AttentionShape shape_;
   std::mt19937 random_{1};
-  KvCache caches_[2];
+  std::vector<HostKvCache> caches_;
   std::vector<Slot> order_;
   std::vector<std::vector<Slot>> contexts_;
   std::vector<Split> splits_;

@@ -12,7 +12,7 @@
 
 #include "models/formats/tensor_type.hpp"
 #include "models/kernels/kernels.hpp"
-#include "models/kv/kv_cache.hpp"
+#include "models/kv/host_kv_cache.hpp"
 #include "models/ops/attention_kernels.hpp"
 #include "tests/support/tree_run.hpp"
 
@@ -112,7 +112,7 @@ class Text {
     std::iota(slots_.begin(), slots_.end(), Slot{0});
     std::ranges::shuffle(slots_, random);
     slots_.resize(length);
-    queries_ = random_values(random, shape.heads * KvCache::head_stride(shape.head_dim));
+    queries_ = random_values(random, shape.heads * HostKvCache::head_stride(shape.head_dim));
     const std::size_t width = std::size_t{shape.kv_heads} * shape.head_dim;
     for (const Slot slot : slots_) {
       keys_.push_back(random_values(random, width));
@@ -137,7 +137,7 @@ class Text {
   double bound() const {
     double largest_value = 0;
     double largest_sum = 0;
-    const std::size_t stride = KvCache::head_stride(shape_.head_dim);
+    const std::size_t stride = HostKvCache::head_stride(shape_.head_dim);
     for (std::size_t p = 0; p < keys_.size(); ++p) {
       for (const float v : values_[p])
         largest_value = std::max(largest_value, std::abs(static_cast<double>(v)));
@@ -158,7 +158,7 @@ class Text {
  private:
   AttentionShape shape_;
   std::vector<Slot> slots_;
-  KvCache cache_;
+  HostKvCache cache_;
   std::vector<float> queries_;
   std::vector<std::vector<float>> keys_;
   std::vector<std::vector<float>> values_;
@@ -187,12 +187,12 @@ BOOST_AUTO_TEST_CASE(halves_are_as_near_to_floats_as_their_rounding_allows) {
 BOOST_AUTO_TEST_CASE(a_cache_keeps_what_is_written_in_its_type) {
   const std::vector<float> keys{1, 2, 1e6F, -1e6F, 5, 6};
   const std::vector<float> values{0.1F, 0.2F, 0.3F, 0.4F, 0.5F, 0.6F};
-  const auto write = [&](KvCache& cache) {
+  const auto write = [&](HostKvCache& cache) {
     cache.write_keys(1, 2, keys);
     cache.write_values(1, 2, values);
   };
-  KvCache exact(2, 2, 3, 4, KvType::f32);
-  KvCache rounded(2, 2, 3, 4, KvType::f16);
+  HostKvCache exact(2, 2, 3, 4, KvType::f32);
+  HostKvCache rounded(2, 2, 3, 4, KvType::f16);
   write(exact);
   write(rounded);
   const auto as_float = [](Half half) { return f16_to_float(static_cast<std::uint16_t>(half)); };

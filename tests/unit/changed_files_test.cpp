@@ -21,8 +21,8 @@
 #include "models/formats/file_mapping.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/formats/mapping_guard.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/layers/lm_head.hpp"
-#include "models/layers/stage_model.hpp"
 #include "models/open_model.hpp"
 #include "tests/support/eagle_files.hpp"
 #include "tests/support/gguf_writer.hpp"
@@ -93,11 +93,11 @@ BOOST_AUTO_TEST_CASE(a_stage_whose_file_is_cut_between_two_layers_is_refused) {
     bool is_cut = false;
     check_refused(
         [&] {
-          const StageModel stage(*model.files, model.config, {{0, 4}},
-                                 [&](std::uint64_t, std::uint64_t) {
-                                   if (!std::exchange(is_cut, true))
-                                     cut(*model.files);
-                                 });
+          const CpuStageModel stage(*model.files, model.config, {{0, 4}},
+                                    [&](std::uint64_t, std::uint64_t) {
+                                      if (!std::exchange(is_cut, true))
+                                        cut(*model.files);
+                                    });
         },
         (models.folder / name).string());
     BOOST_TEST(is_cut);
@@ -111,7 +111,7 @@ BOOST_AUTO_TEST_CASE(a_stage_or_head_whose_file_was_cut_before_it_is_read_is_ref
     cut(*model.files);
     check_refused(
         [&] {
-          const StageModel stage(*model.files, model.config, {{0, 4}});
+          const CpuStageModel stage(*model.files, model.config, {{0, 4}});
         },
         (models.folder / name).string());
     check_refused([&] { const LmHead head(*model.files, model.config, 1, 8); },

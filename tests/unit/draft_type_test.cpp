@@ -84,7 +84,7 @@ Likeness likeness(const Trees& trees, const std::vector<EagleResult>& a,
 std::vector<Candidate> candidates(const std::filesystem::path& path, LoadType type) {
   const GgufFile file = GgufFile::open(path);
   SmallLm draft(file, read_config(file), 1, 64, {}, KvType::f32, 0, type);
-  KvCache cache = draft.make_cache(10);
+  const auto cache = draft.make_cache(10);
   std::vector<Slot> slots(10);
   std::iota(slots.begin(), slots.end(), Slot{0});
   std::vector<DraftRow> rows;
@@ -92,7 +92,7 @@ std::vector<Candidate> candidates(const std::filesystem::path& path, LoadType ty
     const std::span<const Slot> path_slots(slots.data(), i + 1);
     rows.push_back(
         {static_cast<Token>(20 + i),
-         {&cache, static_cast<Position>(i), slots[i], path_slots.first(i), path_slots.last(1)},
+         {cache.get(), static_cast<Position>(i), slots[i], path_slots.first(i), path_slots.last(1)},
          {},
          {}});
   }

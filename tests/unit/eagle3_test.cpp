@@ -285,9 +285,9 @@ BOOST_AUTO_TEST_CASE(the_first_token_has_no_row) {
   const TempFolder folder;
   Eagle3Files(Eagle3Dialect::safeailab, shape, 3).write(folder.path());
   Eagle3Head head(folder.path(), target.files(), target.config(), target.lm_head());
-  KvCache cache = head.make_cache(4);
+  const auto cache = head.make_cache(4);
   const std::vector<Slot> slots{2};
-  const std::vector<DraftRow> rows{{7, {&cache, 0, 2, {}, slots}, {}, {}}};
+  const std::vector<DraftRow> rows{{7, {cache.get(), 0, 2, {}, slots}, {}, {}}};
   std::vector<float> features(32, 3);
   std::vector<Candidate> candidates(3);
   head.forward(rows, std::vector<float>(32, 0.5F), 3, candidates, features);

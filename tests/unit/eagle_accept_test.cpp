@@ -18,7 +18,7 @@
 #include "models/config/config.hpp"
 #include "models/drafts/eagle_head.hpp"
 #include "models/formats/gguf.hpp"
-#include "models/layers/stage_model.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/sampling/sampler.hpp"
 #include "tests/support/paths.hpp"
 
@@ -53,7 +53,7 @@ struct Pair {
 
   GgufFile file;
   ModelConfig config;
-  StageModel target;
+  CpuStageModel target;
   LmHead lm_head;
   EagleHead head;
   // Of committed tokens the slot is the position.
@@ -64,12 +64,12 @@ struct Pair {
 Text greedy_text(Pair& pair, const std::vector<Token>& prompt, std::size_t new_tokens) {
   Text text{prompt, prompt.size(), {}};
   const std::size_t size = pair.config.hidden_size;
-  KvCache cache = pair.target.make_cache(context);
+  const auto cache = pair.target.make_cache(context);
   std::vector<float> hidden(size);
   std::vector<float> logits(pair.config.vocab_size);
   const std::span<const Slot> slots(pair.slots);
   for (std::size_t p = 0; p < text.tokens.size(); ++p) {
-    const RowContext row{&cache, static_cast<Position>(p), slots[p], slots.first(p),
+    const RowContext row{cache.get(), static_cast<Position>(p), slots[p], slots.first(p),
                          slots.subspan(p, 1)};
     pair.target.forward_tokens({&text.tokens[p], 1}, {&row, 1}, hidden);
     pair.lm_head.features(hidden, 1, hidden);
@@ -148,14 +148,14 @@ std::map<std::pair<int, Token>, int> grow(Pair& pair, KvCache& cache, std::size_
 
 /// Tokens that each verification of the text emits, the target's own included.
 std::vector<std::size_t> accept_counts(Pair& pair, const Text& text) {
-  KvCache cache = pair.head.make_cache(context + top_k * depth);
+  const auto cache = pair.head.make_cache(context + top_k * depth);
   const std::size_t size = pair.head.feature_size();
   const std::span<const Slot> slots(pair.slots);
   std::vector<DraftRow> rows(text.tokens.size());
   std::vector<float> features_in(rows.size() * size);
   for (std::size_t p = 0; p < rows.size(); ++p) {
     rows[p].token = text.tokens[p];
-    rows[p].context = {&cache, static_cast<Position>(p), slots[p], slots.first(p),
+    rows[p].context = {cache.get(), static_cast<Position>(p), slots[p], slots.first(p),
                        slots.subspan(p, 1)};
     if (p > 0) {
       std::copy_n(text.features.begin() + static_cast<std::ptrdiff_t>((p - 1) * size), size,
@@ -170,7 +170,7 @@ std::vector<std::size_t> accept_counts(Pair& pair, const Text& text) {
   const std::size_t last = text.tokens.size() - 1;
   for (std::size_t root = text.prompt_size; root < last;) {
     const auto begin = features.begin() + static_cast<std::ptrdiff_t>(root * size);
-    const auto tree = grow(pair, cache, root, {begin, begin + static_cast<std::ptrdiff_t>(size)},
+    const auto tree = grow(pair, *cache, root, {begin, begin + static_cast<std::ptrdiff_t>(size)},
                            std::span(candidates).subspan(root * top_k, top_k));
     std::size_t accepted = 0;
     int node = -1;

@@ -148,14 +148,14 @@ BOOST_AUTO_TEST_CASE(the_first_token_has_no_row) {
   EagleHead head(folder.path(), target.lm_head());
   BOOST_TEST(head.feature_size() == 64U);
   BOOST_TEST(head.max_rows() == 64U);
-  KvCache cache = head.make_cache(4);
+  const auto cache = head.make_cache(4);
   BOOST_TEST(cache.layers() == 1U);
   const std::vector<Slot> slots{2, 0};
   std::vector<DraftRow> rows(2);
   rows[0].token = 7;
-  rows[0].context = {&cache, 0, 2, {}, std::span(slots).first(1)};
+  rows[0].context = {cache.get(), 0, 2, {}, std::span(slots).first(1)};
   rows[1].token = 9;
-  rows[1].context = {&cache, 1, 0, std::span(slots).first(1), std::span(slots).subspan(1)};
+  rows[1].context = {cache.get(), 1, 0, std::span(slots).first(1), std::span(slots).subspan(1)};
   const std::vector<float> features_in(128, 0.5F);
   std::vector<float> features(128, 3);
   std::vector<Candidate> candidates(6);

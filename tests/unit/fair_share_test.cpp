@@ -34,7 +34,6 @@ class WrongDraft : public DraftModel {
   explicit WrongDraft(std::uint32_t feature_size) : feature_size_(feature_size) {}
 
   std::uint32_t feature_size() const override { return feature_size_; }
-  KvCache make_cache(std::uint32_t) const override { return {}; }
   std::uint32_t max_rows() const override { return 64; }
   void forward(std::span<const DraftRow> rows, std::span<const float>, std::uint32_t top_k,
                std::span<Candidate> candidates, std::span<float>) override {

@@ -15,7 +15,7 @@
 #include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/kernels/kernels.hpp"
-#include "models/kv/kv_cache.hpp"
+#include "models/kv/host_kv_cache.hpp"
 #include "models/numerics.hpp"
 #include "models/ops/attention.hpp"
 #include "models/ops/bf16/family.hpp"
@@ -206,7 +206,7 @@ std::vector<float> attend(const kernels::AttentionKernels& loops, KvType type) {
   constexpr std::uint32_t heads = 6;
   constexpr std::uint32_t kv_heads = 2;
   constexpr std::uint32_t count = 77;
-  KvCache cache(1, kv_heads, dim, count, type);
+  HostKvCache cache(1, kv_heads, dim, count, type);
   std::vector<Slot> slots(count);
   for (std::uint32_t p = 0; p < count; ++p) {
     slots[p] = p * 31 % count;

@@ -18,8 +18,8 @@
 #include "models/drafts/small_lm.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/formats/hf_folder.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/layers/lm_head.hpp"
-#include "models/layers/stage_model.hpp"
 #include "models/open_model.hpp"
 #include "tests/support/check_error.hpp"
 #include "tests/support/gguf_writer.hpp"
@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(unfit_tensors_are_named) {
   const GgufFile file = GgufFile::open(path);
   const ModelConfig config = read_config(file);
   const auto load = [&](const ModelConfig& c, LayerRange range) {
-    return [&file, c, range] { const StageModel model(file, c, {range}); };
+    return [&file, c, range] { const CpuStageModel model(file, c, {range}); };
   };
   ModelConfig wrong = config;
   wrong.ffn_size += 1;
@@ -61,10 +61,10 @@ BOOST_AUTO_TEST_CASE(a_stage_without_layers_passes_hidden_states_on) {
   const std::filesystem::path path = folder / "model.gguf";
   write_llama_gguf(path, {}, {}, 1);
   const GgufFile file = GgufFile::open(path);
-  StageModel stage(file, read_config(file), {{1, 1}});
-  KvCache cache = stage.make_cache(4);
+  CpuStageModel stage(file, read_config(file), {{1, 1}});
+  const auto cache = stage.make_cache(4);
   const std::vector<Slot> tail{0};
-  const std::vector<RowContext> rows{{&cache, 0, 0, {}, tail}};
+  const std::vector<RowContext> rows{{cache.get(), 0, 0, {}, tail}};
   std::vector<float> hidden(stage.hidden_size());
   std::iota(hidden.begin(), hidden.end(), -3.0F);
   std::vector<float> out(hidden.size());
@@ -146,7 +146,7 @@ BOOST_AUTO_TEST_CASE(biases_and_norms_of_an_architecture_have_to_be_there) {
     ModelConfig config = read_config(file);
     config.qkv_bias = architecture == "qwen2";
     config.qk_norm = architecture == "qwen3";
-    check_error([&] { const StageModel model(file, config, {{1, 2}}); }, {tensor, "missing"});
+    check_error([&] { const CpuStageModel model(file, config, {{1, 2}}); }, {tensor, "missing"});
   };
   check("qwen2", "'blk.1.attn_q.bias' of shape [64]");
   check("qwen3", "'blk.1.attn_q_norm.weight' of shape [16]");
@@ -163,16 +163,16 @@ BOOST_AUTO_TEST_CASE(progress_counts_the_bytes_of_the_stage) {
     if (tensor.name.starts_with("blk.1.") || tensor.name.starts_with("blk.2."))
       expected += tensor.data.size();
   std::vector<std::uint64_t> steps;
-  const StageModel model(file, read_config(file), {{1, 3}},
-                         [&](std::uint64_t done, std::uint64_t total) {
-                           BOOST_TEST(total == expected);
-                           steps.push_back(done);
-                         });
+  const CpuStageModel model(file, read_config(file), {{1, 3}},
+                            [&](std::uint64_t done, std::uint64_t total) {
+                              BOOST_TEST(total == expected);
+                              steps.push_back(done);
+                            });
   BOOST_TEST(steps.size() >= 2U);
   BOOST_TEST(std::is_sorted(steps.begin(), steps.end()));
   BOOST_TEST(steps.back() == expected);
   const auto bytes = [&file](LayerRange range) {
-    return StageModel::stored_bytes(file, read_config(file), range);
+    return CpuStageModel::stored_bytes(file, read_config(file), range);
   };
   BOOST_TEST(bytes({1, 3}) == expected);
   BOOST_TEST(bytes({0, 3}) - bytes({1, 3}) - bytes({3, 4}) ==
@@ -230,7 +230,7 @@ void check_pages(const ModelFiles& files, const ModelConfig& config,
                  LoadType type = LoadType::as_is) {
   const Locked before(*files.find("blk.0.ffn_up.weight"));
   const Locked after(*files.find("blk.2.ffn_up.weight"));
-  const StageModel model(files, config, {.layers = {1, 2}, .load_type = type});
+  const CpuStageModel model(files, config, {.layers = {1, 2}, .load_type = type});
   const auto left = resident_pages(*files.find("blk.1.ffn_up.weight"));
   if (!left) {
     BOOST_TEST_MESSAGE("skipped: the system does not tell which pages are in memory");
@@ -245,10 +245,10 @@ BOOST_AUTO_TEST_CASE(what_happens_to_the_file_later_changes_nothing) {
   write_llama_gguf(folder / "model.gguf", {}, {}, 1);
   std::mt19937 random(2);
   const std::vector<TestTree> trees{random_tree(random, 320, 10, 0)};
-  const auto run = [&trees](std::vector<StageModel>& stages) {
+  const auto run = [&trees](std::vector<CpuStageModel>& stages) {
     return run_plan(stages, trees, plain_plan(trees, 64));
   };
-  std::vector<StageModel> stages;
+  std::vector<CpuStageModel> stages;
   {
     const GgufFile file = GgufFile::open(folder / "model.gguf");
     stages.emplace_back(file, read_config(file), StageOptions{{0, 2}});
@@ -272,7 +272,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_changes_while_it_is_read_is_told) {
   };
   check_error(
       [&] {
-        const StageModel model(file, config, {{0, 2}}, change);
+        const CpuStageModel model(file, config, {{0, 2}}, change);
       },
       {path.string(), "was changed while it was read"});
   check_error([&] { const LmHead head(file, config, 1, 8); }, {"was changed while it was read"});
@@ -282,7 +282,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_changes_while_it_is_read_is_told) {
   write_llama_gguf(path, {}, {}, 1);
   check_error(
       [&] {
-        const StageModel model(second, config, {{0, 2}});
+        const CpuStageModel model(second, config, {{0, 2}});
       },
       {"was changed while it was read"});
 }
@@ -311,11 +311,11 @@ BOOST_AUTO_TEST_CASE(five_bit_integers_need_bytes_and_other_types_what_they_take
     write_llama_gguf(folder / "model.gguf", shape, {type, type, type}, 1);
     const GgufFile file = GgufFile::open(folder / "model.gguf");
     const ModelConfig config = read_config(file);
-    const auto all = StageModel::needed_bytes(file, config, {0, 2}, 8);
-    const auto stored = StageModel::stored_bytes(file, config, {1, 2});
-    const auto scratch = all - StageModel::needed_bytes(file, config, {0, 2}, 0);
-    const auto layer = StageModel::needed_bytes(file, config, {1, 2}, 0);
-    BOOST_TEST(all == StageModel::needed_bytes(file, config, {0, 1}, 0) + layer + scratch);
+    const auto all = CpuStageModel::needed_bytes(file, config, {0, 2}, 8);
+    const auto stored = CpuStageModel::stored_bytes(file, config, {1, 2});
+    const auto scratch = all - CpuStageModel::needed_bytes(file, config, {0, 2}, 0);
+    const auto layer = CpuStageModel::needed_bytes(file, config, {1, 2}, 0);
+    BOOST_TEST(all == CpuStageModel::needed_bytes(file, config, {0, 1}, 0) + layer + scratch);
     BOOST_TEST(LmHead::needed_bytes(file, config, 8) > file.find("output.weight")->data.size());
     return std::pair(static_cast<double>(layer) / static_cast<double>(stored), layer);
   };
@@ -353,17 +353,16 @@ BOOST_AUTO_TEST_CASE(caches_take_what_they_say) {
   const TempFolder folder;
   write_llama_gguf(folder / "model.gguf", {}, {}, 1);
   const GgufFile file = GgufFile::open(folder / "model.gguf");
-  const StageModel model(file, read_config(file), {{0, 2}});
-  const KvCache cache = model.make_cache(100);
-  BOOST_TEST(cache.slots() == 100U);
-  BOOST_TEST(cache.layers() == 2U);
-  BOOST_TEST(cache.bytes() == model.cache_bytes(100));
-  BOOST_TEST(cache.bytes() == 2U * 2 * 100 * 2 * 16 * sizeof(float));
-  const StageModel halves(file, read_config(file), {.layers = {0, 2}, .kv_type = KvType::f16});
-  BOOST_TEST(halves.make_cache(100).bytes() == cache.bytes() / 2);
-  BOOST_TEST(halves.cache_bytes(100) == cache.bytes() / 2);
-  BOOST_TEST(KvCache().bytes() == 0U);
-  BOOST_CHECK_THROW(KvCache(1U << 31, 1U << 16, 1U << 16, 1U << 31), std::bad_alloc);
+  const CpuStageModel model(file, read_config(file), {{0, 2}});
+  const auto cache = model.make_cache(100);
+  BOOST_TEST(cache->slots() == 100U);
+  BOOST_TEST(cache->layers() == 2U);
+  BOOST_TEST(cache->bytes() == model.cache_bytes(100));
+  BOOST_TEST(cache->bytes() == 2U * 2 * 100 * 2 * 16 * sizeof(float));
+  const CpuStageModel halves(file, read_config(file), {.layers = {0, 2}, .kv_type = KvType::f16});
+  BOOST_TEST(halves.make_cache(100)->bytes() == cache->bytes() / 2);
+  BOOST_TEST(halves.cache_bytes(100) == cache->bytes() / 2);
+  BOOST_CHECK_THROW(HostKvCache(1U << 31, 1U << 16, 1U << 16, 1U << 31), std::bad_alloc);
 }
 
 BOOST_AUTO_TEST_CASE(a_small_lm_may_have_other_numbers_of_tokens_than_its_target) {
@@ -373,9 +372,9 @@ BOOST_AUTO_TEST_CASE(a_small_lm_may_have_other_numbers_of_tokens_than_its_target
   const ModelConfig config = read_config(file);
   const auto candidates = [&](std::uint32_t target_vocab_size, Token token) {
     SmallLm draft(file, config, 1, 4, {}, KvType::f32, target_vocab_size);
-    KvCache cache = draft.make_cache(1);
+    const auto cache = draft.make_cache(1);
     const std::vector<Slot> slots{0};
-    const DraftRow row{token, {&cache, 0, 0, {}, slots}, {}, {}};
+    const DraftRow row{token, {cache.get(), 0, 0, {}, slots}, {}, {}};
     std::vector<Candidate> found(config.vocab_size);
     draft.forward({&row, 1}, {}, config.vocab_size, found, {});
     return found;
@@ -401,7 +400,7 @@ BOOST_AUTO_TEST_CASE(small_lm_proposes_the_likeliest_tokens) {
   write_llama_gguf(folder / "model.gguf", {}, {}, 1);
   const GgufFile file = GgufFile::open(folder / "model.gguf");
   const ModelConfig config = read_config(file);
-  std::vector<StageModel> stages;
+  std::vector<CpuStageModel> stages;
   stages.emplace_back(file, config, StageOptions{{0, config.layers}});
   LmHead head(file, config, 1, 64);
   SmallLm draft(file, config, 1, 4);
@@ -411,14 +410,14 @@ BOOST_AUTO_TEST_CASE(small_lm_proposes_the_likeliest_tokens) {
   std::mt19937 random(2);
   const std::vector<TestTree> trees{random_tree(random, config.vocab_size, 10, 0)};
   const Hidden hidden = run_plan(stages, trees, plain_plan(trees, 64));
-  KvCache cache = draft.make_cache(10);
+  const auto cache = draft.make_cache(10);
   std::vector<Slot> slots(10);
   std::iota(slots.begin(), slots.end(), Slot{0});
   std::vector<DraftRow> rows;
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const std::span<const Slot> path(slots.data(), i + 1);
     rows.push_back({trees[0].tokens[i],
-                    {&cache, static_cast<Position>(i), slots[i], path.first(i), path.last(1)},
+                    {cache.get(), static_cast<Position>(i), slots[i], path.first(i), path.last(1)},
                     {},
                     {}});
   }

@@ -8,7 +8,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "models/base/error.hpp"
-#include "models/layers/stage_model.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/temp_folder.hpp"
 
@@ -43,7 +43,7 @@ BOOST_FIXTURE_TEST_CASE(layers_are_measured_with_one_sixteen_and_sixty_four_rows
   auto open = model();
   auto speed = measure_layers(open, 1, plenty);
   BOOST_TEST(speed.threads == 1U);
-  BOOST_TEST(speed.layer_bytes == StageModel::stored_bytes(*open.files, open.config, {1, 2}));
+  BOOST_TEST(speed.layer_bytes == CpuStageModel::stored_bytes(*open.files, open.config, {1, 2}));
   BOOST_TEST(speed.row_ns > 0U);
   // 64 times the work, of which none can be shared but the reading.
   BOOST_TEST(speed.rows64_ns > speed.row_ns);

@@ -10,8 +10,8 @@
 #include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/kernels/rounding.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/layers/lm_head.hpp"
-#include "models/layers/stage_model.hpp"
 #include "models/numerics.hpp"
 #include "models/ops/linear.hpp"
 #include "tests/support/gguf_writer.hpp"
@@ -37,9 +37,9 @@ struct Fixture {
     expected = run({config.layers}, plain_plan(trees, 1));
   }
 
-  std::vector<StageModel> stages(const std::vector<std::uint32_t>& sizes, unsigned threads = 1,
-                                 std::uint32_t max_rows = 64) const {
-    std::vector<StageModel> result;
+  std::vector<CpuStageModel> stages(const std::vector<std::uint32_t>& sizes, unsigned threads = 1,
+                                    std::uint32_t max_rows = 64) const {
+    std::vector<CpuStageModel> result;
     std::uint32_t first = 0;
     for (const std::uint32_t size : sizes) {
       result.emplace_back(*file, config,
@@ -56,7 +56,7 @@ struct Fixture {
 
   Hidden run(const std::vector<std::uint32_t>& sizes, const TestPlan& plan, unsigned threads = 1,
              std::uint32_t max_rows = 64) const {
-    std::vector<StageModel> models = stages(sizes, threads, max_rows);
+    std::vector<CpuStageModel> models = stages(sizes, threads, max_rows);
     return run_plan(models, trees, plan);
   }
 
@@ -203,12 +203,12 @@ std::vector<std::vector<float>> copied_taps(const Fixture& fixture,
     slots.push_back(static_cast<Slot>(i));
   }
   std::vector<float> hidden(size);
-  for (StageModel& stage : fixture.stages(sizes, 1, 4)) {
-    KvCache cache = stage.make_cache(rows);
+  for (CpuStageModel& stage : fixture.stages(sizes, 1, 4)) {
+    const auto cache = stage.make_cache(rows);
     std::vector<RowContext> contexts;
     for (std::size_t i = 0; i < rows; ++i)
       contexts.push_back(
-          {&cache, static_cast<Position>(i), slots[i], {}, std::span(slots).first(i + 1)});
+          {cache.get(), static_cast<Position>(i), slots[i], {}, std::span(slots).first(i + 1)});
     std::vector<LayerTap> wanted;
     for (std::size_t i = 0; i < taps.size(); ++i)
       if (stage.has_tap(taps[i]))
@@ -230,10 +230,10 @@ BOOST_AUTO_TEST_CASE(taps_are_what_enters_a_layer_wherever_the_layers_are_split)
     BOOST_TEST((copied_taps(fixture, sizes, taps) == expected));
   // Tap j is what layers 0 to j - 1 give by themselves.
   for (std::size_t i = 1; i < taps.size(); ++i) {
-    StageModel stage(*fixture.file, fixture.config, {{0, taps[i]}});
-    KvCache cache = stage.make_cache(1);
+    CpuStageModel stage(*fixture.file, fixture.config, {{0, taps[i]}});
+    const auto cache = stage.make_cache(1);
     const std::vector<Slot> slot{0};
-    const RowContext first{&cache, 0, 0, {}, slot};
+    const RowContext first{cache.get(), 0, 0, {}, slot};
     const std::vector<Token> token{3};
     std::vector<float> hidden(fixture.config.hidden_size);
     stage.forward_tokens(token, {&first, 1}, hidden);

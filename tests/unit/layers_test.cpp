@@ -9,8 +9,8 @@
 
 #include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/layers/lm_head.hpp"
-#include "models/layers/stage_model.hpp"
 #include "models/sampling/candidates.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/paths.hpp"
@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(each_stage_continues_the_one_before) {
   const ReferenceModel reference(file, config);
   std::mt19937 random(12);
   const std::vector<TestTree> trees{random_tree(random, config.vocab_size, 9, 0)};
-  std::vector<StageModel> stages;
+  std::vector<CpuStageModel> stages;
   for (std::uint32_t layer = 0; layer < shape.layers; ++layer) {
     stages.emplace_back(file, config, StageOptions{{layer, layer + 1}});
     BOOST_TEST(stages.back().layers().size() == 1U);
@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(continues_stories_as_other_programs_do) {
   }
   const GgufFile file = GgufFile::open(folder + "stories260K.gguf");
   const ModelConfig config = read_config(file);
-  std::vector<StageModel> stages;
+  std::vector<CpuStageModel> stages;
   stages.emplace_back(file, config, StageOptions{{0, config.layers}});
   LmHead head(file, config, 1, 16);
   std::size_t compared = 0;

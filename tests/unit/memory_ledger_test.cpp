@@ -11,6 +11,7 @@
 
 #include "actors/support/kv_pool.hpp"
 #include "models/base/error.hpp"
+#include "models/kv/host_kv_cache.hpp"
 
 using namespace flowspec;
 
@@ -41,8 +42,8 @@ struct MachineWithRoom {
   }
 };
 
-KvCache make_cache(std::uint32_t slots) {
-  return {1, 1, 1024, slots};
+std::unique_ptr<KvCache> make_cache(std::uint32_t slots) {
+  return std::make_unique<HostKvCache>(1, 1, 1024, slots);
 }
 
 }  // namespace

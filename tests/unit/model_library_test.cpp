@@ -24,7 +24,7 @@
 #include "models/base/error.hpp"
 #include "models/formats/file_hash.hpp"
 #include "models/formats/gguf.hpp"
-#include "models/layers/stage_model.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/numerics.hpp"
 #include "models/open_model.hpp"
 #include "tests/support/gguf_writer.hpp"
@@ -69,10 +69,11 @@ std::vector<float> hidden_of(StageModel& stage) {
   const std::vector<Token> tokens{5, 9, 2, 7, 7, 300, 1, 40};
   std::vector<Slot> slots(tokens.size());
   std::iota(slots.begin(), slots.end(), Slot{0});
-  KvCache cache = stage.make_cache(static_cast<std::uint32_t>(slots.size()));
+  const auto cache = stage.make_cache(static_cast<std::uint32_t>(slots.size()));
   std::vector<RowContext> rows;
   for (std::size_t i = 0; i < slots.size(); ++i)
-    rows.push_back({&cache, slots[i], static_cast<Position>(i), {}, std::span(slots).first(i + 1)});
+    rows.push_back(
+        {cache.get(), slots[i], static_cast<Position>(i), {}, std::span(slots).first(i + 1)});
   std::vector<float> hidden(tokens.size() * stage.hidden_size());
   stage.forward_tokens(tokens, rows, hidden);
   return hidden;
@@ -114,7 +115,7 @@ struct Revisions {
 
   std::vector<float> hidden(const std::string& name) const {
     const GgufFile opened = GgufFile::open(file(name));
-    StageModel stage(opened, read_config(opened), {.layers = {0, 2}});
+    CpuStageModel stage(opened, read_config(opened), {.layers = {0, 2}});
     return hidden_of(stage);
   }
 
@@ -354,7 +355,8 @@ BOOST_AUTO_TEST_CASE(a_stage_multiplies_as_the_run_has_agreed) {
     BOOST_REQUIRE(plan.engaged());
     const auto stage = plan->load();
     BOOST_REQUIRE(stage.engaged());
-    StageModel expected(file, config, {{0, config.layers}, 1, spec.max_rows, spec.kv_type, form});
+    CpuStageModel expected(file, config,
+                           {{0, config.layers}, 1, spec.max_rows, spec.kv_type, form});
     BOOST_TEST((hidden_of(**stage) == hidden_of(expected)), numerics);
   }
   // The id says how hidden states are rounded; both have to say the same.
@@ -368,6 +370,6 @@ BOOST_AUTO_TEST_CASE(a_stage_multiplies_as_the_run_has_agreed) {
   BOOST_REQUIRE(stage.engaged());
   StageOptions options_there{.layers = {0, config.layers}, .max_rows = spec.max_rows};
   options_there.hidden_type = HiddenType::bf16;
-  StageModel expected(file, config, options_there);
+  CpuStageModel expected(file, config, options_there);
   BOOST_TEST((hidden_of(**stage) == hidden_of(expected)));
 }

@@ -15,8 +15,8 @@
 
 #include "models/config/config.hpp"
 #include "models/formats/gguf.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/layers/lm_head.hpp"
-#include "models/layers/stage_model.hpp"
 #include "models/ops/bf16/family.hpp"
 #include "models/tokenizer/tokenizer.hpp"
 #include "tests/support/gguf_writer.hpp"
@@ -70,7 +70,7 @@ double loss(const GgufFile& file, const std::vector<std::vector<Token>>& texts,
             KvType kv_type = KvType::f32, HiddenType hidden_type = HiddenType::f32,
             LinearForm form = LinearForm::packed) {
   const ModelConfig config = read_config(file);
-  StageModel model(
+  CpuStageModel model(
       file, config,
       {.layers = {0, config.layers}, .kv_type = kv_type, .form = form, .hidden_type = hidden_type});
   LmHead head(file, config, 1, 64, form);
@@ -80,10 +80,10 @@ double loss(const GgufFile& file, const std::vector<std::vector<Token>>& texts,
   std::size_t count = 0;
   for (const std::vector<Token>& text : texts) {
     const std::size_t size = std::min(text.size(), slots.size());
-    KvCache cache = model.make_cache(static_cast<std::uint32_t>(size));
+    const auto cache = model.make_cache(static_cast<std::uint32_t>(size));
     std::vector<RowContext> rows;
     for (std::size_t p = 0; p < size; ++p) {
-      rows.push_back({&cache, static_cast<Position>(p), slots[p], std::span(slots).first(p),
+      rows.push_back({cache.get(), static_cast<Position>(p), slots[p], std::span(slots).first(p),
                       std::span(slots).subspan(p, 1)});
     }
     std::vector<float> hidden(size * config.hidden_size);

@@ -13,7 +13,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "models/formats/gguf.hpp"
-#include "models/layers/stage_model.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/temp_folder.hpp"
 
@@ -27,14 +27,14 @@ std::vector<float> hidden_of(StageModel& stage, std::size_t rows) {
   const std::vector<Token> tokens{5, 9, 2, 7, 7, 300, 1, 40, 8, 8, 33, 2};
   std::vector<Slot> slots(tokens.size());
   std::iota(slots.begin(), slots.end(), Slot{0});
-  KvCache cache = stage.make_cache(static_cast<std::uint32_t>(slots.size()));
+  const auto cache = stage.make_cache(static_cast<std::uint32_t>(slots.size()));
   std::vector<float> hidden(tokens.size() * stage.hidden_size());
   for (std::size_t first = 0; first < tokens.size(); first += rows) {
     const auto count = std::min(rows, tokens.size() - first);
     std::vector<RowContext> contexts;
     for (std::size_t i = first; i < first + count; ++i)
       contexts.push_back(
-          {&cache, slots[i], static_cast<Position>(i), {}, std::span(slots).first(i + 1)});
+          {cache.get(), slots[i], static_cast<Position>(i), {}, std::span(slots).first(i + 1)});
     stage.forward_tokens(std::span(tokens).subspan(first, count), contexts,
                          std::span(hidden).subspan(first * stage.hidden_size()));
   }
@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_CASE(stages_that_share_weights_compute_side_by_side_and_exactly)
       options[2].max_rows = 3;
       std::array<std::vector<float>, 3> expected;
       for (std::size_t i = 0; i < options.size(); ++i) {
-        StageModel alone(*model.file, model.config, options[i]);
+        CpuStageModel alone(*model.file, model.config, options[i]);
         expected[i] = hidden_of(alone, 5);
       }
       auto weights = std::make_shared<const Shard>(*model.file, model.config,
@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(stages_that_share_weights_compute_side_by_side_and_exactly)
         std::vector<std::jthread> threads;
         for (std::size_t i = 0; i < options.size(); ++i)
           threads.emplace_back([&, i] {
-            StageModel stage(weights, options[i]);
+            CpuStageModel stage(weights, options[i]);
             start.arrive_and_wait();
             for (std::size_t rows = 1; rows <= 12; ++rows)
               wrong[i] += hidden_of(stage, rows) == expected[i] ? 0 : 1;
@@ -96,10 +96,10 @@ BOOST_AUTO_TEST_CASE(stages_that_share_weights_compute_side_by_side_and_exactly)
 BOOST_AUTO_TEST_CASE(a_stage_keeps_the_weights_that_others_have_let_go_of) {
   const Model model(TensorType::f32);
   const StageOptions options{.layers = {0, 2}};
-  StageModel alone(*model.file, model.config, options);
+  CpuStageModel alone(*model.file, model.config, options);
   auto weights = std::make_shared<const Shard>(*model.file, model.config, ShardOptions{{0, 2}});
-  auto first = std::make_unique<StageModel>(weights, options);
-  StageModel second(weights, options);
+  auto first = std::make_unique<CpuStageModel>(weights, options);
+  CpuStageModel second(weights, options);
   const std::weak_ptr<const Shard> watched = weights;
   weights.reset();
   first.reset();
@@ -110,9 +110,9 @@ BOOST_AUTO_TEST_CASE(a_stage_keeps_the_weights_that_others_have_let_go_of) {
 BOOST_AUTO_TEST_CASE(weights_and_scratch_memory_are_counted_apart) {
   const Model model(TensorType::q8_0);
   for (const std::uint32_t rows : {0U, 7U})
-    BOOST_TEST(StageModel::needed_bytes(*model.file, model.config, {0, 2}, rows) ==
+    BOOST_TEST(CpuStageModel::needed_bytes(*model.file, model.config, {0, 2}, rows) ==
                Shard::needed_bytes(*model.file, model.config, {0, 2}) +
-                   StageModel::scratch_bytes(model.config, rows));
+                   CpuStageModel::scratch_bytes(model.config, rows));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

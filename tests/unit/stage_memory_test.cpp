@@ -30,7 +30,7 @@ struct LonelyStage {
     how.vocab_size = 320;
     how.kv.memory = memory;
     how.load = [model = open_model(folder / "m.gguf")] {
-      return std::make_unique<StageModel>(*model.files, model.config, StageOptions{{0, 2}});
+      return std::make_unique<CpuStageModel>(*model.files, model.config, StageOptions{{0, 2}});
     };
     how.peers = {caf::actor_cast<PipelineActor>(self), caf::actor_cast<TreePrunerActor>(self),
                  caf::actor_cast<DraftActor>(self)};

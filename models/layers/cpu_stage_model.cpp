@@ -1,4 +1,4 @@
-#include "models/layers/stage_model.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -9,6 +9,7 @@
 #include "models/base/cores.hpp"
 #include "models/config/config.hpp"
 #include "models/kernels/rounding.hpp"
+#include "models/kv/host_kv_cache.hpp"
 #include "models/layers/decoder_layer.hpp"
 #include "models/layers/shard.hpp"
 #include "models/layers/workspace.hpp"
@@ -27,7 +28,7 @@ namespace {
 
 }  // namespace
 
-struct StageModel::State {
+struct CpuStageModel::State {
   State(std::shared_ptr<const Shard> shard, const StageOptions& stage)
       : weights(std::move(shard)),
         config(weights->config()),
@@ -78,7 +79,7 @@ struct StageModel::State {
   std::vector<DecoderLayer> layers;
 };
 
-StageModel::StageModel(std::shared_ptr<const Shard> weights, const StageOptions& options) {
+CpuStageModel::CpuStageModel(std::shared_ptr<const Shard> weights, const StageOptions& options) {
   assert(weights->options().layers == options.layers && weights->options().form == options.form);
   StageOptions checked = options;
   checked.max_rows = std::max(checked.max_rows, 1U);
@@ -86,53 +87,54 @@ StageModel::StageModel(std::shared_ptr<const Shard> weights, const StageOptions&
   state_ = std::make_unique<State>(std::move(weights), checked);
 }
 
-StageModel::StageModel(const ModelFiles& files, const ModelConfig& config,
-                       const StageOptions& options, const LoadProgress& progress)
-    : StageModel(
+CpuStageModel::CpuStageModel(const ModelFiles& files, const ModelConfig& config,
+                             const StageOptions& options, const LoadProgress& progress)
+    : CpuStageModel(
           std::make_shared<const Shard>(files, config,
                                         ShardOptions{options.layers, std::max(options.threads, 1U),
                                                      options.form, options.load_type},
                                         progress),
           options) {}
 
-std::uint64_t StageModel::stored_bytes(const ModelFiles& files, const ModelConfig& config,
-                                       LayerRange layers) {
+std::uint64_t CpuStageModel::stored_bytes(const ModelFiles& files, const ModelConfig& config,
+                                          LayerRange layers) {
   return Shard::stored_bytes(files, config, layers);
 }
 
-std::uint64_t StageModel::needed_bytes(const ModelFiles& files, const ModelConfig& config,
-                                       LayerRange layers, std::uint32_t max_rows, LoadType type) {
+std::uint64_t CpuStageModel::needed_bytes(const ModelFiles& files, const ModelConfig& config,
+                                          LayerRange layers, std::uint32_t max_rows,
+                                          LoadType type) {
   return Shard::needed_bytes(files, config, layers, type) + scratch_bytes(config, max_rows);
 }
 
-std::uint64_t StageModel::scratch_bytes(const ModelConfig& config, std::uint32_t max_rows) {
+std::uint64_t CpuStageModel::scratch_bytes(const ModelConfig& config, std::uint32_t max_rows) {
   return Workspace::bytes(config, max_rows);
 }
 
-StageModel::~StageModel() = default;
-StageModel::StageModel(StageModel&&) noexcept = default;
-StageModel& StageModel::operator=(StageModel&&) noexcept = default;
+CpuStageModel::~CpuStageModel() = default;
+CpuStageModel::CpuStageModel(CpuStageModel&&) noexcept = default;
+CpuStageModel& CpuStageModel::operator=(CpuStageModel&&) noexcept = default;
 
-KvCache StageModel::make_cache(std::uint32_t slots) const {
-  return {state_->options.layers.size(), state_->config.kv_heads, state_->config.head_dim, slots,
-          state_->options.kv_type};
+std::unique_ptr<KvCache> CpuStageModel::make_cache(std::uint32_t slots) const {
+  return std::make_unique<HostKvCache>(state_->options.layers.size(), state_->config.kv_heads,
+                                       state_->config.head_dim, slots, state_->options.kv_type);
 }
 
-std::size_t StageModel::cache_bytes(std::uint32_t slots) const {
-  return KvCache::bytes_for(state_->options.layers.size(), state_->config.kv_heads,
-                            state_->config.head_dim, slots, state_->options.kv_type);
+std::size_t CpuStageModel::cache_bytes(std::uint32_t slots) const {
+  return HostKvCache::bytes_for(state_->options.layers.size(), state_->config.kv_heads,
+                                state_->config.head_dim, slots, state_->options.kv_type);
 }
 
-void StageModel::forward_tokens(std::span<const Token> tokens, std::span<const RowContext> rows,
-                                std::span<float> out, std::span<const LayerTap> taps) {
+void CpuStageModel::forward_tokens(std::span<const Token> tokens, std::span<const RowContext> rows,
+                                   std::span<float> out, std::span<const LayerTap> taps) {
   assert(state_->weights->embedding() && tokens.size() == rows.size());
   assert(out.size() >= rows.size() * hidden_size());
   state_->weights->embedding()->apply(tokens, out);
   state_->forward(rows, out, taps);
 }
 
-void StageModel::forward(std::span<const float> hidden, std::span<const RowContext> rows,
-                         std::span<float> out, std::span<const LayerTap> taps) {
+void CpuStageModel::forward(std::span<const float> hidden, std::span<const RowContext> rows,
+                            std::span<float> out, std::span<const LayerTap> taps) {
   const std::size_t size = rows.size() * hidden_size();
   assert(hidden.size() >= size && out.size() >= size);
   if (hidden.data() != out.data())
@@ -140,29 +142,29 @@ void StageModel::forward(std::span<const float> hidden, std::span<const RowConte
   state_->forward(rows, out, taps);
 }
 
-std::uint32_t StageModel::hidden_size() const {
+std::uint32_t CpuStageModel::hidden_size() const {
   return state_->config.hidden_size;
 }
 
-HiddenType StageModel::hidden_type() const {
+HiddenType CpuStageModel::hidden_type() const {
   return state_->options.hidden_type;
 }
 
-LayerRange StageModel::layers() const {
+LayerRange CpuStageModel::layers() const {
   return state_->options.layers;
 }
 
-bool StageModel::has_tap(std::uint32_t layer) const {
+bool CpuStageModel::has_tap(std::uint32_t layer) const {
   const LayerRange& range = state_->options.layers;
   const bool is_last = range.end == state_->config.layers && range.first < range.end;
   return layer >= range.first && (layer < range.end || (is_last && layer == range.end));
 }
 
-std::uint32_t StageModel::max_rows() const {
+std::uint32_t CpuStageModel::max_rows() const {
   return state_->options.max_rows;
 }
 
-std::vector<std::string> StageModel::unexpected_kernels() const {
+std::vector<std::string> CpuStageModel::unexpected_kernels() const {
   return state_->workspace.linears.unexpected_kernels();
 }
 
