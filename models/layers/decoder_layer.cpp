@@ -6,6 +6,7 @@
 #include "models/config/config.hpp"
 #include "models/formats/tensor_info.hpp"
 #include "models/kernels/kernels.hpp"
+#include "models/kv/host_kv_cache.hpp"
 #include "models/ops/packed/matrix.hpp"
 
 namespace flowspec {

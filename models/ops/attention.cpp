@@ -6,6 +6,7 @@
 
 #include "models/base/cores.hpp"
 #include "models/kernels/kernels.hpp"
+#include "models/kv/host_kv_cache.hpp"
 
 namespace flowspec {
 namespace {

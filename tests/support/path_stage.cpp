@@ -2,11 +2,10 @@
 
 #include <functional>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 namespace flowspec::test {
 namespace {
@@ -19,6 +18,10 @@ struct Written {
   /// Of all inputs up to this one.
   std::size_t path = 0;
 };
+
+std::string said(const RowContext& row) {
+  return "the row of position " + std::to_string(row.position);
+}
 
 class PathCache final : public KvCache {
  public:
@@ -53,18 +56,16 @@ class PathCache final : public KvCache {
         const Written& ancestor = written_.at(slot);
         follow(ancestor.input);
         if (!ancestor.is_there || ancestor.position != position || ancestor.path != path)
-          throw std::logic_error(fmt::format(
-              "the row of position {} reads slot {} for position {}: {}", row.position, slot,
-              position,
-              !ancestor.is_there
-                  ? std::string("it was never written")
-                  : fmt::format("it holds one of position {}, with {} path", ancestor.position,
-                                ancestor.path == path ? "this" : "another")));
+          throw std::logic_error(said(row) + " reads slot " + std::to_string(slot) +
+                                 " for position " + std::to_string(position) +
+                                 (!ancestor.is_there
+                                      ? ": it was never written"
+                                      : ": it holds position " + std::to_string(ancestor.position) +
+                                            (ancestor.path == path ? "" : " of another path")));
         ++position;
       }
     if (position != row.position || row.tail.back() != row.slot)
-      throw std::logic_error(
-          fmt::format("the row of position {} has {} ancestors", row.position, position));
+      throw std::logic_error(said(row) + " has " + std::to_string(position) + " ancestors");
     follow(input);
     return path;
   }

@@ -5,7 +5,7 @@
 #include "models/base/types.hpp"
 #include "models/config/config.hpp"
 #include "models/formats/model_files.hpp"
-#include "models/layers/stage_model.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 
 namespace flowspec::test {
 

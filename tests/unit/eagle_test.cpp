@@ -149,7 +149,7 @@ BOOST_AUTO_TEST_CASE(the_first_token_has_no_row) {
   BOOST_TEST(head.feature_size() == 64U);
   BOOST_TEST(head.max_rows() == 64U);
   const auto cache = head.make_cache(4);
-  BOOST_TEST(cache.layers() == 1U);
+  BOOST_TEST(cache->layers() == 1U);
   const std::vector<Slot> slots{2, 0};
   std::vector<DraftRow> rows(2);
   rows[0].token = 7;

@@ -18,6 +18,7 @@
 #include "models/drafts/small_lm.hpp"
 #include "models/formats/gguf.hpp"
 #include "models/formats/hf_folder.hpp"
+#include "models/kv/host_kv_cache.hpp"
 #include "models/layers/cpu_stage_model.hpp"
 #include "models/layers/lm_head.hpp"
 #include "models/open_model.hpp"

@@ -10,6 +10,7 @@
 #include "actors/support/end_actor.hpp"
 #include "actors/support/memory_ledger.hpp"
 #include "actors/type_ids.hpp"
+#include "models/layers/cpu_stage_model.hpp"
 #include "models/open_model.hpp"
 #include "tests/support/gguf_writer.hpp"
 #include "tests/support/temp_folder.hpp"
