@@ -25,21 +25,22 @@ std::string said(const RowContext& row) {
 
 class PathCache final : public KvCache {
  public:
-  explicit PathCache(std::unique_ptr<KvCache> inner)
-      : inner_(std::move(inner)), written_(inner_->slots()) {}
+  explicit PathCache(std::unique_ptr<KvCache> inner) : inner_(std::move(inner)) {}
 
   std::uint32_t layers() const override { return inner_->layers(); }
   std::uint32_t slots() const override { return inner_->slots(); }
   std::size_t bytes() const override { return inner_->bytes(); }
   void take_memory_as_written() override { inner_->take_memory_as_written(); }
   void forget() override {
-    written_.assign(written_.size(), {});
+    written_.clear();
     inner_->forget();
   }
 
   /// The same row of the cache within.
   RowContext add(const RowContext& row, std::size_t input) {
-    written_.at(row.slot) = {true, row.position, input, path_of(row, input)};
+    if (written_.size() <= row.slot)
+      written_.resize(row.slot + 1);
+    written_[row.slot] = {true, row.position, input, path_of(row, input)};
     RowContext result = row;
     result.cache = inner_.get();
     return result;
@@ -53,7 +54,7 @@ class PathCache final : public KvCache {
     const auto follow = [&](std::size_t next) { path = 31 * path + next + 1; };
     for (const auto& slots : {row.prefix, row.tail.first(row.tail.size() - 1)})
       for (const Slot slot : slots) {
-        const Written& ancestor = written_.at(slot);
+        const Written ancestor = slot < written_.size() ? written_[slot] : Written{};
         follow(ancestor.input);
         if (!ancestor.is_there || ancestor.position != position || ancestor.path != path)
           throw std::logic_error(said(row) + " reads slot " + std::to_string(slot) +
@@ -71,6 +72,7 @@ class PathCache final : public KvCache {
   }
 
   std::unique_ptr<KvCache> inner_;
+  /// Up to the last one that was written: there may be millions.
   std::vector<Written> written_;
 };
 
