@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <csignal>
+#include <functional>
 #include <iostream>
 #include <map>
+#include <thread>
 
 #include <boost/test/unit_test.hpp>
 
@@ -33,6 +36,23 @@ boost::test_tools::assertion_result can_be(boost::unit_test::test_unit_id /*unit
 Machines& machines() {
   static Machines all(4, Machines::Where::network);
   return all;
+}
+
+std::size_t count_of(const std::string& words, const std::string& text) {
+  std::size_t count = 0;
+  for (auto at = text.find(words); at != std::string::npos; at = text.find(words, at + 1))
+    ++count;
+  return count;
+}
+
+bool eventually(const std::function<bool()>& is_so) {
+  auto end = std::chrono::steady_clock::now() + patience;
+  while (!is_so()) {
+    if (std::chrono::steady_clock::now() > end)
+      return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
 }
 
 /// A text in which something happens, over three nodes.
@@ -155,6 +175,25 @@ BOOST_AUTO_TEST_CASE(a_link_between_neighbours_that_comes_back_is_used_again) {
   machines().network().heal();
   story.check();
   story.text.check_words("the nodes are connected again");
+}
+
+/// As soon as one end has lost it: the other takes it for open for a second more.
+BOOST_AUTO_TEST_CASE(a_connection_that_only_one_end_has_lost_is_made_anew) {
+  for (auto [deaf, other] : {std::array<std::size_t, 2>{1, 2}, {2, 1}}) {
+    Story().check();  // the neighbours are connected
+    auto loss = "the connection with n" + std::to_string(other);
+    auto losses = [&, deaf = deaf] { return count_of(loss, machines().node(deaf).error()); };
+    auto before = losses();
+    machines().network().cut_way(other, deaf);
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    machines().network().cut_link(deaf, other);
+    BOOST_REQUIRE(eventually([&] { return losses() > before; }));
+    machines().network().heal();
+    Story next;
+    next.check();
+    auto told = next.text.process().error();
+    BOOST_CHECK_MESSAGE(told.find("sessions wait") == std::string::npos, told);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(jitter_and_loss_lose_no_node_that_is_tolerated) {

@@ -195,6 +195,7 @@ void Connection::begin_to_operate() {
   }
   has_greeted_ = true;
   takes_frames_ = true;
+  operates_since_ = Clock::now();
   set_phase(Phase::operating);
   auto limit = heartbeat_ * heartbeats_to_loss;
   set_option<IPPROTO_TCP, TCP_USER_TIMEOUT>(socket_, static_cast<int>(2 * limit.count()));
@@ -238,6 +239,28 @@ void Connection::beat() {
     self->measure_rates();
     self->beat();
   });
+}
+
+bool Connection::may_be_stale() const {
+  return phase_ == Phase::operating && receiver_ &&
+         Clock::now() - operates_since_ >= heartbeat_ * heartbeats_to_loss;
+}
+
+void Connection::when_heard(std::function<void()> done) {
+  // Who does not read for now hears nothing, and may not judge by that.
+  if (phase_ != Phase::operating || !is_reading_)
+    return done();
+  wait_to_hear_.push_back(std::move(done));
+  {
+    TlsLock lock(*this);
+    ping_is_due_ = true;
+  }
+  flush();
+}
+
+void Connection::tell_heard() {
+  for (const auto& done : std::exchange(wait_to_hear_, {}))
+    done();
 }
 
 /// Over the last second or so.
@@ -321,6 +344,7 @@ void Connection::end(const std::string& why) {
   events_ = {};
   if (receiver_)
     std::exchange(receiver_, nullptr)->closed();
+  tell_heard();
 }
 
 std::string Connection::who() const {

@@ -87,6 +87,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close();
   /// Ends at once.
   void fail(const std::string& why);
+  /// It has operated for so long that the other end may have lost it by now, and this end not know.
+  bool may_be_stale() const;
+  /// Calls back once something was heard of the other end, or the connection has ended. Asks for a sign
+  /// of life, so that this does not take long.
+  void when_heard(std::function<void()> done);
 
   /// The other end's, once it has greeted. Thread-safe, as is `has_greeted`.
   const Greeting& peer() const { return peer_; }
@@ -118,6 +123,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool take_piece(const PieceHead& head, Bytes bytes);
   bool take_frame(IncomingLanes::Result& result);
   void take_pong();
+  void tell_heard();
   void measure_rates();
   std::optional<std::size_t> judge(Lane lane, Bytes first_piece);
 
@@ -171,6 +177,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool heard_ = false;
   bool peer_said_farewell_ = false;
   int silent_beats_ = 0;
+  Clock::time_point operates_since_;
+  std::vector<std::function<void()>> wait_to_hear_;
   std::uint64_t bytes_in_before_ = 0;
   std::uint64_t bytes_out_before_ = 0;
 

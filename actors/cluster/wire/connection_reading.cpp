@@ -37,6 +37,7 @@ void Connection::read() {
                             if (error)
                               return self->fail(self->explain(error));
                             self->heard_ = true;
+                            self->tell_heard();
                             {
                               std::lock_guard lock(self->mutex_);
                               self->info_.bytes_in += count;

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cctype>
 #include <future>
+#include <iterator>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
@@ -90,6 +93,22 @@ bool Transport::Impl::is_someone_else(const Connection& newcomer) const {
     return entry->has_greeted() && entry->peer().node == newcomer.peer().node &&
            entry->certificate() != newcomer.certificate();
   });
+}
+
+void Transport::Impl::when_others_are_sure(const Connection& newcomer,
+                                           std::function<void()> done) const {
+  std::vector<std::shared_ptr<Connection>> doubtful;
+  {
+    std::lock_guard lock(mutex_);
+    std::ranges::copy_if(connections_, std::back_inserter(doubtful), [&](const auto& entry) {
+      return entry.get() != &newcomer && entry->may_be_stale() &&
+             entry->peer().node == newcomer.peer().node;
+    });
+  }
+  // The last one to let go of it calls.
+  std::shared_ptr<void> all(nullptr, [done = std::move(done)](void*) { done(); });
+  for (const auto& connection : doubtful)
+    connection->when_heard([all] {});
 }
 
 void Transport::Impl::remove(const Connection& connection, const std::string& why) {

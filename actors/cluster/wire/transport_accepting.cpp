@@ -112,10 +112,14 @@ void Transport::Impl::take(const std::shared_ptr<Listener>& listener, Connection
     auto self = connection.shared_from_this();
     std::erase_if(
         half_open_, [&](const auto& entry) { return entry.second == self; });
-    if (listener->acceptor.is_open())
-      listener->accepted(std::move(self));
-    else
-      connection.close();
+    when_others_are_sure(
+        connection,
+        [listener, self] {
+          if (listener->acceptor.is_open())
+            listener->accepted(self);
+          else
+            self->close();
+        });
   };
   events.closed = [this, host](Connection& connection, const std::string& why) {
     limits_.left(host, connection.has_greeted());

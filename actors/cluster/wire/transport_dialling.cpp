@@ -66,9 +66,11 @@ void Transport::Impl::on_connected(const std::shared_ptr<Dial>& dial, std::size_
   // The first of both events is the answer.
   auto answer = std::make_shared<std::function<void(Dialled)>>(std::move(dial->done));
   Connection::Events events;
-  events.operating = [answer](Connection& connection) {
-    if (auto done = std::exchange(*answer, nullptr))
-      done({connection.shared_from_this(), ""});
+  events.operating = [this, answer](Connection& connection) {
+    when_others_are_sure(connection, [answer, self = connection.shared_from_this()] {
+      if (auto done = std::exchange(*answer, nullptr))
+        done({self, ""});
+    });
   };
   events.closed = [this, answer](Connection& connection, const std::string& why) {
     remove(connection, why);

@@ -84,6 +84,9 @@ class Transport::Impl {
   std::shared_ptr<Connection> add(Connection::Socket socket, const std::string& address,
                                   TlsSide side, Connection::Events events);
   bool is_someone_else(const Connection& newcomer) const;
+  /// Calls back once no other connection with the newcomer's process is one that only this end takes for
+  /// open: what is sent goes over the oldest, and would be lost without a word.
+  void when_others_are_sure(const Connection& newcomer, std::function<void()> done) const;
   void remove(const Connection& connection, const std::string& why);
   void tell_stranger(const std::string& text);
 
