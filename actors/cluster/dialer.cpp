@@ -1,6 +1,8 @@
 #include "actors/cluster/dialer.hpp"
 
+#include <atomic>
 #include <map>
+#include <memory>
 #include <set>
 
 #include <caf/all.hpp>
@@ -8,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "actors/cluster/resolve.hpp"
+#include "actors/cluster/wire/connection.hpp"
 #include "actors/cluster/wire/transport_module.hpp"
 #include "actors/support/log_failures.hpp"
 #include "actors/support/text_error.hpp"
@@ -25,6 +28,8 @@ class Dialer {
  public:
   static constexpr const char* name = "dialer";
 
+  ~Dialer() { *is_over_ = true; }
+
   void init(DialerActor::pointer self) {
     self_ = self;
     log_failures(self);
@@ -39,8 +44,10 @@ class Dialer {
     dials_.emplace(number, Dial{host, port, promise});
     auto& module = transport_of(self_->system());
     module.transport().dial(
-        found.addresses,
-        [&module, number, self = caf::actor_cast<DialerActor>(self_)](auto dialled) {
+        found.addresses, [&module, number, self = caf::actor_cast<DialerActor>(self_),
+                          is_over = is_over_](auto dialled) {
+          if (*is_over && dialled.connection)
+            return dialled.connection->close();
           auto kept = dialled.connection ? module.keep(dialled.connection) : std::string();
           caf::anon_send(self, done_a_v, number, kept, dialled.problem);
         });
@@ -82,6 +89,8 @@ class Dialer {
   }
 
   DialerActor::pointer self_ = nullptr;
+  /// Nobody waits for what is being dialled.
+  const std::shared_ptr<std::atomic<bool>> is_over_ = std::make_shared<std::atomic<bool>>(false);
   std::uint32_t last_ = 0;
   std::map<std::uint32_t, Dial> dials_;
 };

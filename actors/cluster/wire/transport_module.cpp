@@ -60,11 +60,8 @@ class WireScribe : public caf::io::scribe {
 
   void configure_read(caf::io::receive_policy::config config) override {
     wanted_ = config.second;
-    if (!std::exchange(is_attached_, true)) {
-      auto node = node_id_of(connection_->peer().node);
-      world_.messaging->routes.add(node, connection_);
-      connection_->attach(std::make_shared<Receiver>(this, node));
-    }
+    if (!std::exchange(is_attached_, true))
+      connection_->attach(std::make_shared<Receiver>(this, node_id_of(connection_->peer().node)));
   }
   void ack_writes(bool /*enable*/) override {}
   std::vector<char>& wr_buf() override { return written_; }
@@ -98,6 +95,10 @@ class WireScribe : public caf::io::scribe {
    public:
     Receiver(WireScribe* scribe, caf::node_id peer) : scribe_(scribe), peer_(std::move(peer)) {}
     void take(std::vector<char>& frame) override {
+      // Its handshake: somebody over there has taken the connection, too. A dialler that has ended
+      // meanwhile leaves one that operates, and that nobody reads.
+      if (!std::exchange(is_route_, true))
+        scribe_->world_.messaging->routes.add(peer_, scribe_->connection_);
       if (deliver(scribe_->world_.system, scribe_->world_.proxies,
                   scribe_->world_.messaging->requests, peer_, frame))
         return scribe_->connection_->consumed(frame.size());
@@ -118,6 +119,7 @@ class WireScribe : public caf::io::scribe {
    private:
     caf::intrusive_ptr<WireScribe> scribe_;
     const caf::node_id peer_;
+    bool is_route_ = false;
   };
 
   /// The broker wants the header first, and then as many bytes as it says.
