@@ -48,6 +48,7 @@ FLOWSPEC_TARGET void q8_0(const std::byte* panel, const Rows& rows, std::size_t 
   const std::int8_t* x = rows.values + row * inputs;
   const float* row_scales = rows.scales + row * from.blocks;
   const __m256i ones = _mm256_set1_epi16(1);
+  const std::size_t ahead = fetched_ahead(row, from.bytes());
   __m256 total[2][count] = {};
   for (std::size_t b = 0; b < from.blocks; ++b, x += 32) {
     const std::byte* body = from.body(b);
@@ -59,6 +60,8 @@ FLOWSPEC_TARGET void q8_0(const std::byte* panel, const Rows& rows, std::size_t 
     for (std::size_t g = 0; g < 8; ++g) {
       if constexpr (count <= 2)
         fetch<2048>(body + 64 * g);
+      else
+        fetch_lines(body + 64 * g, ahead, 1);
       const std::int8_t* fours = hidden(x + 4 * g);
       const __m256i w0 = load(body + 64 * g);
       const __m256i w1 = load(body + 64 * g + 32);
@@ -88,7 +91,7 @@ FLOWSPEC_TARGET void q8_0(const std::byte* panel, const Rows& rows, std::size_t 
 /// The exact sums of 8 outputs of a block whose values are not negative.
 template <Legacy type, std::size_t count>
 FLOWSPEC_PART void add_products(const std::byte* body, const std::int8_t* x, std::size_t inputs,
-                                __m256i (&sums)[count]) {
+                                std::size_t ahead, __m256i (&sums)[count]) {
   const __m256i ones = _mm256_set1_epi16(1);
   const __m256i mask = _mm256_set1_epi8(15);
   // 16-bit sums hold 8 pairs of at most 2 * 15 * 127, or 4 of 2 * 31 * 127.
@@ -99,6 +102,8 @@ FLOWSPEC_PART void add_products(const std::byte* body, const std::int8_t* x, std
     for (std::size_t g = first; g < first + 4; ++g) {
       if constexpr (count <= 2)
         fetch<4096>(body + 64 * g);
+      else
+        fetch_lines(body + 64 * g, ahead, 1);
       const std::int8_t* fours = hidden(x + 4 * g);
       const __m256i w = load(body + 64 * g);
       [[maybe_unused]] const __m256i near = _mm256_and_si256(w, mask);
@@ -126,13 +131,14 @@ FLOWSPEC_TARGET void positive(const std::byte* panel, const Rows& rows, std::siz
   const float* row_scales = rows.scales + row * from.blocks;
   const std::int32_t* row_sums = rows.sums + row * from.blocks;
   constexpr std::int32_t excess = type == Legacy::q4_0 ? 8 : 0;
+  const std::size_t ahead = fetched_ahead(row, from.bytes());
   __m256 total[2][count] = {};
   for (std::size_t b = 0; b < from.blocks; ++b, x += 32) {
     for (std::size_t h = 0; h < 2; ++h) {
       __m256i sums[count];
       for (std::size_t r = 0; r < count; ++r)
         sums[r] = _mm256_set1_epi32(-excess * row_sums[r * from.blocks + b]);
-      add_products<type>(from.body(b) + 32 * h, x, rows.inputs, sums);
+      add_products<type>(from.body(b) + 32 * h, x, rows.inputs, ahead, sums);
       const __m256 scales = halves(from.scales(b) + 16 * h);
       for (std::size_t r = 0; r < count; ++r)
         total[h][r] = add_block(sums[r], scales, row_scales[r * from.blocks + b], total[h][r]);

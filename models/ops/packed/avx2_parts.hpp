@@ -56,6 +56,18 @@ FLOWSPEC_AVX2_PART void fetch(const std::byte* weights) {
   _mm_prefetch(reinterpret_cast<const char*>(place), _MM_HINT_T0);
 }
 
+/// How far ahead of its own weights a tile of many rows fetches: a panel's first tile would wait for memory,
+/// and the others leave it idle. So the first one fetches the next panel; the others nothing new.
+FLOWSPEC_AVX2_PART std::size_t fetched_ahead(std::size_t row, std::size_t panel_bytes) {
+  return row == 0 ? panel_bytes : 0;
+}
+
+FLOWSPEC_AVX2_PART void fetch_lines(const std::byte* weights, std::size_t ahead,
+                                    std::size_t lines) {
+  for (std::size_t line = 0; line < lines; ++line)
+    fetch<0>(weights + ahead + 64 * line);
+}
+
 /// What a block adds to a sum; see kernels.hpp.
 FLOWSPEC_AVX2_PART __m256 term(__m256i integers, __m256 scales, float row_scale) {
   const __m256 scale = _mm256_mul_ps(scales, _mm256_set1_ps(row_scale));

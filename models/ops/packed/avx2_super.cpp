@@ -93,17 +93,19 @@ FLOWSPEC_PART void add_sub(const Values& values, const std::byte* scales, const 
 /// Q5_K: sub-blocks `sub` and the next, and so on to the block's end.
 template <std::size_t sub = 0, std::size_t count>
 FLOWSPEC_PART void add_fives(const std::byte* body, const std::byte* scales, const std::int8_t* x,
-                             std::size_t inputs, __m256i (&sums)[count]) {
+                             std::size_t inputs, std::size_t ahead, __m256i (&sums)[count]) {
   if constexpr (count == 1)
     for (std::size_t line = 0; line < 10; ++line)
       fetch(body + 64 * (5 * sub + line));
+  else
+    fetch_lines(body + 64 * 5 * sub, ahead, 10);
   // At most 4 pairs of 2 * 31 * 127.
   add_sub<8, 4, false>(q5_k_values<sub>(body), scales + panel_outputs * sub, x + 32 * sub, inputs,
                        sums);
   add_sub<8, 4, false>(q5_k_values<sub + 1>(body), scales + panel_outputs * (sub + 1),
                        x + 32 * (sub + 1), inputs, sums);
   if constexpr (sub < 6)
-    add_fives<sub + 2>(body, scales, x, inputs, sums);
+    add_fives<sub + 2>(body, scales, x, inputs, ahead, sums);
 }
 
 /// mins = minimums . sums of activations
@@ -140,6 +142,7 @@ template <std::size_t count>
 FLOWSPEC_TARGET void q4_k(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
                           std::size_t stride) {
   const SuperPanel<320, 2048> from(panel, rows.inputs);
+  const std::size_t ahead = fetched_ahead(row, from.bytes());
   const std::size_t blocks = from.blocks;
   const std::int8_t* x = rows.values + row * rows.inputs;
   const std::int16_t* x_sums = rows.sums_of_32 + row * blocks * 8;
@@ -156,6 +159,8 @@ FLOWSPEC_TARGET void q4_k(const std::byte* panel, const Rows& rows, std::size_t 
       if constexpr (count == 1)
         for (std::size_t line = 0; line < 8; ++line)
           fetch(body + 64 * line);
+      else
+        fetch_lines(body, ahead, 8);
       const std::byte* scales = front + 64 + panel_outputs * s;
       add_sub(Nibbles<false>{body}, scales, x, rows.inputs, sums);
       add_sub(Nibbles<true>{body}, scales + panel_outputs, x + 32, rows.inputs, sums);
@@ -173,6 +178,7 @@ template <std::size_t count>
 FLOWSPEC_TARGET void q5_k(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
                           std::size_t stride) {
   const SuperPanel<320, 2560> from(panel, rows.inputs);
+  const std::size_t ahead = fetched_ahead(row, from.bytes());
   const std::size_t blocks = from.blocks;
   const std::int8_t* x = rows.values + row * rows.inputs;
   const std::int16_t* x_sums = rows.sums_of_32 + row * blocks * 8;
@@ -184,7 +190,7 @@ FLOWSPEC_TARGET void q5_k(const std::byte* panel, const Rows& rows, std::size_t 
       const std::byte* small = front + 64 + half * h;
       __m256i sums[count];
       clear(sums);
-      add_fives(from.body(b) + 32 * h, small, x, rows.inputs, sums);
+      add_fives(from.body(b) + 32 * h, small, x, rows.inputs, ahead, sums);
       __m256i mins[count];
       multiply_mins(small + 8 * panel_outputs, x_sums + 8 * b, 8 * blocks, mins);
       add_terms(front + 16 * h, sums, mins, row_scales + b, blocks, total[h]);
@@ -196,19 +202,21 @@ FLOWSPEC_TARGET void q5_k(const std::byte* panel, const Rows& rows, std::size_t 
 /// `t` counts the sub-blocks of low halves.
 template <std::size_t t = 0, std::size_t count>
 FLOWSPEC_PART void add_sixes(const std::byte* body, const std::byte* scales, const std::int8_t* x,
-                             std::size_t inputs, __m256i (&sums)[count]) {
+                             std::size_t inputs, std::size_t ahead, __m256i (&sums)[count]) {
   constexpr std::size_t near = t / 4 * 8 + t % 4;
   constexpr std::size_t far = near + 4;
   if constexpr (count == 1)
     for (std::size_t line = 0; line < 6; ++line)
       fetch(body + 64 * (6 * t + line));
+  else
+    fetch_lines(body + 64 * 6 * t, ahead, 6);
   // At most 2 pairs of 2 * 63 * 127.
   add_sub<4, 2, true>(q6_k_values<near>(body), scales + panel_outputs * near, x + 16 * near, inputs,
                       sums);
   add_sub<4, 2, true>(q6_k_values<far>(body), scales + panel_outputs * far, x + 16 * far, inputs,
                       sums);
   if constexpr (t < 7)
-    add_sixes<t + 1>(body, scales, x, inputs, sums);
+    add_sixes<t + 1>(body, scales, x, inputs, ahead, sums);
 }
 
 /// Sums of 16 activations each in a block, for pairs of sub-blocks.
@@ -245,6 +253,7 @@ template <std::size_t count>
 FLOWSPEC_TARGET void q6_k(const std::byte* panel, const Rows& rows, std::size_t row, float* out,
                           std::size_t stride) {
   const SuperPanel<288, 3072> from(panel, rows.inputs);
+  const std::size_t ahead = fetched_ahead(row, from.bytes());
   const std::size_t blocks = from.blocks;
   const std::int8_t* x = rows.values + row * rows.inputs;
   const std::int32_t* x_sums = rows.sums + row * blocks * 16;
@@ -260,7 +269,7 @@ FLOWSPEC_TARGET void q6_k(const std::byte* panel, const Rows& rows, std::size_t 
       multiply_offsets<count>(small, shorts, sums);
       for (std::size_t r = 0; r < count; ++r)
         sums[r] = _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(sums[r], 5));
-      add_sixes(from.body(b) + 32 * h, small, x + 256 * b, rows.inputs, sums);
+      add_sixes(from.body(b) + 32 * h, small, x + 256 * b, rows.inputs, ahead, sums);
       const __m256 scales = halves(front + 16 * h);
       for (std::size_t r = 0; r < count; ++r) {
         const float row_scale = row_scales[r * blocks + b];
