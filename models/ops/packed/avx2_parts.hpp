@@ -47,13 +47,17 @@ FLOWSPEC_AVX2_PART T* hidden(T* pointer) {
 
 /// Prefetches later weights. The CPU's own prefetching stops at the end of a page, and with one row
 /// there is too little other work while the first lines of the next page are loaded.
-template <std::uintptr_t ahead = 4096>
-FLOWSPEC_AVX2_PART void fetch(const std::byte* weights) {
+FLOWSPEC_AVX2_PART void fetch_at(const std::byte* weights, std::uintptr_t ahead) {
   // As an integer: the address may lie beyond the end of the matrix, where only a prefetch may
   // point.
   const std::uintptr_t place = reinterpret_cast<std::uintptr_t>(weights) + ahead;
   // NOLINTNEXTLINE(performance-no-int-to-ptr)
   _mm_prefetch(reinterpret_cast<const char*>(place), _MM_HINT_T0);
+}
+
+template <std::uintptr_t ahead = 4096>
+FLOWSPEC_AVX2_PART void fetch(const std::byte* weights) {
+  fetch_at(weights, ahead);
 }
 
 /// How far ahead of its own weights a tile of many rows fetches: a panel's first tile would wait for memory,
@@ -65,7 +69,7 @@ FLOWSPEC_AVX2_PART std::size_t fetched_ahead(std::size_t row, std::size_t panel_
 FLOWSPEC_AVX2_PART void fetch_lines(const std::byte* weights, std::size_t ahead,
                                     std::size_t lines) {
   for (std::size_t line = 0; line < lines; ++line)
-    fetch<0>(weights + ahead + 64 * line);
+    fetch_at(weights, ahead + 64 * line);
 }
 
 /// What a block adds to a sum; see kernels.hpp.
