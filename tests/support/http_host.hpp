@@ -6,11 +6,11 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <thread>
 
 #include <boost/test/unit_test.hpp>
 
 #include "runtime/http/http_server.hpp"
+#include "tests/support/comes_true.hpp"
 #include "tests/support/http_client.hpp"
 
 namespace flowspec::test {
@@ -94,17 +94,5 @@ class Event {
   std::condition_variable changed_;
   int count_ = 0;
 };
-
-/// Calls until it is true; false after 20 s.
-template <class Condition>
-bool comes_true(Condition condition) {
-  auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end)
-      return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
-}
 
 }  // namespace flowspec::test

@@ -4,13 +4,13 @@
 #include <array>
 #include <chrono>
 #include <csignal>
-#include <functional>
 #include <iostream>
 #include <map>
 #include <thread>
 
 #include <boost/test/unit_test.hpp>
 
+#include "tests/support/comes_true.hpp"
 #include "tests/system/machines.hpp"
 #include "tests/system/models.hpp"
 
@@ -43,16 +43,6 @@ std::size_t count_of(const std::string& words, const std::string& text) {
   for (auto at = text.find(words); at != std::string::npos; at = text.find(words, at + 1))
     ++count;
   return count;
-}
-
-bool eventually(const std::function<bool()>& is_so) {
-  auto end = std::chrono::steady_clock::now() + patience;
-  while (!is_so()) {
-    if (std::chrono::steady_clock::now() > end)
-      return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
 }
 
 /// A text in which something happens, over three nodes.
@@ -187,7 +177,7 @@ BOOST_AUTO_TEST_CASE(a_connection_that_only_one_end_has_lost_is_made_anew) {
     machines().network().cut_way(other, deaf);
     std::this_thread::sleep_for(std::chrono::seconds(1));
     machines().network().cut_link(deaf, other);
-    BOOST_REQUIRE(eventually([&] { return losses() > before; }));
+    BOOST_REQUIRE(comes_true([&] { return losses() > before; }));
     machines().network().heal();
     Story next;
     next.check();

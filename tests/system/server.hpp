@@ -1,13 +1,12 @@
 #pragma once
 /// `flowspec serve` as a process, and what its clients ask.
 
-#include <chrono>
 #include <string>
-#include <thread>
 
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/comes_true.hpp"
 #include "tests/support/http_client.hpp"
 #include "tests/support/paths.hpp"
 #include "tests/system/programs.hpp"
@@ -69,18 +68,6 @@ inline std::string content_of(const std::string& stream) {
       text += choice.at("delta").value("content", "");
   }
   return text;
-}
-
-/// Waits for it; false if it takes too long.
-template <class Condition>
-bool comes_true(Condition condition) {
-  auto end = std::chrono::steady_clock::now() + patience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end)
-      return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return true;
 }
 
 }  // namespace flowspec::test

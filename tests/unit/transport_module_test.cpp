@@ -2,8 +2,6 @@
 
 #include "actors/cluster/wire/transport_module.hpp"
 
-#include <thread>
-
 #include <boost/test/unit_test.hpp>
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
@@ -12,6 +10,7 @@
 #include "actors/cluster/node_agent.hpp"
 #include "actors/cluster/resolve.hpp"
 #include "actors/type_ids.hpp"
+#include "tests/support/comes_true.hpp"
 #include "tests/support/wire_ends.hpp"
 
 using namespace flowspec;
@@ -65,8 +64,7 @@ BOOST_AUTO_TEST_CASE(no_message_takes_a_connection_whose_dialler_has_not_taken_i
   // As if whoever wanted it had ended meanwhile.
   auto forgotten = dial(far.transport(), resolve("127.0.0.1", near.listen()).addresses).connection;
   BOOST_REQUIRE(forgotten);
-  while (near.transport().connections().empty())
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  BOOST_REQUIRE(comes_true([&] { return !near.transport().connections().empty(); }));
 
   caf::scoped_actor self(near.system);
   auto dialer = spawn_dialer(near.system);

@@ -2,11 +2,9 @@
 
 #include "actors/cluster/wire/transport.hpp"
 
+#include <array>
 #include <future>
-#include <mutex>
-#include <stdexcept>
 #include <thread>
-#include <vector>
 
 #include <boost/test/unit_test.hpp>
 
@@ -192,29 +190,16 @@ BOOST_AUTO_TEST_CASE(what_was_sent_before_the_end_arrives) {
 struct OldPair {
   Transport b{options_of('b')};
   Transport a{options_of('a')};
-  std::mutex mutex;
-  std::vector<std::shared_ptr<Connection>> accepted;
-  Relay relay{b.listen(numeric_address("127.0.0.1", 0), [this](auto connection) {
-    std::lock_guard lock(mutex);
-    accepted.push_back(connection);
-  })};
+  std::array<std::promise<std::shared_ptr<Connection>>, 2> accepted;
+  std::size_t count = 0;
+  Relay relay{b.listen(numeric_address("127.0.0.1", 0),
+                       [this](auto connection) { accepted.at(count++).set_value(connection); })};
   End at_a{dial_again().connection};
-  End at_b{accepted_one(0)};
+  End at_b{accepted[0].get_future().get()};
 
   OldPair() { std::this_thread::sleep_for(milliseconds(50) * (heartbeats_to_loss + 2)); }
 
   Transport::Dialled dial_again() { return dial(a, {numeric_address("127.0.0.1", relay.port())}); }
-  std::shared_ptr<Connection> accepted_one(std::size_t i) {
-    for (int tries = 0; tries < 1000; ++tries) {
-      {
-        std::lock_guard lock(mutex);
-        if (accepted.size() > i)
-          return accepted[i];
-      }
-      std::this_thread::sleep_for(milliseconds(10));
-    }
-    throw std::runtime_error("nothing was accepted");
-  }
 };
 
 BOOST_AUTO_TEST_CASE(a_newcomer_is_used_only_when_an_older_connection_is_known_to_be_lost) {
@@ -223,7 +208,7 @@ BOOST_AUTO_TEST_CASE(a_newcomer_is_used_only_when_an_older_connection_is_known_t
   auto newcomer = pair.dial_again();
   BOOST_REQUIRE_MESSAGE(newcomer.connection, newcomer.problem);
   BOOST_CHECK(!pair.at_a.connection->takes_frames());
-  pair.accepted_one(1);
+  pair.accepted[1].get_future().wait();
   BOOST_CHECK(!pair.at_b.connection->takes_frames());
 }
 
@@ -231,7 +216,7 @@ BOOST_AUTO_TEST_CASE(an_older_connection_that_is_well_stays_beside_a_newcomer) {
   OldPair pair;
   auto newcomer = pair.dial_again();
   BOOST_REQUIRE_MESSAGE(newcomer.connection, newcomer.problem);
-  pair.accepted_one(1);
+  pair.accepted[1].get_future().wait();
   BOOST_CHECK(pair.at_a.connection->takes_frames());
   BOOST_CHECK(pair.at_b.connection->takes_frames());
 }
